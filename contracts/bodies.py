@@ -1,0 +1,156 @@
+"""Transaction bodies: everything a member or a meter can say to the ledger.
+
+Each contract owns sixteen tags, so that a body keeps its tag for good and later contracts find theirs reserved:
+
+    0..15 metering   16..31 market   32..47 money   48..63 trust
+    64..79 wagering  80..95 governance  96..111 privacy  112..127 exchange
+
+Types and bounds only; meaning is in the module of each contract. An unknown tag is refused at decode.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from contracts.units import (
+    Amount,
+    Count,
+    Energy,
+    Factor,
+    Hash,
+    Id,
+    Interval,
+    Meta,
+    Point,
+    Price,
+    Small,
+)
+
+MAX_BLOCKS = 32
+"""Price blocks of one offer."""
+MAX_SPAN = 96
+"""Intervals that one need, offer or tariff may cover."""
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Common options of every body."""
+
+
+# Metering: 0..15
+
+
+class Quality(Body):
+    """What the meter saw of the wave, at the end of the interval."""
+
+    voltage_mv: Small
+    current_ma: Small
+    frequency_mhz: Small
+    power_factor_ppm: Small
+    thd_ppm: Small
+    ambient_mc: Small
+    ambient_humidity_ppm: Small
+
+
+class Reserve(Body):
+    """What could still be delivered: stored energy, fuel, and the rate at which more comes in."""
+
+    charge_wh: Energy
+    fuel_wh: Energy
+    generation_w: Energy
+
+
+class PlainReading(Body, tag=0):
+    """Cumulative registers of one meter at one moment of `interval`; differences settle.
+
+    `previous_hash` is the reading hash of sequence - 1 (32 zero bytes before the first): a hash chain per meter.
+    """
+
+    sequence: Count
+    interval: Interval
+    import_wh: Energy
+    export_wh: Energy
+    quality: Quality | None
+    reserve: Reserve | None
+    status: Count
+    previous_hash: Hash
+
+
+class CommittedReading(Body, tag=1):
+    """The same with registers hidden in commitments. Decoded from the first day; not accepted by rule set 1."""
+
+    sequence: Count
+    interval: Interval
+    import_commitment: Point
+    export_commitment: Point
+    status: Count
+    previous_hash: Hash
+    note: Annotated[bytes, Meta(max_length=512)]
+
+
+Reading = PlainReading | CommittedReading
+
+
+# Market: 16..31
+
+
+class Need(Body, tag=16):
+    """Energy wanted in `count` intervals from `interval` on, `energy_wh` in each.
+
+    Without a limit price it is fixed demand of shedding tier `tier` (0 is the most critical); with one it is a bid,
+    served only where the price does not exceed it.
+    """
+
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    energy_wh: Annotated[int, Meta(ge=1, le=2**40 - 1)]
+    limit_nano_per_wh: Price | None
+    tier: Annotated[int, Meta(ge=0, le=7)]
+
+
+class OfferBlock(Body):
+    """`energy_wh` more at this price."""
+
+    price_nano_per_wh: Price
+    energy_wh: Annotated[int, Meta(ge=1, le=2**40 - 1)]
+
+
+class Offer(Body, tag=17):
+    """What one metered source would deliver in `interval`: convex blocks, prices strictly rising.
+
+    A member's later offer for the same meter and interval replaces its earlier one until offers lock.
+    """
+
+    meter: Id
+    interval: Interval
+    blocks: Annotated[tuple[OfferBlock, ...], Meta(max_length=MAX_BLOCKS)]
+    """Empty withdraws."""
+
+
+class Tariff(Body, tag=18):
+    """The utility's prices and limits for `count` intervals from `interval` on, written ahead."""
+
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    import_nano_per_wh: Price
+    export_nano_per_wh: Price
+    import_limit_wh: Energy
+    export_limit_wh: Energy
+    factor_ug_per_wh: Factor
+
+
+# Money: 32..47
+
+
+class Transfer(Body, tag=32):
+    """Money from the sender's balance to a member's."""
+
+    to: Id
+    amount_nano: Amount
+    memo: Annotated[str, Meta(max_length=80)]
+
+
+AccountBody = Need | Offer | Tariff | Transfer
+MeterBody = Reading
+

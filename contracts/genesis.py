@@ -1,0 +1,75 @@
+"""Genesis: the document that every node of one chain starts from.
+
+Written as TOML by people (`node.genesis_file`), stored and hashed as canonical MessagePack. The chain id is the name
+plus the first 16 hex digits of the hash of the encoding, so that two different documents are two different chains.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from contracts.members import MAX_MEMBERS, MAX_METERS, Member, Meter
+from contracts.params import PactParams
+from contracts.units import Count, Energy, Meta, Money, Time
+from zk.codec import Codec, encode
+from zk.hashing import sha256
+
+MAX_GENESIS_BYTES = 64 * 1024 * 1024
+
+
+class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Timing of agreement, see `consensus.effects.Timing`, and epochs."""
+
+    target_block_ms: Annotated[int, Meta(ge=10, le=60_000)] = 120
+    precision_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 500
+    message_delay_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 2_000
+    epoch_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 64
+
+
+class DevnetClock(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Ledger time = origin_ms + (speed_ppm * (wall - start_wall_ms)) // 10^6. Refused by production genesis."""
+
+    origin_ms: Time
+    start_wall_ms: Time
+    speed_ppm: Annotated[int, Meta(ge=0, le=10**10)]
+
+
+class Balance(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Opening money of one member."""
+
+    member: str
+    balance_nano: Money
+
+
+class OpeningRegister(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Registers that a meter shows when it is admitted."""
+
+    meter: str
+    import_wh: Energy
+    export_wh: Energy
+
+
+class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Members sorted by id, meters sorted by id. `validators` names node ids, one seat each, equal power."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+    rule_set: Annotated[int, Meta(ge=1, le=255)]
+    time_ms: Time
+    params: PactParams
+    consensus: ConsensusParams
+    members: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=MAX_MEMBERS)]
+    meters: Annotated[tuple[Meter, ...], Meta(max_length=MAX_METERS)]
+    balances: tuple[Balance, ...]
+    registers: tuple[OpeningRegister, ...]
+    validators: Annotated[tuple[str, ...], Meta(min_length=4, max_length=256)]
+    devnet_clock: DevnetClock | None
+    version: Count = 1
+
+    def chain_id(self) -> str:
+        """Name and the first 16 hex digits of the hash of this document."""
+        return f"{self.name}-{sha256(encode(self)).hex()[:16]}"
+
+
+CODEC: Codec[Genesis] = Codec(Genesis, MAX_GENESIS_BYTES)

@@ -1,0 +1,139 @@
+"""Members, their keys, nodes and tokens, and meters: who may speak, and for what.
+
+Ids are given at admission, never derived from keys and never reused. In rule set 1 all of this comes from genesis;
+governance changes it later.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from contracts.units import (
+    PPM,
+    Count,
+    Energy,
+    Factor,
+    Hash,
+    Id,
+    Interval,
+    Meta,
+    Money,
+    Name,
+    Ppm,
+    Price,
+    PublicKey,
+    Tokens,
+)
+
+MAX_MEMBERS = 10_000
+MAX_METERS = 100_000
+MAX_KEYS = 16
+MAX_NODES = 4
+STARTING_INDEX_PPM = PPM // 2
+
+ROLES = ("supplier", "consumer", "storage", "campus", "utility")
+SCOPES = ("all", "metering", "market", "money")
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Common options of everything that is stored in state."""
+
+
+class AccountKey(Record):
+    """One key of a member with its own nonce lane; `scope` is `all` or the one contract it may call."""
+
+    public_key: PublicKey
+    scope: Id
+
+
+class NodeKeys(Record):
+    """A node's identity: its seat's consensus and BLS keys, and the certificate that its TLS key signed."""
+
+    node: Id
+    consensus_key: PublicKey
+    bls_key: Annotated[bytes, Meta(max_length=96)]
+    bls_possession: Annotated[bytes, Meta(max_length=48)]
+    tls_certificate: Annotated[bytes, Meta(max_length=2048)]
+    address: Annotated[str, Meta(max_length=255)]
+    """host:port where peers reach it."""
+
+
+class Trust(Record):
+    """Free, bonded and wagered tokens are disjoint; the index is what the member has shown."""
+
+    free_tokens: Tokens = 0
+    bonded_tokens: Tokens = 0
+    wagered_tokens: Tokens = 0
+    index_ppm: Ppm = STARTING_INDEX_PPM
+
+
+class Member(Record):
+    """A legal organisation admitted to the pact."""
+
+    id: Id
+    name: Name
+    roles: Annotated[tuple[Id, ...], Meta(max_length=len(ROLES))]
+    site: Id
+    keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)]
+    nodes: Annotated[tuple[NodeKeys, ...], Meta(max_length=MAX_NODES)]
+    encryption_key: Annotated[bytes, Meta(max_length=48)]
+    trust: Trust
+
+
+class Lane(Record):
+    """Nonce and unit budget of one account key."""
+
+    next_nonce: Count
+    interval: Interval
+    units_used: Count
+
+
+class Account(Record):
+    """A member's money and the lanes of its keys, in the order of `Member.keys`."""
+
+    balance_nano: Money
+    lanes: tuple[Lane, ...]
+
+
+class Meter(Record):
+    """Where energy crosses a boundary. `rating_w` bounds both registers' growth.
+
+    `kind` is `source`, `load`, `storage` or `tie` (the utility's). Registration never changes in rule set 1.
+    """
+
+    id: Id
+    member: Id
+    public_key: PublicKey
+    kind: Id
+    zone: Id
+    rating_w: Energy
+    factor_ug_per_wh: Factor | None
+    reference_price_nano_per_wh: Price | None
+
+
+class OpenRegister(Record):
+    """Registers at the last reading of an interval that is not settled yet."""
+
+    interval: Interval
+    import_wh: Energy
+    export_wh: Energy
+
+
+class MeterHead(Record):
+    """Where a meter's hash chain stands, what is settled, and what its open intervals say."""
+
+    sequence: Count
+    """Of the last accepted reading; 0 before the first."""
+    reading_hash: Hash
+    interval: Interval
+    import_wh: Energy
+    export_wh: Energy
+    settled_interval: Interval
+    """Last interval whose energy is settled; its registers follow."""
+    settled_import_wh: Energy
+    settled_export_wh: Energy
+    open: Annotated[tuple[OpenRegister, ...], Meta(max_length=64)]
+    budget_interval: Interval
+    units_used: Count

@@ -1,0 +1,99 @@
+"""What executing a transaction left behind: code, units, events. Sentences live in `contracts.codes`.
+
+Receipts are hashed into the next header, so they hold only what every node computes alike.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.units import Count, Energy, Id, Interval, Money, Price
+from zk.codec import encode
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Common options of every event."""
+
+
+class ReadingAccepted(Event, tag=0):
+    """A reading extends its meter's chain; `late` when its interval was already settled."""
+
+    meter: Id
+    sequence: Count
+    interval: Interval
+    late: bool
+
+
+class NeedAccepted(Event, tag=16):
+    """A need is number `index` of each of its intervals."""
+
+    member: Id
+    interval: Interval
+    count: Count
+    index: Count
+
+
+class OfferAccepted(Event, tag=17):
+    """A source's offer stands for this interval."""
+
+    meter: Id
+    interval: Interval
+
+
+class TariffAccepted(Event, tag=18):
+    """The utility's prices stand for these intervals."""
+
+    interval: Interval
+    count: Count
+
+
+class IntervalOrdered(Event, tag=24):
+    """Offers locked and every node computed the same dispatch."""
+
+    interval: Interval
+    price_nano_per_wh: Price
+    demand_wh: Energy
+    served_wh: Energy
+
+
+class IntervalSettled(Event, tag=25):
+    """Deliveries were taken from registers, and all lines of the interval sum to zero."""
+
+    interval: Interval
+    injected_wh: Energy
+    withdrawn_wh: Energy
+    residual_nano: Money
+
+
+class Transferred(Event, tag=32):
+    """Money moved."""
+
+    sender: Id
+    to: Id
+    amount_nano: Money
+
+
+AnyEvent = (
+    ReadingAccepted
+    | NeedAccepted
+    | OfferAccepted
+    | TariffAccepted
+    | IntervalOrdered
+    | IntervalSettled
+    | Transferred
+)
+
+
+class Receipt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """`code` is "ok" or a stable refusal; a refused transaction leaves only its nonce and budget."""
+
+    code: str
+    units: Count
+    events: tuple[AnyEvent, ...]
+
+    def leaf(self) -> bytes:
+        """Entry of the receipts tree."""
+        return encode(self)
+
+
+OK = "ok"

@@ -1,0 +1,43 @@
+"""Bounded integers with their units, enforced at decode, so that no transaction can overflow a node.
+
+Money is nano-currency and prices nano-currency per Wh, so price x energy is exact. Bounds are those of the pact:
+|price| < 2^28, energy < 2^40, |money| < 2^63, tokens < 2^63, counts < 2^32, factors < 2^22, emissions < 2^63.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Meta = msgspec.Meta
+
+MAX_PRICE = 2**28 - 1
+MAX_ENERGY = 2**40 - 1
+MAX_MONEY = 2**63 - 1
+MAX_FACTOR = 2**22 - 1
+MAX_COUNT = 2**32 - 1
+PPM = 1_000_000
+
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+Name = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}\Z")]
+"""Free text for people, without control characters; escape it wherever it is shown."""
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Point = Annotated[bytes, Meta(min_length=48, max_length=48)]
+
+Price = Annotated[int, Meta(ge=-MAX_PRICE, le=MAX_PRICE)]
+Energy = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]
+Power = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]
+Money = Annotated[int, Meta(ge=-MAX_MONEY, le=MAX_MONEY)]
+Amount = Annotated[int, Meta(ge=1, le=MAX_MONEY)]
+Tokens = Annotated[int, Meta(ge=0, le=MAX_MONEY)]
+Factor = Annotated[int, Meta(ge=0, le=MAX_FACTOR)]
+Emission = Annotated[int, Meta(ge=0, le=MAX_MONEY)]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Interval = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Height = Annotated[int, Meta(ge=0, le=2**48 - 1)]
+Time = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Ppm = Annotated[int, Meta(ge=0, le=PPM)]
+Small = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]

@@ -1,0 +1,1 @@
+"""Many nodes on one machine: launcher, scenarios, load, faults, benchmarks."""

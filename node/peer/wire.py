@@ -1,0 +1,152 @@
+"""Every message that one node sends another, with its size limit, rate limit and priority. The only such list.
+
+A frame is u32be length, u8 type, body; the length is checked against the type's limit before a byte of the body is
+read. Bodies are canonical typed MessagePack. Consensus goes before sync, sync before transactions.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from consensus.messages import (
+    MAX_PAYLOAD,
+    Block,
+    CommitCertificate,
+    Hash,
+    Height,
+    Id,
+    Message,
+    Round,
+    Signature,
+)
+from contracts.envelope import MAX_ENVELOPE_BYTES
+from zk.codec import Codec, encode
+from zk.hashing import domain
+
+PROTOCOL_VERSION = 1
+HEADER_BYTES = 5
+
+
+class Priority(IntEnum):
+    """Order in which queued frames leave."""
+
+    CONSENSUS = 0
+    SYNC = 1
+    TRANSACTIONS = 2
+
+
+class Frame(IntEnum):
+    """Type byte of a frame."""
+
+    HELLO = 1
+    CONSENSUS = 2
+    STATUS = 3
+    BLOCK_REQUEST = 4
+    BLOCK_RESPONSE = 5
+    TRANSACTION_REQUEST = 6
+    TRANSACTION_RESPONSE = 7
+    TRANSACTIONS = 8
+
+
+class Limit(NamedTuple):
+    """`body_bytes` per frame; `per_s` frames and `bytes_per_s` on average with a burst of four seconds' worth."""
+
+    body_bytes: int
+    per_s: int
+    bytes_per_s: int
+    priority: Priority
+
+
+BATCH_BYTES = 512 * 1024
+"""A batch of transactions is cut before it exceeds this (one large envelope still fits)."""
+
+LIMITS: dict[Frame, Limit] = {
+    Frame.HELLO: Limit(1024, 1, 1024, Priority.CONSENSUS),
+    Frame.CONSENSUS: Limit(2 * 1024 * 1024, 500, 16 * 1024 * 1024, Priority.CONSENSUS),
+    Frame.STATUS: Limit(512, 50, 16 * 1024, Priority.SYNC),
+    Frame.BLOCK_REQUEST: Limit(64, 50, 4 * 1024, Priority.SYNC),
+    Frame.BLOCK_RESPONSE: Limit(16 * 1024 * 1024, 50, 64 * 1024 * 1024, Priority.SYNC),
+    Frame.TRANSACTION_REQUEST: Limit(34 * MAX_PAYLOAD + 64, 50, 4 * 1024 * 1024, Priority.SYNC),
+    Frame.TRANSACTION_RESPONSE: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 100, 64 * 1024 * 1024, Priority.SYNC),
+    Frame.TRANSACTIONS: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 1000, 32 * 1024 * 1024, Priority.TRANSACTIONS),
+}
+
+Raw = Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_ENVELOPE_BYTES)]
+
+
+class Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Common options of every frame body."""
+
+
+class Hello(Wire):
+    """First frame both ways. The signature covers both TLS certificates' hashes, so it can't be relayed."""
+
+    chain_id: str
+    version: int
+    node: Id
+    signature: Signature
+
+
+def hello_sign_bytes(chain_id: str, node: str, own_certificate: bytes, peer_certificate: bytes) -> bytes:
+    """What a hello signs, with SHA-256 hashes of the DER certificates as the signer sees them."""
+    return domain("hello", chain_id) + encode((PROTOCOL_VERSION, node, own_certificate, peer_certificate))
+
+
+class Status(Wire):
+    """Where the sender stands: last executed height, and the height and round it is voting in."""
+
+    height: Height
+    voting_height: Height
+    round: Round
+
+
+class BlockRequest(Wire):
+    """Blocks `first` .. `last`, both included; the answer may hold fewer."""
+
+    first: Height
+    last: Height
+
+
+class FullBlock(Wire):
+    """A decided block with its proof and its transactions."""
+
+    block: Block
+    certificate: CommitCertificate
+    transactions: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=MAX_PAYLOAD)]
+
+
+class BlockResponse(Wire):
+    """Consecutive blocks, oldest first; empty when the asked node does not hold `first`."""
+
+    first: Height
+    blocks: Annotated[tuple[FullBlock, ...], msgspec.Meta(max_length=64)]
+
+
+class TransactionRequest(Wire):
+    """Transactions wanted by hash."""
+
+    hashes: Annotated[tuple[Hash, ...], msgspec.Meta(max_length=MAX_PAYLOAD)]
+
+
+class Transactions(Wire):
+    """Encoded envelopes: gossip, or the answer to a request."""
+
+    envelopes: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=MAX_PAYLOAD)]
+
+
+CODECS: dict[Frame, Codec[object]] = {
+    frame: Codec(type_, LIMITS[frame].body_bytes)
+    for frame, type_ in (
+        (Frame.HELLO, Hello),
+        (Frame.CONSENSUS, Message),
+        (Frame.STATUS, Status),
+        (Frame.BLOCK_REQUEST, BlockRequest),
+        (Frame.BLOCK_RESPONSE, BlockResponse),
+        (Frame.TRANSACTION_REQUEST, TransactionRequest),
+        (Frame.TRANSACTION_RESPONSE, Transactions),
+        (Frame.TRANSACTIONS, Transactions),
+    )
+}

@@ -1,0 +1,48 @@
+"""What the RPC server needs of a running node. The runner implements it; tests use a fake."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from node.ledger.ledger import Ledger
+
+
+class Submission(NamedTuple):
+    """Answer to one submitted envelope. `code` "ok" means: on this node's disk, kept until final or expired."""
+
+    hash: bytes
+    code: str
+
+
+class NodeService(Protocol):
+    """A running node as seen by RPC handlers, all on one event loop."""
+
+    ledger: Ledger
+
+    async def submit(self, envelopes: list[bytes]) -> list[Submission]:
+        """Admit envelopes; returns once every accepted one is on disk."""
+        ...
+
+    async def wait_height(self, height: int) -> None:
+        """Return once `ledger.height >= height` (cancel to give up)."""
+        ...
+
+    async def wait_change(self, height: int) -> int:
+        """Return the new height once it differs from `height`."""
+        ...
+
+    def now_ms(self) -> int:
+        """This node's ledger time."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The `status` document (JSON-ready)."""
+        ...
+
+    def health(self) -> tuple[bool, str]:
+        """Whether the node is making progress, and a sentence."""
+        ...
+
+    def metrics(self) -> dict[str, float]:
+        """Counters and gauges by Prometheus name."""
+        ...

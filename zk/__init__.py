@@ -1,0 +1,1 @@
+"""Mathematics: hashing, encoding, signatures, Merkle proofs. Pure, and below every other floor."""
