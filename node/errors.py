@@ -1,0 +1,20 @@
+"""The one exception that node code shows to people: a stable code, a sentence, and what to do next."""
+
+from __future__ import annotations
+
+
+class NodeError(Exception):
+    """Something the operator must know. `code` never changes meaning, `hint` says the next step ("" if none)."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" + (f" {self.hint}" if self.hint else "")
+
+    def document(self) -> dict[str, str]:
+        """The form that `--json`, RPC and the admin socket print."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
