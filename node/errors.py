@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class NodeError(Exception):
-    """Something the operator must know. `code` never changes meaning, `hint` says the next step ("" if none)."""
+    """Something the operator must know. `code` never changes meaning; `hint` is the next step or empty."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
