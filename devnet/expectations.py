@@ -1,0 +1,242 @@
+"""What must hold after a run: a pure comparison of what public RPC showed with what was expected.
+
+`check` never asks a node anything. So anybody can re-check a recorded observation, and a test can change one
+number in it and see the expectation fail.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from devnet.scenario import Expectations
+
+MAX_EXAMPLES = 3
+"""A failure names at most so many offenders and counts the rest."""
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Common options; `_nano` are decimal strings, bytes lower-case hex."""
+
+
+class Submitted(Record, frozen=True):
+    """One envelope that an agent signed and sent, whatever became of it."""
+
+    hash: str
+    kind: Literal["reading", "transfer", "need", "offer", "tariff"]
+    by: str
+    """Meter of a reading, else member."""
+    sequence: int = 0
+    """Of a reading."""
+    to: str = ""
+    amount_nano: str = "0"
+    """Of a transfer."""
+
+
+class BlockView(Record, frozen=True):
+    """A final block as one node shows it. `state_root` is the state before its transactions."""
+
+    height: int
+    id: str
+    state_root: str
+    transactions: tuple[tuple[str, str], ...]
+    """(hash, receipt code) in the order executed."""
+
+
+class NodeView(Record, frozen=True):
+    """One node at the end of a run."""
+
+    name: str
+    height: int
+    state_root: str
+    """After `height`."""
+    blocks: tuple[BlockView, ...]
+    sequences: dict[str, int]
+    """Last reading of each meter, by this node's state."""
+
+
+class IntervalView(Record, frozen=True):
+    """One interval that the run was about, with its money lines by member."""
+
+    interval: int
+    status: str
+    demand_wh: int
+    served_wh: int
+    shed_wh: int
+    unserved_wh: int
+    """What the physical world could not feed; 0 where nobody was cut."""
+    bills_nano: dict[str, str]
+
+
+class Observation(Record, frozen=True):
+    """Everything that the expectations are about."""
+
+    scenario: str
+    chain_id: str
+    profile_source: str
+    profile_sha256: str
+    target_height: int
+    """Highest final height when the run was over: every node must have it."""
+    nodes: tuple[NodeView, ...]
+    submitted: tuple[Submitted, ...]
+    opening_nano: dict[str, str]
+    balances_nano: dict[str, str]
+    intervals: tuple[IntervalView, ...]
+    """Those the run was about, and any other that has settled."""
+    expected_intervals: tuple[int, ...]
+
+
+class Failure(NamedTuple):
+    """An expectation that does not hold, and what was seen instead."""
+
+    expectation: str
+    message: str
+
+
+def check(seen: Observation, expect: Expectations) -> list[Failure]:
+    """Every expectation that does not hold; empty when all do."""
+    failures: list[Failure] = []
+
+    def demand(wanted: bool, expectation: str, offenders: list[str]) -> None:
+        if wanted and offenders:
+            more = f" and {len(offenders) - MAX_EXAMPLES} more" if len(offenders) > MAX_EXAMPLES else ""
+            failures.append(Failure(expectation, "; ".join(offenders[:MAX_EXAMPLES]) + more))
+
+    demand(expect.caught_up, "caught_up", _behind(seen))
+    demand(expect.roots_equal, "roots_equal", _diverged(seen))
+    demand(expect.submissions_final_once, "submissions_final_once", _not_once(seen))
+    demand(expect.everything_accepted, "everything_accepted", _refused(seen))
+    demand(expect.money_conserved, "money_conserved", _money_off(seen))
+    demand(expect.bills_balance, "bills_balance", _bills_off(seen))
+    demand(expect.load_served, "load_served", _unserved(seen))
+    demand(expect.intervals_settled, "intervals_settled", _unsettled(seen))
+    for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
+        count = sum(item.kind == kind for item in seen.submitted)
+        demand(
+            True,
+            f"{kind}s_at_least",
+            [f"{count} {kind}s where {least} were expected"] if count < least else [],
+        )
+    return failures
+
+
+def _behind(seen: Observation) -> list[str]:
+    return [
+        f"{node.name} is at height {node.height} of {seen.target_height}"
+        for node in seen.nodes
+        if node.height < seen.target_height
+    ]
+
+
+def _diverged(seen: Observation) -> list[str]:
+    """Heights at which two nodes show different blocks or different state."""
+    offenders = []
+    known: dict[int, tuple[str, str, str]] = {}
+    roots: dict[int, tuple[str, str]] = {}
+    for node in seen.nodes:
+        if [block.height for block in node.blocks] != list(range(1, node.height + 1)):
+            offenders.append(f"{node.name} does not show every block up to {node.height}")
+        for block in node.blocks:
+            name, id_, root = known.setdefault(block.height, (node.name, block.id, block.state_root))
+            if (id_, root) != (block.id, block.state_root):
+                offenders.append(f"{name} and {node.name} differ at height {block.height}")
+        name, root = roots.setdefault(node.height, (node.name, node.state_root))
+        if root != node.state_root:
+            offenders.append(f"{name} and {node.name} have different state after height {node.height}")
+    for height, (name, root) in roots.items():
+        if height + 1 in known and known[height + 1][2] != root:
+            offenders.append(f"{name}'s state after height {height} is not what the next header says")
+    return offenders
+
+
+def _not_once(seen: Observation) -> list[str]:
+    """Submissions that some node does not show exactly once, and meters with another head than was sent."""
+    offenders = []
+    sent: Counter[str] = Counter()
+    for item in seen.submitted:
+        if item.kind == "reading":
+            sent[item.by] = max(sent[item.by], item.sequence)
+    for node in seen.nodes:
+        shown = Counter(hash_ for block in node.blocks for hash_, _ in block.transactions)
+        for item in seen.submitted:
+            if shown[item.hash] != 1:
+                what = f"{item.kind} of {item.by} ({item.hash[:12]})"
+                offenders.append(f"{node.name} shows the {what} {shown[item.hash]} times")
+        for meter, sequence in sent.items():
+            if node.sequences.get(meter, 0) != sequence:
+                counted = node.sequences.get(meter, 0)
+                offenders.append(f"{node.name} counts {counted} readings of {meter}, {sequence} were sent")
+    return offenders
+
+
+def _refused(seen: Observation) -> list[str]:
+    kinds = {item.hash: f"{item.kind} of {item.by}" for item in seen.submitted}
+    return [
+        f"{kinds[hash_]} ({hash_[:12]}) was refused with {code} at height {block.height}"
+        for node in seen.nodes[:1]
+        for block in node.blocks
+        for hash_, code in block.transactions
+        if code != "ok" and hash_ in kinds
+    ]
+
+
+def _money_off(seen: Observation) -> list[str]:
+    """Members whose balance is not opening + bills + transfers, and a total that moved."""
+    expected = {member: int(nano) for member, nano in seen.opening_nano.items()}
+    for view in seen.intervals:
+        for member, nano in view.bills_nano.items():
+            expected[member] = expected.get(member, 0) + int(nano)
+    executed = {
+        hash_
+        for node in seen.nodes[:1]
+        for block in node.blocks
+        for hash_, code in block.transactions
+        if code == "ok"
+    }
+    for item in seen.submitted:
+        if item.kind == "transfer" and item.hash in executed:
+            expected[item.by] = expected.get(item.by, 0) - int(item.amount_nano)
+            expected[item.to] = expected.get(item.to, 0) + int(item.amount_nano)
+    balances = {member: int(nano) for member, nano in seen.balances_nano.items()}
+    offenders = []
+    if (total := sum(balances.values())) != (opening := sum(map(int, seen.opening_nano.values()))):
+        offenders.append(f"all balances add up to {total} nano where genesis had {opening}")
+    offenders += [
+        f"{member} has {balances.get(member, 0)} nano where opening, bills and transfers make {nano}"
+        for member, nano in expected.items()
+        if balances.get(member, 0) != nano
+    ]
+    return offenders
+
+
+def _bills_off(seen: Observation) -> list[str]:
+    return [
+        f"the lines of interval {view.interval} add up to {total} nano"
+        for view in seen.intervals
+        if (total := sum(map(int, view.bills_nano.values()))) != 0
+    ]
+
+
+def _unserved(seen: Observation) -> list[str]:
+    views = {view.interval: view for view in seen.intervals}
+    offenders = []
+    for interval in seen.expected_intervals:
+        view = views.get(interval)
+        if view is None or view.demand_wh == 0:
+            offenders.append(f"interval {interval} has no demand on the ledger")
+        elif view.shed_wh or view.served_wh < view.demand_wh:
+            offenders.append(f"interval {interval} served {view.served_wh} of {view.demand_wh} Wh")
+        elif view.unserved_wh:
+            offenders.append(f"in interval {interval} the site could not feed {view.unserved_wh} Wh")
+    return offenders
+
+
+def _unsettled(seen: Observation) -> list[str]:
+    status = {view.interval: view.status for view in seen.intervals}
+    return [
+        f"interval {interval} is {status.get(interval, 'unknown')}"
+        for interval in seen.expected_intervals
+        if status.get(interval) != "settled"
+    ]

@@ -1,0 +1,136 @@
+"""The physical world: energy is conserved to the Wh, whatever is ordered, wanted and rated."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.units import PPM
+from devnet import scenario
+from devnet.profiles import load as load_profiles
+from devnet.scenario import MeterSpec, Scenario, Store
+from devnet.world import Flow, Order, World
+
+BASE = scenario.load("smoke")
+FLAT = SimpleNamespace(load={}, pv_ppm=(PPM,) * 672, wind_ppm=(PPM // 2,) * 672)
+
+ratings = st.integers(1, 5_000_000)
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> Scenario:
+    """A site with any ratings, with or without a tie."""
+    meters = []
+    for kind, most in (("load", 6), ("source", 4), ("storage", 2), ("tie", 1)):
+        for number in range(draw(st.integers(0, most))):
+            rating_w = draw(ratings)
+            store = None
+            if kind == "storage":
+                store = Store(
+                    capacity_wh=draw(st.integers(1, 10**7)),
+                    charge_ppm=draw(st.integers(0, PPM)),
+                    charge_efficiency_ppm=draw(st.integers(1, PPM)),
+                    discharge_efficiency_ppm=draw(st.integers(1, PPM)),
+                )
+            meters.append(
+                MeterSpec(
+                    id=f"{kind}-{number}",
+                    member="solar",
+                    kind=kind,  # type: ignore[arg-type]  # a literal by construction
+                    rating_w=rating_w,
+                    forecast_error_ppm=draw(st.integers(0, 200_000)),
+                    store=store,
+                )
+            )
+    return msgspec.structs.replace(BASE, meters=tuple(meters), line_loss_ppm=draw(st.integers(0, 300_000)))
+
+
+orders = st.lists(
+    st.builds(Order, st.integers(0, 2 * 10**6), st.integers(0, 2 * 10**6)), min_size=13, max_size=13
+)
+
+
+@settings(max_examples=150)
+@given(sites(), st.lists(orders, min_size=1, max_size=4), st.integers(0, 2**32))
+def test_energy_is_conserved(site: Scenario, ordered: list[list[Order]], seed: int) -> None:
+    world = World(site, FLAT, seed)
+    for step, row in enumerate(ordered):
+        stored = {meter.id: world.charge_wh(meter.id) for meter in site.meters if meter.store is not None}
+        before = dict(world.registers)
+        outcome = world.deliver(step, dict(zip(world.meters, row, strict=False)))
+        assert outcome.injected_wh == outcome.withdrawn_wh + outcome.losses_wh
+        assert outcome.injected_wh == sum(flow.export_wh for flow in outcome.flows.values())
+        assert outcome.withdrawn_wh == sum(flow.import_wh for flow in outcome.flows.values())
+        assert outcome.losses_wh >= 0
+        assert outcome.unserved_wh >= 0
+        for meter, flow in outcome.flows.items():
+            assert 0 <= flow.import_wh <= world.limit_wh(meter)
+            assert 0 <= flow.export_wh <= world.limit_wh(meter)
+            assert flow.import_wh == 0 or flow.export_wh == 0
+            old = before[meter]
+            assert world.registers[meter] == Flow(
+                old.import_wh + flow.import_wh, old.export_wh + flow.export_wh
+            )
+        for meter, held_wh in stored.items():
+            store = world.meters[meter].store
+            assert store is not None
+            assert 0 <= world.charge_wh(meter) <= store.capacity_wh
+            flow = outcome.flows[meter]
+            # Never more out than was in, never more kept than came in.
+            assert world.charge_wh(meter) <= held_wh + 1 + flow.import_wh - flow.export_wh
+
+
+def test_the_tie_carries_what_is_missing_and_what_is_left_over() -> None:
+    campus = scenario.load("campus")
+    world = World(campus, load_profiles("summer"))
+    interval = campus.first_interval
+    idle = world.deliver(interval, {})
+    assert idle.flows["utility-tie"].export_wh == idle.injected_wh > 0
+    assert idle.unserved_wh == 0
+    everything = {meter: Order(supply_wh=10**9) for meter in world.meters}
+    noon = interval - interval % 96 + 44
+    rich = world.deliver(noon, everything)
+    assert rich.flows["utility-tie"].import_wh > 0
+
+
+def test_a_source_without_an_order_stays_in_its_null_state() -> None:
+    campus = scenario.load("campus")
+    outcome = World(campus, load_profiles("summer")).deliver(campus.first_interval, {})
+    assert outcome.flows["geothermal-well"] == Flow(0, 0)
+
+
+def test_what_is_not_fed_is_counted() -> None:
+    lonely = msgspec.structs.replace(
+        BASE,
+        meters=(MeterSpec("load-0", "solar", "load", 4_000), MeterSpec("source-0", "solar", "source", 4_000)),
+    )
+    outcome = World(lonely, FLAT).deliver(0, {"source-0": Order(supply_wh=600)})
+    assert outcome.flows == {"load-0": Flow(600, 0), "source-0": Flow(0, 600)}
+    assert outcome.unserved_wh == 400
+
+
+@pytest.mark.parametrize("season", ["summer", "winter"])
+def test_forecasts_are_close_and_reproducible(season: str) -> None:
+    campus = scenario.load("campus")
+    shapes = load_profiles(season)  # type: ignore[arg-type]  # a literal by construction
+    one, same, other = World(campus, shapes, 1), World(campus, shapes, 1), World(campus, shapes, 2)
+    differs = False
+    for meter, spec in one.meters.items():
+        for interval in range(campus.first_interval, campus.first_interval + 96):
+            forecast, actual = one.forecast_wh(meter, interval), one.actual_wh(meter, interval)
+            assert abs(actual - forecast) <= forecast * spec.forecast_error_ppm // PPM + 1
+            assert actual == same.actual_wh(meter, interval)
+            differs |= actual != other.actual_wh(meter, interval)
+    assert differs
+
+
+def test_a_week_starts_on_monday() -> None:
+    shapes = SimpleNamespace(load={}, pv_ppm=(PPM, *(0,) * 671), wind_ppm=(0,) * 672)
+    site = msgspec.structs.replace(BASE, meters=(MeterSpec("s", "solar", "source", 4_000, profile="pv"),))
+    monday = 1_751_846_400 // 900  # 2025-07-07T00:00:00Z
+    world = World(site, shapes)
+    assert [world.forecast_wh("s", monday + slot) for slot in (-1, 0, 1)] == [0, 1_000, 0]
