@@ -86,7 +86,7 @@ def read(season: str, path: Path, hash_path: Path) -> Profiles:
         raise _damaged(f"{path.name} has the hash {digest}, which is not the one in {hash_path.name}.")
     try:
         document = msgspec.json.decode(raw, type=_Document)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(f"{path.name} is not what this version reads: {error}.") from error
     if season not in document.seasons:
         raise DevnetError("data.season", f"There is no week of {season!r}.", "Say summer or winter.")

@@ -217,6 +217,13 @@ def test_a_file_with_a_good_hash_but_wrong_content_is_refused(tmp_path: Path, sp
     assert caught.value.code == "data.damaged"
 
 
+@pytest.mark.parametrize("raw", [b"", b"[]", RAW[:-100], RAW.replace(b"BDEW", b"\xf3\xf3EW")])
+def test_a_file_with_a_good_hash_that_is_no_document_is_refused(tmp_path: Path, raw: bytes) -> None:
+    with pytest.raises(DevnetError) as caught:
+        profiles.read("summer", *write(tmp_path, raw))
+    assert caught.value.code == "data.damaged"
+
+
 def test_reading_needs_no_science_package() -> None:
     program = (
         "import sys\n"
