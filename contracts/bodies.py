@@ -1,6 +1,7 @@
 """Transaction bodies: everything a member or a meter can say to the ledger.
 
-Each contract owns sixteen tags, so that a body keeps its tag for good and later contracts find theirs reserved:
+Each contract owns sixteen tags, so that a body keeps its tag for good and later contracts find theirs
+reserved:
 
     0..15 metering   16..31 market   32..47 money   48..63 trust
     64..79 wagering  80..95 governance  96..111 privacy  112..127 exchange
@@ -41,7 +42,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 # Metering: 0..15
 
 
-class Quality(Body):
+class Quality(Body, frozen=True):
     """What the meter saw of the wave, at the end of the interval."""
 
     voltage_mv: Small
@@ -53,7 +54,7 @@ class Quality(Body):
     ambient_humidity_ppm: Small
 
 
-class Reserve(Body):
+class Reserve(Body, frozen=True):
     """What could still be delivered: stored energy, fuel, and the rate at which more comes in."""
 
     charge_wh: Energy
@@ -61,10 +62,11 @@ class Reserve(Body):
     generation_w: Energy
 
 
-class PlainReading(Body, tag=0):
+class PlainReading(Body, frozen=True, tag=0):
     """Cumulative registers of one meter at one moment of `interval`; differences settle.
 
-    `previous_hash` is the reading hash of sequence - 1 (32 zero bytes before the first): a hash chain per meter.
+    `previous_hash` is the reading hash of sequence - 1 (32 zero bytes before the first): a hash chain per
+    meter.
     """
 
     sequence: Count
@@ -77,8 +79,11 @@ class PlainReading(Body, tag=0):
     previous_hash: Hash
 
 
-class CommittedReading(Body, tag=1):
-    """The same with registers hidden in commitments. Decoded from the first day; not accepted by rule set 1."""
+class CommittedReading(Body, frozen=True, tag=1):
+    """The same with registers hidden in commitments.
+
+    Decoded from the first day; not accepted by rule set 1.
+    """
 
     sequence: Count
     interval: Interval
@@ -95,11 +100,11 @@ Reading = PlainReading | CommittedReading
 # Market: 16..31
 
 
-class Need(Body, tag=16):
+class Need(Body, frozen=True, tag=16):
     """Energy wanted in `count` intervals from `interval` on, `energy_wh` in each.
 
-    Without a limit price it is fixed demand of shedding tier `tier` (0 is the most critical); with one it is a bid,
-    served only where the price does not exceed it.
+    Without a limit price it is fixed demand of shedding tier `tier` (0 is the most critical); with one it is
+    a bid, served only where the price does not exceed it.
     """
 
     interval: Interval
@@ -109,14 +114,14 @@ class Need(Body, tag=16):
     tier: Annotated[int, Meta(ge=0, le=7)]
 
 
-class OfferBlock(Body):
+class OfferBlock(Body, frozen=True):
     """`energy_wh` more at this price."""
 
     price_nano_per_wh: Price
     energy_wh: Annotated[int, Meta(ge=1, le=2**40 - 1)]
 
 
-class Offer(Body, tag=17):
+class Offer(Body, frozen=True, tag=17):
     """What one metered source would deliver in `interval`: convex blocks, prices strictly rising.
 
     A member's later offer for the same meter and interval replaces its earlier one until offers lock.
@@ -128,7 +133,7 @@ class Offer(Body, tag=17):
     """Empty withdraws."""
 
 
-class Tariff(Body, tag=18):
+class Tariff(Body, frozen=True, tag=18):
     """The utility's prices and limits for `count` intervals from `interval` on, written ahead."""
 
     interval: Interval
@@ -143,7 +148,7 @@ class Tariff(Body, tag=18):
 # Money: 32..47
 
 
-class Transfer(Body, tag=32):
+class Transfer(Body, frozen=True, tag=32):
     """Money from the sender's balance to a member's."""
 
     to: Id
@@ -153,4 +158,3 @@ class Transfer(Body, tag=32):
 
 AccountBody = Need | Offer | Tariff | Transfer
 MeterBody = Reading
-

@@ -17,12 +17,111 @@ class Code(NamedTuple):
 
 CODES: dict[str, Code] = {
     "ok": Code("The transaction was executed.", ""),
+    # Envelopes, before any state is read
     "codec.oversized": Code("The envelope is larger than 256 KiB.", "Send a smaller one."),
-    "codec.malformed": Code("The bytes are not an envelope.", "Encode as typed MessagePack, integers inside their bounds."),
-    "codec.non-canonical": Code("The encoding is not canonical.", "Use the shortest MessagePack form of every value."),
-    "tx.wrong-chain": Code("The envelope is for another chain.", "Use the chain id that `gridpact status` shows."),
-    "tx.signature": Code("The signature does not cover the envelope.", "Sign with the key whose public half is in the envelope."),
+    "codec.malformed": Code(
+        "The bytes are not an envelope.", "Encode as typed MessagePack, integers inside their bounds."
+    ),
+    "codec.non-canonical": Code(
+        "The encoding is not canonical.", "Use the shortest MessagePack form of every value."
+    ),
+    "tx.wrong-chain": Code(
+        "The envelope is for another chain.", "Use the chain id that `gridpact status` shows."
+    ),
+    "tx.signature": Code(
+        "The signature does not cover the envelope.",
+        "Sign with the key whose public half is in the envelope.",
+    ),
     "tx.expired": Code("The expiry height has passed.", "Sign again with a later expiry height."),
+    # Who speaks
+    "tx.nonce": Code(
+        "The nonce is not the next one of this key.",
+        "Use the key's next nonce, as `gridpact query member` shows it; a gap must be filled first.",
+    ),
+    "member.unknown": Code("No member has the sender's id.", "Send as a member of this chain."),
+    "key.unknown": Code(
+        "The public key is not registered with the sender.", "Sign with one of the member's account keys."
+    ),
+    "key.scope": Code(
+        "The key may not call this contract.", "Sign with a key whose scope is `all` or this contract."
+    ),
+    "budget.exceeded": Code(
+        "The key or meter has used its unit budget of this interval.", "Send again in the next interval."
+    ),
+    "amount.range": Code(
+        "A sum would leave the bounds of energy or money.",
+        "Use smaller amounts: energy stays below 2^40 Wh, money below 2^63 nano.",
+    ),
+    # Metering
+    "meter.unknown": Code("No meter has this id.", "Use a meter of this chain."),
+    "meter.key": Code("The key is not the meter's.", "Sign readings with the meter's registered key."),
+    "reading.committed": Code(
+        "Committed readings are not accepted by this rule set.", "Send a plain reading."
+    ),
+    "reading.gap": Code(
+        "Readings before this one are missing.",
+        "Send the missing sequences; then this reading may be sent again as it is.",
+    ),
+    "reading.replay": Code(
+        "The sequence was used by an earlier reading.", "Continue after the head of the meter."
+    ),
+    "reading.duplicate": Code(
+        "This very reading is on the ledger already.", "Nothing to do: it counts once."
+    ),
+    "reading.fork": Code(
+        "The reading contradicts the meter's hash chain.",
+        "Link to the hash of the meter's last accepted reading, and sign each sequence once.",
+    ),
+    "reading.future": Code(
+        "The interval of the reading has not started.",
+        "Send the same reading again once ledger time has reached the interval.",
+    ),
+    "reading.interval": Code(
+        "The interval lies before that of the meter's last reading.", "Readings follow each other in time."
+    ),
+    "reading.backwards": Code(
+        "A register is lower than in the meter's last reading.",
+        "Registers are cumulative; a meter that starts anew is registered anew.",
+    ),
+    "reading.rating": Code(
+        "A register grew by more than the equipment's rating allows.",
+        "Check the register, or have the rating corrected.",
+    ),
+    "reading.open-full": Code(
+        "The meter has reported the maximum of intervals that are not settled yet.",
+        "Send the same reading again once intervals have settled.",
+    ),
+    # Market
+    "need.late": Code("The gate of the first interval has passed.", "Ask for a later interval."),
+    "need.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "need.price": Code(
+        "The limit price is outside price floor and offer cap.", "Choose a limit between them, or none."
+    ),
+    "need.full": Code(
+        "The interval, or the sender's share of it, holds the maximum of needs.",
+        "Use fewer different limit prices and tiers; equal needs add up.",
+    ),
+    "offer.meter": Code("The meter belongs to another member.", "Offer from a meter of your own."),
+    "offer.kind": Code(
+        "The meter measures no source and no storage.", "Offer from a meter of kind `source` or `storage`."
+    ),
+    "offer.late": Code("The gate of the interval has passed.", "Offer for a later interval."),
+    "offer.horizon": Code("The interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "offer.order": Code(
+        "The prices of the blocks do not rise strictly.", "Sort blocks by price and merge equal prices."
+    ),
+    "offer.price": Code("A price is outside price floor and offer cap.", "Offer between them."),
+    "offer.rating": Code(
+        "The blocks add up to more than the meter's rating delivers in an interval.", "Offer less energy."
+    ),
+    "offer.full": Code("The interval holds the maximum of offers.", "Offer for another interval."),
+    "tariff.role": Code("The sender is not the site's utility.", "Only the utility writes tariffs."),
+    "tariff.late": Code("The gate of the first interval has passed.", "Write tariffs ahead."),
+    "tariff.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "tariff.price": Code("A price is outside price floor and offer cap.", "Choose prices between them."),
+    # Money
+    "money.recipient": Code("No member has the recipient's id.", "Transfer to a member of this chain."),
+    "money.insufficient": Code("The balance does not cover the amount.", "Transfer less."),
 }
 
 

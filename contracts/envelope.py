@@ -1,10 +1,10 @@
 """Signed envelopes: how a body becomes a transaction, and every check that needs no state.
 
-Two kinds. A member's envelope is signed by one of its account keys and has a nonce and an expiry. A meter's is
-signed by the meter alone and has neither: (meter, sequence) is its replay guard, anybody may submit it.
+Two kinds. A member's envelope is signed by one of its account keys and has a nonce and an expiry. A meter's
+is signed by the meter alone and has neither: (meter, sequence) is its replay guard, anybody may submit it.
 
-The signature is the last field, so the signed bytes are the encoding without its last 66 bytes (a two-byte header
-and 64 bytes), behind a domain tag with the chain id. The transaction id hashes the whole encoding.
+The signature is the last field, so the signed bytes are the encoding without its last 66 bytes (a two-byte
+header and 64 bytes), behind a domain tag with the chain id. The transaction id hashes the whole encoding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Genesis: the document that every node of one chain starts from.
 
-Written as TOML by people (`node.genesis_file`), stored and hashed as canonical MessagePack. The chain id is the name
-plus the first 16 hex digits of the hash of the encoding, so that two different documents are two different chains.
+Written as TOML by people (`node.genesis_file`), stored and hashed as canonical MessagePack. The chain id is
+the name plus the first 16 hex digits of the hash of the encoding, so that two different documents are two
+different chains.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
 
 
 class DevnetClock(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Ledger time = origin_ms + (speed_ppm * (wall - start_wall_ms)) // 10^6. Refused by production genesis."""
+    """Ledger time = origin_ms + (speed_ppm * (wall - start_wall_ms)) // 10^6.
+
+    Refused by production genesis.
+    """
 
     origin_ms: Time
     start_wall_ms: Time

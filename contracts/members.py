@@ -1,7 +1,7 @@
 """Members, their keys, nodes and tokens, and meters: who may speak, and for what.
 
-Ids are given at admission, never derived from keys and never reused. In rule set 1 all of this comes from genesis;
-governance changes it later.
+Ids are given at admission, never derived from keys and never reused. In rule set 1 all of this comes from
+genesis; governance changes it later.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ MAX_MEMBERS = 10_000
 MAX_METERS = 100_000
 MAX_KEYS = 16
 MAX_NODES = 4
+MAX_OPEN_REGISTERS = 64
+"""Intervals that one meter may have reported and that are not settled yet."""
 STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
@@ -41,14 +43,14 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     """Common options of everything that is stored in state."""
 
 
-class AccountKey(Record):
+class AccountKey(Record, frozen=True):
     """One key of a member with its own nonce lane; `scope` is `all` or the one contract it may call."""
 
     public_key: PublicKey
     scope: Id
 
 
-class NodeKeys(Record):
+class NodeKeys(Record, frozen=True):
     """A node's identity: its seat's consensus and BLS keys, and the certificate that its TLS key signed."""
 
     node: Id
@@ -60,7 +62,7 @@ class NodeKeys(Record):
     """host:port where peers reach it."""
 
 
-class Trust(Record):
+class Trust(Record, frozen=True):
     """Free, bonded and wagered tokens are disjoint; the index is what the member has shown."""
 
     free_tokens: Tokens = 0
@@ -69,7 +71,7 @@ class Trust(Record):
     index_ppm: Ppm = STARTING_INDEX_PPM
 
 
-class Member(Record):
+class Member(Record, frozen=True):
     """A legal organisation admitted to the pact."""
 
     id: Id
@@ -82,7 +84,7 @@ class Member(Record):
     trust: Trust
 
 
-class Lane(Record):
+class Lane(Record, frozen=True):
     """Nonce and unit budget of one account key."""
 
     next_nonce: Count
@@ -90,14 +92,14 @@ class Lane(Record):
     units_used: Count
 
 
-class Account(Record):
+class Account(Record, frozen=True):
     """A member's money and the lanes of its keys, in the order of `Member.keys`."""
 
     balance_nano: Money
     lanes: tuple[Lane, ...]
 
 
-class Meter(Record):
+class Meter(Record, frozen=True):
     """Where energy crosses a boundary. `rating_w` bounds both registers' growth.
 
     `kind` is `source`, `load`, `storage` or `tie` (the utility's). Registration never changes in rule set 1.
@@ -113,7 +115,7 @@ class Meter(Record):
     reference_price_nano_per_wh: Price | None
 
 
-class OpenRegister(Record):
+class OpenRegister(Record, frozen=True):
     """Registers at the last reading of an interval that is not settled yet."""
 
     interval: Interval
@@ -121,7 +123,7 @@ class OpenRegister(Record):
     export_wh: Energy
 
 
-class MeterHead(Record):
+class MeterHead(Record, frozen=True):
     """Where a meter's hash chain stands, what is settled, and what its open intervals say."""
 
     sequence: Count
@@ -134,6 +136,6 @@ class MeterHead(Record):
     """Last interval whose energy is settled; its registers follow."""
     settled_import_wh: Energy
     settled_export_wh: Energy
-    open: Annotated[tuple[OpenRegister, ...], Meta(max_length=64)]
+    open: Annotated[tuple[OpenRegister, ...], Meta(max_length=MAX_OPEN_REGISTERS)]
     budget_interval: Interval
     units_used: Count

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Energy, Id, Interval, Money, Price
+from contracts.units import Count, Id, Interval, Money, Price, Total
 from zk.codec import encode
 
 
@@ -15,7 +15,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """Common options of every event."""
 
 
-class ReadingAccepted(Event, tag=0):
+class ReadingAccepted(Event, frozen=True, tag=0):
     """A reading extends its meter's chain; `late` when its interval was already settled."""
 
     meter: Id
@@ -24,8 +24,8 @@ class ReadingAccepted(Event, tag=0):
     late: bool
 
 
-class NeedAccepted(Event, tag=16):
-    """A need is number `index` of each of its intervals."""
+class NeedAccepted(Event, frozen=True, tag=16):
+    """A need is number `index` of its first interval, counted from 0."""
 
     member: Id
     interval: Interval
@@ -33,39 +33,43 @@ class NeedAccepted(Event, tag=16):
     index: Count
 
 
-class OfferAccepted(Event, tag=17):
+class OfferAccepted(Event, frozen=True, tag=17):
     """A source's offer stands for this interval."""
 
     meter: Id
     interval: Interval
 
 
-class TariffAccepted(Event, tag=18):
+class TariffAccepted(Event, frozen=True, tag=18):
     """The utility's prices stand for these intervals."""
 
     interval: Interval
     count: Count
 
 
-class IntervalOrdered(Event, tag=24):
+class IntervalOrdered(Event, frozen=True, tag=24):
     """Offers locked and every node computed the same dispatch."""
 
     interval: Interval
     price_nano_per_wh: Price
-    demand_wh: Energy
-    served_wh: Energy
+    demand_wh: Total
+    served_wh: Total
 
 
-class IntervalSettled(Event, tag=25):
-    """Deliveries were taken from registers, and all lines of the interval sum to zero."""
+class IntervalSettled(Event, frozen=True, tag=25):
+    """Deliveries were taken from registers, and all lines of the interval sum to zero.
+
+    With a `code` other than "ok" the registers count as settled and no line was booked.
+    """
 
     interval: Interval
-    injected_wh: Energy
-    withdrawn_wh: Energy
+    injected_wh: Total
+    withdrawn_wh: Total
     residual_nano: Money
+    code: str
 
 
-class Transferred(Event, tag=32):
+class Transferred(Event, frozen=True, tag=32):
     """Money moved."""
 
     sender: Id

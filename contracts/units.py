@@ -1,7 +1,8 @@
 """Bounded integers with their units, enforced at decode, so that no transaction can overflow a node.
 
-Money is nano-currency and prices nano-currency per Wh, so price x energy is exact. Bounds are those of the pact:
-|price| < 2^28, energy < 2^40, |money| < 2^63, tokens < 2^63, counts < 2^32, factors < 2^22, emissions < 2^63.
+Money is nano-currency and prices nano-currency per Wh, so price x energy is exact. Bounds are those of the
+pact: |price| < 2^28, energy < 2^40, |money| < 2^63, tokens < 2^63, counts < 2^32, factors < 2^22, emissions <
+2^63.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ Point = Annotated[bytes, Meta(min_length=48, max_length=48)]
 
 Price = Annotated[int, Meta(ge=-MAX_PRICE, le=MAX_PRICE)]
 Energy = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]
+Total = Annotated[int, Meta(ge=0, le=MAX_MONEY)]
+"""Sum of energies in Wh over many meters or members: may pass the bound of a single one."""
+Balance = Annotated[int, Meta(ge=-MAX_MONEY, le=MAX_MONEY)]
+"""Difference of such sums."""
+Rate = Annotated[int, Meta(ge=-(2**32), le=2**32)]
+"""A price with a penalty of at most tenfold on it."""
 Power = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]
 Money = Annotated[int, Meta(ge=-MAX_MONEY, le=MAX_MONEY)]
 Amount = Annotated[int, Meta(ge=1, le=MAX_MONEY)]

@@ -1,0 +1,220 @@
+"""The floor's front door: genesis into state, blocks into receipts, envelopes into mempools.
+
+Everything here is total: no envelope makes it raise, whatever its fields. `apply` and `open_block` leave the
+overlay committed or rolled back; nothing of a refused transaction stays but its nonce and its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from contracts import market, money
+from contracts.bodies import Need, Offer, Tariff, Transfer
+from contracts.clearing import advance
+from contracts.context import BlockContext, current_interval
+from contracts.envelope import AccountEnvelope, Envelope
+from contracts.genesis import Genesis
+from contracts.members import Account, Lane, Member, MeterHead
+from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
+from contracts.receipts import OK, AnyEvent, Receipt
+from contracts.records import Sentinel, Site, SiteMeter, Utility
+from contracts.schedule import earliest_deadline_ms
+from contracts.schema import (
+    ACCOUNTS,
+    HEADS,
+    MEMBERS,
+    METERS,
+    SENTINEL,
+    SITE,
+    UTILITY,
+)
+from contracts.state import State
+from contracts.units import MAX_COUNT
+from zk.codec import encode
+from zk.hashing import ZERO_HASH
+
+__all__ = [
+    "RESUBMITTABLE",
+    "BlockContext",
+    "Seat",
+    "admit",
+    "apply",
+    "earliest_deadline_ms",
+    "genesis_records",
+    "open_block",
+    "seats",
+    "units",
+]
+
+RESUBMITTABLE = (
+    "budget.exceeded",
+    "reading.future",
+    "reading.gap",
+    "reading.open-full",
+    "tx.nonce",
+)
+"""Refusals that leave everything as it was, so that the same envelope may succeed in a later block."""
+
+Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
+_HANDLERS: dict[type, tuple[str, Handler]] = {
+    Need: ("market", market.need),
+    Offer: ("market", market.offer),
+    Tariff: ("market", market.tariff),
+    Transfer: ("money", money.transfer),
+}
+"""Scope that a key needs, and the contract, per body."""
+
+
+class Seat(NamedTuple):
+    """One validator, in the field order of `consensus.validators.Validator`."""
+
+    id: str
+    organisation: str
+    public_key: bytes
+    bls_key: bytes
+    power: int = 1
+
+
+def seats(genesis: Genesis) -> tuple[Seat, ...]:
+    """Seats of the genesis validators, ascending by node id, one vote each.
+
+    Raises ValueError on an unknown node.
+    """
+    nodes = {node.node: (member.id, node) for member in genesis.members for node in member.nodes}
+    unknown = [name for name in genesis.validators if name not in nodes]
+    if unknown:
+        raise ValueError(f"validator {unknown[0]} is not a node of any member")
+    return tuple(
+        Seat(name, nodes[name][0], nodes[name][1].consensus_key, nodes[name][1].bls_key)
+        for name in sorted(genesis.validators)
+    )
+
+
+def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
+    """The whole initial state, encoded."""
+    interval = min(genesis.time_ms // genesis.params.interval_ms, MAX_COUNT)
+    balances = {balance.member: balance.balance_nano for balance in genesis.balances}
+    registers = {opening.meter: (opening.import_wh, opening.export_wh) for opening in genesis.registers}
+    records: dict[bytes, bytes] = {SENTINEL: encode(Sentinel(genesis.name))}
+    for member in genesis.members:
+        lanes = tuple(Lane(0, interval, 0) for _ in member.keys)
+        records[MEMBERS.key(member.id)] = encode(member)
+        records[ACCOUNTS.key(member.id)] = encode(Account(balances.get(member.id, 0), lanes))
+    for meter in genesis.meters:
+        import_wh, export_wh = registers.get(meter.id, (0, 0))
+        head = MeterHead(
+            sequence=0,
+            reading_hash=ZERO_HASH,
+            interval=interval,
+            import_wh=import_wh,
+            export_wh=export_wh,
+            settled_interval=interval,
+            settled_import_wh=import_wh,
+            settled_export_wh=export_wh,
+            open=(),
+            budget_interval=interval,
+            units_used=0,
+        )
+        records[METERS.key(meter.id)] = encode(meter)
+        records[HEADS.key(meter.id)] = encode(head)
+    utility = min((member.id for member in genesis.members if "utility" in member.roles), default=None)
+    if utility is not None:
+        records[UTILITY] = encode(Utility(utility))
+    site = sorted(
+        (meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters
+    )
+    records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
+    return records
+
+
+def open_block(state: State, context: BlockContext) -> Receipt:
+    """What the clock does before the first transaction: lock and settle the intervals that are due."""
+    return Receipt(OK, 0, advance(state, context))
+
+
+def units(envelope: Envelope) -> int:
+    """Declared verification units, at least 1: what execution may cost, in readings."""
+    match envelope.body:
+        case Need(count=count):
+            return count
+        case Tariff(count=count):
+            return 1 + count // 4
+        case Offer(blocks=blocks):
+            return 1 + len(blocks) // 8
+        case _:
+            return READING_UNITS
+
+
+def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:
+    """Execute one transaction on the overlay. Never raises; a refusal leaves only nonce and budget."""
+    if not isinstance(envelope, AccountEnvelope):
+        return apply_reading(state, envelope, context)
+    cost = units(envelope)
+    account_key = ACCOUNTS.prefix + envelope.sender.encode()
+    member = state.load(MEMBERS, MEMBERS.prefix + envelope.sender.encode())
+    account = state.load(ACCOUNTS, account_key)
+    if member is None or account is None:
+        return Receipt("member.unknown", cost, ())
+    scope, handler = _HANDLERS[type(envelope.body)]
+    number = _lane(member, envelope.public_key)
+    if number is None:
+        return Receipt("key.unknown", cost, ())
+    if member.keys[number].scope not in ("all", scope):
+        return Receipt("key.scope", cost, ())
+    lane = account.lanes[number]
+    if envelope.nonce != lane.next_nonce or envelope.nonce >= MAX_COUNT:
+        return Receipt("tx.nonce", cost, ())
+    if envelope.expiry_height < context.height:
+        return Receipt("tx.expired", cost, ())
+    now = current_interval(context)
+    used = (lane.units_used if lane.interval == now else 0) + cost
+    if used > context.params.units_per_key:
+        return Receipt("budget.exceeded", cost, ())
+
+    lanes = account.lanes
+    charged = Account(
+        account.balance_nano,
+        (*lanes[:number], Lane(envelope.nonce + 1, now, used), *lanes[number + 1 :]),
+    )
+    state.save(account_key, charged)
+    outcome = handler(state, context, envelope.sender, envelope.body)
+    if isinstance(outcome, str):
+        state.rollback()
+        state.save(account_key, charged)
+        state.commit()
+        return Receipt(outcome, cost, ())
+    state.commit()
+    return Receipt(OK, cost, outcome)
+
+
+def admit(state: State, envelope: Envelope, context: BlockContext) -> str:
+    """Whether a mempool should hold this envelope: "ok", or why it will not execute. Writes nothing."""
+    if not isinstance(envelope, AccountEnvelope):
+        return admit_reading(state, envelope, context)
+    member = state.load(MEMBERS, MEMBERS.prefix + envelope.sender.encode())
+    account = state.load(ACCOUNTS, ACCOUNTS.prefix + envelope.sender.encode())
+    if member is None or account is None:
+        return "member.unknown"
+    number = _lane(member, envelope.public_key)
+    if number is None:
+        return "key.unknown"
+    if member.keys[number].scope not in ("all", _HANDLERS[type(envelope.body)][0]):
+        return "key.scope"
+    if envelope.expiry_height < context.height:
+        return "tx.expired"
+    lane = account.lanes[number]
+    if not lane.next_nonce <= envelope.nonce < min(lane.next_nonce + ADMISSION_WINDOW, MAX_COUNT):
+        return "tx.nonce"
+    used = lane.units_used if lane.interval == current_interval(context) else 0
+    if used + units(envelope) > context.params.units_per_key:
+        return "budget.exceeded"
+    return OK
+
+
+def _lane(member: Member, public_key: bytes) -> int | None:
+    """Index of the key, and so of its nonce lane."""
+    for number, key in enumerate(member.keys):
+        if key.public_key == public_key:
+            return number
+    return None

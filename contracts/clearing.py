@@ -1,0 +1,370 @@
+"""What the clock does to an interval: orders when offers lock, bills when readings are in.
+
+Reads state into the plain tuples of `contracts.dispatch` and `contracts.settlement`, and writes what they
+answer. Holds no rule about who is dispatched or paid, and never looks at anything but the intervals that are
+due.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from contracts import dispatch, settlement
+from contracts.context import BlockContext
+from contracts.members import Account
+from contracts.metering import settle_register
+from contracts.params import DAY_MS, PactParams
+from contracts.receipts import OK, AnyEvent, IntervalOrdered, IntervalSettled
+from contracts.records import (
+    BUCKETS,
+    ORDERED,
+    RING_DAYS,
+    SETTLED,
+    Bill,
+    IntervalRecord,
+    MeterOrder,
+    NeedEntry,
+    OfferEntry,
+    Order,
+    OrderIndex,
+    Ring,
+    RingEntry,
+    Site,
+    TariffRecord,
+)
+from contracts.schedule import done, next_due
+from contracts.schema import (
+    ACCOUNTS,
+    BILLS,
+    HEADS,
+    INTERVALS,
+    NEEDS,
+    OFFERS,
+    ORDER_INDEX,
+    ORDERS,
+    RINGS,
+    SITE,
+    SITES,
+    TARIFFS,
+    UTILITIES,
+    UTILITY,
+)
+from contracts.state import State
+from contracts.units import MAX_MONEY
+from zk.hashing import domain, sha256
+
+_replace = msgspec.structs.replace
+_RANGE = "amount.range"
+
+
+def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
+    """Lock and close what is due, oldest deadline first, at most `max_closes_per_block` of them."""
+    events: list[AnyEvent] = []
+    for _ in range(context.params.max_closes_per_block):
+        due = next_due(state, context)
+        if due is None:
+            break
+        interval, lock = due
+        if lock:
+            events.append(_order(state, context, interval))
+        else:
+            events += _settle(state, context, interval)
+        done(state, interval, lock)
+        state.commit()
+    return tuple(events)
+
+
+def round_id(chain_id: str, interval: int) -> bytes:
+    """What orders ties of one interval: nobody can choose it."""
+    return sha256(domain("dispatch", chain_id) + interval.to_bytes(8, "big"))
+
+
+# Orders
+
+
+def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdered:
+    """Compute the dispatch, write an order per member that needs or offers, and drop the working buckets."""
+    key = INTERVALS.key(interval)
+    record = state.load(INTERVALS, key) or IntervalRecord(interval)
+    needs, offers = _take_buckets(state, record)
+    params = context.params
+    grid = _grid(state, params, interval)
+    supplies = [
+        dispatch.Supply(
+            entry.member, entry.meter, block.price_nano_per_wh, entry.factor_ug_per_wh, block.energy_wh
+        )
+        for entry in offers
+        for block in entry.blocks
+    ]
+    result = dispatch.clear(
+        dispatch.Market(
+            round_id(context.chain_id, interval),
+            supplies,
+            [
+                dispatch.Demand(need.member, need.energy_wh, need.limit_nano_per_wh, need.tier)
+                for need in needs
+            ],
+            grid,
+            params.offer_cap_nano_per_wh,
+            params.scarcity_price_nano_per_wh,
+            params.price_slack_ppm,
+        )
+    )
+    orders = _orders(interval, needs, offers, result)
+    code = OK
+    if any(order.pay_as_bid_nano > MAX_MONEY for order in orders):
+        orders, code = [], _RANGE
+    for order in orders:
+        state.save(ORDERS.key(interval, order.member), order)
+    if orders:
+        state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(order.member for order in orders)))
+    served_wh = sum(result.served_wh)
+    export = 0 if grid is None else grid.export_nano_per_wh
+    record = _replace(
+        record,
+        status=ORDERED,
+        need_buckets=0,
+        offer_buckets=0,
+        grid=grid is not None,
+        import_nano_per_wh=0 if grid is None else grid.import_nano_per_wh,
+        export_nano_per_wh=min(export, grid.import_nano_per_wh) if grid is not None else 0,
+        export_lowered=result.export_lowered,
+        price_nano_per_wh=result.price_nano_per_wh,
+        served_wh=served_wh,
+        shed_wh=result.shed_wh,
+        supplied_wh=sum(result.supplied_wh),
+        import_wh=result.import_wh,
+        export_wh=result.export_wh,
+        code=code,
+    )
+    state.save(key, record)
+    return IntervalOrdered(interval, record.price_nano_per_wh, record.demand_wh + record.bids_wh, served_wh)
+
+
+def _take_buckets(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
+    """All needs and offers of the interval, in bucket order; the buckets are gone."""
+    needs: list[NeedEntry] = []
+    offers: list[OfferEntry] = []
+    for number in range(BUCKETS):
+        if record.need_buckets >> number & 1:
+            key = NEEDS.key(record.interval, number)
+            held = state.load(NEEDS, key)
+            needs += held.entries if held else ()
+            state.remove(key)
+        if record.offer_buckets >> number & 1:
+            key = OFFERS.key(record.interval, number)
+            standing = state.load(OFFERS, key)
+            offers += standing.entries if standing else ()
+            state.remove(key)
+    return needs, offers
+
+
+def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | None:
+    """The utility's terms for the interval: its tariff, else those of genesis; None where there is no
+    utility.
+    """
+    utility = state.load(UTILITIES, UTILITY)
+    if utility is None:
+        return None
+    tariff = state.load(TARIFFS, TARIFFS.key(interval)) or TariffRecord(
+        params.import_nano_per_wh,
+        params.export_nano_per_wh,
+        params.import_limit_wh,
+        params.export_limit_wh,
+        params.import_factor_ug_per_wh,
+    )
+    return dispatch.Grid(
+        utility.member,
+        tariff.import_nano_per_wh,
+        tariff.export_nano_per_wh,
+        tariff.import_limit_wh,
+        tariff.export_limit_wh,
+        tariff.factor_ug_per_wh,
+    )
+
+
+class _Share:
+    """An order in the making."""
+
+    __slots__ = ("meters", "offer", "pay_as_bid", "requested", "served", "shed")
+
+    def __init__(self) -> None:
+        self.requested = self.served = self.shed = self.pay_as_bid = 0
+        self.meters: list[MeterOrder] = []
+        self.offer: int | None = None
+
+
+def _orders(
+    interval: int, needs: list[NeedEntry], offers: list[OfferEntry], result: dispatch.Dispatch
+) -> list[Order]:
+    """One order per member, ascending; each covers all its needs and meters."""
+    shares: dict[str, _Share] = {}
+    for need, served_wh in zip(needs, result.served_wh, strict=True):
+        share = shares.setdefault(need.member, _Share())
+        share.requested += need.energy_wh
+        share.served += served_wh
+        if need.limit_nano_per_wh is None:
+            share.shed += need.energy_wh - served_wh
+    taken = iter(result.supplied_wh)
+    for offer in offers:
+        share = shares.setdefault(offer.member, _Share())
+        supplied_wh, dearest = 0, offer.blocks[0].price_nano_per_wh
+        for block, energy_wh in zip(offer.blocks, taken, strict=False):
+            if energy_wh:
+                supplied_wh, dearest = supplied_wh + energy_wh, block.price_nano_per_wh
+                share.pay_as_bid += energy_wh * max(0, dearest - result.price_nano_per_wh)
+        share.meters.append(MeterOrder(offer.meter, supplied_wh))
+        share.offer = dearest if share.offer is None else min(share.offer, dearest)
+    return [
+        Order(
+            member,
+            interval,
+            share.requested,
+            share.served,
+            share.shed,
+            tuple(sorted(share.meters, key=lambda order: order.meter)),
+            sum(order.energy_wh for order in share.meters),
+            share.pay_as_bid,
+            share.offer,
+        )
+        for member, share in sorted(shares.items())
+    ]
+
+
+# Bills
+
+
+class _Delivery(NamedTuple):
+    """What meters saw: per member (withdrawn, injected) without ties, and the utility's exchange."""
+
+    members: dict[str, tuple[int, int]]
+    tie_import_wh: int
+    tie_export_wh: int
+
+
+def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent]:
+    """Fold registers, settle, book. An interval that only meters spoke about is ordered (emptily) first."""
+    events: list[AnyEvent] = []
+    key = INTERVALS.key(interval)
+    record = state.load(INTERVALS, key)
+    if record is None or record.status != ORDERED:
+        events.append(_order(state, context, interval))
+        record = state.load(INTERVALS, key)
+        assert record is not None, "ordering writes the record"
+    delivery = _deliver(state, context.params, interval)
+    positions = _positions(state, interval, delivery)
+    utility = state.load(UTILITIES, UTILITY)
+    tie = settlement.Tie(utility.member, delivery.tie_import_wh, delivery.tie_export_wh) if utility else None
+    params = context.params
+    terms = settlement.Terms(
+        interval,
+        record.price_nano_per_wh,
+        record.grid,
+        record.import_nano_per_wh,
+        record.export_nano_per_wh,
+        params.scarcity_price_nano_per_wh,
+        params.penalty_ppm,
+    )
+    sheet = settlement.settle(terms, positions, tie) if record.code == OK else None
+    booked = sheet is not None and _book(state, interval, sheet)
+    withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
+    injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
+    residual_nano = sheet.residual_nano if sheet is not None and booked else 0
+    code = OK if booked else _RANGE
+    members = {position.member for position in positions}.union(sheet.lines if sheet is not None else ())
+    if members:
+        state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(sorted(members))))
+    state.save(
+        key,
+        _replace(
+            record,
+            status=SETTLED,
+            injected_wh=injected_wh,
+            withdrawn_wh=withdrawn_wh,
+            tie_import_wh=delivery.tie_import_wh,
+            tie_export_wh=delivery.tie_export_wh,
+            losses_wh=injected_wh - withdrawn_wh,
+            residual_nano=residual_nano,
+            code=code,
+        ),
+    )
+    events.append(IntervalSettled(interval, injected_wh, withdrawn_wh, residual_nano, code))
+    return events
+
+
+def _deliver(state: State, params: PactParams, interval: int) -> _Delivery:
+    """Settle the registers of every meter that reported the interval, and remember them in its ring."""
+    site = state.load(SITES, SITE) or Site(())
+    slot = interval % max(1, DAY_MS // params.interval_ms)
+    members: dict[str, tuple[int, int]] = {}
+    tie_import_wh = tie_export_wh = 0
+    for meter in site.meters:
+        raw_id = meter.meter.encode()
+        head_key = HEADS.prefix + raw_id
+        head = state.load(HEADS, head_key)
+        if head is None or not head.open:
+            continue
+        settled = settle_register(head, interval)
+        if settled is None:
+            continue
+        head, import_wh, export_wh = settled
+        state.save(head_key, head)
+        ring_key = RINGS.key(meter.meter, slot)
+        ring = state.load(RINGS, ring_key)
+        entries = ring.entries[1 - RING_DAYS :] if ring else ()
+        state.save(ring_key, Ring((*entries, RingEntry(interval, import_wh, export_wh))))
+        if meter.tie:
+            tie_import_wh += export_wh
+            tie_export_wh += import_wh
+        else:
+            withdrawn_wh, injected_wh = members.get(meter.member, (0, 0))
+            members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
+    return _Delivery(members, tie_import_wh, tie_export_wh)
+
+
+def _positions(state: State, interval: int, delivery: _Delivery) -> list[settlement.Position]:
+    """Orders beside deliveries, ascending by member."""
+    key = ORDER_INDEX.key(interval)
+    index = state.load(ORDER_INDEX, key)
+    orders: dict[str, Order] = {}
+    if index is not None:
+        for member in index.members:
+            order = state.load(ORDERS, ORDERS.key(interval, member))
+            if order is not None:
+                orders[member] = order
+    positions = []
+    for member in sorted(orders.keys() | delivery.members.keys()):
+        order = orders.get(member)
+        withdrawn_wh, injected_wh = delivery.members.get(member, (0, 0))
+        positions.append(
+            settlement.Position(
+                member,
+                order.served_wh if order else 0,
+                order.supplied_wh if order else 0,
+                order.pay_as_bid_nano if order else 0,
+                order.offer_nano_per_wh if order else None,
+                withdrawn_wh,
+                injected_wh,
+            )
+        )
+    return positions
+
+
+def _book(state: State, interval: int, sheet: settlement.Sheet) -> bool:
+    """Write bills and move balances (below zero if need be); False, and nothing written, when one leaves
+    its bounds.
+    """
+    balances: list[tuple[bytes, Account]] = []
+    for member, total_nano in sheet.totals.items():
+        key = ACCOUNTS.key(member)
+        account = state.load(ACCOUNTS, key)
+        if account is None or abs(account.balance_nano + total_nano) > MAX_MONEY:
+            return False
+        balances.append((key, Account(account.balance_nano + total_nano, account.lanes)))
+    for key, account in balances:
+        state.save(key, account)
+    for member, lines in sheet.lines.items():
+        state.save(BILLS.key(interval, member), Bill(member, interval, lines, sheet.totals[member]))
+    return True

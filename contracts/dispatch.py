@@ -1,0 +1,257 @@
+"""Who delivers and who is served in one interval: fill, ties and price, in exact integers.
+
+A pure function of plain tuples, so that anybody can recompute an interval from its needs and offers. One
+zone, no ramps, carbon weight zero. Knows no state, no money and no time.
+
+The stack holds offers, import, shedding, and every bid as if it were supply at its own limit price ("unserved
+bid"); it is filled to fixed demand + all bids. Export is a bid of the utility. One pass then serves exports
+and flexible bids, sheds what cannot be met, and needs no special case for surplus or shortage.
+
+Two readings of the rule, chosen here:
+
+- Shedding stands behind everything else at the cap price, whatever its factor: nobody is shed while an offer
+  or import is left. Among tiers the highest number goes first, tier 0 last.
+- "Everybody gets min(offer, common level)" shares what people get. For offers that is energy sold; for bids
+  and fixed demand it is energy served, not energy refused: sharing the refusal would reward asking for too
+  much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from contracts.units import MAX_FACTOR, PPM
+from zk.hashing import sha256
+
+UNSERVED, OFFER, IMPORT, SHED = range(4)
+"""Classes, in the order in which equal prices and factors are taken."""
+_SHED_FACTOR = MAX_FACTOR + 1
+
+
+class Supply(NamedTuple):
+    """One block of an offer: energy of one meter at one price."""
+
+    organisation: str
+    meter: str
+    price_nano_per_wh: int
+    factor_ug_per_wh: int
+    energy_wh: int
+
+
+class Demand(NamedTuple):
+    """Energy wanted: fixed in a shedding tier, or (with a limit price) a bid."""
+
+    organisation: str
+    energy_wh: int
+    limit_nano_per_wh: int | None
+    tier: int
+
+
+class Grid(NamedTuple):
+    """The utility's connection in this interval."""
+
+    organisation: str
+    import_nano_per_wh: int
+    export_nano_per_wh: int
+    import_limit_wh: int
+    export_limit_wh: int
+    factor_ug_per_wh: int
+
+
+class Market(NamedTuple):
+    """Everything that decides one interval. `grid` is None for an island."""
+
+    round_id: bytes
+    supplies: Sequence[Supply]
+    demands: Sequence[Demand]
+    grid: Grid | None
+    offer_cap_nano_per_wh: int
+    scarcity_nano_per_wh: int
+    slack_ppm: int
+
+
+class Dispatch(NamedTuple):
+    """Energy taken from each supply and served to each demand, in their order, and the price of the
+    interval.
+    """
+
+    supplied_wh: list[int]
+    served_wh: list[int]
+    import_wh: int
+    export_wh: int
+    shed_wh: int
+    price_nano_per_wh: int
+    export_lowered: bool
+
+
+class _Block(NamedTuple):
+    """An entry of the stack; the first four fields are its place in the order, the next two order a tie."""
+
+    price: int
+    factor: int
+    kind: int
+    rank: int
+    organisation: str
+    meter: str
+    energy_wh: int
+    source: int
+    """Index of the supply or demand behind it; -1 is the utility."""
+
+
+def clear(market: Market) -> Dispatch:
+    """Fill the stack to the total, share the marginal group, and read the price off the accepted blocks."""
+    grid = market.grid
+    lowered = grid is not None and grid.import_nano_per_wh < grid.export_nano_per_wh
+    if grid is not None and lowered:
+        grid = grid._replace(export_nano_per_wh=grid.import_nano_per_wh)
+    stack = _stack(market, grid)
+    total_wh = sum(demand.energy_wh for demand in market.demands) + (grid.export_limit_wh if grid else 0)
+    accepted, levels = _fill(stack, total_wh, market.round_id)
+
+    supplied = [0] * len(market.supplies)
+    served = [demand.energy_wh for demand in market.demands]
+    import_wh = shed_wh = 0
+    export_wh = grid.export_limit_wh if grid else 0
+    for block, energy_wh in accepted:
+        if block.kind == OFFER:
+            supplied[block.source] = energy_wh
+        elif block.kind == IMPORT:
+            import_wh = energy_wh
+        elif block.source < 0:
+            export_wh -= energy_wh
+        else:
+            served[block.source] -= energy_wh
+            if block.kind == SHED:
+                shed_wh += energy_wh
+    real_wh = sum(supplied) + import_wh + shed_wh
+    price = _price(market, grid, supplied, levels, total_wh, real_wh)
+    return Dispatch(supplied, served, import_wh, export_wh, shed_wh, price, lowered)
+
+
+def _stack(market: Market, grid: Grid | None) -> list[_Block]:
+    """All blocks in fill order; equal first four fields are one group."""
+    cap = market.offer_cap_nano_per_wh
+    stack = [
+        _Block(supply[2], supply[3], OFFER, 0, supply[0], supply[1], supply[4], index)
+        for index, supply in enumerate(market.supplies)
+        if supply[4] > 0
+    ]
+    for index, (organisation, energy_wh, limit, tier) in enumerate(market.demands):
+        if energy_wh == 0:
+            continue
+        if limit is None:
+            stack.append(_Block(cap, _SHED_FACTOR, SHED, -tier, organisation, "", energy_wh, index))
+        else:
+            stack.append(_Block(limit, 0, UNSERVED, 0, organisation, "", energy_wh, index))
+    if grid is not None:
+        export, imported = min(grid.export_nano_per_wh, cap), min(grid.import_nano_per_wh, cap)
+        if grid.export_limit_wh:
+            stack.append(_Block(export, 0, UNSERVED, 0, grid.organisation, "", grid.export_limit_wh, -1))
+        if grid.import_limit_wh:
+            stack.append(
+                _Block(
+                    imported,
+                    grid.factor_ug_per_wh,
+                    IMPORT,
+                    0,
+                    grid.organisation,
+                    "",
+                    grid.import_limit_wh,
+                    -1,
+                )
+            )
+    stack.sort()
+    return stack
+
+
+def _fill(
+    stack: list[_Block], total_wh: int, round_id: bytes
+) -> tuple[list[tuple[_Block, int]], list[tuple[int, int]]]:
+    """Accepted blocks with their energy, and (price, energy) per group in fill order.
+
+    Shedding makes the stack at least as large as the total, so the total is always met.
+    """
+    accepted: list[tuple[_Block, int]] = []
+    levels: list[tuple[int, int]] = []
+    missing_wh, start = total_wh, 0
+    while missing_wh > 0:
+        place, end, group_wh = stack[start][:4], start, 0
+        while end < len(stack) and stack[end][:4] == place:
+            group_wh += stack[end].energy_wh
+            end += 1
+        group = stack[start:end]
+        if group_wh <= missing_wh:
+            accepted += [(block, block.energy_wh) for block in group]
+        else:
+            accepted += _share_group(group, group_wh, missing_wh, round_id)
+        taken_wh = min(group_wh, missing_wh)
+        levels.append((place[0], taken_wh))
+        missing_wh -= taken_wh
+        start = end
+    return accepted, levels
+
+
+def _share_group(
+    group: list[_Block], group_wh: int, taken_wh: int, round_id: bytes
+) -> list[tuple[_Block, int]]:
+    """The marginal group: a uniform share per organisation, inside one in order of meters."""
+    refused = group[0].kind in (UNSERVED, SHED)
+    wanted: dict[str, int] = {}
+    for block in group:
+        wanted[block.organisation] = wanted.get(block.organisation, 0) + block.energy_wh
+    left = uniform_share(wanted, group_wh - taken_wh if refused else taken_wh, round_id)
+    shares = []
+    for block in group:
+        got_wh = min(block.energy_wh, left[block.organisation])
+        left[block.organisation] -= got_wh
+        shares.append((block, block.energy_wh - got_wh if refused else got_wh))
+    return shares
+
+
+def uniform_share(wanted: dict[str, int], amount_wh: int, round_id: bytes) -> dict[str, int]:
+    """Split `amount_wh` (at most the sum of `wanted`): everybody min(wanted, common level).
+
+    The level is a whole Wh; what it leaves over goes out 1 Wh each in order of hash(round, organisation).
+    """
+    shares: dict[str, int] = {}
+    order = sorted(wanted.items(), key=lambda item: item[1])
+    for position, (organisation, wanted_wh) in enumerate(order):
+        level, remainder = divmod(amount_wh, len(order) - position)
+        if wanted_wh > level:
+            waiting = [name for name, _ in order[position:]]
+            waiting.sort(key=lambda name: sha256(round_id + name.encode()))
+            for rank, name in enumerate(waiting):
+                shares[name] = level + (rank < remainder)
+            break
+        shares[organisation] = wanted_wh
+        amount_wh -= wanted_wh
+    return shares
+
+
+def _price(
+    market: Market,
+    grid: Grid | None,
+    supplied: list[int],
+    levels: list[tuple[int, int]],
+    total_wh: int,
+    real_wh: int,
+) -> int:
+    """Price of the block reached at total - slack x real supply: one Wh of a dear block moves nothing.
+
+    An empty stack gives the export price, in island the cheapest offer that was not accepted, else scarcity.
+    """
+    reach = total_wh * PPM - real_wh * market.slack_ppm
+    filled_wh = 0
+    for price, energy_wh in levels:
+        filled_wh += energy_wh
+        if filled_wh * PPM >= reach:
+            return price
+    if grid is not None:
+        return min(grid.export_nano_per_wh, market.offer_cap_nano_per_wh)
+    idle = [
+        supply.price_nano_per_wh
+        for supply, energy_wh in zip(market.supplies, supplied, strict=True)
+        if energy_wh < supply.energy_wh
+    ]
+    return min(idle, default=market.scarcity_nano_per_wh)

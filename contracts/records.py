@@ -1,0 +1,217 @@
+"""What state keeps about time, the market and money: the records behind the tables of `contracts.schema`.
+
+Members, accounts, meters and heads are in `contracts.members`. Types and bounds only; who writes them is in
+the docstring of each. Sums over many meters or members are `Total`s, since they may pass the bound of a
+single one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from contracts.bodies import MAX_BLOCKS, OfferBlock
+from contracts.members import MAX_METERS, Record
+from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Price, Rate, Total
+
+RING_DAYS = 35
+"""Like days that a meter's ring holds, and after which an estimate is final."""
+BUCKETS = 16
+"""Records over which the needs, and the offers, of one interval are spread."""
+MAX_NEEDS_PER_MEMBER = 64
+"""Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
+
+OPEN = "open"
+ORDERED = "ordered"
+SETTLED = "settled"
+
+Mask = Annotated[int, Meta(ge=0, lt=1 << BUCKETS)]
+"""Bit b is set when bucket b exists."""
+
+
+class Schedule(Record, frozen=True):
+    """Intervals with content that still wait for something, ascending. Written by `contracts.schedule` alone.
+
+    A deadline stays here until all that it waits for has happened.
+    """
+
+    locks: tuple[Interval, ...]
+    closes: tuple[Interval, ...]
+
+
+class SiteMeter(Record, frozen=True):
+    """A meter as settlement needs it."""
+
+    meter: Id
+    member: Id
+    tie: bool
+    """It is the utility's, between the site and the public grid."""
+
+
+class Site(Record, frozen=True):
+    """Everything that settlement enumerates, ascending by meter id. Written at genesis."""
+
+    meters: Annotated[tuple[SiteMeter, ...], Meta(max_length=MAX_METERS)]
+
+
+class Utility(Record, frozen=True):
+    """Who connects the site to the public grid: the first member with that role. Written at genesis."""
+
+    member: Id
+
+
+class TariffRecord(Record, frozen=True):
+    """Prices and limits of the utility for one interval. Written by `contracts.market`."""
+
+    import_nano_per_wh: Price
+    export_nano_per_wh: Price
+    import_limit_wh: Energy
+    export_limit_wh: Energy
+    factor_ug_per_wh: Factor
+
+
+class NeedEntry(Record, frozen=True):
+    """What one member wants in one interval at one limit price (None: fixed demand of `tier`)."""
+
+    member: Id
+    limit_nano_per_wh: Price | None
+    tier: Annotated[int, Meta(ge=0, le=7)]
+    energy_wh: Energy
+
+
+class NeedBucket(Record, frozen=True):
+    """Needs of those members whose ids hash into one bucket. Working record: gone once orders stand."""
+
+    entries: tuple[NeedEntry, ...]
+
+
+class OfferEntry(Record, frozen=True):
+    """The offer that stands for one meter in one interval, with the factor of its meter."""
+
+    meter: Id
+    member: Id
+    factor_ug_per_wh: Factor
+    blocks: Annotated[tuple[OfferBlock, ...], Meta(max_length=MAX_BLOCKS)]
+
+
+class OfferBucket(Record, frozen=True):
+    """Offers of those meters whose ids hash into one bucket. Working record: gone once orders stand."""
+
+    entries: tuple[OfferEntry, ...]
+
+
+class IntervalRecord(Record, frozen=True):
+    """One settlement interval from its first need or offer to its last line.
+
+    While `open` only the first block of fields is set, then (`ordered`) the dispatch, then (`settled`)
+    deliveries. `import` and `export` are what the site takes from and gives to the utility.
+    """
+
+    interval: Interval
+    status: Id = OPEN
+    needs: Count = 0
+    """Needs accepted, also those that were added to an equal one."""
+    offers: Count = 0
+    """Offers that stand."""
+    demand_wh: Energy = 0
+    """Fixed demand."""
+    bids_wh: Energy = 0
+    """Demand with a limit price."""
+    need_buckets: Mask = 0
+    offer_buckets: Mask = 0
+
+    grid: bool = False
+    """The site has a utility; without one it is an island."""
+    import_nano_per_wh: Price = 0
+    export_nano_per_wh: Price = 0
+    export_lowered: bool = False
+    """Import was cheaper than export, so the interval cleared with export := import."""
+    price_nano_per_wh: Price = 0
+    served_wh: Total = 0
+    """Fixed demand and bids that were ordered."""
+    shed_wh: Total = 0
+    """Fixed demand that was not."""
+    supplied_wh: Total = 0
+    """Ordered from offers."""
+    import_wh: Total = 0
+    export_wh: Total = 0
+
+    injected_wh: Total = 0
+    """Metered, the utility's meter included."""
+    withdrawn_wh: Total = 0
+    tie_import_wh: Total = 0
+    """Metered flow from the utility to the site."""
+    tie_export_wh: Total = 0
+    losses_wh: Balance = 0
+    residual_nano: Money = 0
+    """What consumption shared: positive was handed out, negative was collected."""
+    code: str = "ok"
+    """`amount.range` when lines would have left the bounds of money and none was booked."""
+
+
+class MeterOrder(Record, frozen=True):
+    """Energy ordered from one meter."""
+
+    meter: Id
+    energy_wh: Total
+
+
+class Order(Record, frozen=True):
+    """What one member shall deliver and may take. Written when offers lock; provable to its member."""
+
+    member: Id
+    interval: Interval
+    requested_wh: Energy
+    served_wh: Energy
+    shed_wh: Energy
+    meters: tuple[MeterOrder, ...]
+    supplied_wh: Total
+    pay_as_bid_nano: Money
+    """What accepted blocks above the price receive on top of it."""
+    offer_nano_per_wh: Price | None
+    """Lowest, over its meters, of the dearest accepted block's price (none accepted: the cheapest
+    offered).
+    """
+
+
+class OrderIndex(Record, frozen=True):
+    """Members with an order in one interval, at close also those with a bill alone; ascending."""
+
+    members: tuple[Id, ...]
+
+
+class Line(Record, frozen=True):
+    """One line of a bill: energy at a price, and what it adds to the member's balance."""
+
+    kind: Id
+    energy_wh: Balance
+    price_nano_per_wh: Rate | None
+    amount_nano: Money
+
+
+class Bill(Record, frozen=True):
+    """Settlement of one member in one interval. Over all members the totals sum to zero."""
+
+    member: Id
+    interval: Interval
+    lines: tuple[Line, ...]
+    total_nano: Money
+
+
+class RingEntry(Record, frozen=True):
+    """Metered energy of one meter in one interval."""
+
+    interval: Interval
+    import_wh: Energy
+    export_wh: Energy
+
+
+class Ring(Record, frozen=True):
+    """The same slot of the last days, oldest first: what like-day estimates and baselines are made of."""
+
+    entries: Annotated[tuple[RingEntry, ...], Meta(max_length=RING_DAYS)]
+
+
+class Sentinel(Record, frozen=True):
+    """A leaf that is always there, so that non-existence always has a neighbour."""
+
+    name: str

@@ -1,0 +1,108 @@
+"""When intervals lock and close, and which of them wait for it.
+
+Interval i covers `[i * L, (i + 1) * L)` ms of ledger time. Offers lock at `start - gate_lead_ms`; readings
+are on time until `end + close_grace_ms`. Only intervals with content (a need, an offer, a reading) have
+deadlines: they are in one working record, which is all that the clock ever looks at. A deadline stays there
+until what it waits for has happened, so ledger time may jump by days and nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from contracts.context import BlockContext, current_interval
+from contracts.params import PactParams
+from contracts.records import Schedule
+from contracts.schema import SCHEDULE, SCHEDULES
+from contracts.state import State
+from contracts.units import MAX_COUNT
+
+_EMPTY = Schedule((), ())
+
+
+def lock_ms(params: PactParams, interval: int) -> int:
+    """First time at which needs, offers and tariffs of the interval are too late; may be negative."""
+    return interval * params.interval_ms - params.gate_lead_ms
+
+
+def close_ms(params: PactParams, interval: int) -> int:
+    """First time at which readings of the interval are late."""
+    return (interval + 1) * params.interval_ms + params.close_grace_ms
+
+
+def is_locked(context: BlockContext, interval: int) -> bool:
+    """The gate of the interval has passed."""
+    return lock_ms(context.params, interval) <= context.time_ms
+
+
+def beyond_horizon(context: BlockContext, last_interval: int) -> bool:
+    """Further ahead than needs, offers and tariffs may reach."""
+    return last_interval > min(current_interval(context) + context.params.horizon_intervals, MAX_COUNT)
+
+
+def waits_for_close(state: State, interval: int) -> bool:
+    """The interval has content and is not settled."""
+    closes = _load(state).closes
+    at = bisect_left(closes, interval)
+    return at < len(closes) and closes[at] == interval
+
+
+def await_close(state: State, interval: int) -> None:
+    """A meter spoke about the interval: it has a close from now on."""
+    schedule = _load(state)
+    closes = _with(schedule.closes, interval)
+    if closes is not schedule.closes:
+        state.save(SCHEDULE, Schedule(schedule.locks, closes))
+
+
+def await_lock(state: State, interval: int) -> None:
+    """Somebody needs or offers energy in the interval: it has a lock and a close from now on."""
+    schedule = _load(state)
+    locks = _with(schedule.locks, interval)
+    if locks is not schedule.locks:
+        state.save(SCHEDULE, Schedule(locks, _with(schedule.closes, interval)))
+
+
+def next_due(state: State, context: BlockContext) -> tuple[int, bool] | None:
+    """The overdue interval with the oldest deadline, and whether that is its lock (else its close)."""
+    schedule, params = _load(state), context.params
+    lock = lock_ms(params, schedule.locks[0]) if schedule.locks else None
+    close = close_ms(params, schedule.closes[0]) if schedule.closes else None
+    if lock is not None and lock <= context.time_ms and (close is None or lock <= close):
+        return schedule.locks[0], True
+    if close is not None and close <= context.time_ms:
+        return schedule.closes[0], False
+    return None
+
+
+def done(state: State, interval: int, lock: bool) -> None:
+    """What `next_due` named has happened."""
+    schedule = _load(state)
+    if lock:
+        assert schedule.locks[0] == interval, "locks happen in order"
+        state.save(SCHEDULE, Schedule(schedule.locks[1:], schedule.closes))
+    else:
+        assert schedule.closes[0] == interval, "closes happen in order"
+        state.save(SCHEDULE, Schedule(schedule.locks, schedule.closes[1:]))
+
+
+def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
+    """Earliest ledger time at which a block would lock or close something, at least 0; None when nothing
+    waits.
+    """
+    schedule = _load(state)
+    deadlines = [lock_ms(params, interval) for interval in schedule.locks[:1]]
+    deadlines += [close_ms(params, interval) for interval in schedule.closes[:1]]
+    return max(0, min(deadlines)) if deadlines else None
+
+
+def _load(state: State) -> Schedule:
+    return state.load(SCHEDULES, SCHEDULE) or _EMPTY
+
+
+def _with(intervals: tuple[int, ...], interval: int) -> tuple[int, ...]:
+    """The same tuple where the interval is in it already."""
+    at = bisect_left(intervals, interval)
+    if at < len(intervals) and intervals[at] == interval:
+        return intervals
+    return (*intervals[:at], interval, *intervals[at:])

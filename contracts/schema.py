@@ -1,0 +1,52 @@
+"""Tables of state: which record lies under which key.
+
+Every read and write of contracts goes through these.
+"""
+
+from __future__ import annotations
+
+from contracts.members import Account, Member, Meter, MeterHead
+from contracts.records import (
+    BUCKETS,
+    Bill,
+    IntervalRecord,
+    NeedBucket,
+    OfferBucket,
+    Order,
+    OrderIndex,
+    Ring,
+    Schedule,
+    Sentinel,
+    Site,
+    TariffRecord,
+    Utility,
+)
+from contracts.state import Table
+from zk.hashing import sha256
+
+MEMBERS: Table[Member] = Table("member", Member)
+ACCOUNTS: Table[Account] = Table("account", Account)
+METERS: Table[Meter] = Table("meter", Meter)
+HEADS: Table[MeterHead] = Table("head", MeterHead)
+INTERVALS: Table[IntervalRecord] = Table("interval", IntervalRecord)
+ORDERS: Table[Order] = Table("order", Order)
+BILLS: Table[Bill] = Table("bill", Bill)
+TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
+RINGS: Table[Ring] = Table("ring", Ring)
+NEEDS: Table[NeedBucket] = Table("needs", NeedBucket)
+OFFERS: Table[OfferBucket] = Table("offers", OfferBucket)
+ORDER_INDEX: Table[OrderIndex] = Table("orders", OrderIndex)
+SCHEDULES: Table[Schedule] = Table("schedule", Schedule)
+SITES: Table[Site] = Table("site", Site)
+UTILITIES: Table[Utility] = Table("utility", Utility)
+SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
+
+SCHEDULE = SCHEDULES.key("working")
+SITE = SITES.key("all")
+UTILITY = UTILITIES.key("grid")
+SENTINEL = SENTINELS.key("genesis")
+
+
+def bucket(id_: str) -> int:
+    """Bucket of an id: ids come from admission, so nobody can aim many at one."""
+    return sha256(id_.encode())[0] % BUCKETS

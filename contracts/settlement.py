@@ -1,0 +1,176 @@
+"""Money of one interval, from orders and metered energy: a sheet of lines that sums to zero to the nano.
+
+A pure function of plain tuples; `contracts.clearing` reads the inputs from state and books the result.
+
+Per member, amounts from the member's side (positive is received):
+
+- *consumption*, *supply*: ordered energy at the price of the interval. *pay-as-bid*: what accepted blocks
+  above the price receive on top.
+- *short*, *long*: net position metered minus net position ordered, suppliers and consumers alike (delivering
+  less and taking more are both short). Short pays b + |b| x penalty with b = max(price, import price), so
+  that a penalty stays one below zero too. Long receives min(price, offer, export price). In island b is the
+  scarcity price and long receives nothing.
+- *tie-import*, *tie-export*: the utility's tariff on the metered flow of its meter. It has no orders to
+  deviate from.
+- *residual*: whatever is left over or missing (tariff spread, losses, penalties, pay-as-bid), shared by
+  metered consumption, largest remainder first, equal remainders in order of hash(interval, member).
+
+When nothing was consumed, the residual is shared by ordered consumption, else by metered injection, else
+equally among those who have a line. An interval whose lines would leave the bounds of money books nothing
+(`amount.range`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from contracts.records import Line
+from contracts.units import MAX_MONEY, PPM
+from zk.hashing import sha256
+
+
+class Position(NamedTuple):
+    """One member in one interval: what was ordered, and what its meters (ties excluded) saw."""
+
+    member: str
+    served_wh: int
+    supplied_wh: int
+    pay_as_bid_nano: int
+    offer_nano_per_wh: int | None
+    withdrawn_wh: int
+    injected_wh: int
+
+
+class Terms(NamedTuple):
+    """Prices of the interval. `export` is already lowered to `import` where that is cheaper."""
+
+    interval: int
+    price_nano_per_wh: int
+    grid: bool
+    import_nano_per_wh: int
+    export_nano_per_wh: int
+    scarcity_nano_per_wh: int
+    penalty_ppm: int
+
+
+class Tie(NamedTuple):
+    """Metered exchange with the utility, as the site sees it."""
+
+    utility: str
+    import_wh: int
+    export_wh: int
+
+
+class Sheet(NamedTuple):
+    """Lines per member, ascending; members without a line are left out. `residual_nano` is the sum shared."""
+
+    lines: dict[str, tuple[Line, ...]]
+    totals: dict[str, int]
+    residual_nano: int
+
+
+def settle(terms: Terms, positions: Sequence[Position], tie: Tie | None) -> Sheet | None:
+    """Lines of all members; None when an amount would leave the bounds of money."""
+    lines: dict[str, list[Line]] = {}
+    for position in positions:
+        own = _position_lines(terms, position)
+        if own:
+            lines[position.member] = own
+    if tie is not None:
+        own = _tie_lines(terms, tie)
+        if own:
+            lines.setdefault(tie.utility, []).extend(own)
+
+    residual = -sum(line.amount_nano for own in lines.values() for line in own)
+    for member, share in _share_residual(terms.interval, residual, positions, sorted(lines)).items():
+        if share:
+            lines.setdefault(member, []).append(Line("residual", 0, None, share))
+
+    ordered = {member: tuple(lines[member]) for member in sorted(lines)}
+    totals = {member: sum(line.amount_nano for line in own) for member, own in ordered.items()}
+    assert sum(totals.values()) == 0, "every nano that one member receives is paid by another"
+    amounts = [line.amount_nano for own in ordered.values() for line in own]
+    if any(abs(amount) > MAX_MONEY for amount in (residual, *totals.values(), *amounts)):
+        return None
+    return Sheet(ordered, totals, residual)
+
+
+def _position_lines(terms: Terms, position: Position) -> list[Line]:
+    """Ordered energy at the price, then the deviation."""
+    price, lines = terms.price_nano_per_wh, []
+    if position.served_wh:
+        lines.append(Line("consumption", position.served_wh, price, -position.served_wh * price))
+    if position.supplied_wh:
+        lines.append(Line("supply", position.supplied_wh, price, position.supplied_wh * price))
+    if position.pay_as_bid_nano:
+        lines.append(Line("pay-as-bid", position.supplied_wh, None, position.pay_as_bid_nano))
+    deviation_wh = (position.injected_wh - position.withdrawn_wh) - (
+        position.supplied_wh - position.served_wh
+    )
+    if deviation_wh < 0:
+        rate = short_price(terms)
+        lines.append(Line("short", deviation_wh, rate, deviation_wh * rate))
+    elif deviation_wh > 0:
+        rate = long_price(terms, position.offer_nano_per_wh)
+        lines.append(Line("long", deviation_wh, rate, deviation_wh * rate))
+    return lines
+
+
+def short_price(terms: Terms) -> int:
+    """What a missing Wh costs, penalty included, whole nano per Wh."""
+    base = (
+        max(terms.price_nano_per_wh, terms.import_nano_per_wh) if terms.grid else terms.scarcity_nano_per_wh
+    )
+    return base + abs(base) * terms.penalty_ppm // PPM
+
+
+def long_price(terms: Terms, offer_nano_per_wh: int | None) -> int:
+    """What a Wh that nobody ordered is worth."""
+    if not terms.grid:
+        return 0
+    worth = min(terms.price_nano_per_wh, terms.export_nano_per_wh)
+    return worth if offer_nano_per_wh is None else min(worth, offer_nano_per_wh)
+
+
+def _tie_lines(terms: Terms, tie: Tie) -> list[Line]:
+    lines = []
+    if tie.import_wh:
+        price = terms.import_nano_per_wh
+        lines.append(Line("tie-import", tie.import_wh, price, tie.import_wh * price))
+    if tie.export_wh:
+        price = terms.export_nano_per_wh
+        lines.append(Line("tie-export", -tie.export_wh, price, -tie.export_wh * price))
+    return lines
+
+
+def _share_residual(
+    interval: int, residual: int, positions: Sequence[Position], liable: list[str]
+) -> dict[str, int]:
+    """The residual by weight; the first list of weights that is not all zero counts."""
+    if residual == 0:
+        return {}
+    choices = (
+        {position.member: position.withdrawn_wh for position in positions},
+        {position.member: position.served_wh for position in positions},
+        {position.member: position.injected_wh for position in positions},
+        dict.fromkeys(liable, 1),
+    )
+    weights = next(choice for choice in choices if any(choice.values()))
+    return largest_remainder(residual, weights, interval)
+
+
+def largest_remainder(amount: int, weights: dict[str, int], interval: int) -> dict[str, int]:
+    """Split `amount` (of either sign) by non-negative weights, not all zero; the shares sum to it exactly."""
+    whole, size, sign = sum(weights.values()), abs(amount), 1 if amount > 0 else -1
+    shares: dict[str, int] = {}
+    remainders: list[tuple[int, bytes, str]] = []
+    prefix = interval.to_bytes(8, "big")
+    for member, weight in weights.items():
+        if weight:
+            shares[member], remainder = divmod(size * weight, whole)
+            remainders.append((-remainder, sha256(prefix + member.encode()), member))
+    remainders.sort()
+    for _, _, member in remainders[: size - sum(shares.values())]:
+        shares[member] += 1
+    return {member: sign * share for member, share in shares.items()}
