@@ -213,6 +213,8 @@ class Journal:
         """
         self.directory = directory
         self.torn_tail: TornTail | None = None
+        self.syncs = 0
+        """How often the medium was waited for since open."""
         self._disk = disk
         self._chain_id = chain_id
         self._buffer = bytearray()
@@ -339,6 +341,7 @@ class Journal:
     def _settle(self) -> None:
         """Wait for the medium, then leave the mark."""
         self._file.sync()
+        self.syncs += 1
         self._unsynced = 0
         mark = _mark(self._sizes[self._active])
         try:
@@ -352,6 +355,7 @@ class Journal:
     def _roll(self, content: bytes, height: int) -> None:
         # The last mark may not be durable yet, and this segment is about to become an earlier one.
         self._file.sync()
+        self.syncs += 1
         number = self._active + 1
         self._create(number, content, height)
         # From here on nothing may be appended to the earlier segment, even if opening the new one fails.
@@ -363,6 +367,7 @@ class Journal:
         raw = _record(_HEADER, 0, encode((FORMAT_VERSION, self._chain_id, number))) + content
         raw += _mark(len(raw))
         self._disk.replace(self._path(number), raw)
+        self.syncs += 1
         self._sizes[number] = len(raw)
         self._heights[number] = height
 
