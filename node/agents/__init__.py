@@ -1,0 +1,1 @@
+"""What acts for a member beside its node: meter gateways, and later the agents of rulebooks."""

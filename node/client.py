@@ -1,0 +1,368 @@
+"""Talking to a node over its public RPC: an async client, a blocking one, and accounts that sign.
+
+Used by agents, the load generator and the command line alike; nothing here is known to the node that a
+stranger could not do. Never retries a request that might have been carried out: submissions are idempotent
+by hash, so whoever needs that sends the same bytes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from contracts.bodies import AccountBody, MeterBody
+from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, MeterEnvelope
+from contracts.genesis import CODEC as GENESIS
+from contracts.genesis import Genesis
+from contracts.receipts import OK
+from node.errors import NodeError
+from zk.codec import Malformed
+from zk.ed25519 import SigningKey
+
+Wait = Literal["accepted", "final", "proof"]
+Document = dict[str, Any]
+T = TypeVar("T")
+
+MSGPACK = "application/msgpack"
+REQUEST_TIMEOUT_S = 30.0
+"""Any request but a waiting submission, which gets its own wait on top."""
+MAX_BATCH = 256
+"""Envelopes that one request may carry."""
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+EXPIRY_BLOCKS = 2_000
+"""How many blocks a signed envelope stays valid by default."""
+UNREACHABLE_HINT = "Is it running? `gridpact devnet status` shows the nodes' URLs; give one with --node."
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of one envelope. `final` and `code` "ok": it did what it says."""
+
+    hash: bytes
+    status: Literal["accepted", "refused", "final"]
+    code: str
+    message: str = ""
+    hint: str = ""
+    height: int | None = None
+    index: int | None = None
+    receipt: Document | None = None
+    proof: Document | None = None
+
+    @property
+    def done(self) -> bool:
+        """Decided, executed, and not refused by a contract."""
+        return self.status == "final" and self.code == OK
+
+
+class _Results(msgspec.Struct, frozen=True):
+    results: list[Result]
+
+
+class RpcError(NodeError):
+    """A node's refusal, or the reason why there was no answer (`rpc.unreachable`, `rpc.timeout`,
+    `rpc.garbled`)."""
+
+    def __init__(self, code: str, message: str, hint: str = "", status: int = 0) -> None:
+        super().__init__(code, message, hint)
+        self.status = status
+
+
+_RESULTS = msgspec.msgpack.Decoder(_Results)
+_JSON = msgspec.json.Decoder()
+
+
+class Client:
+    """One node's RPC. Use as an async context manager, or call `close`."""
+
+    def __init__(self, base_url: str, *, connections: int = 16) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # Submitting
+
+    async def submit(
+        self, envelopes: Sequence[bytes], wait: Wait = "accepted", timeout_ms: int = 30_000
+    ) -> list[Result]:
+        """Submit at most 256 envelopes; one result each, in order. Raises `RpcError`."""
+        body = msgspec.msgpack.encode((envelopes, wait, timeout_ms))
+        waiting_s = 0.0 if wait == "accepted" else timeout_ms / 1000
+        raw = await self._request("POST", "/tx", body=body, timeout_s=REQUEST_TIMEOUT_S + waiting_s)
+        try:
+            return _RESULTS.decode(raw).results
+        except msgspec.DecodeError as error:
+            raise RpcError(
+                "rpc.garbled", f"{self.base_url} answered a submission with garbage: {error}."
+            ) from None
+
+    async def submit_one(self, envelope: bytes, wait: Wait = "final", timeout_ms: int = 30_000) -> Result:
+        """Submit one envelope. Raises `RpcError`."""
+        return (await self.submit([envelope], wait, timeout_ms))[0]
+
+    # Asking
+
+    async def get(self, path: str, **options: str | int) -> Document:
+        """A JSON document. Raises `RpcError`."""
+        raw = await self._request("GET", path, options={name: str(value) for name, value in options.items()})
+        try:
+            document: Document = _JSON.decode(raw)
+        except msgspec.DecodeError as error:
+            raise RpcError("rpc.garbled", f"{self.base_url}{path} is not JSON: {error}.") from None
+        return document
+
+    async def status(self) -> Document:
+        """The node's `status` document."""
+        return await self.get("/status")
+
+    async def genesis(self) -> Genesis:
+        """The chain's genesis document."""
+        try:
+            return GENESIS.decode(await self._request("GET", "/genesis"))
+        except Malformed as error:
+            raise RpcError("rpc.garbled", f"{self.base_url} serves no genesis document: {error}.") from None
+
+    async def metrics(self) -> str:
+        """Prometheus text."""
+        return (await self._request("GET", "/metrics")).decode()
+
+    async def block(self, height: int | Literal["latest"] = "latest") -> Document:
+        """A block with its certificate."""
+        return await self.get(f"/block/{height}")
+
+    async def header(self, height: int | Literal["latest"] = "latest") -> Document:
+        """A header with its certificate."""
+        return await self.get(f"/header/{height}")
+
+    async def transaction(self, hash_: bytes, *, prove: bool = False) -> Document:
+        """A decided transaction with its receipt."""
+        return await self.get(f"/tx/{hash_.hex()}", prove=int(prove))
+
+    async def query(self, kind: str, *arguments: str | int, **options: str | int) -> Document:
+        """`/query/<kind>/<arguments>`: `{height, time_ms, data, proof?}`; options are `prove`, `height`,
+        `sequence`."""
+        return await self.get("/".join(["/query", kind, *map(str, arguments)]), **options)
+
+    async def member(self, member: str, *, prove: bool = False) -> Document:
+        """A member with balance and nonce lanes."""
+        return await self.query("member", member, prove=int(prove))
+
+    async def balance_nano(self, member: str) -> int:
+        """A member's money."""
+        return int((await self.query("balance", member))["data"]["balance_nano"])
+
+    async def meter(self, meter: str, *, prove: bool = False) -> Document:
+        """A meter with the head of its chain."""
+        return await self.query("meter", meter, prove=int(prove))
+
+    async def reading(self, meter: str, sequence: int | None = None, *, prove: bool = False) -> Document:
+        """The newest accepted reading, or the one with `sequence`."""
+        options = {} if sequence is None else {"sequence": sequence}
+        return await self.query("reading", meter, prove=int(prove), **options)
+
+    async def interval(self, which: int | str, *, prove: bool = False) -> Document:
+        """An interval by number, or `now`, `next`, `open`."""
+        return await self.query("interval", which, prove=int(prove))
+
+    async def dispatch(self, which: int | str, *, prove: bool = False) -> Document:
+        """An ordered interval with every order."""
+        return await self.query("dispatch", which, prove=int(prove))
+
+    async def bill(self, which: int | str, member: str, *, prove: bool = False) -> Document:
+        """What a member owes or gets for a settled interval."""
+        return await self.query("bill", which, member, prove=int(prove))
+
+    async def events(
+        self, topics: Sequence[str] = ("block", "interval", "receipt"), cursor: str | None = None
+    ) -> AsyncIterator[Document]:
+        """Events from `cursor` on (None: from now on), until the connection ends. Raises `RpcError`.
+
+        Keep each event's `cursor`: going on from it misses and repeats nothing.
+        """
+        options = {"topics": ",".join(topics)} | ({} if cursor is None else {"cursor": cursor})
+        try:
+            async with self._open().ws_connect(
+                f"{self.base_url}/events", params=options, heartbeat=20.0, max_msg_size=MAX_EVENT_BYTES
+            ) as socket:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        yield _JSON.decode(message.data)
+        except aiohttp.WSServerHandshakeError as error:
+            raise RpcError(
+                "rpc.events",
+                f"{self.base_url} refused the event stream: {error.message}.",
+                status=error.status,
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(error) from None
+
+    # Underneath
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections), auto_decompress=False
+            )
+        return self._session
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        options: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> bytes:
+        headers = None if body is None else {"Content-Type": MSGPACK}
+        try:
+            async with self._open().request(
+                method,
+                self.base_url + path,
+                params=options,
+                data=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+                allow_redirects=False,
+            ) as response:
+                raw = await response.read()
+                if response.status < 300:
+                    return raw
+                raise self._refused(response.status, response.content_type, raw)
+        except TimeoutError:
+            raise RpcError(
+                "rpc.timeout", f"{self.base_url} did not answer within {timeout_s:.0f} s.", UNREACHABLE_HINT
+            ) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> RpcError:
+        return RpcError(
+            "rpc.unreachable",
+            f"There is no node at {self.base_url}: {error or type(error).__name__}.",
+            UNREACHABLE_HINT,
+        )
+
+    def _refused(self, status: int, content_type: str, raw: bytes) -> RpcError:
+        try:
+            decode = msgspec.msgpack.decode if content_type == MSGPACK else msgspec.json.decode
+            document = decode(raw, type=dict[str, Any])
+        except msgspec.DecodeError:
+            document = {}
+        return RpcError(
+            str(document.get("code", "rpc.garbled")),
+            str(document.get("message") or f"{self.base_url} answered with status {status}."),
+            str(document.get("hint", "")),
+            status,
+        )
+
+
+class SyncClient:
+    """`Client` for code without an event loop: `sync.run(lambda client: client.status())`."""
+
+    def __init__(self, base_url: str) -> None:
+        self._runner = asyncio.Runner()
+        self.client = Client(base_url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self.client.close())
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Result of one of the client's coroutines. Raises `RpcError`."""
+        return self._runner.run(work)
+
+
+class Account:
+    """One account key of a member on one chain: signs bodies and counts its nonce lane.
+
+    The next nonce comes from the ledger with `sync`; call it again after a refusal.
+    """
+
+    def __init__(self, chain_id: str, member: str, seed: bytes) -> None:
+        self.chain_id = chain_id
+        self.member = member
+        self.next_nonce = 0
+        self.height = 0
+        """Newest height seen by `sync`; expiry counts from it."""
+        self._key = SigningKey(seed)
+        self._domains = Domains(chain_id)
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        return self._key.public_key
+
+    async def sync(self, client: Client) -> None:
+        """Read this key's next nonce. Raises `RpcError` (`account.key` when the member does not list the
+        key)."""
+        answer = await client.member(self.member)
+        keys = [key["public_key"] for key in answer["data"]["keys"]]
+        if self.public_key.hex() not in keys:
+            raise RpcError(
+                "account.key",
+                f"Member {self.member} of this chain does not list the key that would sign.",
+                "The key file is of another member or another devnet: give the right one with --as or --key.",
+            )
+        self.next_nonce = int(answer["data"]["lanes"][keys.index(self.public_key.hex())]["next_nonce"])
+        self.height = answer["height"]
+
+    def sign(self, body: AccountBody, expiry_height: int | None = None) -> bytes:
+        """The encoded envelope with the next nonce, which is then used up."""
+        envelope = AccountEnvelope(
+            self.chain_id,
+            self.member,
+            self.public_key,
+            self.next_nonce,
+            self.height + EXPIRY_BLOCKS if expiry_height is None else expiry_height,
+            body,
+            NO_SIGNATURE,
+        )
+        self.next_nonce += 1
+        return self._domains.seal(self._key, envelope)
+
+
+class MeterKey:
+    """A meter's own key on one chain."""
+
+    def __init__(self, chain_id: str, meter: str, seed: bytes) -> None:
+        self.chain_id = chain_id
+        self.meter = meter
+        self._key = SigningKey(seed)
+        self._domains = Domains(chain_id)
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        return self._key.public_key
+
+    def sign(self, body: MeterBody) -> bytes:
+        """The encoded envelope of one reading."""
+        envelope = MeterEnvelope(self.chain_id, self.meter, self.public_key, body, NO_SIGNATURE)
+        return self._domains.seal(self._key, envelope)
+
+    def transaction_id(self, raw: bytes) -> bytes:
+        """Hash under which the ledger knows an envelope."""
+        return self._domains.transaction_id(raw)

@@ -1,0 +1,372 @@
+"""Proof bundles: what a stranger needs to check one fact of the ledger with the genesis document alone.
+
+A bundle is a JSON document: a header, the commit certificate that more than 2/3 of the power signed for it,
+the validator set that the header names, and the path from a root in the header to the fact. Nothing in it
+is trusted: whatever is not checked is refused. Verification imports no storage, no network and no solver,
+so that it runs anywhere Python and libsodium do.
+
+    state        records under keys, or their absence, after executing height - 1 (ICS-23)
+    transaction  one envelope is entry `index` of the block (RFC 6962)
+    receipt      one envelope is entry `index` of the block below and left this receipt (RFC 6962)
+
+Where an entry is, and so which receipt is its own, depends on how many there are: `zk.merkle_size`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple, Protocol
+
+import msgspec
+
+from consensus.certificates import verify_commit
+from consensus.messages import Block, CommitCertificate, Header
+from consensus.refusals import Refusal
+from consensus.validators import Validator, ValidatorSet
+from contracts import api, schema
+from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
+from contracts.genesis import Genesis
+from contracts.receipts import Receipt
+from contracts.state import Table
+from node.errors import NodeError
+from node.rpc.render import NotThisForm, parse, render
+from zk import ics23, merkle
+from zk.merkle_size import prove_size, proven_size
+
+MAX_BUNDLE_BYTES = 16 * 1024 * 1024
+MAX_ENTRIES = 4096
+"""State records in one bundle."""
+
+Hex = Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f]{2})*\Z")]
+Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+HexPath = Annotated[tuple[Hex32, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
+HexSize = Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
+Document = dict[str, Any]
+
+
+class ProofError(NodeError):
+    """A fact that is not provable (yet), or a bundle that proves nothing."""
+
+    def __init__(self, code: str, message: str, hint: str = "Ask another node for the proof.") -> None:
+        super().__init__(code, message, hint)
+
+
+class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What every kind has: a decided header and who decided it, in their JSON forms."""
+
+    chain_id: str
+    header: Document
+    certificate: Document
+    validators: Annotated[tuple[Document, ...], msgspec.Meta(max_length=256)]
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One key of state. `value` None: there is no such record. `proof` is a protobuf ICS-23
+    `CommitmentProof`."""
+
+    key: Hex
+    value: Hex | None
+    proof: Hex
+
+
+class StateBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="state"):
+    """Records of the state after executing the block below `header`."""
+
+    entries: Annotated[tuple[Entry, ...], msgspec.Meta(min_length=1, max_length=MAX_ENTRIES)]
+
+
+class TransactionBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="transaction"):
+    """An envelope in the block of `header`. `size` proves how many transactions the block has."""
+
+    envelope: Hex
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    path: HexPath
+    size: HexSize
+
+
+class ReceiptBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="receipt"):
+    """An envelope in the block of `block_header`, and its receipt, committed to by the next header,
+    `header`."""
+
+    block_header: Document
+    envelope: Hex
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    path: HexPath
+    size: HexSize
+    receipt: Hex
+    receipt_path: HexPath
+
+
+_TABLES: dict[bytes, Table[Any]] = {
+    table.prefix: table for table in vars(schema).values() if isinstance(table, Table)
+}
+
+AnyBundle = StateBundle | TransactionBundle | ReceiptBundle
+_DECODER = msgspec.json.Decoder(AnyBundle)
+
+
+class Proven(NamedTuple):
+    """What a valid bundle shows: one sentence for people, and the same as data."""
+
+    sentence: str
+    data: Document
+
+
+# Building
+
+
+class Source(Protocol):
+    """The part of the ledger that proofs are made from."""
+
+    @property
+    def chain_id(self) -> str: ...
+
+    @property
+    def genesis(self) -> Genesis: ...
+
+    def header(self, height: int, /) -> Header | None: ...
+
+    def block(self, height: int, /) -> Block | None: ...
+
+    def certificate(self, height: int, /) -> CommitCertificate | None: ...
+
+    def transactions(self, height: int, /) -> list[bytes]: ...
+
+    def receipts(self, height: int, /) -> list[Receipt]: ...
+
+    def get_at(self, key: bytes, height: int, /) -> bytes | None: ...
+
+    def prove_state(self, key: bytes, height: int, /) -> bytes: ...
+
+
+def genesis_set(genesis: Genesis) -> ValidatorSet:
+    """The validators that genesis seats: the root of all trust."""
+    return ValidatorSet(tuple(Validator(*seat) for seat in api.seats(genesis)))
+
+
+def state_bundle(source: Source, keys: list[bytes], height: int) -> Document:
+    """Proof of what was under `keys` after executing `height`. Raises `ProofError` when not (or no longer)
+    provable."""
+    entries = []
+    for key in keys:
+        value = source.get_at(key, height)
+        proof = source.prove_state(key, height)
+        entries.append(
+            {"key": key.hex(), "value": None if value is None else value.hex(), "proof": proof.hex()}
+        )
+    return {"kind": "state", **_anchor(source, height + 1), "entries": entries}
+
+
+def transaction_bundle(source: Source, height: int, index: int) -> Document:
+    """Proof that an envelope is in the block of `height`."""
+    return {"kind": "transaction", **_anchor(source, height), **_position(source, height, index)}
+
+
+def receipt_bundle(source: Source, height: int, index: int) -> Document:
+    """Proof of a transaction and of what executing it left behind; needs header `height + 1`."""
+    leaves = [receipt.leaf() for receipt in source.receipts(height)]
+    return {
+        "kind": "receipt",
+        **_anchor(source, height + 1),
+        "block_header": render(source.header(height)),
+        **_position(source, height, index),
+        "receipt": leaves[index + 1].hex(),
+        "receipt_path": render(merkle.path(leaves, index + 1)),
+    }
+
+
+def _anchor(source: Source, height: int) -> Document:
+    header, certificate = source.header(height), source.certificate(height)
+    if header is None or certificate is None:
+        raise ProofError(
+            "proof.not-yet",
+            f"Header {height}, which commits to the result, is not decided yet.",
+            "Ask again in a moment; the chain makes the next block by itself.",
+        )
+    return {
+        "chain_id": source.chain_id,
+        "header": render(header),
+        "certificate": render(certificate),
+        "validators": render(genesis_set(source.genesis).seats),
+    }
+
+
+def _position(source: Source, height: int, index: int) -> Document:
+    block = source.block(height)
+    if block is None or index >= len(block.payload):
+        raise ProofError(
+            "proof.unknown", f"Block {height} has no transaction {index}.", "Check height and index."
+        )
+    return {
+        "envelope": source.transactions(height)[index].hex(),
+        "index": index,
+        "path": render(merkle.path(block.payload, index)),
+        "size": render(prove_size(block.payload)),
+    }
+
+
+# Verifying
+
+
+def decode_bundle(raw: bytes) -> AnyBundle:
+    """A bundle from JSON bytes. Raises `ProofError` (`proof.malformed`)."""
+    if len(raw) > MAX_BUNDLE_BYTES:
+        raise ProofError(
+            "proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}."
+        )
+    try:
+        bundle: AnyBundle = _DECODER.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ProofError(
+            "proof.malformed", f"This is not a proof bundle: {error}.", "Give the file that `--prove` wrote."
+        ) from None
+    return bundle
+
+
+def verify_bundle(bundle: AnyBundle, genesis: Genesis) -> Proven:
+    """Check everything in `bundle` against `genesis`. Raises `ProofError`; returns what is proven."""
+    try:
+        header = _decided_header(bundle, genesis)
+        match bundle:
+            case StateBundle():
+                return _verify_state(bundle, header)
+            case TransactionBundle():
+                return _verify_transaction(bundle, header)
+            case ReceiptBundle():
+                return _verify_receipt(bundle, header)
+    except NotThisForm as error:
+        raise ProofError("proof.malformed", f"This is not a proof bundle: {error}.") from None
+
+
+def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
+    """The bundle's header, once more than 2/3 of the power of the genesis set is known to have committed to
+    it."""
+    trusted, chain_id = genesis_set(genesis), genesis.chain_id()
+    header = parse(Header, bundle.header)
+    certificate = parse(CommitCertificate, bundle.certificate)
+    if not bundle.chain_id == header.chain_id == chain_id:
+        raise ProofError(
+            "proof.chain",
+            f"The proof is for chain {bundle.chain_id}, the genesis document for {chain_id}.",
+            "Give the genesis document of the proof's chain with --genesis.",
+        )
+    if tuple(parse(Validator, seat) for seat in bundle.validators) != trusted.seats:
+        raise ProofError("proof.validators", "The validator set is not the one that genesis seats.")
+    if header.set_hash != trusted.hash:
+        raise ProofError("proof.validators", "The header names another validator set than genesis seats.")
+    if certificate.height != header.height or certificate.block_id != header.id():
+        raise ProofError("proof.certificate", "The certificate is for another header.")
+    try:
+        verify_commit(certificate, chain_id, trusted)
+    except Refusal as refusal:
+        raise ProofError(
+            "proof.certificate",
+            f"More than 2/3 of the validators' power did not sign this header: {refusal}.",
+        ) from None
+    return header
+
+
+def _verify_state(bundle: StateBundle, header: Header) -> Proven:
+    records: list[Document] = []
+    present: list[str] = []
+    absent: list[str] = []
+    for entry in bundle.entries:
+        key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
+        name = _show(key)
+        if not ics23.verify(header.state_root, key, value, bytes.fromhex(entry.proof)):
+            raise ProofError("proof.path", f"The path does not lead from {name} to the header's state root.")
+        (absent if value is None else present).append(name)
+        records.append({"key": name, "value": None if value is None else read_record(key, value)})
+    parts = [f"holds {', '.join(present)}"] if present else []
+    parts += [f"has no {', '.join(absent)}"] if absent else []
+    return Proven(
+        f"The state of {header.chain_id} after block {header.height - 1} {' and '.join(parts)}: "
+        f"committed by header {header.height}.",
+        {**_common("state", header), "state_height": header.height - 1, "records": records},
+    )
+
+
+def _verify_transaction(bundle: TransactionBundle, header: Header) -> Proven:
+    identity, total = _located(bundle, header)
+    return Proven(
+        f"Transaction {identity.hex()} is number {bundle.index} of the {total} in block {header.height} "
+        f"of {header.chain_id}.",
+        {
+            **_common("transaction", header),
+            "hash": identity.hex(),
+            "index": bundle.index,
+            "envelope": _read_envelope(bundle.envelope),
+        },
+    )
+
+
+def _verify_receipt(bundle: ReceiptBundle, header: Header) -> Proven:
+    block_header = parse(Header, bundle.block_header)
+    if block_header.chain_id != header.chain_id or header.parent_hash != block_header.id():
+        raise ProofError("proof.parent", "The block's header is not the parent of the signed one.")
+    identity, total = _located(bundle, block_header)
+    leaf = bytes.fromhex(bundle.receipt)
+    siblings = [bytes.fromhex(one) for one in bundle.receipt_path]
+    # The clock's receipt comes before those of the transactions.
+    if not merkle.verify(header.receipts_root, leaf, bundle.index + 1, total + 1, siblings):
+        raise ProofError(
+            "proof.path", "The path does not lead from the receipt to the next header's receipts root."
+        )
+    receipt = msgspec.msgpack.decode(leaf, type=Receipt)
+    return Proven(
+        f"Transaction {identity.hex()} was executed in block {block_header.height} of {header.chain_id} "
+        f"with code {receipt.code}: committed by header {header.height}.",
+        {
+            **_common("receipt", header),
+            "hash": identity.hex(),
+            "block_height": block_header.height,
+            "block_time_ms": block_header.time_ms,
+            "index": bundle.index,
+            "envelope": _read_envelope(bundle.envelope),
+            "receipt": render(receipt),
+        },
+    )
+
+
+def _located(bundle: TransactionBundle | ReceiptBundle, header: Header) -> tuple[bytes, int]:
+    """Transaction id and the block's number of transactions, once the envelope is proven to be entry
+    `index`."""
+    raw = bytes.fromhex(bundle.envelope)
+    if len(raw) > MAX_ENVELOPE_BYTES:
+        raise ProofError("proof.malformed", "The envelope is larger than any on the ledger.")
+    identity = Domains(header.chain_id).transaction_id(raw)
+    size = tuple(tuple(bytes.fromhex(one) for one in subtree) for subtree in bundle.size)
+    total = proven_size(header.payload_root, size)
+    if total is None:
+        raise ProofError("proof.size", "The number of transactions in the block is not proven.")
+    siblings = [bytes.fromhex(one) for one in bundle.path]
+    if not merkle.verify(header.payload_root, identity, bundle.index, total, siblings):
+        raise ProofError(
+            "proof.path", "The path does not lead from the envelope to the header's payload root."
+        )
+    return identity, total
+
+
+def _common(kind: str, header: Header) -> Document:
+    return {
+        "kind": kind,
+        "chain_id": header.chain_id,
+        "height": header.height,
+        "time_ms": header.time_ms,
+        "block_id": header.id().hex(),
+    }
+
+
+def _read_envelope(raw: str) -> Any:
+    return render(CODEC.decode(bytes.fromhex(raw)))
+
+
+def read_record(key: bytes, value: bytes) -> Any:
+    """JSON form of the record under `key`; hex when no table of this version has the key."""
+    table = _TABLES.get(key[: key.find(b"/") + 1])
+    return value.hex() if table is None else render(table.decode(value))
+
+
+def _show(key: bytes) -> str:
+    """A key as people write it; keys are text, but a hostile bundle may hold anything."""
+    text = key.decode("ascii", "replace")
+    return text if text.isprintable() else key.hex()

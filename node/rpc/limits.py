@@ -1,0 +1,31 @@
+"""Every bound of the RPC server, in one place."""
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""One request's body."""
+MAX_BODIES_BYTES = 32 * 1024 * 1024
+"""Bodies that are being received, together: what slow and hostile senders can pin in memory."""
+MAX_ENVELOPES = 256
+"""Envelopes in one submission."""
+MAX_PROOFS = 32
+"""Envelopes in one submission that waits for proofs: each costs a walk over its whole block."""
+MAX_REQUESTS = 512
+"""Requests under way, the waiting ones included."""
+MAX_CONNECTIONS = 1024
+MAX_SUBSCRIBERS = 64
+"""Event websockets."""
+MAX_WAIT_MS = 120_000
+"""Longest that a submission may wait for finality."""
+DEFAULT_WAIT_MS = 30_000
+PROOF_WAIT_S = 5.0
+"""How long a query waits for the header that makes its answer provable."""
+BODY_TIMEOUT_S = 10.0
+"""A body that takes longer to arrive is refused."""
+IDLE_TIMEOUT_S = 30.0
+"""A connection without a complete request head for so long is closed: idle ones and those that trickle
+headers."""
+SHUTDOWN_S = 2.0
+"""What requests under way get when the server stops."""
+FRAME_CACHE = 4
+"""Rendered (height, topic) pairs kept for other subscribers of the same block."""
+HEARTBEAT_S = 20.0
+"""Ping of event websockets; a subscriber that answers none is dropped."""

@@ -1,0 +1,328 @@
+"""GET: blocks, transactions, receipts and state, each with a proof on request.
+
+State is read as it was after one height. Without `prove` that is the newest; with it the newest whose root
+a decided header carries, which is one less (the chain makes an empty block after every change, so it
+catches up by itself). A proof covers exactly the records that the answer was made from. Never changes
+anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from contracts.bodies import Reading
+from contracts.envelope import CODEC, MeterEnvelope
+from contracts.schema import ACCOUNTS, BILLS, HEADS, INTERVALS, MEMBERS, METERS, ORDER_INDEX, ORDERS, TARIFFS
+from contracts.state import Table
+from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
+from node.rpc.errors import Refusal, malformed, unknown
+from node.rpc.limits import PROOF_WAIT_S
+from node.rpc.render import render
+from node.service import NodeService
+
+R = TypeVar("R", bound=msgspec.Struct)
+Document = dict[str, Any]
+
+_ID = re.compile(r"[a-z0-9-]{1,32}\Z")
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
+YIELD_EVERY = 256
+"""Records read before other work of the node gets a turn."""
+
+
+def number(text: str, what: str, below: int = 2**48) -> int:
+    """A decimal number of a path or query. Raises `Refusal` (400)."""
+    if not _NUMBER.match(text) or int(text) >= below:
+        raise malformed(f"{text[:40]!r} is not a {what}.", f"Give the {what} as a decimal number.")
+    return int(text)
+
+
+def identifier(text: str, what: str) -> str:
+    """An id of a path. Raises `Refusal` (400)."""
+    if not _ID.match(text):
+        raise malformed(f"{text[:40]!r} is not a {what} id.", "Ids are 1 to 32 characters of a-z, 0-9 and -.")
+    return text
+
+
+class View:
+    """State after one height, remembering which keys were read."""
+
+    def __init__(self, service: NodeService, height: int) -> None:
+        self._ledger = service.ledger
+        self.height = height
+        self.keys: dict[bytes, None] = {}
+
+    def load(self, table: Table[R], *parts: str | int) -> R | None:
+        """The record under this key at this height."""
+        key = table.key(*parts)
+        self.keys[key] = None
+        newest = self.height == self._ledger.height
+        raw = self._ledger.get(key) if newest else self._ledger.get_at(key, self.height)
+        return None if raw is None else table.decode(raw)
+
+
+class Queries:
+    """Answers to GET requests about the ledger of `service`."""
+
+    def __init__(self, service: NodeService) -> None:
+        self._service = service
+        self._ledger = service.ledger
+        self._params = service.ledger.genesis.params
+
+    # Blocks and transactions
+
+    def block(self, which: str) -> Document:
+        """A block with its certificate; `which` is a height or `latest`."""
+        height = self._ledger.height if which == "latest" else number(which, "height")
+        block = self._ledger.block(height)
+        if block is None:
+            raise self._no_block(height)
+        return {
+            "height": height,
+            "id": block.header.id().hex(),
+            "time_ms": block.header.time_ms,
+            "header": render(block.header),
+            "payload": render(block.payload),
+            "certificate": render(self._ledger.certificate(height)),
+        }
+
+    def header(self, which: str) -> Document:
+        """A header with the certificate that decided it."""
+        height = self._ledger.height if which == "latest" else number(which, "height")
+        header = self._ledger.header(height)
+        if header is None:
+            raise self._no_block(height)
+        return {
+            "height": height,
+            "id": header.id().hex(),
+            "header": render(header),
+            "certificate": render(self._ledger.certificate(height)),
+        }
+
+    async def transaction(self, hash_: str, options: Mapping[str, str]) -> Document:
+        """A decided transaction with its receipt."""
+        if not _HASH.match(hash_):
+            raise malformed(
+                f"{hash_[:70]!r} is not a transaction hash.", "Give 64 hexadecimal digits, lower case."
+            )
+        place = self._ledger.find_transaction(bytes.fromhex(hash_))
+        if place is None:
+            raise unknown("transaction", hash_, "It may still be waiting for a block, or have expired.")
+        return await self._placed(place, _prove(options))
+
+    async def receipt(self, height: str, index: str, options: Mapping[str, str]) -> Document:
+        """The receipt of transaction `index` of a block, or of the clock (`clock`: what time alone did)."""
+        at = number(height, "height")
+        receipts = self._ledger.receipts(at) if 1 <= at <= self._ledger.height else []
+        if not receipts:
+            raise self._no_block(at)
+        if index == "clock":
+            return {"height": at, "time_ms": self._ledger.time_ms(at), "data": render(receipts[0])}
+        position = number(index, "receipt index")
+        if position + 1 >= len(receipts):
+            raise unknown("receipt", f"{position} in block {at}", f"It has {len(receipts) - 1} transactions.")
+        return await self._placed((at, position), _prove(options))
+
+    async def _placed(self, place: tuple[int, int], prove: bool) -> Document:
+        height, index = place
+        raw = self._ledger.transactions(height)[index]
+        block = self._ledger.block(height)
+        if block is None:
+            raise self._no_block(height)
+        answer = {
+            "height": height,
+            "time_ms": block.header.time_ms,
+            "data": {
+                "hash": block.payload[index].hex(),
+                "index": index,
+                "envelope": render(CODEC.decode(raw)),
+                "raw": raw.hex(),
+                "receipt": render(self._ledger.receipts(height)[index + 1]),
+            },
+        }
+        if prove:
+            try:
+                async with asyncio.timeout(PROOF_WAIT_S):
+                    await self._service.wait_height(height + 1)
+            except TimeoutError:
+                raise Refusal(
+                    503,
+                    "proof.not-yet",
+                    f"Header {height + 1}, which commits to the receipt, is not decided yet.",
+                    "Ask again in a moment; if the chain stands still, `gridpact status` says why.",
+                ) from None
+            answer["proof"] = receipt_bundle(self._ledger, height, index)
+        return answer
+
+    def _no_block(self, height: int) -> Refusal:
+        return unknown("block", str(height), f"This node has blocks 1 to {self._ledger.height}.")
+
+    # State
+
+    async def state(self, kind: str, arguments: list[str], options: Mapping[str, str]) -> Document:
+        """`/query/<kind>/...`. Raises `Refusal`."""
+        match kind, arguments:
+            case "reading", [meter]:
+                return await self._reading(meter, options)
+            case "member" | "balance" | "meter" | "interval" | "dispatch", [which]:
+                pass
+            case "bill", [_, _]:
+                pass
+            case _:
+                raise Refusal(
+                    404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments."
+                )
+        view, prove = self._view(options)
+        match kind, arguments:
+            case "member", [member]:
+                data = self._member(view, identifier(member, "member"))
+            case "balance", [member]:
+                data = self._balance(view, identifier(member, "member"))
+            case "meter", [meter]:
+                data = self._meter(view, identifier(meter, "meter"))
+            case "interval", [which]:
+                data = self._interval(view, self._which(which))
+            case "dispatch", [which]:
+                data = await self._dispatch(view, self._which(which))
+            case _:
+                data = self._bill(view, self._which(arguments[0]), identifier(arguments[1], "member"))
+        if data is None and not prove:
+            raise unknown(
+                kind, "/".join(arguments), "Check the spelling; with prove=1 its absence is proven."
+            )
+        answer = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
+        if prove:
+            if len(view.keys) > MAX_ENTRIES:
+                raise Refusal(
+                    400,
+                    "rpc.too-many-proofs",
+                    f"The answer is made of {len(view.keys)} records, a bundle holds {MAX_ENTRIES}.",
+                    "Ask for single bills or members.",
+                )
+            answer["proof"] = state_bundle(self._ledger, list(view.keys), view.height)
+        return answer
+
+    def _view(self, options: Mapping[str, str]) -> tuple[View, bool]:
+        prove = _prove(options)
+        newest = self._ledger.height - 1 if prove else self._ledger.height
+        if newest < 0:
+            raise Refusal(
+                503,
+                "proof.not-yet",
+                "No header is decided yet, so nothing is provable.",
+                "The first transaction makes the first block.",
+            )
+        height = number(options["height"], "height") if "height" in options else newest
+        if height > newest:
+            raise Refusal(
+                404,
+                "proof.not-yet" if prove else "rpc.unknown-block",
+                f"State after {height} is not {'provable' if prove else 'known'} yet; newest is {newest}.",
+                "Ask again in a moment, or leave the height out.",
+            )
+        return View(self._service, height), prove
+
+    def _which(self, text: str) -> int:
+        """Interval number from `now`, `next`, `open` (the first that still takes needs and offers) or
+        digits."""
+        length, now_ms = self._params.interval_ms, self._service.now_ms()
+        match text:
+            case "now":
+                return now_ms // length
+            case "next":
+                return now_ms // length + 1
+            case "open":
+                return (now_ms + self._params.gate_lead_ms) // length + 1
+        return number(text, "interval", 2**32)
+
+    def _member(self, view: View, member: str) -> Document | None:
+        record, account = view.load(MEMBERS, member), view.load(ACCOUNTS, member)
+        if record is None or account is None:
+            return None
+        return {**render(record), "balance_nano": str(account.balance_nano), "lanes": render(account.lanes)}
+
+    def _balance(self, view: View, member: str) -> Document | None:
+        account = view.load(ACCOUNTS, member)
+        return None if account is None else {"member": member, "balance_nano": str(account.balance_nano)}
+
+    def _meter(self, view: View, meter: str) -> Document | None:
+        record, head = view.load(METERS, meter), view.load(HEADS, meter)
+        return None if record is None else {**render(record), "head": render(head)}
+
+    def _interval(self, view: View, interval: int) -> Document:
+        """Every interval exists; one without needs, offers and energy has the status `empty`."""
+        length = self._params.interval_ms
+        record, tariff = view.load(INTERVALS, interval), view.load(TARIFFS, interval)
+        start_ms = interval * length
+        return {
+            "interval": interval,
+            "status": "empty",
+            **(render(record) if record is not None else {}),
+            "start_ms": start_ms,
+            "end_ms": start_ms + length,
+            "locks_ms": start_ms - self._params.gate_lead_ms,
+            "closes_ms": start_ms + length + self._params.close_grace_ms,
+            "tariff": render(tariff),
+        }
+
+    async def _dispatch(self, view: View, interval: int) -> Document:
+        """The interval with every member's order."""
+        document = self._interval(view, interval)
+        if document["status"] in ("empty", "open"):
+            raise Refusal(
+                404,
+                "rpc.not-ordered",
+                f"Interval {interval} is not ordered yet (status {document['status']}).",
+                f"Offers lock at {document['locks_ms']} ms UTC; the first block after that orders it.",
+            )
+        index = view.load(ORDER_INDEX, interval)
+        # The index is a working record; once bills stand, whoever may have an order is asked for.
+        members = index.members if index else tuple(member.id for member in self._ledger.genesis.members)
+        orders = []
+        for position, member in enumerate(members):
+            order = view.load(ORDERS, interval, member)
+            if order is None:
+                del view.keys[ORDERS.key(interval, member)]
+            else:
+                orders.append(render(order))
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        return {**document, "orders": orders}
+
+    def _bill(self, view: View, interval: int, member: str) -> Document | None:
+        bill = view.load(BILLS, interval, member)
+        return None if bill is None else dict(render(bill))
+
+    async def _reading(self, text: str, options: Mapping[str, str]) -> Document:
+        """An accepted reading: the newest of the meter, or the one with `sequence`."""
+        meter = identifier(text, "meter")
+        head = View(self._service, self._ledger.height).load(HEADS, meter)
+        if head is None:
+            raise unknown(
+                "meter", meter, "`gridpact query member NAME` lists nothing of it; check the spelling."
+            )
+        sequence = number(options["sequence"], "sequence", 2**32) if "sequence" in options else head.sequence
+        place = self._ledger.find_reading(meter, sequence)
+        if place is None:
+            raise unknown(
+                "reading", f"{sequence} of meter {meter}", f"Its newest has sequence {head.sequence}."
+            )
+        answer = await self._placed(place, _prove(options))
+        envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
+        if isinstance(envelope, MeterEnvelope):
+            body: Reading = envelope.body
+            answer["data"] = {"meter": meter, **render(body), **answer["data"]}
+        return answer
+
+
+def _prove(options: Mapping[str, str]) -> bool:
+    """`prove=1` or `prove=0`. Raises `Refusal`."""
+    value = options.get("prove", "0")
+    if value not in ("0", "1"):
+        raise malformed(f"prove={value[:20]!r} is neither 0 nor 1.", "Use prove=1 for a proof.")
+    return value == "1"

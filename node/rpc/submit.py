@@ -1,0 +1,192 @@
+"""POST /tx: envelopes in, one result per envelope out.
+
+`accepted` means on this node's disk; `final` decided and executed here; `proof` that the next header
+commits to the receipt, with a bundle. The MessagePack form is what load comes through, so it does nothing
+per envelope that the answer does not need. Never decodes an envelope before the node does, except to learn
+when a waiting one expires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from contracts.codes import describe
+from contracts.envelope import CODEC, AccountEnvelope
+from contracts.receipts import OK, Receipt
+from node.proofs import receipt_bundle
+from node.rpc.errors import Refusal, malformed
+from node.rpc.limits import DEFAULT_WAIT_MS, MAX_ENVELOPES, MAX_PROOFS, MAX_WAIT_MS
+from node.rpc.render import render
+from node.service import NodeService
+from zk.codec import Malformed
+
+Wait = Literal["accepted", "final", "proof"]
+WaitMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_WAIT_MS)]
+NEVER = 2**62
+"""Expiry of what does not expire."""
+
+
+class BinarySubmission(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """`[[bin...], wait, timeout_ms]`; the last two may be left out."""
+
+    envelopes: Annotated[list[bytes], msgspec.Meta(min_length=1, max_length=MAX_ENVELOPES)]
+    wait: Wait = "accepted"
+    timeout_ms: WaitMs = DEFAULT_WAIT_MS
+
+
+class JsonSubmission(msgspec.Struct, forbid_unknown_fields=True):
+    """`{"envelopes": [hex...], "wait": ..., "timeout_ms": ...}`; the last two may be left out."""
+
+    envelopes: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_ENVELOPES)]
+    wait: Wait = "accepted"
+    timeout_ms: WaitMs = DEFAULT_WAIT_MS
+
+
+_BINARY = msgspec.msgpack.Decoder(BinarySubmission)
+_JSON = msgspec.json.Decoder(JsonSubmission)
+
+
+def read_submission(body: bytes, *, binary: bool) -> BinarySubmission:
+    """The request in `body`. Raises `Refusal` (400)."""
+    try:
+        if binary:
+            return _BINARY.decode(body)
+        document = _JSON.decode(body)
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+        raise malformed(
+            f"The submission can't be read: {error}.",
+            f"Send 1 to {MAX_ENVELOPES} envelopes as {{'envelopes': [hex...], 'wait': 'final'}}, "
+            "or as MessagePack [[bin...], wait, timeout_ms].",
+        ) from None
+    raws = []
+    for position, text in enumerate(document.envelopes):
+        try:
+            raws.append(bytes.fromhex(text))
+        except ValueError:
+            raise malformed(f"Envelope {position} is not hexadecimal.", "Encode its bytes as hex.") from None
+    return BinarySubmission(raws, document.wait, document.timeout_ms)
+
+
+async def submit(service: NodeService, request: BinarySubmission) -> dict[str, Any]:
+    """Admit, wait as asked, and answer. Hashes are bytes, receipts and proofs are in their JSON form."""
+    if request.wait == "proof" and len(request.envelopes) > MAX_PROOFS:
+        raise Refusal(
+            400,
+            "rpc.too-many-proofs",
+            f"{len(request.envelopes)} proofs in one request, where at most {MAX_PROOFS} are made.",
+            "Submit in smaller batches, or wait for final and ask /tx/{hash}?prove=1 for what you need.",
+        )
+    submissions = await service.submit(request.envelopes)
+    waiting = request.wait != "accepted"
+    results: list[dict[str, Any]] = []
+    for hash_, code in submissions:
+        if code == OK:
+            results.append({"hash": hash_, "status": "accepted", "code": OK})
+        elif (place := service.ledger.find_transaction(hash_)) is not None:
+            # Sent again after it was final: at-least-once senders want to hear that, not a refusal.
+            results.append(
+                {"hash": hash_, "status": "final", "code": OK, "height": place[0], "index": place[1]}
+            )
+            waiting = True
+        else:
+            results.append({"hash": hash_, **_refused(code)})
+    if waiting:
+        await _Waiting(service, request, results).run()
+    return {"results": results}
+
+
+def _refused(code: str) -> dict[str, Any]:
+    message, hint = describe(code)
+    return {"status": "refused", "code": code, "message": message, "hint": hint}
+
+
+class _Waiting:
+    """Turns accepted results into final ones in place, until the request's time is up."""
+
+    def __init__(
+        self, service: NodeService, request: BinarySubmission, results: list[dict[str, Any]]
+    ) -> None:
+        self._service = service
+        self._ledger = service.ledger
+        self._request = request
+        self._results = results
+        self._receipts: dict[int, list[Receipt]] = {}
+        # An envelope may be twice in one request.
+        self._pending: dict[bytes, list[dict[str, Any]]] = {}
+        self._expiry: dict[bytes, int] = {}
+        for result, raw in zip(results, request.envelopes, strict=True):
+            if result["status"] == "accepted":
+                self._pending.setdefault(result["hash"], []).append(result)
+                self._expiry[result["hash"]] = _expiry(raw)
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.timeout(self._request.timeout_ms / 1000):
+                if self._request.wait != "accepted":
+                    await self._finality()
+                if self._request.wait == "proof":
+                    await self._service.wait_height(
+                        1 + max((one["height"] for one in self._final()), default=-1)
+                    )
+        except TimeoutError:
+            self._give_up()
+        for result in self._final():
+            self._add_receipt(result)
+        if self._request.wait == "proof":
+            for result in self._final():
+                if result["height"] < self._ledger.height:
+                    result["proof"] = receipt_bundle(self._ledger, result["height"], result["index"])
+                # One bundle may take milliseconds in a full block; let consensus in between.
+                await asyncio.sleep(0)
+
+    async def _finality(self) -> None:
+        while True:
+            height = self._ledger.height
+            for hash_ in list(self._pending):
+                place = self._ledger.find_transaction(hash_)
+                if place is not None:
+                    outcome = {"status": "final", "height": place[0], "index": place[1]}
+                elif self._expiry[hash_] <= height:
+                    outcome = _refused("tx.expired")
+                else:
+                    continue
+                for result in self._pending.pop(hash_):
+                    result.update(outcome)
+            if not self._pending:
+                return
+            await self._service.wait_height(height + 1)
+
+    def _give_up(self) -> None:
+        for result in chain.from_iterable(self._pending.values()):
+            result.update(
+                code="wait.timeout",
+                message=f"Accepted and on disk, but not final within {self._request.timeout_ms} ms.",
+                hint="It is kept until final or expired. `gridpact status` says why blocks are slow.",
+            )
+
+    def _final(self) -> Iterable[dict[str, Any]]:
+        return (result for result in self._results if result["status"] == "final")
+
+    def _add_receipt(self, result: dict[str, Any]) -> None:
+        height = result["height"]
+        if height not in self._receipts:
+            self._receipts[height] = self._ledger.receipts(height)
+        receipt = self._receipts[height][result["index"] + 1]
+        result["code"] = receipt.code
+        result["receipt"] = render(receipt)
+        if receipt.code != OK:
+            result["message"], result["hint"] = describe(receipt.code)
+
+
+def _expiry(raw: bytes) -> int:
+    """Last height at which this envelope may be decided."""
+    try:
+        envelope = CODEC.decode(raw)
+    except Malformed:
+        return NEVER
+    return envelope.expiry_height if isinstance(envelope, AccountEnvelope) else NEVER
