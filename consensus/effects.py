@@ -1,8 +1,8 @@
 """The machine's whole interface: what goes in and what comes out.
 
-`consensus.machine.step(state, input) -> (state, effects)`. Inputs carry every clock reading and every answer that
-the machine needs, so that a log of inputs replays it exactly. Messages in inputs have already had every signature
-verified against the height's set; the machine checks everything else.
+`consensus.machine.step(state, input) -> (state, effects)`. Inputs carry every clock reading and every answer
+that the machine needs, so that a log of inputs replays it exactly. Messages in inputs have already had every
+signature verified against the height's set; the machine checks everything else.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class HeightContext(msgspec.Struct, frozen=True):
     validators: ValidatorSet
     next_set_hash: bytes
     params_hash: bytes
-    timing: "Timing"
+    timing: Timing
     parent: Parent
     state_root: bytes
     receipts_root: bytes
@@ -142,15 +142,18 @@ Input = StartHeight | LoggedInput
 class BuildValue(msgspec.Struct, frozen=True):
     """Compose a block for (height, round); resumes with `ValueBuilt`.
 
-
+    `last_certificate` is the certificate of height - 1 to include, with the late precommits that arrived;
+    None at height 1.
     """
 
     height: int
     round: int
+    last_certificate: CommitCertificate | None
 
 
 class Sign(msgspec.Struct, frozen=True):
-    """Sign this own message (its signature is empty); resumes with `Signed`. Log and fsync before it leaves."""
+    """Sign this own message (its signature is empty); resumes with `Signed`. Logged and synced before it
+    leaves."""
 
     message: Proposal | Vote
 
@@ -206,14 +209,5 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 Effect = (
-    BuildValue
-    | Sign
-    | Broadcast
-    | Schedule
-    | CheckPayload
-    | Decide
-    | MissingBlock
-    | ReportConflict
-    | Refused
+    BuildValue | Sign | Broadcast | Schedule | CheckPayload | Decide | MissingBlock | ReportConflict | Refused
 )
-

@@ -44,8 +44,8 @@ class VoteType(IntEnum):
 class Header(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a block id commits to.
 
-    `state_root` and `receipts_root` are those after executing the parent. `proposer` and `proposer_round` are the
-    original ones, so that a locked value stays valid when somebody else proposes it again (L28).
+    `state_root` and `receipts_root` are those after executing the parent. `proposer` and `proposer_round` are
+    the original ones, so that a locked value stays valid when somebody else proposes it again (L28).
     """
 
     version: Annotated[int, msgspec.Meta(ge=1, le=255)]
@@ -71,7 +71,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 
 class CommitCertificate(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """More than 2/3 of power precommitted `block_id` in `round`: anybody can check the decision from it alone.
+    """More than 2/3 of power precommitted `block_id` in `round`: anybody can check the decision from it
+    alone.
 
     `signatures` are (seat index in the id-sorted set, signature), strictly ascending by index.
     """
@@ -121,8 +122,8 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Vote(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
     """`<PREVOTE|PRECOMMIT, h, r, id(v)>`; `block_id` None is nil.
 
-    A prevote repeats the proposal's `valid_round` (accountable Tendermint), so that whoever forgets a lock can be
-    named later; it is -1 on precommits and nil votes.
+    A prevote repeats the proposal's `valid_round` (accountable Tendermint), so that whoever forgets a lock
+    can be named later; it is -1 on precommits and nil votes.
     """
 
     kind: VoteType
@@ -135,9 +136,7 @@ class Vote(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     def sign_bytes(self, chain_id: str) -> bytes:
         """What the voter signs; the voter itself is named by its key."""
-        return vote_sign_bytes(
-            chain_id, self.kind, self.height, self.round, self.block_id, self.valid_round
-        )
+        return vote_sign_bytes(chain_id, self.kind, self.height, self.round, self.block_id, self.valid_round)
 
 
 def vote_sign_bytes(

@@ -32,7 +32,7 @@ class ValidatorSet:
     def __init__(self, seats: tuple[Validator, ...]) -> None:
         ids = [seat.id for seat in seats]
         if not seats or ids != sorted(set(ids)):
-            raise ValueError("a validator set is a non-empty list of seats with distinct ids in ascending order")
+            raise ValueError("a validator set is a non-empty list of seats, distinct ids ascending")
         if any(seat.power < 1 for seat in seats):
             raise ValueError("every seat has a power of at least 1")
         self.seats = seats
