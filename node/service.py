@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from node.effects import Submission
 from node.ledger.ledger import Ledger
 
-
-class Submission(NamedTuple):
-    """Answer to one submitted envelope. `code` "ok" means: on this node's disk, kept until final or expired."""
-
-    hash: bytes
-    code: str
+__all__ = ["NodeService", "Submission"]
 
 
 class NodeService(Protocol):

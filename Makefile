@@ -1,0 +1,40 @@
+# make devnet: see it run.  make test: everything that CI runs.  Nothing else is needed than Python 3.11+ and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEEP ?=
+
+.PHONY: setup devnet test lint properties clean
+
+setup: $(VENV)/.runtime
+
+$(VENV)/.runtime: pyproject.toml
+	@echo "Waiting for: a virtual environment in $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	@echo "Waiting for: the runtime packages (PyNaCl, aiohttp, plyvel, ... about half a minute)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.runtime
+	@echo "Waiting for: the test and data packages (pytest, hypothesis, mypy, pvlib, ... about a minute)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test,data]"
+	@touch $@
+
+devnet: $(VENV)/.runtime
+	@$(BIN)/gridpact devnet up --scenario campus --live
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+properties: $(VENV)/.test
+	DEEP=$(DEEP) $(BIN)/pytest -m properties tests/consensus --hypothesis-show-statistics -v
+
+clean:
+	rm -rf $(VENV) .gridpact build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,79 @@
+"""What a transaction must pass before this node keeps and forwards it.
+
+Stateless checks (encoding, size, chain, expiry, signature) decide validity and are done once per hash. Checks against
+committed state (known sender, unused nonce) only decide whether it is worth keeping: a block may hold a transaction
+that this node would not have kept, and then execution refuses it alike everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts import api
+from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
+from contracts.state import State
+from node.effects import Triple
+from node.ledger.ledger import Ledger
+from node.mempool import Entry, Lane, Mempool, lane_of
+from zk.codec import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A transaction that passed everything but its signature."""
+
+    entry: Entry
+    triple: Triple
+
+
+class Admission:
+    """Stateless and state checks against the newest committed height."""
+
+    def __init__(self, ledger: Ledger, mempool: Mempool) -> None:
+        self._ledger = ledger
+        self._mempool = mempool
+        self._domains = Domains(ledger.chain_id)
+        self._params = ledger.genesis.params
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the newest committed state from now on."""
+        self._state = State(self._ledger)
+        self._positions: dict[Lane, int] = {}
+
+    def next_position(self, lane: Lane) -> int:
+        """Nonce or sequence that this lane needs next."""
+        position = self._positions.get(lane)
+        if position is None:
+            position = self._positions[lane] = api.next_position(self._state, lane[0], lane[1])
+        return position
+
+    def hash(self, raw: bytes) -> bytes:
+        """Transaction hash of an encoded envelope."""
+        return self._domains.transaction_id(raw)
+
+    def decode(self, raw: bytes, hash_: bytes, *, local: bool) -> Candidate | str:
+        """Stateless checks but the signature; a code when one fails."""
+        try:
+            envelope = CODEC.decode(raw)
+        except Malformed as error:
+            return error.code
+        if envelope.chain_id != self._domains.chain_id:
+            return "tx.wrong-chain"
+        lane, position = lane_of(envelope)
+        entry = Entry(hash_, raw, envelope, lane, position, api.units(envelope), local)
+        return Candidate(
+            entry, Triple(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature)
+        )
+
+    def worth_keeping(self, entry: Entry, now_ms: int) -> str:
+        """ "ok", or why this node does not take the transaction now."""
+        height = self._ledger.height + 1
+        envelope: Envelope = entry.envelope
+        if type(envelope) is AccountEnvelope and envelope.expiry_height < height:
+            return "tx.expired"
+        context = api.BlockContext(self._ledger.chain_id, height, now_ms, self._params)
+        code = api.admit(self._state, envelope, context)
+        if code != "ok":
+            return code
+        return self._mempool.room_for(entry.lane, entry.position, len(entry.raw))

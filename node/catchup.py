@@ -1,0 +1,144 @@
+"""Catching up: asks for decided blocks, checks them against the own set and state, and serves others.
+
+A block is taken on the word of its commit certificate: more than 2/3 of power checked its payload. A peer that
+sends anything else is set aside and costs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from consensus import certificates
+from consensus.effects import HeightContext
+from consensus.messages import Block, Commit, CommitCertificate
+from consensus.refusals import Refusal
+from contracts.envelope import Envelope
+from node.admission import Admission
+from node.effects import Fatal, Send, Triple
+from node.ledger.ledger import Ledger
+from node.peer.wire import BlockRequest, BlockResponse, Frame, FullBlock
+from node.sync import BlockSync
+from node.transactions import MAX_BLOCK_BYTES
+from node.work import Work
+from zk import merkle
+from zk.codec import encode
+
+SERVED = 64
+"""Blocks in one answer."""
+
+Envelopes = list[tuple[bytes, Envelope]]
+
+
+class CatchUp:
+    """`execute` runs a checked block; `context` is that of the open height."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        work: Work,
+        admission: Admission,
+        execute: Callable[[Block, CommitCertificate, Envelopes], None],
+    ) -> None:
+        self.plan = BlockSync()
+        self._ledger = ledger
+        self._work = work
+        self._admission = admission
+        self._execute = execute
+        self._checking = False
+
+    def answer(self, peer: str, blocks: tuple[FullBlock, ...]) -> None:
+        """Blocks that were asked for."""
+        if not self.plan.hold(peer, blocks, self._ledger.height):
+            self._blame(peer, "sync.unasked")
+
+    def behind(self) -> bool:
+        """Whether a peer claims a higher executed height than ours, or nobody has said anything yet."""
+        return not self.plan.heights or self.plan.best_height() > self._ledger.height
+
+    def ask(self) -> None:
+        """Request blocks while peers are ahead."""
+        now = self._work.now.monotonic_ms
+        if self.plan.behind(self._ledger.height, now):
+            for request in self.plan.plan(self._ledger.height, now):
+                body = encode(BlockRequest(request.first, request.last))
+                self._work.emit(Send(request.peer, Frame.BLOCK_REQUEST, body))
+
+    def apply(self, context: HeightContext) -> None:
+        """Check the held block of the open height and have its certificate verified."""
+        if self._checking:
+            return
+        taken = self.plan.take(context.height)
+        if taken is None:
+            return
+        peer, full = taken
+        outcome = self._examine(full, context)
+        if outcome is None:
+            self._blame(peer, "sync.false-block")
+            return
+        triples, envelopes = outcome
+        self._checking = True
+        self._work.verify(triples, partial(self._verified, peer, full, envelopes), urgent=False)
+
+    def _examine(self, full: FullBlock, context: HeightContext) -> tuple[list[Triple], Envelopes] | None:
+        header = full.block.header
+        try:
+            required = certificates.signatures_of(Commit(full.certificate, full.block), context)
+        except Refusal:
+            return None
+        hashes = tuple(self._admission.hash(raw) for raw in full.transactions)
+        if (
+            header.height != context.height
+            or header.parent_hash != context.parent.block_id
+            or header.id() != full.certificate.block_id
+            or header.payload_root != merkle.root(full.block.payload)
+            or hashes != full.block.payload
+        ):
+            return None
+        envelopes: Envelopes = []
+        for raw, hash_ in zip(full.transactions, hashes, strict=True):
+            candidate = self._admission.decode(raw, hash_, local=False)
+            if isinstance(candidate, str):
+                return None
+            envelopes.append((raw, candidate.entry.envelope))
+        return [Triple(*one) for one in required], envelopes
+
+    def _verified(self, peer: str, full: FullBlock, envelopes: Envelopes, valid: list[bool]) -> None:
+        self._checking = False
+        if full.block.header.height != self._ledger.height + 1:
+            return
+        if not all(valid):
+            self._blame(peer, "sync.false-certificate")
+        elif full.block.header.state_root != self._ledger.state_root:
+            self._work.emit(divergence(full.block, self._ledger))
+        else:
+            self._work.counters["sync.blocks"] += 1
+            self._execute(full.block, full.certificate, envelopes)
+
+    def _blame(self, peer: str, code: str) -> None:
+        self.plan.set_aside(peer, self._work.now.monotonic_ms)
+        self._work.penalise(peer, code)
+
+    def serve(self, peer: str, first: int, last: int) -> None:
+        blocks: list[FullBlock] = []
+        size = 0
+        for height in range(max(first, 1), min(last, first + SERVED - 1, self._ledger.height) + 1):
+            block, certificate = self._ledger.block(height), self._ledger.certificate(height)
+            if block is None or certificate is None:
+                break
+            raws = self._ledger.transactions(height)
+            size += sum(map(len, raws)) + 32 * len(raws)
+            if blocks and size > MAX_BLOCK_BYTES:
+                break
+            blocks.append(FullBlock(block, certificate, tuple(raws)))
+        self._work.emit(Send(peer, Frame.BLOCK_RESPONSE, encode(BlockResponse(first, tuple(blocks)))))
+
+
+def divergence(block: Block, ledger: Ledger) -> Fatal:
+    """A certified block builds on another state than ours: stop before more is built on either."""
+    return Fatal(
+        "ledger.divergence",
+        f"block {block.header.height} is certified on state root {block.header.state_root.hex()}, "
+        f"and this node computed {ledger.state_root.hex()}.",
+        "Keep this home folder, start a fresh one from genesis and compare the two states.",
+    )

@@ -1,0 +1,67 @@
+"""What a node needs to know to open the next height: the bridge from committed state to `consensus`."""
+
+from __future__ import annotations
+
+from consensus.block import genesis_parent
+from consensus.effects import HeightContext, Parent, Timing
+from consensus.validators import Validator, ValidatorSet
+from contracts import api
+from contracts.genesis import Genesis
+from contracts.state import State
+from node.ledger.ledger import Ledger
+from zk.codec import encode
+from zk.merkle import EMPTY_ROOT
+
+STEPPED_PRECISION_MS = 86_400_000
+"""A clock that is stepped by hand reaches the nodes one after the other, so its steps must not look untimely."""
+
+
+def validators_of(genesis: Genesis) -> ValidatorSet:
+    """Seats of genesis; rule set 1 never changes them."""
+    return ValidatorSet(tuple(Validator(*seat) for seat in api.seats(genesis)))
+
+
+def timing_of(genesis: Genesis) -> Timing:
+    """Timing parameters in ledger time: a clock that runs n times as fast has bounds n times as wide."""
+    params = genesis.consensus
+    clock = genesis.devnet_clock
+    precision, delay = params.precision_ms, params.message_delay_ms
+    if clock is not None and clock.speed_ppm == 0:
+        precision = STEPPED_PRECISION_MS
+    elif clock is not None:
+        speed = max(1, -(-clock.speed_ppm // 1_000_000))
+        precision = min(precision * speed, STEPPED_PRECISION_MS)
+        delay = min(delay * speed, STEPPED_PRECISION_MS)
+    return Timing(params.target_block_ms, precision, delay)
+
+
+def height_context(ledger: Ledger) -> HeightContext:
+    """Context of the height after the ledger's newest one."""
+    genesis, height = ledger.genesis, ledger.height
+    validators = validators_of(genesis)
+    header = ledger.header(height)
+    if header is None:
+        parent = genesis_parent(ledger.block_id(0), genesis.time_ms, validators)
+    else:
+        parent = Parent(
+            block_id=ledger.block_id(height),
+            time_ms=header.time_ms,
+            state_root=header.state_root,
+            carried=header.payload_root != EMPTY_ROOT or header.evidence_root != EMPTY_ROOT,
+            validators=validators,
+            certificate=ledger.certificate(height),
+        )
+    return HeightContext(
+        chain_id=ledger.chain_id,
+        version=genesis.rule_set,
+        height=height + 1,
+        validators=validators,
+        next_set_hash=validators.hash,
+        params_hash=genesis.params.hash(ledger.chain_id, encode(genesis.consensus)),
+        timing=timing_of(genesis),
+        parent=parent,
+        state_root=ledger.state_root,
+        receipts_root=ledger.receipts_root,
+        earliest_deadline_ms=api.earliest_deadline_ms(State(ledger), genesis.params),
+        phase_open=False,
+    )

@@ -1,0 +1,65 @@
+"""Ledger time and monotonic time of one process. The only place in `node` that reads a clock for the protocol.
+
+Ledger time is UTC milliseconds. A devnet's genesis may make it run at another speed, and its admin socket may freeze
+it or move it; production genesis has no such table, and then `set` is refused.
+"""
+
+from __future__ import annotations
+
+import time
+
+from contracts.genesis import DevnetClock
+from node.errors import NodeError
+
+PPM = 1_000_000
+
+
+class SystemClock:
+    """Clock of a running node."""
+
+    def __init__(self, devnet: DevnetClock | None) -> None:
+        self._devnet = devnet
+        self._frozen_at: int | None = None
+        self._shift_ms = 0
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds of the machine's monotonic clock."""
+        return time.monotonic_ns() // 1_000_000
+
+    def ledger_ms(self) -> int:
+        """UTC milliseconds as the pact counts them."""
+        if self._frozen_at is not None:
+            return self._frozen_at
+        wall = time.time_ns() // 1_000_000
+        if self._devnet is None:
+            return wall
+        elapsed = wall - self._devnet.start_wall_ms
+        return self._devnet.origin_ms + self._devnet.speed_ppm * elapsed // PPM + self._shift_ms
+
+    def real_delay_ms(self, ledger_ms: int) -> int | None:
+        """Real milliseconds until ledger time reaches `ledger_ms`; None while the clock stands still before it."""
+        ahead = ledger_ms - self.ledger_ms()
+        if ahead <= 0:
+            return 0
+        if self._frozen_at is not None:
+            return None
+        if self._devnet is None:
+            return ahead
+        if self._devnet.speed_ppm == 0:
+            return None
+        return -(-ahead * PPM // self._devnet.speed_ppm)
+
+    def set(self, *, freeze: bool, at_ms: int | None) -> None:
+        """Freeze at `at_ms` (default: now), or run on from there. Raises `clock.production` off devnets."""
+        if self._devnet is None:
+            raise NodeError(
+                "clock.production",
+                "ledger time can be set on devnets only",
+                "Use a genesis with [devnet_clock].",
+            )
+        target = self.ledger_ms() if at_ms is None else at_ms
+        if freeze:
+            self._frozen_at = target
+            return
+        self._frozen_at = None
+        self._shift_ms += target - self.ledger_ms()

@@ -1,0 +1,34 @@
+"""Execution of a decided block: contracts over the committed state, then one synced write."""
+
+from __future__ import annotations
+
+from consensus.messages import Block, CommitCertificate
+from contracts import api
+from contracts.bodies import CommittedReading, PlainReading
+from contracts.envelope import Envelope, MeterEnvelope
+from contracts.receipts import OK, Receipt
+from contracts.state import State
+from node.ledger.ledger import Ledger
+
+
+def execute(
+    ledger: Ledger,
+    block: Block,
+    certificate: CommitCertificate,
+    envelopes: list[tuple[bytes, Envelope]],
+) -> list[Receipt]:
+    """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction."""
+    header = block.header
+    state = State(ledger)
+    context = api.BlockContext(ledger.chain_id, header.height, header.time_ms, ledger.genesis.params)
+    receipts = [api.open_block(state, context)]
+    readings: list[tuple[str, int, int]] = []
+    apply = api.apply
+    for index, (_, envelope) in enumerate(envelopes):
+        receipt = apply(state, envelope, context)
+        receipts.append(receipt)
+        if receipt.code == OK and type(envelope) is MeterEnvelope:
+            body: PlainReading | CommittedReading = envelope.body
+            readings.append((envelope.meter, body.sequence, index))
+    ledger.commit(block, certificate, [raw for raw, _ in envelopes], receipts, state.changes(), readings)
+    return receipts

@@ -1,0 +1,445 @@
+"""One node as a state machine: consensus, mempool, execution, journal and sync, without I/O.
+
+`handle(input, now) -> effects`. The driver carries the effects out in order and feeds results back. Everything that
+happens is a function of the inputs and the store, so that a run repeats exactly. Holds no rule of the pact: what is
+valid, who is paid and who may propose is decided in `contracts` and `consensus`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from consensus import certificates, machine
+from consensus.block import build_block, empty_block_reason, proposal_time_ms
+from consensus.effects import (
+    Broadcast,
+    BuildValue,
+    CheckPayload,
+    Decide,
+    HeightContext,
+    LoggedInput,
+    MissingBlock,
+    PayloadChecked,
+    Received,
+    Refused,
+    ReportConflict,
+    Schedule,
+    Sign,
+    Signed,
+    StartHeight,
+    Step,
+    Timeout,
+    ValueBuilt,
+    Wake,
+)
+from consensus.effects import Effect as ConsensusEffect
+from consensus.messages import MAX_PAYLOAD, Block, Commit, CommitCertificate, Message, Proposal
+from consensus.refusals import Refusal
+from contracts.envelope import Envelope
+from node.catchup import CatchUp, divergence
+from node.chain import height_context
+from node.effects import (
+    Append,
+    Checkpoint,
+    Effect,
+    Execute,
+    Executed,
+    FrameReceived,
+    Input,
+    Now,
+    OwnSigned,
+    PeerConnected,
+    PeerGone,
+    Recover,
+    Send,
+    SendAll,
+    SetLedgerTimer,
+    SetTimer,
+    SignMessage,
+    Submitted,
+    Sync,
+    Timer,
+    TimerFired,
+    Triple,
+    Verified,
+)
+from node.journal import INPUT, MAX_RECORD_BYTES, TRANSACTIONS, decode_batch
+from node.ledger.ledger import Ledger
+from node.mempool import Lane, MempoolLimits, lane_of
+from node.peer.wire import (
+    CODECS,
+    BlockRequest,
+    BlockResponse,
+    Frame,
+    Status,
+    TransactionRequest,
+    Transactions,
+)
+from node.transactions import TransactionFlow
+from node.work import Work
+from zk.codec import Codec, Malformed, encode
+
+MAX_FUTURE = 1_024
+"""Messages kept for the next height while this one is being executed."""
+SEEN_LIMIT = 16_384
+"""Remembered encodings of consensus messages; forgotten at every housekeeping, because what the machine could not
+use yet must be taken when it is sent again."""
+HOUSEKEEPING_MS = 500
+
+LOG_CODEC: Codec[LoggedInput] = Codec(LoggedInput, MAX_RECORD_BYTES)
+
+
+class _Executing(NamedTuple):
+    """What the block under execution makes final."""
+
+    payload: tuple[bytes, ...]
+    lanes: frozenset[Lane]
+
+
+class Replica:
+    """One node of one chain. `node_id` without a seat follows and never signs."""
+
+    def __init__(self, ledger: Ledger, node_id: str, limits: MempoolLimits | None = None) -> None:
+        self.ledger = ledger
+        self.node_id = node_id
+        self.work = Work()
+        self.flow = TransactionFlow(
+            ledger, self.work, limits or MempoolLimits(), self._payload_checked, self._arrived
+        )
+        self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
+        self.machine = machine.initial(node_id)
+        self._context: HeightContext = height_context(ledger)
+        self._events: deque[LoggedInput | StartHeight] = deque()
+        self._started = False
+        self._executing: _Executing | None = None
+        self._awake = False
+        self._height_started_ms = 0
+        self._woken_ms = -(10**9)
+        self._build: BuildValue | None = None
+        self._future: dict[bytes, tuple[str, Message]] = {}
+        self._seen: set[bytes] = set()
+        self._verified: set[Triple] = set()
+        self._verified_before: set[Triple] = set()
+
+    def handle(self, event: Input, now: Now) -> list[Effect]:
+        """Effects of one input, in the order in which they must be carried out."""
+        self.work.now = now
+        match event:
+            case FrameReceived(peer, frame, body):
+                self._frame(peer, frame, body)
+            case Verified(job, valid):
+                self.work.verified(job, valid)
+            case Submitted(request, envelopes):
+                self.flow.submitted(request, envelopes)
+            case OwnSigned(message):
+                self._feed(Signed(message, now.ledger_ms))
+            case TimerFired(timer):
+                self._timer(timer)
+            case Executed(height):
+                self._executed(height)
+            case PeerConnected(peer):
+                self.work.peers.add(peer)
+                self.work.emit(Send(peer, Frame.STATUS, encode(self._status())))
+                self.flow.introduce(peer)
+            case PeerGone(peer):
+                self.work.peers.discard(peer)
+                self.catch_up.plan.forget(peer)
+            case Recover(records):
+                self._recover(records)
+        return self.work.take()
+
+    # Recovery
+
+    def _recover(self, records: list[tuple[int, int, bytes]]) -> None:
+        """Run the journal of the open height through the same machine; then do what it had not done yet."""
+        self.flow.recover(decode_batch(body) for kind, _, body in records if kind == TRANSACTIONS)
+        pending = self._step(StartHeight(self._context))
+        for kind, height, body in records:
+            if kind != INPUT or height != self._context.height:
+                continue
+            logged = LOG_CODEC.decode(body)
+            if isinstance(logged, Received | Signed):
+                self._note(logged.message)
+            pending = [effect for effect in pending if not _answers(logged, effect)]
+            pending += self._step(logged)
+        self._started = True
+        for effect in pending:
+            self._perform(effect)
+        self.flow.recovered()
+        self.work.emit(SetTimer(("housekeeping",), HOUSEKEEPING_MS))
+        self._consider_waking()
+
+    # Consensus
+
+    def _feed(self, event: LoggedInput | StartHeight) -> None:
+        """Log an input and run it. What it causes right away queues behind it, so that nothing runs inside a step."""
+        self._events.append(event)
+        if len(self._events) > 1:
+            return
+        while self._events:
+            event = self._events[0]
+            if not isinstance(event, StartHeight):
+                self.work.emit(Append(INPUT, self._context.height, encode(event)))
+                if isinstance(event, Signed):
+                    self.work.emit(Sync())
+            for effect in self._step(event):
+                self._perform(effect)
+            self._events.popleft()
+
+    def _step(self, event: LoggedInput | StartHeight) -> list[ConsensusEffect]:
+        self.machine, effects = machine.step(self.machine, event)
+        if not self._awake and self.machine.core is not None:
+            self._awake = True
+            self._woken_ms = self.work.now.monotonic_ms
+        return effects
+
+    def _perform(self, effect: ConsensusEffect) -> None:
+        match effect:
+            case Broadcast(message):
+                self.work.emit(SendAll(Frame.CONSENSUS, encode(message), own=True))
+            case Sign(message):
+                self.work.emit(SignMessage(message))
+            case Schedule(step, height, round_, duration_ms):
+                self.work.emit(SetTimer(("timeout", int(step), height, round_), duration_ms))
+            case CheckPayload(block):
+                self.flow.check_payload(block)
+            case BuildValue():
+                self._build = effect
+                self._try_build()
+            case Decide(block, certificate):
+                self._decide(block, certificate)
+            case MissingBlock():
+                self.work.counters["consensus.missing-block"] += 1
+            case ReportConflict():
+                self.work.counters["consensus.conflict"] += 1
+            case Refused(code):
+                self.work.counters[code] += 1
+
+    def _note(self, message: Message) -> None:
+        """Remember the block that a message carries, so that its transactions stay pinned and served."""
+        block = message.block if isinstance(message, Proposal | Commit) else None
+        if block is not None and block.header.height == self._context.height:
+            self.flow.note(block)
+
+    def _consensus_frame(self, peer: str, body: bytes) -> None:
+        if body in self._seen:
+            return
+        try:
+            message: Any = CODECS[Frame.CONSENSUS].decode(body)
+        except Malformed as error:
+            self.work.penalise(peer, error.code)
+            return
+        height = message.certificate.height if isinstance(message, Commit) else message.height
+        if height > self._context.height:
+            if height == self._context.height + 1 and len(self._future) < MAX_FUTURE:
+                self._future[body] = (peer, message)
+            return
+        if len(self._seen) < SEEN_LIMIT:
+            self._seen.add(body)
+        self._consensus_message(peer, message)
+
+    def _consensus_message(self, peer: str, message: Message) -> None:
+        """Have the signatures that are not known yet checked, then hand the message to the machine."""
+        if machine.is_redundant(self.machine, message):
+            return
+        try:
+            required = certificates.signatures_of(message, self._context)
+        except Refusal as refusal:
+            self.work.counters[refusal.code] += 1
+            return
+        unknown = [
+            triple
+            for triple in (Triple(*one) for one in required)
+            if triple not in self._verified and triple not in self._verified_before
+        ]
+        if unknown:
+            self.work.verify(unknown, partial(self._authentic, peer, message, unknown), urgent=True)
+        else:
+            self._authentic(peer, message, unknown, [])
+
+    def _authentic(self, peer: str, message: Message, triples: list[Triple], valid: list[bool]) -> None:
+        if not all(valid):
+            self.work.penalise(peer, "consensus.signature")
+            return
+        self._verified.update(triples)
+        match message:
+            case Commit(_, Block(header=header) as block) if (
+                header.height == self._context.height and header.state_root != self.ledger.state_root
+            ):
+                self.work.emit(divergence(block, self.ledger))
+                return
+        self._note(message)
+        self._feed(Received(message, self.work.now.ledger_ms))
+
+    def _payload_checked(self, block_id: bytes, ok: bool) -> None:
+        self._feed(PayloadChecked(self._context.height, block_id, ok))
+
+    # Proposing
+
+    def _reason_for_empty(self) -> bool:
+        time_ms = proposal_time_ms(self._context, self.work.now.ledger_ms)
+        return empty_block_reason(self._context, time_ms) is not None
+
+    def _arrived(self) -> None:
+        """New transactions may be what a proposer or an idle height waits for."""
+        self._try_build()
+        self._consider_waking()
+
+    def _try_build(self) -> None:
+        """Answer the machine's wish for a value as soon as a valid one can be made."""
+        wish = self._build
+        if wish is None or self._executing:
+            return
+        entries = self.flow.select(MAX_PAYLOAD)
+        if not entries and not self._reason_for_empty():
+            return
+        self._build = None
+        block = build_block(
+            self._context,
+            round_=wish.round,
+            payload=tuple(entry.hash for entry in entries),
+            last_certificate=wish.last_certificate,
+            clock_ms=self.work.now.ledger_ms,
+        )
+        self.flow.note(block)
+        self._feed(ValueBuilt(wish.height, wish.round, block))
+
+    def _consider_waking(self) -> None:
+        """Leave idle when there is a reason for a block and the last one is old enough."""
+        if self._awake or self._executing or not self._started:
+            return
+        if not (self._reason_for_empty() or self.flow.select(1)):
+            deadline = self._context.earliest_deadline_ms
+            if deadline is not None:
+                self.work.emit(SetLedgerTimer(("deadline",), deadline))
+            return
+        due = self._woken_ms + self._context.timing.target_block_ms
+        if self.work.now.monotonic_ms < due:
+            self.work.emit(SetTimer(("pace",), due - self.work.now.monotonic_ms))
+            return
+        self._feed(Wake(self._context.height))
+
+    # Deciding and executing
+
+    def _decide(self, block: Block, certificate: CommitCertificate) -> None:
+        envelopes: list[tuple[bytes, Envelope]] = []
+        for hash_ in block.payload:
+            entry = self.flow.mempool.get(hash_)
+            assert entry is not None, "the machine decides only blocks whose payload was checked"
+            envelopes.append((entry.raw, entry.envelope))
+        self._execute(block, certificate, envelopes)
+
+    def _execute(
+        self, block: Block, certificate: CommitCertificate, envelopes: list[tuple[bytes, Envelope]]
+    ) -> None:
+        """Run a decided block, whether consensus or sync brought it first."""
+        if self._executing is None:
+            lanes = frozenset(lane_of(envelope)[0] for _, envelope in envelopes)
+            self._executing = _Executing(block.payload, lanes)
+            self.work.emit(Execute(block, certificate, envelopes))
+
+    def _executed(self, height: int) -> None:
+        """The ledger has a new height: clear what is final and open the next one."""
+        done = self._executing
+        assert done is not None and height == self.ledger.height
+        self._executing = None
+        self.flow.height_done(done.payload, done.lanes)
+        self.work.emit(Checkpoint(height))
+        self._context = height_context(self.ledger)
+        self._awake = False
+        self._height_started_ms = self.work.now.monotonic_ms
+        self._build = None
+        self._seen.clear()
+        self._verified_before, self._verified = self._verified, set()
+        self._feed(StartHeight(self._context))
+        waiting, self._future = self._future, {}
+        for body, (peer, message) in waiting.items():
+            self._seen.add(body)
+            self._consensus_message(peer, message)
+        self._run_sync()
+        self._consider_waking()
+
+    # Frames
+
+    def _frame(self, peer: str, frame: Frame, body: bytes) -> None:
+        if frame is Frame.CONSENSUS:
+            self._consensus_frame(peer, body)
+            return
+        try:
+            message = CODECS[frame].decode(body)
+        except Malformed as error:
+            self.work.penalise(peer, error.code)
+            return
+        match message:
+            case Transactions(envelopes) if frame is Frame.TRANSACTIONS:
+                self.flow.gossiped(peer, envelopes)
+            case Transactions(envelopes):
+                self.flow.answered(peer, envelopes)
+            case TransactionRequest(hashes):
+                self.flow.serve(peer, hashes)
+            case Status(height=height):
+                self.catch_up.plan.heights[peer] = height
+                self._run_sync()
+            case BlockRequest(first, last):
+                self.catch_up.serve(peer, first, last)
+            case BlockResponse(_, blocks):
+                self.catch_up.answer(peer, blocks)
+                self._run_sync()
+
+    def _run_sync(self) -> None:
+        if self._started and self._executing is None:
+            self.catch_up.apply(self._context)
+            self.catch_up.ask()
+
+    def _status(self) -> Status:
+        return Status(self.ledger.height, self._context.height, self.machine.round)
+
+    # Timers
+
+    def _timer(self, timer: Timer) -> None:
+        match timer:
+            case ("timeout", int(step), int(height), int(round_)):
+                if height == self._context.height and self._executing is None:
+                    self._feed(Timeout(Step(step), height, round_))
+            case ("pace",) | ("deadline",):
+                self._arrived()
+            case ("fetch", str(block_id)):
+                self.flow.fetch(bytes.fromhex(block_id))
+            case ("housekeeping",):
+                self._housekeeping()
+
+    def _housekeeping(self) -> None:
+        """Twice a second: say where we stand, ask for what is missing, re-send what is ours and still pending."""
+        self.work.emit(SendAll(Frame.STATUS, encode(self._status()), own=False))
+        self._seen.clear()
+        self._run_sync()
+        if self.work.now.monotonic_ms - self._height_started_ms >= 2 * HOUSEKEEPING_MS:
+            self.flow.resend()
+        self._arrived()
+        self.work.emit(SetTimer(("housekeeping",), HOUSEKEEPING_MS))
+
+    # For people
+
+    @property
+    def awake(self) -> bool:
+        """Whether the open height has left idle."""
+        return self._awake
+
+
+def _answers(logged: LoggedInput, effect: ConsensusEffect) -> bool:
+    """True when this logged input is the result of that effect, so that it need not run again."""
+    match logged, effect:
+        case Signed(message), Sign(wanted):
+            return type(message) is type(wanted) and msgspec.structs.replace(message, signature=b"") == wanted
+        case PayloadChecked(_, block_id, _), CheckPayload(block):
+            return block_id == block.header.id()
+        case ValueBuilt(height, round_, _), BuildValue(wanted_height, wanted_round, _):
+            return (height, round_) == (wanted_height, wanted_round)
+        case Timeout(step, height, round_), Schedule(wanted_step, wanted_height, wanted_round, _):
+            return (step, height, round_) == (wanted_step, wanted_height, wanted_round)
+        case _:
+            return False

@@ -1,0 +1,297 @@
+"""A running node: the driver on an event loop, with real clock, disk, network, RPC and admin socket.
+
+Thin: every decision is the replica's. Stops with a sentence when going on would be unsafe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from node.clock import SystemClock
+from node.driver import Driver
+from node.effects import (
+    FrameReceived,
+    PeerConnected,
+    PeerGone,
+    Submission,
+    Submitted,
+    Timer,
+    TimerFired,
+)
+from node.errors import NodeError
+from node.interfaces import Network
+from node.journal import Journal
+from node.ledger.ledger import Ledger
+from node.mempool import MempoolLimits
+from node.peer.wire import Frame
+from node.profile import Profiler
+from node.replica import Replica
+from node.signer import FileSigner
+from node.status import open_height, stuck_sentence
+
+SIGNATURES_PER_TURN = 32
+"""Transaction signatures checked between two looks at the network (about 2 ms)."""
+PRUNE_WORK = 256
+"""Tree pages that one pass of pruning may look at."""
+STALL_MS = 3_000
+"""A height that is awake for longer is called stuck."""
+
+
+class SystemEntropy:
+    """Randomness of the operating system."""
+
+    def below(self, bound: int) -> int:
+        """Integer in [0, bound)."""
+        return secrets.randbelow(bound)
+
+
+class Node:
+    """One node on the running loop. `network` is attached once the transport exists."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        node_id: str,
+        journal: Journal,
+        signer: FileSigner | None,
+        clock: SystemClock,
+        limits: MempoolLimits,
+    ) -> None:
+        self.ledger = ledger
+        self.node_id = node_id
+        self.clock = clock
+        self.stopped: asyncio.Future[NodeError | None] = asyncio.get_running_loop().create_future()
+        self.profiler = Profiler()
+        self.peers: Callable[[], list[dict[str, Any]]] = list
+        self.on_penalty: Callable[[str, str], None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._replica = Replica(ledger, node_id, limits)
+        self._journal = journal
+        self._signer = signer
+        self._driver: Driver | None = None
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._ledger_timers: dict[Timer, int] = {}
+        self._requests: dict[int, asyncio.Future[list[Submission]]] = {}
+        self._last_request = 0
+        self._heights: list[tuple[int, asyncio.Future[None]]] = []
+        self._turn: asyncio.Handle | None = None
+        self._stored_ms = clock.monotonic_ms()
+
+    def start(self, network: Network) -> None:
+        """Replay the journal and take part."""
+        self._driver = Driver(self._replica, self._journal, self._signer, network, self.clock, self)
+        self._driver.start()
+        self._work_later()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    def stop(self) -> None:
+        """Take no part any more; what is on disk is complete."""
+        if not self.stopped.done():
+            self.stopped.set_result(None)
+        if self._driver is not None:
+            self._driver.stopped = True
+        for handle in self._timers.values():
+            handle.cancel()
+
+    # Host of the driver
+
+    def set_timer(self, timer: Timer, delay_ms: int) -> None:
+        """Feed `TimerFired(timer)` after `delay_ms` of monotonic time."""
+        running = self._timers.get(timer)
+        if running is not None:
+            running.cancel()
+        self._timers[timer] = self._loop.call_later(delay_ms / 1000, self._fire, timer)
+
+    def set_ledger_timer(self, timer: Timer, at_ms: int) -> None:
+        """Feed `TimerFired(timer)` once the ledger clock shows `at_ms`."""
+        self._ledger_timers[timer] = at_ms
+        delay = self.clock.real_delay_ms(at_ms)
+        if delay is not None:
+            self.set_timer(timer, delay)
+
+    def clock_moved(self) -> None:
+        """The ledger clock was set by hand: look at its timers again."""
+        for timer, at_ms in list(self._ledger_timers.items()):
+            self.set_ledger_timer(timer, at_ms)
+
+    def reply(self, request: int, results: list[Submission]) -> None:
+        """Answer a waiting `submit`."""
+        waiting = self._requests.pop(request, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(results)
+
+    def stored(self, height: int) -> None:
+        """Wake whoever waits for this height, and prune a little of what no reader needs any more."""
+        self._stored_ms = self.clock.monotonic_ms()
+        reached = [waiting for wanted, waiting in self._heights if wanted <= height]
+        self._heights = [(wanted, waiting) for wanted, waiting in self._heights if wanted > height]
+        for waiting in reached:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._loop.call_soon(self.ledger.prune, PRUNE_WORK)
+
+    def penalise(self, peer: str, code: str) -> None:
+        """Let the transport count it, and drop the peer at its limit."""
+        if self.on_penalty is not None:
+            self.on_penalty(peer, code)
+
+    def fatal(self, error: NodeError) -> None:
+        """Going on would be unsafe."""
+        if not self.stopped.done():
+            self.stopped.set_result(error)
+
+    # Callbacks of the transport
+
+    def frame(self, node: str, frame: Frame, body: bytes) -> None:
+        """A frame of an authenticated peer."""
+        self._feed(FrameReceived(node, frame, body))
+
+    def connected(self, node: str) -> None:
+        """A link is up."""
+        self._feed(PeerConnected(node))
+
+    def disconnected(self, node: str, reason: str) -> None:
+        """A link is down."""
+        self._feed(PeerGone(node))
+
+    # Service for the RPC
+
+    async def submit(self, envelopes: list[bytes]) -> list[Submission]:
+        """Admit envelopes; returns once every accepted one is on disk."""
+        self._last_request += 1
+        request = self._last_request
+        waiting: asyncio.Future[list[Submission]] = self._loop.create_future()
+        self._requests[request] = waiting
+        self._feed(Submitted(request, envelopes))
+        try:
+            return await waiting
+        finally:
+            self._requests.pop(request, None)
+
+    async def wait_height(self, height: int) -> None:
+        """Return once `ledger.height >= height`."""
+        if self.ledger.height < height:
+            waiting: asyncio.Future[None] = self._loop.create_future()
+            self._heights.append((height, waiting))
+            try:
+                await waiting
+            finally:
+                self._heights = [entry for entry in self._heights if entry[1] is not waiting]
+
+    async def wait_change(self, height: int) -> int:
+        """Return the new height once it differs from `height`."""
+        await self.wait_height(height + 1)
+        return self.ledger.height
+
+    def now_ms(self) -> int:
+        """This node's ledger time."""
+        return self.clock.ledger_ms()
+
+    def status(self) -> dict[str, Any]:
+        """Where this node stands, and why nothing happens if nothing does."""
+        peers = self.peers()
+        behind = self._replica.catch_up.plan.best_height() - self.ledger.height
+        stalled_ms = self.clock.monotonic_ms() - self._stored_ms
+        machine = self._replica.machine
+        stuck = None
+        if self._replica.awake and stalled_ms >= STALL_MS:
+            stuck = stuck_sentence(machine, self._replica.flow.missing(), peers, stalled_ms)
+        return {
+            "chain_id": self.ledger.chain_id,
+            "node": self.node_id,
+            "height": self.ledger.height,
+            "time_ms": self.clock.ledger_ms(),
+            "state_root": self.ledger.state_root.hex(),
+            "syncing": behind > 1,
+            "best_peer_height": self._replica.catch_up.plan.best_height(),
+            "consensus": open_height(machine),
+            "stuck": stuck,
+            "mempool": {
+                "transactions": len(self._replica.flow.mempool),
+                "bytes": self._replica.flow.mempool.bytes,
+            },
+            "peers": peers,
+            "counters": dict(self._replica.work.counters),
+        }
+
+    def health(self) -> tuple[bool, str]:
+        """Whether the node makes progress, and a sentence."""
+        status = self.status()
+        if self.stopped.done():
+            return False, "The node has stopped."
+        if status["stuck"]:
+            return False, str(status["stuck"])
+        if status["syncing"]:
+            return False, f"Catching up: height {status['height']} of {status['best_peer_height']}."
+        return True, f"Height {status['height']}."
+
+    def metrics(self) -> dict[str, float]:
+        """Gauges and counters by Prometheus name."""
+        mempool = self._replica.flow.mempool
+        values: dict[str, float] = {
+            "gridpact_height": self.ledger.height,
+            "gridpact_mempool_transactions": len(mempool),
+            "gridpact_mempool_bytes": mempool.bytes,
+            "gridpact_peers_connected": sum(1 for peer in self.peers() if peer["connected"]),
+            "gridpact_journal_bytes": self._journal.size,
+            "gridpact_fsyncs_total": self._journal.syncs,
+        }
+        for code, count in self._replica.work.counters.items():
+            values[f'gridpact_events_total{{code="{code}"}}'] = count
+        return values
+
+    # Inside
+
+    def _feed(self, event: FrameReceived | PeerConnected | PeerGone | Submitted | TimerFired) -> None:
+        if self._driver is None or self._driver.stopped:
+            if isinstance(event, Submitted):
+                refused = [Submission(b"", "node.stopped") for _ in event.envelopes]
+                self.reply(event.request, refused)
+            return
+        try:
+            self._driver.feed(event)
+        except Exception as error:
+            self._crashed(error)
+        self._work_later()
+
+    def _fire(self, timer: Timer) -> None:
+        self._timers.pop(timer, None)
+        at_ms = self._ledger_timers.get(timer)
+        if at_ms is not None:
+            if self.clock.ledger_ms() < at_ms:
+                self.set_ledger_timer(timer, at_ms)
+                return
+            del self._ledger_timers[timer]
+        self._feed(TimerFired(timer))
+
+    def _work_later(self) -> None:
+        if self._turn is None and self._driver is not None and self._driver.has_work:
+            self._turn = self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        self._turn = None
+        assert self._driver is not None
+        try:
+            self._driver.work(SIGNATURES_PER_TURN)
+        except Exception as error:
+            self._crashed(error)
+        self._work_later()
+
+    def _crashed(self, error: Exception) -> None:
+        """A defect must not be survived half-way: the state in memory is no longer to be trusted, the disk is."""
+        assert self._driver is not None
+        self._driver.stopped = True
+        self._loop.call_exception_handler({"message": "the replica failed", "exception": error})
+        self.fatal(
+            NodeError(
+                "node.defect",
+                f"{type(error).__name__}: {error}",
+                "Restart the node: it recovers from its journal. Please report the traceback in its log.",
+            )
+        )

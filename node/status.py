@@ -1,0 +1,36 @@
+"""The `status` document's facts about the open height, and the one line that says why nothing happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from consensus import status as consensus_status
+from consensus.state import State
+
+
+def open_height(state: State) -> dict[str, Any]:
+    """JSON-ready: phase, round, locks, and per round who has voted and who has not."""
+    facts = consensus_status.status(state)
+    document = {} if facts is None else msgspec.to_builtins(facts, builtin_types=(bytes,))
+    for name in ("missing_payloads", "missing_block"):
+        value = document.get(name)
+        if isinstance(value, bytes):
+            document[name] = value.hex()
+        elif isinstance(value, list | tuple):
+            document[name] = [block_id.hex() for block_id in value]
+    return document
+
+
+def stuck_sentence(
+    state: State, missing: dict[bytes, int], peers: list[dict[str, Any]], stalled_ms: int
+) -> str:
+    """Who has not voted in which round, which payload is missing, who is out of reach."""
+    parts = [f"No block for {stalled_ms / 1000:.0f} s: {consensus_status.explain(state)}"]
+    for block_id, count in missing.items():
+        parts.append(f"{count} transactions of block {block_id.hex()[:16]} are missing")
+    away = [peer["id"] for peer in peers if not peer["connected"] or peer.get("blocked")]
+    if away:
+        parts.append(f"no link to {', '.join(sorted(away))}")
+    return "; ".join(parts) + "."

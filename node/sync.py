@@ -1,0 +1,117 @@
+"""Block sync: which blocks to ask from whom while this node is behind. Decides nothing about their validity.
+
+Ranges go to different peers in parallel; answers wait here, bounded, until their turn. A peer whose answer turns
+out wrong is set aside for a while and costs nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from node.peer.wire import FullBlock
+
+RANGE = 16
+"""Heights in one request."""
+WINDOW = 128
+"""Heights above the own one that may be asked for or held."""
+ANSWER_MS = 5_000
+"""A request without an answer is asked of somebody else after this."""
+LAG_MS = 400
+"""Being one height behind is normal for this long: consensus usually delivers the decision itself."""
+ASIDE_MS = 30_000
+"""How long a peer that lied or did not answer is not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Heights `first` .. `last` asked of `peer`."""
+
+    peer: str
+    first: int
+    last: int
+    asked_ms: int
+
+
+@dataclass(slots=True)
+class BlockSync:
+    """Heights of peers, requests under way, and blocks that wait for their predecessors."""
+
+    heights: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, Request] = field(default_factory=dict)
+    _held: dict[int, tuple[str, FullBlock]] = field(default_factory=dict)
+    _aside_until: dict[str, int] = field(default_factory=dict)
+    _behind_since: int | None = None
+
+    def best_height(self) -> int:
+        """Highest executed height that any peer claims."""
+        return max(self.heights.values(), default=0)
+
+    def forget(self, peer: str) -> None:
+        """The link to a peer is gone."""
+        self.heights.pop(peer, None)
+        self.requests.pop(peer, None)
+
+    def set_aside(self, peer: str, now_ms: int) -> None:
+        """Do not ask this peer for a while, and drop what it sent."""
+        self._aside_until[peer] = now_ms + ASIDE_MS
+        self.requests.pop(peer, None)
+        self._held = {height: held for height, held in self._held.items() if held[0] != peer}
+
+    def behind(self, height: int, now_ms: int) -> bool:
+        """True when peers are ahead of executed `height` by more than a decision under way explains."""
+        ahead = self.best_height() - height
+        if ahead <= 0:
+            self._behind_since = None
+            return False
+        if self._behind_since is None:
+            self._behind_since = now_ms
+        return ahead > 1 or now_ms - self._behind_since >= LAG_MS
+
+    def plan(self, height: int, now_ms: int) -> list[Request]:
+        """New requests that make sense now; they are taken as sent."""
+        for peer, request in list(self.requests.items()):
+            if now_ms - request.asked_ms >= ANSWER_MS:
+                self.set_aside(peer, now_ms)
+        covered = set(self._held)
+        for request in self.requests.values():
+            covered.update(range(request.first, request.last + 1))
+        planned = []
+        last_useful = min(self.best_height(), height + WINDOW)
+        first = height + 1
+        for peer in sorted(self.heights, key=lambda name: (-self.heights[name], name)):
+            if peer in self.requests or self._aside_until.get(peer, 0) > now_ms:
+                continue
+            while first in covered:
+                first += 1
+            last = min(first + RANGE - 1, last_useful, self.heights[peer])
+            if first > last:
+                continue
+            while last in covered:
+                last -= 1
+            request = Request(peer, first, last, now_ms)
+            self.requests[peer] = request
+            planned.append(request)
+            covered.update(range(first, last + 1))
+        return planned
+
+    def hold(self, peer: str, blocks: tuple[FullBlock, ...], height: int) -> bool:
+        """Keep an answer; False when it is not what was asked (the peer is then set aside by the caller)."""
+        request = self.requests.pop(peer, None)
+        if request is None:
+            return True
+        if not blocks:
+            self.heights[peer] = min(self.heights.get(peer, 0), request.first - 1)
+            return True
+        numbers = [full.block.header.height for full in blocks]
+        if numbers != list(range(request.first, request.first + len(blocks))) or numbers[-1] > request.last:
+            return False
+        for number, full in zip(numbers, blocks, strict=True):
+            if height < number <= height + WINDOW:
+                self._held.setdefault(number, (peer, full))
+        return True
+
+    def take(self, height: int) -> tuple[str, FullBlock] | None:
+        """The held block of this height with the peer that sent it; older ones are dropped."""
+        for old in [number for number in self._held if number < height]:
+            del self._held[old]
+        return self._held.pop(height, None)

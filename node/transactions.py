@@ -1,0 +1,334 @@
+"""Transactions on their way: from clients and peers to the mempool and the journal, and to whoever misses them.
+
+Also keeps the promise behind a vote: a block's payload is complete only when every transaction of it is journaled here.
+Decides nothing about consensus; `on_payload` and `on_arrival` tell the replica what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+
+from consensus.messages import Block
+from node.admission import Admission, Candidate
+from node.effects import Append, Reply, Send, SendAll, SetTimer, Submission, Sync
+from node.journal import TRANSACTIONS, encode_batch
+from node.ledger.ledger import Ledger
+from node.mempool import Entry, Lane, Mempool, MempoolLimits
+from node.peer.wire import BATCH_BYTES, Frame, TransactionRequest, Transactions
+from node.work import Work
+from zk.codec import encode
+
+MAX_BLOCK_BYTES = 4 * 1024 * 1024
+"""Envelopes of one block."""
+MAX_UNVERIFIED = 16_384
+"""Transactions whose signatures may wait for verification."""
+EXPIRY_EVERY = 16
+"""Heights between two sweeps for expired transactions (no block takes one in between)."""
+FETCH_MS = 150
+"""Patience with one peer for missing transactions."""
+RESEND_LIMIT = 512
+"""Own pending transactions re-sent at once."""
+
+
+class TransactionFlow:
+    """Mempool, admission, gossip and the payloads of the open height."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        work: Work,
+        limits: MempoolLimits,
+        on_payload: Callable[[bytes, bool], None],
+        on_arrival: Callable[[], None],
+    ) -> None:
+        self.mempool = Mempool(limits)
+        self.admission = Admission(ledger, self.mempool)
+        self._ledger = ledger
+        self._work = work
+        self._on_payload = on_payload
+        self._on_arrival = on_arrival
+        self._unverified = 0
+        self._blocks: dict[bytes, Block] = {}
+        self._missing: dict[bytes, set[bytes]] = {}
+        self._invalid: set[bytes] = set()
+        self._own: dict[bytes, None] = {}
+        self._fetch_turn = 0
+
+    # Heights
+
+    def recover(self, batches: Iterable[list[bytes]]) -> None:
+        """Take back journaled transactions; they were verified before they were journaled."""
+        for batch in batches:
+            for raw in batch:
+                candidate = self.admission.decode(raw, self.admission.hash(raw), local=True)
+                if isinstance(candidate, Candidate):
+                    self.mempool.add(candidate.entry)
+
+    def recovered(self) -> None:
+        """Forget those that are final by now, unless a block of the open height names them."""
+        self._pin()
+        height = self._ledger.height + 1
+        named = {hash_ for block in self._blocks.values() for hash_ in block.payload}
+        self.mempool.remove(
+            entry.hash
+            for entry in list(self.mempool)
+            if entry.hash not in named
+            and (entry.position < self.admission.next_position(entry.lane) or entry.expired(height))
+        )
+        self._own = {entry.hash: None for entry in self.mempool}
+
+    def height_done(self, payload: tuple[bytes, ...], lanes: frozenset[Lane]) -> None:
+        """The ledger has a new height with this payload: drop what is final, stale or expired."""
+        height = self._ledger.height
+        self._blocks.clear()
+        self._missing.clear()
+        self._invalid.clear()
+        self._fetch_turn = 0
+        self.mempool.pin(())
+        self.mempool.remove(payload)
+        for hash_ in payload:
+            self._own.pop(hash_, None)
+        self.admission.refresh()
+        self.mempool.drop_stale(lanes, self.admission.next_position)
+        if height % EXPIRY_EVERY == 0:
+            self.mempool.drop_expired(height + 1)
+            self._own = {hash_: None for hash_ in self._own if hash_ in self.mempool}
+
+    def select(self, max_count: int) -> list[Entry]:
+        """Entries that a block of the open height may hold, in order."""
+        return self.mempool.select(
+            self.admission.next_position,
+            height=self._ledger.height + 1,
+            max_count=max_count,
+            max_units=self._ledger.genesis.params.max_block_units,
+            max_bytes=MAX_BLOCK_BYTES,
+        )
+
+    def note(self, block: Block) -> None:
+        """A block of the open height: its transactions stay pinned and served until the height is stored."""
+        self._blocks[block.header.id()] = block
+        self._pin()
+
+    def missing(self) -> dict[bytes, int]:
+        """Block ids whose payload is incomplete, with the number of missing transactions."""
+        return {block_id: len(hashes) for block_id, hashes in self._missing.items()}
+
+    # Payloads
+
+    def check_payload(self, block: Block) -> None:
+        """Find out whether every transaction of a proposed block is here and valid; `on_payload` gets the answer."""
+        block_id = block.header.id()
+        self.note(block)
+        missing = {hash_ for hash_ in block.payload if hash_ not in self.mempool}
+        if missing & self._invalid:
+            self._payload_checked(block_id, False)
+        elif missing:
+            self._missing[block_id] = missing
+            self.fetch(block_id)
+        else:
+            self._payload_complete(block_id)
+
+    def _payload_complete(self, block_id: bytes) -> None:
+        """All transactions are here and journaled: what is left are limits that a proposer may break."""
+        block = self._blocks[block_id]
+        height = block.header.height
+        units = size = 0
+        expired = False
+        for hash_ in block.payload:
+            entry = self.mempool.get(hash_)
+            assert entry is not None
+            units += entry.units
+            size += len(entry.raw)
+            expired = expired or entry.expired(height)
+        fits = units <= self._ledger.genesis.params.max_block_units and size <= MAX_BLOCK_BYTES
+        self._payload_checked(block_id, fits and not expired)
+
+    def _payload_checked(self, block_id: bytes, ok: bool) -> None:
+        self._missing.pop(block_id, None)
+        self._on_payload(block_id, ok)
+
+    def fetch(self, block_id: bytes) -> None:
+        """Ask one peer after the other for what is missing, the proposer's node first."""
+        missing = self._missing.get(block_id)
+        if not missing:
+            return
+        peers = sorted(self._work.peers)
+        proposer = self._blocks[block_id].header.proposer
+        if peers:
+            turn = self._fetch_turn
+            peer = proposer if turn == 0 and proposer in self._work.peers else peers[turn % len(peers)]
+            self._fetch_turn += 1
+            body = encode(TransactionRequest(tuple(sorted(missing))))
+            self._work.emit(Send(peer, Frame.TRANSACTION_REQUEST, body))
+        self._work.emit(SetTimer(("fetch", block_id.hex()), FETCH_MS))
+
+    def _pin(self) -> None:
+        self.mempool.pin(hash_ for block in self._blocks.values() for hash_ in block.payload)
+
+    # Transactions
+
+    def submitted(self, request: int, envelopes: list[bytes]) -> None:
+        """Envelopes of a client: each gets "ok" once it is on disk (or already final), or the code of a refusal."""
+        results: list[Submission] = []
+        candidates: list[Candidate] = []
+        positions: list[int] = []
+        taken: set[tuple[object, int]] = set()
+        for raw in envelopes:
+            hash_ = self.admission.hash(raw)
+            code = "ok"
+            if hash_ not in self.mempool:
+                outcome = self._examine(raw, hash_, local=True)
+                if isinstance(outcome, str):
+                    code = "ok" if self._ledger.find_transaction(hash_) is not None else outcome
+                elif (place := (outcome.entry.lane, outcome.entry.position)) in taken:
+                    code = "mempool.conflict"
+                else:
+                    taken.add(place)
+                    positions.append(len(results))
+                    candidates.append(outcome)
+            results.append(Submission(hash_, code))
+        if not candidates:
+            self._work.emit(Sync(), Reply(request, results))
+            return
+        self._unverified += len(candidates)
+        done = partial(self._submission_verified, request, results, positions, candidates)
+        self._work.verify([candidate.triple for candidate in candidates], done, urgent=False)
+
+    def _submission_verified(
+        self,
+        request: int,
+        results: list[Submission],
+        positions: list[int],
+        candidates: list[Candidate],
+        valid: list[bool],
+    ) -> None:
+        for position, good in zip(positions, valid, strict=True):
+            if not good:
+                results[position] = Submission(results[position].hash, "tx.signature")
+        self._keep_verified(candidates, valid)
+        self._work.emit(Sync(), Reply(request, results))
+
+    def _examine(self, raw: bytes, hash_: bytes, *, local: bool) -> Candidate | str:
+        """Everything but the signature, for a transaction that nobody asked for."""
+        if self._unverified >= MAX_UNVERIFIED:
+            return "mempool.busy"
+        outcome = self.admission.decode(raw, hash_, local=local)
+        if isinstance(outcome, str):
+            return outcome
+        code = self.admission.worth_keeping(outcome.entry, self._work.now.ledger_ms)
+        return outcome if code == "ok" else code
+
+    def gossiped(self, peer: str, envelopes: tuple[bytes, ...]) -> None:
+        """Envelopes that a peer took from its clients."""
+        candidates = []
+        for raw in envelopes:
+            hash_ = self.admission.hash(raw)
+            if hash_ in self.mempool:
+                continue
+            outcome = self._examine(raw, hash_, local=False)
+            if isinstance(outcome, str):
+                self._work.counters[outcome] += 1
+                if outcome.startswith("codec."):
+                    self._work.penalise(peer, outcome)
+                    return
+                continue
+            candidates.append(outcome)
+        self._check_batch(peer, candidates)
+
+    def answered(self, peer: str, envelopes: tuple[bytes, ...]) -> None:
+        """Transactions that were asked for: validity counts, not whether this node would have kept them."""
+        wanted = set().union(*self._missing.values()) if self._missing else set()
+        candidates = []
+        for raw in envelopes:
+            hash_ = self.admission.hash(raw)
+            if hash_ not in wanted:
+                continue
+            outcome = self.admission.decode(raw, hash_, local=False)
+            if isinstance(outcome, str):
+                self._found_invalid(hash_)
+            else:
+                candidates.append(outcome)
+        self._check_batch(peer, candidates)
+
+    def _check_batch(self, peer: str, candidates: list[Candidate]) -> None:
+        if candidates:
+            self._unverified += len(candidates)
+            done = partial(self._batch_verified, peer, candidates)
+            self._work.verify([candidate.triple for candidate in candidates], done, urgent=False)
+
+    def _batch_verified(self, peer: str, candidates: list[Candidate], valid: list[bool]) -> None:
+        if not all(valid):
+            self._work.penalise(peer, "tx.signature")
+        self._keep_verified(candidates, valid)
+
+    def _keep_verified(self, candidates: list[Candidate], valid: list[bool]) -> None:
+        """Journal and keep the good ones, forward those that came from clients, and see what they complete."""
+        self._unverified -= len(candidates)
+        kept: list[Entry] = []
+        for candidate, good in zip(candidates, valid, strict=True):
+            entry = candidate.entry
+            if good and entry.hash not in self.mempool:
+                kept.append(entry)
+            elif not good:
+                self._found_invalid(entry.hash)
+        if not kept:
+            return
+        self._work.emit(
+            Append(TRANSACTIONS, self._ledger.height + 1, encode_batch([entry.raw for entry in kept]))
+        )
+        own = []
+        for entry in kept:
+            self.mempool.add(entry)
+            if entry.local:
+                own.append(entry)
+                self._own[entry.hash] = None
+        self.gossip(own)
+        for block_id, missing in list(self._missing.items()):
+            missing.difference_update(entry.hash for entry in kept)
+            if not missing:
+                self._missing.pop(block_id)
+                self._payload_complete(block_id)
+        self._on_arrival()
+
+    def _found_invalid(self, hash_: bytes) -> None:
+        """A hash whose transaction can never be valid spoils every block that names it."""
+        for block_id, missing in list(self._missing.items()):
+            if hash_ in missing:
+                self._invalid.add(hash_)
+                self._payload_checked(block_id, False)
+
+    def gossip(self, entries: Iterable[Entry], to: str | None = None) -> None:
+        """Send transactions to all peers, or to one."""
+        for body in _batches(entries):
+            frame = Frame.TRANSACTIONS
+            self._work.emit(SendAll(frame, body, own=False) if to is None else Send(to, frame, body))
+
+    def serve(self, peer: str, hashes: tuple[bytes, ...]) -> None:
+        """Answer a request with what is here."""
+        for body in _batches(entry for entry in map(self.mempool.get, hashes) if entry is not None):
+            self._work.emit(Send(peer, Frame.TRANSACTION_RESPONSE, body))
+
+    def resend(self) -> None:
+        """Send own pending transactions once more: the height does not progress, so somebody may have missed them."""
+        pending = (entry for entry in map(self.mempool.get, self._own) if entry is not None)
+        self.gossip(islice(pending, RESEND_LIMIT))
+
+    def introduce(self, peer: str) -> None:
+        """Send pending transactions to a peer that has just connected."""
+        self.gossip(islice(self.mempool, RESEND_LIMIT), to=peer)
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Encoded frames of at most `BATCH_BYTES` (or one envelope) each."""
+    batch: list[bytes] = []
+    size = 0
+    for entry in entries:
+        if batch and size + len(entry.raw) > BATCH_BYTES:
+            yield encode(Transactions(tuple(batch)))
+            batch, size = [], 0
+        batch.append(entry.raw)
+        size += len(entry.raw)
+    if batch:
+        yield encode(Transactions(tuple(batch)))
