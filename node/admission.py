@@ -62,9 +62,7 @@ class Admission:
             return "tx.wrong-chain"
         lane, position = lane_of(envelope)
         entry = Entry(hash_, raw, envelope, lane, position, api.units(envelope), local)
-        return Candidate(
-            entry, Triple(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature)
-        )
+        return Candidate(entry, Triple(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature))
 
     def worth_keeping(self, entry: Entry, now_ms: int) -> str:
         """ "ok", or why this node does not take the transaction now."""

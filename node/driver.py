@@ -160,9 +160,7 @@ class Driver:
             case Send(peer, frame, body):
                 self._network.send(peer, frame, body)
             case SendAll(frame, body, own):
-                assert not own or not self.journal.unsynced, (
-                    "an own message leaves before its record is durable"
-                )
+                assert not own or not self.journal.unsynced, "an own message leaves before its record is durable"
                 self._network.broadcast(frame, body)
             case Append(kind, height, body):
                 self.journal.append(kind, height, body)

@@ -100,17 +100,7 @@ class TimerFired(NamedTuple):
     timer: Timer
 
 
-Input = (
-    Recover
-    | FrameReceived
-    | PeerConnected
-    | PeerGone
-    | Submitted
-    | Verified
-    | OwnSigned
-    | Executed
-    | TimerFired
-)
+Input = Recover | FrameReceived | PeerConnected | PeerGone | Submitted | Verified | OwnSigned | Executed | TimerFired
 
 
 # Effects

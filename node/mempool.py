@@ -122,16 +122,12 @@ class Mempool:
             positions = self._lanes.get(lane)
             if positions:
                 wanted = next_position(lane)
-                stale += [
-                    hash_ for position, same in positions.items() if position < wanted for hash_ in same
-                ]
+                stale += [hash_ for position, same in positions.items() if position < wanted for hash_ in same]
         self.remove(hash_ for hash_ in stale if hash_ not in self._pinned)
 
     def drop_expired(self, height: int) -> None:
         """Forget unpinned entries that no block at `height` or above may hold."""
-        self.remove(
-            [entry.hash for entry in self if entry.expired(height) and entry.hash not in self._pinned]
-        )
+        self.remove([entry.hash for entry in self if entry.expired(height) and entry.hash not in self._pinned])
 
     def select(
         self,

@@ -107,9 +107,7 @@ class Replica:
         self.ledger = ledger
         self.node_id = node_id
         self.work = Work()
-        self.flow = TransactionFlow(
-            ledger, self.work, limits or MempoolLimits(), self._payload_checked, self._arrived
-        )
+        self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self._payload_checked, self._arrived)
         self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
         self.machine = machine.initial(node_id)
         self._context: HeightContext = height_context(ledger)
@@ -333,9 +331,7 @@ class Replica:
             envelopes.append((entry.raw, entry.envelope))
         self._execute(block, certificate, envelopes)
 
-    def _execute(
-        self, block: Block, certificate: CommitCertificate, envelopes: list[tuple[bytes, Envelope]]
-    ) -> None:
+    def _execute(self, block: Block, certificate: CommitCertificate, envelopes: list[tuple[bytes, Envelope]]) -> None:
         """Run a decided block, whether consensus or sync brought it first."""
         if self._executing is None:
             lanes = frozenset(lane_of(envelope)[0] for _, envelope in envelopes)

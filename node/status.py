@@ -23,9 +23,7 @@ def open_height(state: State) -> dict[str, Any]:
     return document
 
 
-def stuck_sentence(
-    state: State, missing: dict[bytes, int], peers: list[dict[str, Any]], stalled_ms: int
-) -> str:
+def stuck_sentence(state: State, missing: dict[bytes, int], peers: list[dict[str, Any]], stalled_ms: int) -> str:
     """Who has not voted in which round, which payload is missing, who is out of reach."""
     parts = [f"No block for {stalled_ms / 1000:.0f} s: {consensus_status.explain(state)}"]
     for block_id, count in missing.items():

@@ -275,9 +275,7 @@ class TransactionFlow:
                 self._found_invalid(entry.hash)
         if not kept:
             return
-        self._work.emit(
-            Append(TRANSACTIONS, self._ledger.height + 1, encode_batch([entry.raw for entry in kept]))
-        )
+        self._work.emit(Append(TRANSACTIONS, self._ledger.height + 1, encode_batch([entry.raw for entry in kept])))
         own = []
         for entry in kept:
             self.mempool.add(entry)

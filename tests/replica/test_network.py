@@ -50,10 +50,7 @@ def quiet(net: MemoryNetwork) -> None:
     """Run until nobody has a pending transaction and all heights are equal."""
     net.run_until(
         lambda: (
-            all(
-                m.driver is not None and len(m.driver.replica.flow.mempool) == 0
-                for m in net.machines.values()
-            )
+            all(m.driver is not None and len(m.driver.replica.flow.mempool) == 0 for m in net.machines.values())
             and len(set(heights(net))) == 1
         )
     )
@@ -105,9 +102,7 @@ def test_two_dead_nodes_stop_the_chain_and_nothing_accepted_is_lost() -> None:
     net.machines["solar"].crash()
     net.machines["wind"].crash()
     before = min(heights(net))
-    requests = [
-        net.machines["campus"].submit(speaker.member("campus", Transfer("wind", 7, ""))) for _ in range(5)
-    ]
+    requests = [net.machines["campus"].submit(speaker.member("campus", Transfer("wind", 7, ""))) for _ in range(5)]
     assert all(net.machines["campus"].replies[request][0].code == "ok" for request in requests)
     net.run_for(20_000)
     assert max(heights(net)) <= before + 1
@@ -146,9 +141,7 @@ def test_all_killed_at_once_decide_what_they_had_voted_for() -> None:
     quiet(net)
     before = min(heights(net))
     net.machines["solar"].submit(speaker.member("campus", Transfer("wind", 5, "")))
-    net.run_until(
-        lambda: any(t[3] == Frame.CONSENSUS for t in net.trace[-1:]) and max(heights(net)) == before
-    )
+    net.run_until(lambda: any(t[3] == Frame.CONSENSUS for t in net.trace[-1:]) and max(heights(net)) == before)
     net.run_for(4)
     for machine in net.machines.values():
         machine.crash()
