@@ -1,7 +1,7 @@
-"""Every message that one node sends another, with its size limit, rate limit and priority. The only such list.
+"""Every message that one node sends another, with size limit, rate limit and priority. The only such list.
 
-A frame is u32be length, u8 type, body; the length is checked against the type's limit before a byte of the body is
-read. Bodies are canonical typed MessagePack. Consensus goes before sync, sync before transactions.
+A frame is u32be length, u8 type, body; the length is checked against the type's limit before a byte of the
+body is read. Bodies are canonical typed MessagePack. Consensus goes before sync, sync before transactions.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ class Frame(IntEnum):
     TRANSACTION_REQUEST = 6
     TRANSACTION_RESPONSE = 7
     TRANSACTIONS = 8
+    PING = 9
+    PONG = 10
 
 
 class Limit(NamedTuple):
-    """`body_bytes` per frame; `per_s` frames and `bytes_per_s` on average with a burst of four seconds' worth."""
+    """`body_bytes` per frame; `per_s` frames and `bytes_per_s` on average, four seconds' worth at once."""
 
     body_bytes: int
     per_s: int
@@ -71,7 +73,11 @@ LIMITS: dict[Frame, Limit] = {
     Frame.BLOCK_RESPONSE: Limit(16 * 1024 * 1024, 50, 64 * 1024 * 1024, Priority.SYNC),
     Frame.TRANSACTION_REQUEST: Limit(34 * MAX_PAYLOAD + 64, 50, 4 * 1024 * 1024, Priority.SYNC),
     Frame.TRANSACTION_RESPONSE: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 100, 64 * 1024 * 1024, Priority.SYNC),
-    Frame.TRANSACTIONS: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 1000, 32 * 1024 * 1024, Priority.TRANSACTIONS),
+    Frame.TRANSACTIONS: Limit(
+        BATCH_BYTES + MAX_ENVELOPE_BYTES, 1000, 32 * 1024 * 1024, Priority.TRANSACTIONS
+    ),
+    Frame.PING: Limit(16, 10, 1024, Priority.CONSENSUS),
+    Frame.PONG: Limit(16, 10, 1024, Priority.CONSENSUS),
 }
 
 Raw = Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_ENVELOPE_BYTES)]
@@ -81,7 +87,7 @@ class Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     """Common options of every frame body."""
 
 
-class Hello(Wire):
+class Hello(Wire, frozen=True):
     """First frame both ways. The signature covers both TLS certificates' hashes, so it can't be relayed."""
 
     chain_id: str
@@ -95,7 +101,7 @@ def hello_sign_bytes(chain_id: str, node: str, own_certificate: bytes, peer_cert
     return domain("hello", chain_id) + encode((PROTOCOL_VERSION, node, own_certificate, peer_certificate))
 
 
-class Status(Wire):
+class Status(Wire, frozen=True):
     """Where the sender stands: last executed height, and the height and round it is voting in."""
 
     height: Height
@@ -103,14 +109,14 @@ class Status(Wire):
     round: Round
 
 
-class BlockRequest(Wire):
+class BlockRequest(Wire, frozen=True):
     """Blocks `first` .. `last`, both included; the answer may hold fewer."""
 
     first: Height
     last: Height
 
 
-class FullBlock(Wire):
+class FullBlock(Wire, frozen=True):
     """A decided block with its proof and its transactions."""
 
     block: Block
@@ -118,23 +124,29 @@ class FullBlock(Wire):
     transactions: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=MAX_PAYLOAD)]
 
 
-class BlockResponse(Wire):
+class BlockResponse(Wire, frozen=True):
     """Consecutive blocks, oldest first; empty when the asked node does not hold `first`."""
 
     first: Height
     blocks: Annotated[tuple[FullBlock, ...], msgspec.Meta(max_length=64)]
 
 
-class TransactionRequest(Wire):
+class TransactionRequest(Wire, frozen=True):
     """Transactions wanted by hash."""
 
     hashes: Annotated[tuple[Hash, ...], msgspec.Meta(max_length=MAX_PAYLOAD)]
 
 
-class Transactions(Wire):
+class Transactions(Wire, frozen=True):
     """Encoded envelopes: gossip, or the answer to a request."""
 
     envelopes: Annotated[tuple[Raw, ...], msgspec.Meta(max_length=MAX_PAYLOAD)]
+
+
+class Ping(Wire, frozen=True):
+    """Asks for a pong with the same token: is the link alive, and how far is the peer?"""
+
+    token: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 CODECS: dict[Frame, Codec[object]] = {
@@ -148,5 +160,7 @@ CODECS: dict[Frame, Codec[object]] = {
         (Frame.TRANSACTION_REQUEST, TransactionRequest),
         (Frame.TRANSACTION_RESPONSE, Transactions),
         (Frame.TRANSACTIONS, Transactions),
+        (Frame.PING, Ping),
+        (Frame.PONG, Ping),
     )
 }
