@@ -59,7 +59,7 @@ def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def verify(root_hash: bytes, leaf: bytes, index: int, size: int, siblings: Sequence[bytes]) -> bool:
-    """True when `leaf` is entry `index` of the list of `size` entries under `root_hash` (RFC 9162, 2.1.3.2)."""
+    """True when `leaf` is entry `index` of the `size` entries under `root_hash` (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size or len(siblings) > MAX_PATH:
         return False
     node, position, last = leaf_hash(leaf), index, size - 1

@@ -1,0 +1,368 @@
+"""What this node holds to be true: every executed block, the state after the latest, and proofs of both.
+
+A height is committed by one synced batch: block, certificate, transactions, receipts, state, tree and indexes appear
+together or not at all, so a node that is killed reopens at exactly its last committed height. Of the state, the latest
+version and a window of earlier ones can be read and proven; blocks are kept for good.
+
+Never decides what is valid: `commit` stores what consensus decided and contracts computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+from consensus.messages import Block, CommitCertificate, Header
+from contracts.api import genesis_records
+from contracts.genesis import Genesis
+from contracts.receipts import Receipt
+from node.ledger import records as layout
+from node.ledger.cache import BoundedCache
+from node.ledger.page import NOTHING, Node
+from node.ledger.records import (
+    BLOCK,
+    CERTIFICATE,
+    META,
+    PROGRESS,
+    RECEIPTS,
+    STATE,
+    TRANSACTION_INDEX,
+    TRANSACTIONS,
+    UNDO,
+    Meta,
+    height_bytes,
+    place_bytes,
+    reading_key,
+)
+from node.ledger.store import Batch, KeyValue, StoreError
+from node.ledger.tree import PAGE_TAG, ROOT_TAG, STALE_TAG, Tree
+from zk import ics23, merkle
+from zk.codec import encode
+from zk.hashing import domain, sha256
+from zk.sparse import Absence, Presence
+
+RETAINED_HEIGHTS = 256
+"""State can be read and proven as of this many heights before the latest."""
+VALUE_CACHE_BYTES = 12 * 1024 * 1024
+FILL_KEYS = 4096
+"""Records of genesis that are written at once."""
+COMPACTED_HEIGHTS = 32
+"""Heights whose pruned space one call of `compact` gives back."""
+
+
+class HistoryPruned(LookupError):
+    """The asked height is before the retained window (`code` is stable)."""
+
+    code = "ledger.pruned"
+
+
+class Ledger:
+    """One chain in one store. One writer; `prune` and `compact` may run on another thread than the rest."""
+
+    def __init__(self, store: KeyValue, genesis: Genesis, chain_id: str, retain: int) -> None:
+        self._store = store
+        self._tree = Tree(store)
+        self._values = BoundedCache(VALUE_CACHE_BYTES)
+        self._retain = retain
+        self._root: Node = NOTHING
+        self._pruned = 0
+        self._compacted = 0
+        self.genesis = genesis
+        self.chain_id = chain_id
+        self.genesis_hash = sha256(domain("genesis", chain_id) + encode(genesis))
+        """`parent_hash` of height 1."""
+        self.height = 0
+        """Last executed; 0 is genesis."""
+        self.receipts_root = merkle.EMPTY_ROOT
+        """Over the receipts of `height`."""
+        self._tip: Header | None = None
+
+    @classmethod
+    def open(
+        cls,
+        store: KeyValue,
+        genesis: Genesis,
+        records: Callable[[Genesis], dict[bytes, bytes]] = genesis_records,
+        retain: int = RETAINED_HEIGHTS,
+    ) -> Ledger:
+        """The ledger in `store`; an empty store becomes height 0 of `genesis`, whose state is `records(genesis)`.
+
+        Raises StoreError `store.chain` or `store.format` when the store holds something else.
+        """
+        ledger = cls(store, genesis, genesis.chain_id(), retain)
+        raw = store.get(META)
+        if raw is None:
+            ledger._fill(records(genesis))
+        else:
+            meta = layout.read_meta(raw, ledger.chain_id)
+            ledger.height, ledger.receipts_root = meta.height, meta.receipts_root
+            ledger._root = ledger._tree.root(meta.height)
+            ledger._tip = ledger._read_header(meta.height)
+            ledger._pruned, ledger._compacted = layout.read_progress(store.get(PROGRESS))
+        return ledger
+
+    # State
+
+    @property
+    def state_root(self) -> bytes:
+        """Root of the state after executing `height`."""
+        return self._root[1]
+
+    @property
+    def oldest(self) -> int:
+        """The earliest height whose state can be read and proven."""
+        return max(0, self.height - self._retain)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Encoded record under `key` in the latest state."""
+        value = self._values.get(key)
+        if value is None:
+            value = self._store.get(STATE + key)
+            if value is not None:
+                self._values.put(key, value)
+        return value
+
+    def get_at(self, key: bytes, height: int) -> bytes | None:
+        """Encoded record under `key` after `height`. Raises HistoryPruned, or LookupError above the latest.
+
+        The cost grows with the number of heights since: the first later change of the key tells.
+        """
+        self._check_retained(height)
+        for later in range(height + 1, self.height + 1):
+            raw = self._store.get(UNDO + height_bytes(later))
+            # Most heights did not change the key: a search for its bytes is far cheaper than decoding.
+            if raw is not None and key in raw:
+                undo = layout.decode_undo(raw)
+                if key in undo:
+                    return undo[key]
+        return self.get(key)
+
+    def prove_state(self, key: bytes, height: int) -> bytes:
+        """ICS-23 `CommitmentProof` that `key` has its value, or no value, in the state after `height`.
+
+        The root is in the header of `height` + 1. Raises as `get_at`.
+        """
+        self._check_retained(height)
+        root = self._root if height == self.height else self._tree.root(height)
+        found = self._presence(root, key, height)
+        if found is not None:
+            return ics23.encode(found)
+        left, right = self._tree.neighbours(root, key)
+        return ics23.encode(
+            Absence(
+                key,
+                None if left is None else self._presence(root, left, height),
+                None if right is None else self._presence(root, right, height),
+            )
+        )
+
+    # Blocks
+
+    def header(self, height: int) -> Header | None:
+        """Header of `height`; None for 0 and for what is not executed yet."""
+        if self._tip is not None and height == self.height:
+            return self._tip
+        return self._read_header(height)
+
+    def block(self, height: int) -> Block | None:
+        """The block of `height`."""
+        raw = self._read(BLOCK, height)
+        return None if raw is None else layout.decode_block(raw)
+
+    def certificate(self, height: int) -> CommitCertificate | None:
+        """The certificate by which this node saw `height` decided."""
+        raw = self._read(CERTIFICATE, height)
+        return None if raw is None else layout.decode_certificate(raw)
+
+    def transactions(self, height: int) -> list[bytes]:
+        """Encoded envelopes of `height`, in the order of the payload; empty when there is no such block."""
+        raw = self._read(TRANSACTIONS, height)
+        return [] if raw is None else layout.decode_blobs(raw)
+
+    def receipts(self, height: int) -> list[Receipt]:
+        """Receipts of `height`: what opening the block did, then one per transaction."""
+        return [layout.decode_receipt(leaf) for leaf in self._receipt_leaves(height)]
+
+    def time_ms(self, height: int) -> int:
+        """Ledger time of `height`. Raises LookupError when it is not executed."""
+        return self.genesis.time_ms if height == 0 else self._known_header(height).time_ms
+
+    def block_id(self, height: int) -> bytes:
+        """Block id of `height`, for 0 that of genesis. Raises LookupError when it is not executed."""
+        return self.genesis_hash if height == 0 else self._known_header(height).id()
+
+    def find_transaction(self, hash_: bytes) -> tuple[int, int] | None:
+        """Height and index in the payload of the latest execution of this transaction."""
+        raw = self._store.get(TRANSACTION_INDEX + hash_)
+        return None if raw is None else layout.read_place(raw)
+
+    def find_reading(self, meter: str, sequence: int) -> tuple[int, int] | None:
+        """Height and index of the transaction that carried this accepted reading."""
+        raw = self._store.get(reading_key(meter, sequence))
+        return None if raw is None else layout.read_place(raw)
+
+    def prove_transaction(self, height: int, index: int) -> list[bytes]:
+        """Siblings of transaction hash `index` under `payload_root` of `height`. Raises LookupError."""
+        block = self.block(height)
+        if block is None:
+            raise LookupError(f"height {height} is not executed")
+        return merkle.path(block.payload, index)
+
+    def prove_receipt(self, height: int, index: int) -> list[bytes]:
+        """Siblings of receipt `index` of `height` under `receipts_root` of the next header. Raises LookupError."""
+        return merkle.path(self._receipt_leaves(height), index)
+
+    # Writing
+
+    def commit(
+        self,
+        block: Block,
+        certificate: CommitCertificate,
+        raws: list[bytes],
+        receipts: list[Receipt],
+        changes: dict[bytes, bytes | None],
+        readings: Iterable[tuple[str, int, int]],
+    ) -> None:
+        """Store the next height in one synced batch.
+
+        `raws` are the envelopes in payload order, `receipts` one more (opening the block comes first), `changes` the
+        new state values with None for removed, `readings` the accepted ones as (meter, sequence, index in payload).
+        Raises ValueError when these don't fit together, StoreError when the node must stop; either way nothing
+        changed in memory.
+        """
+        height = block.header.height
+        if height != self.height + 1 or certificate.height != height:
+            raise ValueError(f"height {height} can't follow {self.height}")
+        if len(raws) != len(block.payload) or len(receipts) != len(raws) + 1:
+            raise ValueError("a block has one envelope per hash and one receipt more")
+        update = self._tree.update(self._root, height, changes.items())
+        leaves = [receipt.leaf() for receipt in receipts]
+        receipts_root = merkle.root(leaves)
+        batch = update.writes
+        at = height_bytes(height)
+        if changes:
+            batch.append((UNDO + at, encode({key: self.get(key) for key in changes})))
+            batch += [(STATE + key, value) for key, value in changes.items()]
+        batch.append((BLOCK + at, encode(block)))
+        batch.append((CERTIFICATE + at, encode(certificate)))
+        batch.append((TRANSACTIONS + at, encode(raws)))
+        batch.append((RECEIPTS + at, encode(leaves)))
+        places = [place_bytes(height, index) for index in range(len(raws))]
+        batch += zip([TRANSACTION_INDEX + hash_ for hash_ in block.payload], places, strict=True)
+        batch += [(reading_key(meter, sequence), places[index]) for meter, sequence, index in readings]
+        batch.append((META, encode(Meta(layout.FORMAT, self.chain_id, height, receipts_root))))
+        self._store.write(batch, sync=True)
+        self._tree.accept(update)
+        for key, value in changes.items():
+            if value is None:
+                self._values.drop(key)
+            else:
+                self._values.put(key, value)
+        self._root = update.root
+        self.height, self.receipts_root, self._tip = height, receipts_root, block.header
+
+    def prune(self, max_work: int) -> int:
+        """Delete state that no retained height needs, in about `max_work` records at most; 0 when nothing is left.
+
+        Cheap enough to run between blocks. What a crash undoes of it is found again.
+        """
+        before = self.oldest
+        batch = self._tree.stale(self._pruned, before, max_work)
+        for tag, last in ((UNDO, before + 1), (ROOT_TAG, before)):
+            first, stop = tag + height_bytes(self._pruned), tag + height_bytes(last)
+            for key, _ in self._store.scan(first, stop):
+                if len(batch) >= max_work:
+                    break
+                batch.append((key, None))
+        done = len(batch)
+        if done:
+            if done < max_work:
+                self._pruned = before
+                batch.append((PROGRESS, encode((before, self._compacted))))
+            self._store.write(batch, sync=False)
+        return done
+
+    def compact(self) -> bool:
+        """Give back the disk space that pruning freed over some heights; False when there is none yet.
+
+        Takes up to a second: for a thread of its own.
+        """
+        stop = self._compacted + COMPACTED_HEIGHTS
+        if stop > self._pruned:
+            return False
+        for tag in (PAGE_TAG, ROOT_TAG, STALE_TAG, UNDO):
+            self._store.compact(tag + height_bytes(self._compacted), tag + height_bytes(stop))
+        self._compacted = stop
+        self._store.write([(PROGRESS, encode((self._pruned, stop)))], sync=False)
+        return True
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    # Within
+
+    def _fill(self, records: dict[bytes, bytes]) -> None:
+        """Write height 0. Done once the meta record is there; what an interrupted attempt left is removed first."""
+        if not records:
+            raise ValueError("a tree without records proves nothing: genesis writes at least a sentinel")
+        for batch in _portions((key, None) for key, _ in self._store.scan(*layout.EVERYTHING)):
+            self._store.write(batch, sync=True)
+        # In the order of the tree, so that each page is made once and needs no memory afterwards.
+        ordered = sorted(records.items(), key=lambda item: hashlib.sha256(item[0]).digest())
+        for portion in _portions(ordered):
+            update = self._tree.update(self._root, 0, portion)
+            self._store.write(update.writes + [(STATE + key, value) for key, value in portion], sync=True)
+            self._tree.accept(update)
+            self._root = update.root
+        meta = Meta(layout.FORMAT, self.chain_id, 0, self.receipts_root)
+        self._store.write([(META, encode(meta))], sync=True)
+
+    def _check_retained(self, height: int) -> None:
+        if height < self.oldest:
+            raise HistoryPruned(f"height {height} is before {self.oldest}, the earliest that is retained")
+        if height > self.height:
+            raise LookupError(f"height {height} is not executed")
+
+    def _presence(self, root: Node, key: bytes, height: int) -> Presence | None:
+        """The leaf of `key` under `root`, which is that after `height`."""
+        siblings = self._tree.siblings(root, key)
+        if siblings is None:
+            return None
+        value = self.get_at(key, height)
+        if value is None:
+            raise StoreError(
+                "store.corrupt",
+                f"the tree has {key!r} at height {height}, the state has not",
+                "Move the store away and start the node: it fetches every block from its peers again.",
+            )
+        return Presence(key, value, siblings)
+
+    def _read(self, tag: bytes, height: int) -> bytes | None:
+        return self._store.get(tag + height_bytes(height)) if 0 < height <= self.height else None
+
+    def _read_header(self, height: int) -> Header | None:
+        raw = self._read(BLOCK, height)
+        return None if raw is None else layout.decode_opening(raw).header
+
+    def _known_header(self, height: int) -> Header:
+        header = self.header(height)
+        if header is None:
+            raise LookupError(f"height {height} is not executed")
+        return header
+
+    def _receipt_leaves(self, height: int) -> list[bytes]:
+        raw = self._read(RECEIPTS, height)
+        return [] if raw is None else layout.decode_blobs(raw)
+
+
+def _portions(entries: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Batch]:
+    """`entries` in batches of `FILL_KEYS`."""
+    batch: Batch = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) == FILL_KEYS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
