@@ -182,8 +182,6 @@ class Replica:
             event = self._events[0]
             if not isinstance(event, StartHeight):
                 self.work.emit(Append(INPUT, self._context.height, encode(event)))
-                if isinstance(event, Signed):
-                    self.work.emit(Sync())
             for effect in self._step(event):
                 self._perform(effect)
             self._events.popleft()
@@ -198,7 +196,7 @@ class Replica:
     def _perform(self, effect: ConsensusEffect) -> None:
         match effect:
             case Broadcast(message):
-                self.work.emit(SendAll(Frame.CONSENSUS, encode(message), own=True))
+                self.work.emit(Sync(), SendAll(Frame.CONSENSUS, encode(message), own=True))
             case Sign(message):
                 self.work.emit(SignMessage(message))
             case Schedule(step, height, round_, duration_ms):

@@ -22,6 +22,7 @@ METERS = tuple(meter(f"m-{number}", "campus") for number in range(4))
 def network(seed: int = 0) -> tuple[MemoryNetwork, Speaker]:
     net = MemoryNetwork(genesis(meters=METERS), seed=seed)
     net.start()
+    net.run_until(lambda: min(heights(net)) == 1)
     return net, Speaker(net.machines["campus"].ledger.chain_id)
 
 
