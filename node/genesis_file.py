@@ -1,0 +1,454 @@
+"""Genesis as people write it: TOML to `contracts.genesis.Genesis` and back, with every check before a chain
+starts.
+
+Opening balances stand inside [[members]], opening registers inside [[meters]]; keys are hex, TLS certificates
+base64. Members, meters and validators may come in any order and are sorted. Errors are `genesis.*` with the
+path of the field. Never checks what only execution knows, and never runs again once the document is packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.x509.oid import NameOID
+
+from contracts.genesis import (
+    CODEC,
+    MAX_GENESIS_BYTES,
+    Balance,
+    ConsensusParams,
+    DevnetClock,
+    Genesis,
+    OpeningRegister,
+)
+from contracts.members import (
+    MAX_KEYS,
+    MAX_MEMBERS,
+    MAX_METERS,
+    MAX_NODES,
+    ROLES,
+    SCOPES,
+    AccountKey,
+    Member,
+    Meter,
+    NodeKeys,
+    Trust,
+)
+from contracts.params import PactParams
+from contracts.units import MAX_MONEY, Count, Energy, Factor, Id, Meta, Money, Name, Price, PublicKey, Time
+from node.config import is_address
+from node.disk import Disk
+from node.documents import DocumentError, Reader, emit, parse, plain
+from node.errors import NodeError
+from zk.codec import Malformed, encode
+from zk.ed25519 import is_registrable
+
+AREA = "genesis"
+MIN_VALIDATORS = 4
+METER_KINDS = ("source", "load", "storage", "tie")
+
+_BASE64_FIELDS = ("tls_certificate",)
+_READER = Reader(AREA, _BASE64_FIELDS)
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file. What has a default here may be left out there."""
+
+
+class NodeEntry(Entry, frozen=True, kw_only=True):
+    """[[members.nodes]]"""
+
+    node: Id
+    consensus_key: PublicKey
+    bls_key: Annotated[bytes, Meta(max_length=96)] = b""
+    bls_possession: Annotated[bytes, Meta(max_length=48)] = b""
+    tls_certificate: Annotated[bytes, Meta(max_length=2048)]
+    address: Annotated[str, Meta(max_length=255)]
+
+
+class MemberEntry(Entry, frozen=True, kw_only=True):
+    """[[members]]; without `balance_nano` the member starts without an opening balance."""
+
+    id: Id
+    name: Name
+    roles: Annotated[tuple[Id, ...], Meta(max_length=len(ROLES))]
+    site: Id
+    encryption_key: Annotated[bytes, Meta(max_length=48)] = b""
+    balance_nano: Money | None = None
+    keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)] = ()
+    trust: Trust = Trust()
+    nodes: Annotated[tuple[NodeEntry, ...], Meta(max_length=MAX_NODES)] = ()
+
+
+class MeterEntry(Entry, frozen=True, kw_only=True):
+    """[[meters]]; without registers the meter starts at zero."""
+
+    id: Id
+    member: Id
+    public_key: PublicKey
+    kind: Id
+    zone: Id
+    rating_w: Energy
+    factor_ug_per_wh: Factor | None = None
+    reference_price_nano_per_wh: Price | None = None
+    register_import_wh: Energy | None = None
+    register_export_wh: Energy | None = None
+
+
+class GenesisEntry(Entry, frozen=True, kw_only=True):
+    """The file."""
+
+    name: Id
+    rule_set: Annotated[int, Meta(ge=1, le=255)] = 1
+    version: Count = 1
+    time_ms: Time
+    validators: tuple[Id, ...]
+    params: PactParams = PactParams()
+    consensus: ConsensusParams = ConsensusParams()
+    devnet_clock: DevnetClock | None = None
+    members: Annotated[tuple[MemberEntry, ...], Meta(max_length=MAX_MEMBERS)]
+    meters: Annotated[tuple[MeterEntry, ...], Meta(max_length=MAX_METERS)] = ()
+
+
+def loads(text: str, production: bool = False) -> Genesis:
+    """The document in `text`, sorted and checked. Raises NodeError `genesis.*`."""
+    entry = _READER.struct(GenesisEntry, parse(text, AREA), "")
+    members = sorted(entry.members, key=lambda member: member.id)
+    meters = sorted(entry.meters, key=lambda meter: meter.id)
+    genesis = Genesis(
+        name=entry.name,
+        rule_set=entry.rule_set,
+        time_ms=entry.time_ms,
+        params=entry.params,
+        consensus=entry.consensus,
+        members=tuple(_member(member) for member in members),
+        meters=tuple(_meter(meter) for meter in meters),
+        balances=tuple(
+            Balance(member.id, member.balance_nano) for member in members if member.balance_nano is not None
+        ),
+        registers=tuple(
+            OpeningRegister(meter.id, meter.register_import_wh or 0, meter.register_export_wh or 0)
+            for meter in meters
+            if (meter.register_import_wh, meter.register_export_wh) != (None, None)
+        ),
+        validators=tuple(sorted(entry.validators)),
+        devnet_clock=entry.devnet_clock,
+        version=entry.version,
+    )
+    check(genesis, production)
+    return genesis
+
+
+def dumps(genesis: Genesis) -> str:
+    """The file of a document in canonical order: `loads` gives back an equal one, and so the same chain id.
+
+    Raises NodeError `genesis.order`.
+    """
+    _check_order(genesis)
+    balances = {balance.member: balance.balance_nano for balance in genesis.balances}
+    registers = {register.meter: register for register in genesis.registers}
+    entry = GenesisEntry(
+        name=genesis.name,
+        rule_set=genesis.rule_set,
+        version=genesis.version,
+        time_ms=genesis.time_ms,
+        validators=genesis.validators,
+        params=genesis.params,
+        consensus=genesis.consensus,
+        devnet_clock=genesis.devnet_clock,
+        members=tuple(_member_entry(member, balances.get(member.id)) for member in genesis.members),
+        meters=tuple(_meter_entry(meter, registers.get(meter.id)) for meter in genesis.meters),
+    )
+    return f"# Genesis of the chain {genesis.chain_id()}\n" + emit(plain(entry, _BASE64_FIELDS))
+
+
+def load(path: Path, production: bool = False) -> Genesis:
+    """Read and check a TOML file. Raises NodeError `genesis.*`."""
+    try:
+        return loads(_read(path).decode(), production)
+    except UnicodeDecodeError as error:
+        raise NodeError("genesis.syntax", f"{path} is not text: {error}.", "Save it as UTF-8.") from None
+
+
+def load_packed(path: Path) -> Genesis:
+    """Read canonical MessagePack, which was checked when it was packed. Raises NodeError `genesis.*`."""
+    try:
+        return CODEC.decode(_read(path))
+    except Malformed as error:
+        raise NodeError(
+            "genesis.malformed",
+            f"{path} is not a packed genesis ({error.code}).",
+            "Pack genesis.toml again with `gridpact init`.",
+        ) from None
+
+
+def save(genesis: Genesis, toml: Path, packed: Path, disk: Disk) -> None:
+    """Check the document and write both forms. Raises NodeError `genesis.*`, `disk.*`."""
+    check(genesis)
+    disk.replace(toml, dumps(genesis).encode())
+    disk.replace(packed, encode(genesis))
+
+
+def check(genesis: Genesis, production: bool = False) -> None:
+    """Everything that must hold before a chain may start from this document. Raises NodeError `genesis.*`."""
+    raw = encode(genesis)
+    try:
+        CODEC.decode(raw)
+    except Malformed as error:
+        raise NodeError("genesis.value", f"A value is out of its bounds: {error.message}.", "See the units.") from None
+    if production and genesis.devnet_clock is not None:
+        raise DocumentError(
+            "genesis.devnet-clock",
+            "devnet_clock",
+            "a production chain runs on real time",
+            "Remove the [devnet_clock] table.",
+        )
+    _check_order(genesis)
+    _check_members(genesis)
+    _check_meters(genesis)
+    _check_nodes(genesis)
+    _check_validators(genesis)
+    _check_keys(genesis)
+    _check_params(genesis)
+
+
+def _check_order(genesis: Genesis) -> None:
+    """Ids are unique and ascending, in every list, so that one content has one encoding."""
+    lists: Mapping[str, Iterable[str]] = {
+        "members": (member.id for member in genesis.members),
+        "meters": (meter.id for meter in genesis.meters),
+        "balances": (balance.member for balance in genesis.balances),
+        "registers": (register.meter for register in genesis.registers),
+        "validators": genesis.validators,
+    }
+    for name, ids in lists.items():
+        previous = ""
+        for id_ in ids:
+            if id_ == previous:
+                raise _duplicate(f'{name}["{id_}"]', "id")
+            if id_ < previous:
+                raise DocumentError(
+                    "genesis.order", f'{name}["{id_}"]', f'this stands after "{previous}"', "Sort the list by id."
+                )
+            previous = id_
+
+
+def _check_members(genesis: Genesis) -> None:
+    known = [member.id for member in genesis.members]
+    for member in genesis.members:
+        path = f'members["{member.id}"]'
+        for role in member.roles:
+            _one_of(f"{path}.roles", role, ROLES)
+        for i, key in enumerate(member.keys):
+            _one_of(f"{path}.keys[{i}].scope", key.scope, SCOPES)
+    for balance in genesis.balances:
+        _reference(f'balances["{balance.member}"]', "member", balance.member, known)
+    if sum(abs(balance.balance_nano) for balance in genesis.balances) > MAX_MONEY:
+        raise _too_much("balance_nano", "money")
+    trusts = (member.trust for member in genesis.members)
+    if sum(trust.free_tokens + trust.bonded_tokens + trust.wagered_tokens for trust in trusts) > MAX_MONEY:
+        raise _too_much("trust", "tokens")
+
+
+def _check_meters(genesis: Genesis) -> None:
+    members = {member.id for member in genesis.members}
+    for meter in genesis.meters:
+        path = f'meters["{meter.id}"]'
+        if meter.member not in members:
+            _reference(f"{path}.member", "member", meter.member, sorted(members))
+        _one_of(f"{path}.kind", meter.kind, METER_KINDS)
+    meters = {meter.id for meter in genesis.meters}
+    for register in genesis.registers:
+        if register.meter not in meters:
+            _reference(f'registers["{register.meter}"]', "meter", register.meter, sorted(meters))
+
+
+def _check_nodes(genesis: Genesis) -> None:
+    seen: set[str] = set()
+    for path, _, node in _nodes(genesis):
+        if node.node in seen:
+            raise _duplicate(path, "node id")
+        seen.add(node.node)
+        if not is_address(node.address):
+            raise DocumentError(
+                "genesis.address",
+                f"{path}.address",
+                f'"{node.address}" is not an address',
+                'Write "host:port" with a port from 1 to 65535.',
+            )
+
+
+def _check_validators(genesis: Genesis) -> None:
+    if len(genesis.validators) < MIN_VALIDATORS:
+        raise DocumentError(
+            "genesis.validators",
+            "validators",
+            f"{len(genesis.validators)} validators tolerate no fault",
+            f"Name at least {MIN_VALIDATORS} node ids.",
+        )
+    owners = {node.node: member.id for _, member, node in _nodes(genesis)}
+    for id_ in genesis.validators:
+        _reference("validators", "node", id_, list(owners))
+    organisations = {owners[id_] for id_ in genesis.validators}
+    if len(organisations) < MIN_VALIDATORS:
+        raise DocumentError(
+            "genesis.organisations",
+            "validators",
+            f"these nodes belong to {len(organisations)} members",
+            f"Consensus needs nodes of at least {MIN_VALIDATORS} different members.",
+        )
+
+
+def _check_keys(genesis: Genesis) -> None:
+    """Every key is a point that cannot forge, and has one purpose."""
+    owners: dict[bytes, str] = {}
+    for path, key in _keys(genesis):
+        if not is_registrable(key):
+            raise DocumentError(
+                "genesis.key",
+                path,
+                f"{key.hex()} is not a public key of Ed25519",
+                "Copy the key that `gridpact keys` shows.",
+            )
+        if key in owners:
+            raise DocumentError(
+                "genesis.duplicate-key", path, f"{owners[key]} has the same key", "Make a key for each purpose."
+            )
+        owners[key] = path
+
+
+def _check_params(genesis: Genesis) -> None:
+    params = genesis.params
+    if params.price_floor_nano_per_wh > params.offer_cap_nano_per_wh:
+        raise DocumentError(
+            "genesis.params",
+            "params.price_floor_nano_per_wh",
+            f"{params.price_floor_nano_per_wh} is above the cap of {params.offer_cap_nano_per_wh}",
+            "Set it at or below offer_cap_nano_per_wh.",
+        )
+
+
+def _nodes(genesis: Genesis) -> Iterator[tuple[str, Member, NodeKeys]]:
+    for member in genesis.members:
+        for node in member.nodes:
+            yield f'members["{member.id}"].nodes["{node.node}"]', member, node
+
+
+def _keys(genesis: Genesis) -> Iterator[tuple[str, bytes]]:
+    """Every Ed25519 key with its path."""
+    for member in genesis.members:
+        for i, key in enumerate(member.keys):
+            yield f'members["{member.id}"].keys[{i}].public_key', key.public_key
+    for path, _, node in _nodes(genesis):
+        yield f"{path}.consensus_key", node.consensus_key
+        yield f"{path}.tls_certificate", _certified_key(f"{path}.tls_certificate", node)
+    for meter in genesis.meters:
+        yield f'meters["{meter.id}"].public_key', meter.public_key
+
+
+def _certified_key(path: str, node: NodeKeys) -> bytes:
+    """The key in a node's certificate, which must be Ed25519 and name the node."""
+    problem = "this is not an X.509 certificate"
+    try:
+        certificate = x509.load_der_x509_certificate(node.tls_certificate)
+        key = certificate.public_key()
+        names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    except ValueError:
+        names, key = [], None
+    if isinstance(key, Ed25519PublicKey) and names == [node.node]:
+        return key.public_bytes_raw()
+    if key is not None:
+        problem = f"this is a certificate for {names[0] if names else 'nobody'}"
+    raise DocumentError(
+        "genesis.certificate", path, problem, f"Copy the certificate that `gridpact init` made for {node.node}."
+    )
+
+
+def _reference(path: str, what: str, id_: str, known: list[str]) -> None:
+    if id_ not in known:
+        close = get_close_matches(id_, known, 1)
+        hint = f'Did you mean "{close[0]}"?' if close else f"Name a {what} of this document."
+        raise DocumentError(f"genesis.unknown-{what}", path, f'there is no {what} "{id_}"', hint)
+
+
+def _one_of(path: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise DocumentError("genesis.value", path, f'this is "{value}"', "Write one of " + ", ".join(known) + ".")
+
+
+def _duplicate(path: str, what: str) -> DocumentError:
+    return DocumentError("genesis.duplicate-id", path, f"this {what} is taken", "Ids are unique: choose another.")
+
+
+def _too_much(path: str, what: str) -> DocumentError:
+    return DocumentError(
+        "genesis.supply", path, f"the {what} of all members overflow", f"Keep the sum at or below {MAX_MONEY}."
+    )
+
+
+def _member(entry: MemberEntry) -> Member:
+    nodes = tuple(
+        NodeKeys(
+            node=node.node,
+            consensus_key=node.consensus_key,
+            bls_key=node.bls_key,
+            bls_possession=node.bls_possession,
+            tls_certificate=node.tls_certificate,
+            address=node.address,
+        )
+        for node in entry.nodes
+    )
+    return Member(
+        id=entry.id,
+        name=entry.name,
+        roles=entry.roles,
+        site=entry.site,
+        keys=entry.keys,
+        nodes=nodes,
+        encryption_key=entry.encryption_key,
+        trust=entry.trust,
+    )
+
+
+def _member_entry(member: Member, balance_nano: int | None) -> MemberEntry:
+    nodes = tuple(NodeEntry(**msgspec.structs.asdict(node)) for node in member.nodes)
+    return MemberEntry(**{**msgspec.structs.asdict(member), "nodes": nodes, "balance_nano": balance_nano})
+
+
+def _meter(entry: MeterEntry) -> Meter:
+    return Meter(
+        id=entry.id,
+        member=entry.member,
+        public_key=entry.public_key,
+        kind=entry.kind,
+        zone=entry.zone,
+        rating_w=entry.rating_w,
+        factor_ug_per_wh=entry.factor_ug_per_wh,
+        reference_price_nano_per_wh=entry.reference_price_nano_per_wh,
+    )
+
+
+def _meter_entry(meter: Meter, register: OpeningRegister | None) -> MeterEntry:
+    return MeterEntry(
+        **msgspec.structs.asdict(meter),
+        register_import_wh=None if register is None else register.import_wh,
+        register_export_wh=None if register is None else register.export_wh,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size <= 2 * MAX_GENESIS_BYTES:
+            return path.read_bytes()
+    except FileNotFoundError:
+        raise NodeError(
+            "genesis.missing-file", f"There is no genesis document {path}.", "Get it from the other members."
+        ) from None
+    raise NodeError("genesis.oversized", f"{path} has {size} bytes.", "Check the path.")
