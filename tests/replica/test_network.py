@@ -182,8 +182,7 @@ def run_trace() -> str:
     """Digest of everything that happened in a run with faults."""
     net, speaker = network(seed=3)
     for number in range(12):
-        names = sorted(net.machines)
-        net.machines[names[number % 4]].submit(
+        net.alive()[number % len(net.alive())].submit(
             speaker.member("campus", Transfer("wind", number + 1, "")),
             speaker.reading(f"m-{number % 4}", net.clock.ledger_ms() // 900_000, number),
         )
