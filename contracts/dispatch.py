@@ -85,18 +85,12 @@ class Dispatch(NamedTuple):
     export_lowered: bool
 
 
-class _Block(NamedTuple):
-    """An entry of the stack; the first four fields are its place in the order, the next two order a tie."""
+_Block = tuple[int, int, int, int, str, str, int, int]
+"""An entry of the stack: price, factor, class, rank; organisation, meter; energy, index of its origin.
 
-    price: int
-    factor: int
-    kind: int
-    rank: int
-    organisation: str
-    meter: str
-    energy_wh: int
-    source: int
-    """Index of the supply or demand behind it; -1 is the utility."""
+The first four are its place in the order, the next two order a tie. The index is that of a supply or
+demand, -1 stands for the utility. A bare tuple, because thousands are built and sorted in each interval.
+"""
 
 
 def clear(market: Market) -> Dispatch:
@@ -113,16 +107,16 @@ def clear(market: Market) -> Dispatch:
     served = [demand.energy_wh for demand in market.demands]
     import_wh = shed_wh = 0
     export_wh = grid.export_limit_wh if grid else 0
-    for block, energy_wh in accepted:
-        if block.kind == OFFER:
-            supplied[block.source] = energy_wh
-        elif block.kind == IMPORT:
+    for (_, _, kind, _, _, _, _, index), energy_wh in accepted:
+        if kind == OFFER:
+            supplied[index] = energy_wh
+        elif kind == IMPORT:
             import_wh = energy_wh
-        elif block.source < 0:
+        elif index < 0:
             export_wh -= energy_wh
         else:
-            served[block.source] -= energy_wh
-            if block.kind == SHED:
+            served[index] -= energy_wh
+            if kind == SHED:
                 shed_wh += energy_wh
     real_wh = sum(supplied) + import_wh + shed_wh
     price = _price(market, grid, supplied, levels, total_wh, real_wh)
@@ -132,35 +126,21 @@ def clear(market: Market) -> Dispatch:
 def _stack(market: Market, grid: Grid | None) -> list[_Block]:
     """All blocks in fill order; equal first four fields are one group."""
     cap = market.offer_cap_nano_per_wh
-    stack = [
-        _Block(supply[2], supply[3], OFFER, 0, supply[0], supply[1], supply[4], index)
-        for index, supply in enumerate(market.supplies)
-        if supply[4] > 0
+    stack: list[_Block] = [
+        (price, factor, OFFER, 0, organisation, meter, energy_wh, index)
+        for index, (organisation, meter, price, factor, energy_wh) in enumerate(market.supplies)
+        if energy_wh
     ]
     for index, (organisation, energy_wh, limit, tier) in enumerate(market.demands):
-        if energy_wh == 0:
-            continue
-        if limit is None:
-            stack.append(_Block(cap, _SHED_FACTOR, SHED, -tier, organisation, "", energy_wh, index))
+        if limit is not None:
+            stack.append((limit, 0, UNSERVED, 0, organisation, "", energy_wh, index))
         else:
-            stack.append(_Block(limit, 0, UNSERVED, 0, organisation, "", energy_wh, index))
+            stack.append((cap, _SHED_FACTOR, SHED, -tier, organisation, "", energy_wh, index))
     if grid is not None:
-        export, imported = min(grid.export_nano_per_wh, cap), min(grid.import_nano_per_wh, cap)
-        if grid.export_limit_wh:
-            stack.append(_Block(export, 0, UNSERVED, 0, grid.organisation, "", grid.export_limit_wh, -1))
-        if grid.import_limit_wh:
-            stack.append(
-                _Block(
-                    imported,
-                    grid.factor_ug_per_wh,
-                    IMPORT,
-                    0,
-                    grid.organisation,
-                    "",
-                    grid.import_limit_wh,
-                    -1,
-                )
-            )
+        name, factor = grid.organisation, grid.factor_ug_per_wh
+        export, import_ = min(grid.export_nano_per_wh, cap), min(grid.import_nano_per_wh, cap)
+        stack.append((export, 0, UNSERVED, 0, name, "", grid.export_limit_wh, -1))
+        stack.append((import_, factor, IMPORT, 0, name, "", grid.import_limit_wh, -1))
     stack.sort()
     return stack
 
@@ -178,15 +158,16 @@ def _fill(
     while missing_wh > 0:
         place, end, group_wh = stack[start][:4], start, 0
         while end < len(stack) and stack[end][:4] == place:
-            group_wh += stack[end].energy_wh
+            group_wh += stack[end][6]
             end += 1
         group = stack[start:end]
         if group_wh <= missing_wh:
-            accepted += [(block, block.energy_wh) for block in group]
+            accepted += [(block, block[6]) for block in group]
         else:
             accepted += _share_group(group, group_wh, missing_wh, round_id)
         taken_wh = min(group_wh, missing_wh)
-        levels.append((place[0], taken_wh))
+        if taken_wh:
+            levels.append((place[0], taken_wh))
         missing_wh -= taken_wh
         start = end
     return accepted, levels
@@ -196,16 +177,17 @@ def _share_group(
     group: list[_Block], group_wh: int, taken_wh: int, round_id: bytes
 ) -> list[tuple[_Block, int]]:
     """The marginal group: a uniform share per organisation, inside one in order of meters."""
-    refused = group[0].kind in (UNSERVED, SHED)
+    refused = group[0][2] in (UNSERVED, SHED)
     wanted: dict[str, int] = {}
-    for block in group:
-        wanted[block.organisation] = wanted.get(block.organisation, 0) + block.energy_wh
+    for _, _, _, _, organisation, _, energy_wh, _ in group:
+        wanted[organisation] = wanted.get(organisation, 0) + energy_wh
     left = uniform_share(wanted, group_wh - taken_wh if refused else taken_wh, round_id)
     shares = []
     for block in group:
-        got_wh = min(block.energy_wh, left[block.organisation])
-        left[block.organisation] -= got_wh
-        shares.append((block, block.energy_wh - got_wh if refused else got_wh))
+        organisation, energy_wh = block[4], block[6]
+        got_wh = min(energy_wh, left[organisation])
+        left[organisation] -= got_wh
+        shares.append((block, energy_wh - got_wh if refused else got_wh))
     return shares
 
 

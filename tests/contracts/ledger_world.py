@@ -1,0 +1,259 @@
+"""A small pact to attack: genesis with known keys, and a chain that executes one block per call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from contracts import api
+from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, Tariff, Transfer
+from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
+from contracts.genesis import Balance, ConsensusParams, Genesis
+from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, Trust
+from contracts.metering import reading_hash
+from contracts.params import PactParams
+from contracts.receipts import Receipt
+from contracts.records import Bill, IntervalRecord, Order
+from contracts.schema import ACCOUNTS, BILLS, HEADS, INTERVALS, ORDERS
+from contracts.state import State
+from zk.ed25519 import SigningKey
+from zk.hashing import sha256
+
+INTERVAL_MS = 900_000
+FIRST = 2_000_000
+"""Interval in which the chain starts."""
+START_MS = FIRST * INTERVAL_MS
+NO_SIGNATURE = bytes(64)
+
+
+def key_of(name: str) -> SigningKey:
+    """The one key of a member, node or meter of this world."""
+    return SigningKey(sha256(name.encode()))
+
+
+class Site(NamedTuple):
+    """Meter of a member: (kind, rating in W, factor)."""
+
+    member: str
+    kind: str
+    rating_w: int
+    factor: int | None = None
+
+
+METERS = {
+    "m-bio": Site("bio", "source", 400_000, 30_000),
+    "m-campus": Site("campus", "load", 400_000),
+    "m-solar": Site("solar", "source", 400_000, 0),
+    "m-storage": Site("storage", "storage", 100_000, 10_000),
+    "m-tenant": Site("tenant", "load", 60_000),
+    "m-tie": Site("utility", "tie", 2_000_000),
+}
+ROLES = {
+    "bio": ("supplier",),
+    "campus": ("campus",),
+    "solar": ("supplier",),
+    "storage": ("storage",),
+    "tenant": ("consumer",),
+    "utility": ("utility",),
+}
+OPENING_NANO = 10**15
+
+
+def make_genesis(
+    params: PactParams | None = None,
+    meters: dict[str, Site] | None = None,
+    roles: dict[str, tuple[str, ...]] | None = None,
+    scopes: tuple[str, ...] = ("all", "market", "money"),
+    balances: dict[str, int] | None = None,
+) -> Genesis:
+    """Members in id order; each has one key per scope, named `member` (scope `all`) or `member/scope`."""
+    roles = ROLES if roles is None else roles
+    meters = METERS if meters is None else meters
+    names = sorted(roles)
+    members = tuple(
+        Member(
+            id=name,
+            name=name.title(),
+            roles=roles[name],
+            site="site",
+            keys=tuple(AccountKey(key_of(key_name(name, scope)).public_key, scope) for scope in scopes),
+            nodes=(NodeKeys(f"node-{name}", key_of(f"node-{name}").public_key, b"", b"", b"", ""),),
+            encryption_key=b"",
+            trust=Trust(),
+        )
+        for name in names
+    )
+    return Genesis(
+        name="test",
+        rule_set=1,
+        time_ms=START_MS,
+        params=params or PactParams(),
+        consensus=ConsensusParams(),
+        members=members,
+        meters=tuple(
+            Meter(id_, site.member, key_of(id_).public_key, site.kind, "zone", site.rating_w, site.factor, None)
+            for id_, site in sorted(meters.items())
+        ),
+        balances=tuple(Balance(name, (balances or {}).get(name, OPENING_NANO)) for name in names),
+        registers=(),
+        validators=tuple(f"node-{name}" for name in names[:4]),
+        devnet_clock=None,
+    )
+
+
+def key_name(member: str, scope: str = "all") -> str:
+    """Seed name of a member's key."""
+    return member if scope == "all" else f"{member}/{scope}"
+
+
+class Store(dict[bytes, bytes]):
+    """Committed state as a plain dictionary: a `contracts.state.Reader`."""
+
+
+class Chain:
+    """Executes blocks over a `Store`; `now_ms` is the time of the next one."""
+
+    def __init__(self, genesis: Genesis | None = None) -> None:
+        self.genesis = genesis or make_genesis()
+        self.chain_id = self.genesis.chain_id()
+        self.domains = Domains(self.chain_id)
+        self.store = Store(api.genesis_records(self.genesis))
+        self.height = 0
+        self.now_ms = START_MS
+        self.clock: Receipt | None = None
+        self.changed: set[bytes] = set()
+        """Keys that the transactions of the last block wrote."""
+        self.scopes = tuple(key.scope for key in self.genesis.members[0].keys)
+
+    # Blocks
+
+    def context(self) -> api.BlockContext:
+        return api.BlockContext(self.chain_id, self.height + 1, self.now_ms, self.genesis.params)
+
+    def block(self, *envelopes: Envelope) -> list[Receipt]:
+        """Receipts of the transactions; that of the clock is in `clock`."""
+        state, context = State(self.store), self.context()
+        self.clock = api.open_block(state, context)
+        before = state.changes()
+        receipts = [api.apply(state, envelope, context) for envelope in envelopes]
+        self.changed = {key for key, value in state.changes().items() if before.get(key, value) != value}
+        self.changed |= state.changes().keys() - before.keys()
+        for key, value in state.changes().items():
+            if value is None:
+                self.store.pop(key, None)
+            else:
+                self.store[key] = value
+        self.height += 1
+        return receipts
+
+    def run(self, envelope: Envelope) -> str:
+        """Code of one transaction in a block of its own."""
+        return self.block(envelope)[0].code
+
+    def at(self, interval: int, offset_ms: int = 0) -> Chain:
+        """Set the clock to `offset_ms` after the start of an interval (never back)."""
+        self.now_ms = max(self.now_ms, interval * INTERVAL_MS + offset_ms)
+        return self
+
+    def close(self, interval: int) -> None:
+        """Blocks until the interval is settled and nothing is overdue."""
+        self.at(interval + 1, self.genesis.params.close_grace_ms)
+        self.block()
+        while (deadline := self.deadline_ms()) is not None and deadline <= self.now_ms:
+            self.block()
+
+    def deadline_ms(self) -> int | None:
+        return api.earliest_deadline_ms(State(self.store), self.genesis.params)
+
+    # Envelopes
+
+    def say(
+        self,
+        sender: str,
+        body: AccountBody,
+        nonce: int | None = None,
+        scope: str = "all",
+        expiry: int = 10**9,
+    ) -> AccountEnvelope:
+        """Unsigned envelope of a member; signatures are checked before contracts see it."""
+        if nonce is None:
+            nonce = self.account(sender).lanes[self.scopes.index(scope)].next_nonce
+        key = key_of(key_name(sender, scope)).public_key
+        return AccountEnvelope(self.chain_id, sender, key, nonce, expiry, body, NO_SIGNATURE)
+
+    def meter_says(self, meter: str, body: MeterBody, key: str | None = None) -> MeterEnvelope:
+        return MeterEnvelope(self.chain_id, meter, key_of(key or meter).public_key, body, NO_SIGNATURE)
+
+    def reading(
+        self, meter: str, interval: int, import_wh: int, export_wh: int, after: PlainReading | None = None
+    ) -> MeterEnvelope:
+        """The next reading of a meter, or the one that follows `after`."""
+        head = self.head(meter)
+        sequence = head.sequence + 1 if after is None else after.sequence + 1
+        previous = head.reading_hash if after is None else reading_hash(self.chain_id, after)
+        body = PlainReading(sequence, interval, import_wh, export_wh, None, None, 0, previous)
+        return self.meter_says(meter, body)
+
+    def need(
+        self,
+        sender: str,
+        interval: int,
+        energy_wh: int,
+        limit: int | None = None,
+        tier: int = 1,
+        count: int = 1,
+    ) -> AccountEnvelope:
+        return self.say(sender, Need(interval, count, energy_wh, limit, tier))
+
+    def offer(self, sender: str, meter: str, interval: int, *blocks: tuple[int, int]) -> AccountEnvelope:
+        return self.say(sender, Offer(meter, interval, tuple(OfferBlock(*block) for block in blocks)))
+
+    def tariff(
+        self,
+        interval: int,
+        import_: int,
+        export: int,
+        limit_wh: int = 1_000_000,
+        count: int = 1,
+        sender: str = "utility",
+    ) -> AccountEnvelope:
+        return self.say(sender, Tariff(interval, count, import_, export, limit_wh, limit_wh, 400_000))
+
+    def pay(self, sender: str, to: str, amount: int, scope: str = "all") -> AccountEnvelope:
+        return self.say(sender, Transfer(to, amount, ""), scope=scope)
+
+    # State
+
+    def account(self, member: str) -> Account:
+        return ACCOUNTS.decode(self.store[ACCOUNTS.key(member)])
+
+    def head(self, meter: str) -> MeterHead:
+        return HEADS.decode(self.store[HEADS.key(meter)])
+
+    def interval(self, interval: int) -> IntervalRecord:
+        return INTERVALS.decode(self.store[INTERVALS.key(interval)])
+
+    def order(self, interval: int, member: str) -> Order:
+        return ORDERS.decode(self.store[ORDERS.key(interval, member)])
+
+    def bill(self, interval: int, member: str) -> Bill | None:
+        raw = self.store.get(BILLS.key(interval, member))
+        return None if raw is None else BILLS.decode(raw)
+
+    def balance(self, member: str) -> int:
+        return self.account(member).balance_nano
+
+    def money(self) -> int:
+        """Sum of all balances: constant for ever."""
+        return sum(self.balance(member.id) for member in self.genesis.members)
+
+
+def change(params: PactParams, **fields: int) -> PactParams:
+    """The same parameters with some of them changed."""
+    return msgspec.structs.replace(params, **fields)
+
+
+def codes(receipts: Iterable[Receipt]) -> list[str]:
+    return [receipt.code for receipt in receipts]

@@ -1,0 +1,211 @@
+"""Readings count once, in whatever order and however often they arrive, and their differences lose nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_world import FIRST, INTERVAL_MS, Chain, change, codes, make_genesis
+
+from contracts.bodies import PlainReading
+from contracts.envelope import MeterEnvelope
+from contracts.metering import reading_hash
+from contracts.params import PactParams
+from contracts.schema import HEADS, RINGS, SCHEDULE
+
+PARAMS = PactParams()
+GRACE_MS = PARAMS.close_grace_ms
+SLOTS = 96
+
+
+def series(chain: Chain, meter: str, steps: list[tuple[int, int]]) -> list[MeterEnvelope]:
+    """Readings of one meter: (interval, exported register) each."""
+    readings: list[MeterEnvelope] = []
+    for interval, export_wh in steps:
+        last = readings[-1].body if readings else None
+        assert last is None or isinstance(last, PlainReading)
+        readings.append(chain.reading(meter, interval, 0, export_wh, after=last))
+    return readings
+
+
+def ring(chain: Chain, meter: str, interval: int) -> list[tuple[int, int, int]]:
+    raw = chain.store.get(RINGS.key(meter, interval % SLOTS))
+    if raw is None:
+        return []
+    return [(entry.interval, entry.import_wh, entry.export_wh) for entry in RINGS.decode(raw).entries]
+
+
+def settled_wh(chain: Chain, meter: str, intervals: range) -> int:
+    """Energy that the meter's rings say was settled."""
+    return sum(entry[2] for interval in intervals for entry in ring(chain, meter, interval) if entry[0] == interval)
+
+
+def test_reading_hash_is_bound_to_chain_and_body() -> None:
+    chain = Chain()
+    body = chain.reading("m-solar", FIRST, 0, 1).body
+    assert reading_hash("a", body) != reading_hash("b", body)
+    assert reading_hash("a", body) != reading_hash("a", msgspec.structs.replace(body, status=1))
+    assert chain.run(chain.meter_says("m-solar", body)) == "ok"
+    assert chain.head("m-solar").reading_hash == reading_hash(chain.chain_id, body)
+
+
+def test_reading_writes_its_head_and_once_per_interval_the_schedule() -> None:
+    chain = Chain()
+    readings = series(chain, "m-solar", [(FIRST, 1), (FIRST, 2)])
+    chain.block(readings[0])
+    assert chain.changed == {HEADS.key("m-solar"), SCHEDULE}
+    chain.block(readings[1], chain.reading("m-bio", FIRST, 0, 1))
+    assert chain.changed == {HEADS.key("m-solar"), HEADS.key("m-bio")}
+
+
+def test_last_reading_of_an_interval_settles() -> None:
+    chain = Chain()
+    chain.block(*series(chain, "m-solar", [(FIRST, 5), (FIRST, 5), (FIRST, 70)]))
+    chain.close(FIRST)
+    assert ring(chain, "m-solar", FIRST) == [(FIRST, 0, 70)]
+    head = chain.head("m-solar")
+    assert (head.settled_interval, head.settled_export_wh, head.open) == (FIRST, 70, ())
+
+
+def test_late_reading_extends_the_chain_and_settles_with_the_next_interval() -> None:
+    chain = Chain()
+    on_time, late, next_ = series(chain, "m-solar", [(FIRST, 10), (FIRST, 25), (FIRST + 1, 40)])
+    chain.block(on_time)
+    chain.close(FIRST)
+    (receipt,) = chain.block(late)
+    assert receipt.code == "ok"
+    assert receipt.events[0].late
+    bill = chain.bill(FIRST, "solar")
+    (receipt,) = chain.at(FIRST + 1, INTERVAL_MS).block(next_)
+    assert not receipt.events[0].late
+    chain.close(FIRST + 1)
+    assert ring(chain, "m-solar", FIRST) == [(FIRST, 0, 10)]
+    assert ring(chain, "m-solar", FIRST + 1) == [(FIRST + 1, 0, 30)]
+    assert chain.bill(FIRST, "solar") == bill, "closed bills stay closed"
+
+
+def test_lateness_begins_with_the_close_and_not_before() -> None:
+    for offset_ms, late in ((-1, False), (0, True)):
+        chain = Chain()
+        chain.at(FIRST + 1, GRACE_MS + offset_ms)
+        (receipt,) = chain.block(chain.reading("m-solar", FIRST, 0, 1))
+        assert receipt.events[0].late is late
+        assert (chain.deadline_ms() is None) is late
+
+
+def test_overdue_interval_still_takes_readings() -> None:
+    chain = Chain(make_genesis(params=change(PARAMS, max_closes_per_block=1)))
+    readings = series(chain, "m-solar", [(FIRST, 1), (FIRST + 1, 2)])
+    chain.at(FIRST + 1).block(*readings, chain.reading("m-bio", FIRST + 1, 0, 3))
+    chain.at(FIRST + 50)
+    follow_up = chain.reading("m-bio", FIRST + 1, 0, 9)
+    (receipt,) = chain.block(follow_up)
+    assert not receipt.events[0].late, "one close per block: this interval waits for the next"
+    chain.block()
+    assert ring(chain, "m-bio", FIRST + 1) == [(FIRST + 1, 0, 9)]
+
+
+@pytest.mark.parametrize(
+    ("silent", "growth_wh", "code"),
+    [
+        (0, 100_001, "ok"),
+        (0, 100_002, "reading.rating"),
+        (1, 200_001, "ok"),
+        (1, 200_002, "reading.rating"),
+        (9, 1_000_001, "ok"),
+        (9, 1_000_002, "reading.rating"),
+    ],
+)
+def test_rating_covers_both_intervals_and_the_rounding(silent: int, growth_wh: int, code: str) -> None:
+    """400 kW over quarter hours are 100 kWh each; genesis registers count as read in the first interval."""
+    chain = Chain().at(FIRST + silent)
+    assert chain.run(chain.reading("m-solar", FIRST + silent, 0, growth_wh)) == code
+
+
+def test_many_readings_of_one_interval_do_not_add_up_to_more_than_the_rating() -> None:
+    chain = Chain()
+    readings = series(chain, "m-solar", [(FIRST, 60_000), (FIRST, 100_001), (FIRST, 100_002)])
+    assert codes(chain.block(*readings)) == ["ok", "ok", "reading.rating"]
+
+
+def test_rating_binds_the_import_register_too() -> None:
+    chain = Chain()
+    assert chain.run(chain.reading("m-campus", FIRST, 100_002, 0)) == "reading.rating"
+
+
+def test_carriers_cannot_spend_a_meters_budget() -> None:
+    chain = Chain(make_genesis(params=change(PARAMS, units_per_meter=2)))
+    first, second, third, future = series(chain, "m-solar", [(FIRST, 1), (FIRST, 2), (FIRST, 3), (FIRST + 9, 4)])
+    noise = [second, third] * 10
+    assert set(codes(chain.block(*noise))) == {"reading.gap"}
+    assert codes(chain.block(first, *[first] * 10, second, *[first, second] * 10, third)) == (
+        ["ok"]
+        + ["reading.duplicate"] * 10
+        + ["ok"]
+        + ["reading.replay", "reading.duplicate"] * 10
+        + ["budget.exceeded"]
+    )
+    chain.at(FIRST + 1)
+    assert codes(chain.block(third, *[future] * 10)) == ["ok"] + ["reading.future"] * 10
+
+
+def test_ring_keeps_thirty_five_days_of_one_slot() -> None:
+    chain = Chain()
+    for day in range(37):
+        interval = FIRST + day * SLOTS
+        chain.at(interval).block(chain.reading("m-solar", interval, 0, (day + 1) * 10))
+        chain.close(interval)
+    entries = ring(chain, "m-solar", FIRST)
+    assert entries == [(FIRST + day * SLOTS, 0, 10) for day in range(2, 37)]
+
+
+@given(
+    growth=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5_000)), min_size=1, max_size=7),
+    data=st.data(),
+)
+@settings(max_examples=60)
+def test_each_reading_counts_once_whatever_arrives_how_often(
+    growth: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """Any multiset of deliveries in any order, then one pass in order: everything is settled exactly once."""
+    chain = Chain()
+    steps, interval, register = [], FIRST, 0
+    for step, energy_wh in growth:
+        interval, register = interval + step, register + energy_wh
+        steps.append((interval, register))
+    readings = series(chain, "m-solar", steps)
+    noise = data.draw(st.lists(st.sampled_from(readings), max_size=20))
+    chain.at(interval)
+    accepted: list[int] = []
+    for envelope in [*noise, *readings]:
+        (receipt,) = chain.block(envelope)
+        if receipt.code == "ok":
+            accepted.append(envelope.body.sequence)
+    assert accepted == list(range(1, len(readings) + 1))
+    head = chain.head("m-solar")
+    assert (head.sequence, head.export_wh) == (len(readings), register)
+    chain.close(interval)
+    assert settled_wh(chain, "m-solar", range(FIRST, interval + 1)) == register
+
+
+@given(
+    readings=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 9_000), st.integers(0, 1_200_000)), min_size=1, max_size=8
+    )
+)
+@settings(max_examples=60)
+def test_late_or_not_no_energy_is_lost(readings: list[tuple[int, int, int]]) -> None:
+    """Readings at any delay: what settles is the register at the last reading that was on time."""
+    chain, interval, register, on_time = Chain(), FIRST, 0, 0
+    for step, energy_wh, delay_ms in readings:
+        interval, register = interval + step, register + energy_wh
+        (receipt,) = chain.at(interval, delay_ms).block(chain.reading("m-solar", interval, 0, register))
+        assert receipt.code == "ok"
+        if not receipt.events[0].late:
+            on_time = register
+    chain.close(interval + 1)
+    assert settled_wh(chain, "m-solar", range(FIRST, interval + 1)) == on_time
+    chain.at(interval + 3).block(chain.reading("m-solar", interval + 3, 0, register))
+    chain.close(interval + 3)
+    assert settled_wh(chain, "m-solar", range(FIRST, interval + 4)) == register
