@@ -59,14 +59,13 @@ class Reader(NamedTuple):
         if not isinstance(table, dict):
             raise self.error("value", path or "the document", "this must be a table", f"Write [{path}].")
         prefix = path + "." if path else ""
-        fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+        fields, hints = _shape(type_)
         for key in table:
             if key not in fields:
                 close = get_close_matches(key, fields, 1)
                 known = ", ".join(fields)
                 hint = f"Did you mean `{close[0]}`?" if close else f"Known here: {known}."
                 raise self.error("unknown-key", prefix + key, "there is no such key", hint)
-        hints = _hints(type_)
         values: Table = {}
         for name, field in fields.items():
             if name in table:
@@ -112,8 +111,8 @@ def plain(value: object, base64_fields: Collection[str] = (), name: str = "") ->
     match value:
         case msgspec.Struct():
             table = {
-                field.encode_name: plain(getattr(value, field.name), base64_fields, field.encode_name)
-                for field in msgspec.structs.fields(value)
+                name: plain(getattr(value, field.name), base64_fields, name)
+                for name, field in _shape(type(value))[0].items()
             }
             return {key: entry for key, entry in table.items() if entry is not None}
         case tuple() | list():
@@ -173,8 +172,10 @@ def _key(key: str) -> str:
 
 
 @cache
-def _hints(type_: type[msgspec.Struct]) -> dict[str, Any]:
-    return get_type_hints(type_, include_extras=True)
+def _shape(type_: type[msgspec.Struct]) -> tuple[dict[str, msgspec.structs.FieldInfo], dict[str, Any]]:
+    """Fields by their names in documents, and full type hints; both are slow to ask for."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
+    return fields, get_type_hints(type_, include_extras=True)
 
 
 def _entry(path: str, position: int, entry: object) -> str:
