@@ -54,7 +54,11 @@ class CatchUp:
 
     def behind(self) -> bool:
         """Whether a peer claims a higher executed height than ours, or nobody has said anything yet."""
-        return not self.plan.heights or self.plan.best_height() > self._ledger.height
+        return not self.plan.heights or self.best_height() > self._ledger.height
+
+    def best_height(self) -> int:
+        """Highest height that a credible peer claims."""
+        return self.plan.best_height(self._work.now.monotonic_ms)
 
     def ask(self) -> None:
         """Request blocks while peers are ahead."""

@@ -37,7 +37,7 @@ from node.effects import (
     Verify,
 )
 from node.errors import NodeError
-from node.execution import execute
+from node.execution import execute, unfinished
 from node.interfaces import Clock, Network, Signer
 from node.journal import Journal
 from node.replica import Replica
@@ -178,8 +178,8 @@ class Driver:
             case SignMessage(message):
                 self._sign(message)
             case Execute(block, certificate, envelopes):
-                execute(self.replica.ledger, block, certificate, envelopes)
-                self._inputs.append(Executed(block.header.height))
+                receipts = execute(self.replica.ledger, block, certificate, envelopes)
+                self._inputs.append(Executed(block.header.height, unfinished(block, receipts)))
             case Reply(request, results):
                 assert not self.journal.unsynced, "a transaction is called accepted before it is durable"
                 self._host.reply(request, results)

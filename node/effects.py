@@ -89,9 +89,14 @@ class OwnSigned(NamedTuple):
 
 
 class Executed(NamedTuple):
-    """Result of `Execute`: the ledger stands at this height now."""
+    """Result of `Execute`: the ledger stands at this height now.
+
+    `unfinished` are transactions of the block whose refusal left everything as it was (a gap in a lane): they stay
+    pending, because somebody was told that they are kept until they are final.
+    """
 
     height: int
+    unfinished: frozenset[bytes]
 
 
 class TimerFired(NamedTuple):

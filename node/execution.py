@@ -11,6 +11,13 @@ from contracts.state import State
 from node.ledger.ledger import Ledger
 
 
+def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
+    """Transactions of the block that may still succeed in a later one."""
+    return frozenset(
+        hash_ for hash_, receipt in zip(block.payload, receipts[1:], strict=True) if receipt.code in api.RESUBMITTABLE
+    )
+
+
 def execute(
     ledger: Ledger,
     block: Block,

@@ -83,8 +83,12 @@ from node.transactions import TransactionFlow
 from node.work import Work
 from zk.codec import Codec, Malformed, encode
 
-MAX_FUTURE = 1_024
-"""Messages kept for the next height while this one is being executed."""
+MAX_FUTURE = 256
+"""Messages of one peer kept for the next height while this one is being executed."""
+MAX_FUTURE_BYTES = 4 * 1024 * 1024
+"""Their encodings, of one peer together."""
+MAX_VERIFIED = 65_536
+"""Remembered good signatures of one height."""
 SEEN_LIMIT = 16_384
 """Remembered encodings of consensus messages; forgotten at every housekeeping, because what the machine could not
 use yet must be taken when it is sent again."""
@@ -118,7 +122,7 @@ class Replica:
         self._height_started_ms = 0
         self._woken_ms = -(10**9)
         self._build: BuildValue | None = None
-        self._future: dict[bytes, tuple[str, Message]] = {}
+        self._future: dict[str, dict[bytes, Message]] = {}
         self._seen: set[bytes] = set()
         self._verified: set[Triple] = set()
         self._verified_before: set[Triple] = set()
@@ -137,8 +141,8 @@ class Replica:
                 self._feed(Signed(message, now.ledger_ms))
             case TimerFired(timer):
                 self._timer(timer)
-            case Executed(height):
-                self._executed(height)
+            case Executed(height, unfinished):
+                self._executed(height, unfinished)
             case PeerConnected(peer):
                 self.work.peers.add(peer)
                 self.work.emit(Send(peer, Frame.STATUS, encode(self._status())))
@@ -231,12 +235,17 @@ class Replica:
             return
         height = message.certificate.height if isinstance(message, Commit) else message.height
         if height > self._context.height:
-            if height == self._context.height + 1 and len(self._future) < MAX_FUTURE:
-                self._future[body] = (peer, message)
+            if height == self._context.height + 1:
+                self._keep_for_later(peer, body, message)
             return
         if len(self._seen) < SEEN_LIMIT:
             self._seen.add(body)
         self._consensus_message(peer, message)
+
+    def _keep_for_later(self, peer: str, body: bytes, message: Message) -> None:
+        kept = self._future.setdefault(peer, {})
+        if len(kept) < MAX_FUTURE and sum(map(len, kept)) + len(body) <= MAX_FUTURE_BYTES:
+            kept[body] = message
 
     def _consensus_message(self, peer: str, message: Message) -> None:
         """Have the signatures that are not known yet checked, then hand the message to the machine."""
@@ -261,7 +270,8 @@ class Replica:
         if not all(valid):
             self.work.penalise(peer, "consensus.signature")
             return
-        self._verified.update(triples)
+        if len(self._verified) < MAX_VERIFIED:
+            self._verified.update(triples)
         match message:
             case Commit(_, Block(header=header) as block) if (
                 header.height == self._context.height and header.state_root != self.ledger.state_root
@@ -336,12 +346,13 @@ class Replica:
             self._executing = _Executing(block.payload, lanes)
             self.work.emit(Execute(block, certificate, envelopes))
 
-    def _executed(self, height: int) -> None:
+    def _executed(self, height: int, unfinished: frozenset[bytes]) -> None:
         """The ledger has a new height: clear what is final and open the next one."""
         done = self._executing
         assert done is not None and height == self.ledger.height
         self._executing = None
-        self.flow.height_done(done.payload, done.lanes)
+        final = tuple(hash_ for hash_ in done.payload if hash_ not in unfinished) if unfinished else done.payload
+        self.flow.height_done(final, done.lanes)
         self.work.emit(Checkpoint(height))
         self._context = height_context(self.ledger)
         self._awake = False
@@ -351,9 +362,10 @@ class Replica:
         self._verified_before, self._verified = self._verified, set()
         self._feed(StartHeight(self._context))
         waiting, self._future = self._future, {}
-        for body, (peer, message) in waiting.items():
-            self._seen.add(body)
-            self._consensus_message(peer, message)
+        for peer, messages in waiting.items():
+            self._seen.update(messages)
+            for message in messages.values():
+                self._consensus_message(peer, message)
         self._run_sync()
         self._consider_waking()
 

@@ -196,7 +196,7 @@ class Node:
     def status(self) -> dict[str, Any]:
         """Where this node stands, and why nothing happens if nothing does."""
         peers = self.peers()
-        behind = self._replica.catch_up.plan.best_height() - self.ledger.height
+        best = self._replica.catch_up.best_height()
         stalled_ms = self.clock.monotonic_ms() - self._stored_ms
         machine = self._replica.machine
         stuck = None
@@ -208,8 +208,8 @@ class Node:
             "height": self.ledger.height,
             "time_ms": self.clock.ledger_ms(),
             "state_root": self.ledger.state_root.hex(),
-            "syncing": behind > 1,
-            "best_peer_height": self._replica.catch_up.plan.best_height(),
+            "syncing": best > self.ledger.height + 1,
+            "best_peer_height": best,
             "consensus": open_height(machine),
             "stuck": stuck,
             "mempool": {

@@ -42,9 +42,11 @@ class BlockSync:
     _aside_until: dict[str, int] = field(default_factory=dict)
     _behind_since: int | None = None
 
-    def best_height(self) -> int:
-        """Highest executed height that any peer claims."""
-        return max(self.heights.values(), default=0)
+    def best_height(self, now_ms: int) -> int:
+        """Highest executed height that a peer claims, those set aside excepted."""
+        return max(
+            (height for peer, height in self.heights.items() if self._aside_until.get(peer, 0) <= now_ms), default=0
+        )
 
     def forget(self, peer: str) -> None:
         """The link to a peer is gone."""
@@ -59,7 +61,7 @@ class BlockSync:
 
     def behind(self, height: int, now_ms: int) -> bool:
         """True when peers are ahead of executed `height` by more than a decision under way explains."""
-        ahead = self.best_height() - height
+        ahead = self.best_height(now_ms) - height
         if ahead <= 0:
             self._behind_since = None
             return False
@@ -76,7 +78,7 @@ class BlockSync:
         for request in self.requests.values():
             covered.update(range(request.first, request.last + 1))
         planned = []
-        last_useful = min(self.best_height(), height + WINDOW)
+        last_useful = min(self.best_height(now_ms), height + WINDOW)
         first = height + 1
         for peer in sorted(self.heights, key=lambda name: (-self.heights[name], name)):
             if peer in self.requests or self._aside_until.get(peer, 0) > now_ms:
