@@ -1,0 +1,1 @@
+"""The RPC server over a real ledger in memory, spoken to over real sockets."""

@@ -1,0 +1,151 @@
+"""A one-process chain: real ledger, real contracts, four real keys that sign every block, no consensus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, VoteType, vote_sign_bytes
+from contracts import api
+from contracts.envelope import CODEC, Domains, Envelope
+from contracts.params import PactParams
+from contracts.receipts import Receipt
+from contracts.state import State
+from node.client import Client
+from node.execution import execute
+from node.ledger.ledger import Ledger
+from node.ledger.store import MemoryStore
+from node.proofs import genesis_set
+from node.rpc.server import RpcServer
+from node.service import Submission
+from tests.support.pact import START_MS, Speaker, genesis, key_of, meter
+from zk import ed25519, merkle
+from zk.codec import Malformed, encode
+from zk.hashing import ZERO_HASH
+
+METERS = (meter("solar-1", "solar", "source"), meter("campus-1", "campus"))
+PARAMS = PactParams(interval_ms=900_000, gate_lead_ms=300_000)
+INTERVAL = START_MS // PARAMS.interval_ms
+"""The interval that starts with the chain."""
+
+
+class Chain:
+    """Implements `NodeService`. Blocks are made when told, or right after each submission with `automatic`."""
+
+    def __init__(self, *, automatic: bool = True) -> None:
+        document = genesis(meters=METERS, params=PARAMS)
+        self.ledger = Ledger.open(MemoryStore(), document)
+        self.speaker = Speaker(self.ledger.chain_id)
+        self.automatic = automatic
+        self.time_ms = START_MS
+        self.submissions = 0
+        self._domains = Domains(self.ledger.chain_id)
+        self._pending: dict[bytes, tuple[bytes, Envelope]] = {}
+        self._grown = asyncio.Condition()
+
+    async def submit(self, envelopes: list[bytes]) -> list[Submission]:
+        self.submissions += 1
+        results = [self._admit(raw) for raw in envelopes]
+        if self.automatic:
+            await self.settle()
+        return results
+
+    def _admit(self, raw: bytes) -> Submission:
+        hash_ = self._domains.transaction_id(raw)
+        try:
+            envelope = CODEC.decode(raw)
+        except Malformed as error:
+            return Submission(hash_, error.code)
+        if not ed25519.verify(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature):
+            return Submission(hash_, "tx.signature")
+        context = api.BlockContext(
+            self.ledger.chain_id, self.ledger.height + 1, self.time_ms, self.ledger.genesis.params
+        )
+        code = api.admit(State(self.ledger), envelope, context)
+        if code == "ok":
+            self._pending[hash_] = (raw, envelope)
+        return Submission(hash_, code)
+
+    async def wait_height(self, height: int) -> None:
+        async with self._grown:
+            await self._grown.wait_for(lambda: self.ledger.height >= height)
+
+    async def wait_change(self, height: int) -> int:
+        await self.wait_height(height + 1)
+        return self.ledger.height
+
+    def now_ms(self) -> int:
+        return self.time_ms
+
+    def status(self) -> dict[str, Any]:
+        return {"chain_id": self.ledger.chain_id, "node": "solar", "height": self.ledger.height, "time_ms": self.time_ms}
+
+    def health(self) -> tuple[bool, str]:
+        return self.automatic, "Fine." if self.automatic else "No blocks are made."
+
+    def metrics(self) -> dict[str, float]:
+        return {"gridpact_height": self.ledger.height, 'gridpact_events_total{code="a"}': 2.0}
+
+    async def settle(self) -> None:
+        """A block with everything that waits, and the empty one that makes it provable."""
+        await self.produce()
+        await self.produce()
+
+    async def produce(self, time_ms: int | None = None) -> list[Receipt]:
+        """The next block with everything that waits."""
+        self.time_ms = max(self.time_ms + 1, time_ms or 0)
+        waiting, self._pending = self._pending, {}
+        block = self._block(list(waiting))
+        receipts = execute(self.ledger, block, self.certify(block.header), list(waiting.values()))
+        async with self._grown:
+            self._grown.notify_all()
+        return receipts
+
+    def _block(self, payload: list[bytes]) -> Block:
+        ledger, height = self.ledger, self.ledger.height + 1
+        set_hash = genesis_set(ledger.genesis).hash
+        parent = ledger.certificate(height - 1)
+        header = Header(
+            version=1,
+            chain_id=ledger.chain_id,
+            height=height,
+            parent_hash=ledger.block_id(height - 1),
+            time_ms=self.time_ms,
+            params_hash=ledger.genesis.params.hash(ledger.chain_id, encode(ledger.genesis.consensus)),
+            proposer="solar",
+            proposer_round=0,
+            set_hash=set_hash,
+            next_set_hash=set_hash,
+            last_certificate_hash=ZERO_HASH if parent is None else parent.hash(ledger.chain_id),
+            payload_root=merkle.root(payload),
+            state_root=ledger.state_root,
+            receipts_root=ledger.receipts_root,
+            evidence_root=merkle.EMPTY_ROOT,
+            beacon=b"",
+        )
+        return Block(header, tuple(payload), parent, ())
+
+    def certify(self, header: Header, seats: tuple[int, ...] = (0, 1, 3)) -> CommitCertificate:
+        """Precommits of these seats for `header`."""
+        validators = genesis_set(self.ledger.genesis)
+        signed = vote_sign_bytes(
+            self.ledger.chain_id, VoteType.PRECOMMIT, header.height, 0, header.id(), NO_ROUND
+        )
+        signatures = tuple(
+            (seat, key_of(f"{validators.seats[seat].id} node").sign(signed)) for seat in seats
+        )
+        return CommitCertificate(header.height, 0, header.id(), signatures)
+
+
+@asynccontextmanager
+async def serving(chain: Chain, **options: Any) -> AsyncIterator[Client]:
+    """A client of a server for `chain` on a free port."""
+    server = RpcServer(chain, "127.0.0.1", 0, **options)
+    url = await server.start()
+    try:
+        async with Client(url) as client:
+            yield client
+    finally:
+        await server.stop()
