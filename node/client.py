@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -109,9 +110,7 @@ class Client:
         try:
             return _RESULTS.decode(raw).results
         except msgspec.DecodeError as error:
-            raise RpcError(
-                "rpc.garbled", f"{self.base_url} answered a submission with garbage: {error}."
-            ) from None
+            raise RpcError("rpc.garbled", f"{self.base_url} answered a submission with garbage: {error}.") from None
 
     async def submit_one(self, envelope: bytes, wait: Wait = "final", timeout_ms: int = 30_000) -> Result:
         """Submit one envelope. Raises `RpcError`."""
@@ -158,7 +157,7 @@ class Client:
     async def query(self, kind: str, *arguments: str | int, **options: str | int) -> Document:
         """`/query/<kind>/<arguments>`: `{height, time_ms, data, proof?}`; options are `prove`, `height`,
         `sequence`."""
-        return await self.get("/".join(["/query", kind, *map(str, arguments)]), **options)
+        return await self.get("/".join(["/query", kind, *(quote(str(one), safe="") for one in arguments)]), **options)
 
     async def member(self, member: str, *, prove: bool = False) -> Document:
         """A member with balance and nonce lanes."""
@@ -287,6 +286,10 @@ class SyncClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections and the event loop."""
         self._runner.run(self.client.close())
         self._runner.close()
 

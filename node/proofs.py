@@ -96,9 +96,7 @@ class ReceiptBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="
     receipt_path: HexPath
 
 
-_TABLES: dict[bytes, Table[Any]] = {
-    table.prefix: table for table in vars(schema).values() if isinstance(table, Table)
-}
+_TABLES: dict[bytes, Table[Any]] = {table.prefix: table for table in vars(schema).values() if isinstance(table, Table)}
 
 AnyBundle = StateBundle | TransactionBundle | ReceiptBundle
 _DECODER = msgspec.json.Decoder(AnyBundle)
@@ -117,11 +115,8 @@ class Proven(NamedTuple):
 class Source(Protocol):
     """The part of the ledger that proofs are made from."""
 
-    @property
-    def chain_id(self) -> str: ...
-
-    @property
-    def genesis(self) -> Genesis: ...
+    chain_id: str
+    genesis: Genesis
 
     def header(self, height: int, /) -> Header | None: ...
 
@@ -137,6 +132,10 @@ class Source(Protocol):
 
     def prove_state(self, key: bytes, height: int, /) -> bytes: ...
 
+    def prove_transaction(self, height: int, index: int, /) -> list[bytes]: ...
+
+    def prove_receipt(self, height: int, index: int, /) -> list[bytes]: ...
+
 
 def genesis_set(genesis: Genesis) -> ValidatorSet:
     """The validators that genesis seats: the root of all trust."""
@@ -150,9 +149,7 @@ def state_bundle(source: Source, keys: list[bytes], height: int) -> Document:
     for key in keys:
         value = source.get_at(key, height)
         proof = source.prove_state(key, height)
-        entries.append(
-            {"key": key.hex(), "value": None if value is None else value.hex(), "proof": proof.hex()}
-        )
+        entries.append({"key": key.hex(), "value": None if value is None else value.hex(), "proof": proof.hex()})
     return {"kind": "state", **_anchor(source, height + 1), "entries": entries}
 
 
@@ -163,14 +160,13 @@ def transaction_bundle(source: Source, height: int, index: int) -> Document:
 
 def receipt_bundle(source: Source, height: int, index: int) -> Document:
     """Proof of a transaction and of what executing it left behind; needs header `height + 1`."""
-    leaves = [receipt.leaf() for receipt in source.receipts(height)]
     return {
         "kind": "receipt",
         **_anchor(source, height + 1),
         "block_header": render(source.header(height)),
         **_position(source, height, index),
-        "receipt": leaves[index + 1].hex(),
-        "receipt_path": render(merkle.path(leaves, index + 1)),
+        "receipt": source.receipts(height)[index + 1].leaf().hex(),
+        "receipt_path": render(source.prove_receipt(height, index + 1)),
     }
 
 
@@ -193,13 +189,11 @@ def _anchor(source: Source, height: int) -> Document:
 def _position(source: Source, height: int, index: int) -> Document:
     block = source.block(height)
     if block is None or index >= len(block.payload):
-        raise ProofError(
-            "proof.unknown", f"Block {height} has no transaction {index}.", "Check height and index."
-        )
+        raise ProofError("proof.unknown", f"Block {height} has no transaction {index}.", "Check height and index.")
     return {
         "envelope": source.transactions(height)[index].hex(),
         "index": index,
-        "path": render(merkle.path(block.payload, index)),
+        "path": render(source.prove_transaction(height, index)),
         "size": render(prove_size(block.payload)),
     }
 
@@ -210,9 +204,7 @@ def _position(source: Source, height: int, index: int) -> Document:
 def decode_bundle(raw: bytes) -> AnyBundle:
     """A bundle from JSON bytes. Raises `ProofError` (`proof.malformed`)."""
     if len(raw) > MAX_BUNDLE_BYTES:
-        raise ProofError(
-            "proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}."
-        )
+        raise ProofError("proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}.")
     try:
         bundle: AnyBundle = _DECODER.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -272,7 +264,7 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
     for entry in bundle.entries:
         key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
         name = _show(key)
-        if not ics23.verify(header.state_root, key, value, bytes.fromhex(entry.proof)):
+        if not _is_proven(header.state_root, key, value, bytes.fromhex(entry.proof)):
             raise ProofError("proof.path", f"The path does not lead from {name} to the header's state root.")
         (absent if value is None else present).append(name)
         records.append({"key": name, "value": None if value is None else read_record(key, value)})
@@ -283,6 +275,12 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
         f"committed by header {header.height}.",
         {**_common("state", header), "state_height": header.height - 1, "records": records},
     )
+
+
+def _is_proven(root: bytes, key: bytes, value: bytes | None, proof: bytes) -> bool:
+    if value is None:
+        return ics23.verify_non_membership(root, key, proof)
+    return ics23.verify_membership(root, key, value, proof)
 
 
 def _verify_transaction(bundle: TransactionBundle, header: Header) -> Proven:
@@ -308,9 +306,7 @@ def _verify_receipt(bundle: ReceiptBundle, header: Header) -> Proven:
     siblings = [bytes.fromhex(one) for one in bundle.receipt_path]
     # The clock's receipt comes before those of the transactions.
     if not merkle.verify(header.receipts_root, leaf, bundle.index + 1, total + 1, siblings):
-        raise ProofError(
-            "proof.path", "The path does not lead from the receipt to the next header's receipts root."
-        )
+        raise ProofError("proof.path", "The path does not lead from the receipt to the next header's receipts root.")
     receipt = msgspec.msgpack.decode(leaf, type=Receipt)
     return Proven(
         f"Transaction {identity.hex()} was executed in block {block_header.height} of {header.chain_id} "
@@ -340,9 +336,7 @@ def _located(bundle: TransactionBundle | ReceiptBundle, header: Header) -> tuple
         raise ProofError("proof.size", "The number of transactions in the block is not proven.")
     siblings = [bytes.fromhex(one) for one in bundle.path]
     if not merkle.verify(header.payload_root, identity, bundle.index, total, siblings):
-        raise ProofError(
-            "proof.path", "The path does not lead from the envelope to the header's payload root."
-        )
+        raise ProofError("proof.path", "The path does not lead from the envelope to the header's payload root.")
     return identity, total
 
 

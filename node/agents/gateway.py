@@ -154,12 +154,7 @@ def _on_ledger(result: Result) -> bool:
 def _hopeless(result: Result) -> bool:
     """The ledger has judged this reading and will judge it alike tomorrow."""
     settled = result.status in ("final", "refused")
-    return (
-        settled
-        and result.code != OK
-        and result.code not in (*RESUBMITTABLE, *ALREADY)
-        and _judged(result.code)
-    )
+    return settled and result.code != OK and result.code not in (*RESUBMITTABLE, *ALREADY) and _judged(result.code)
 
 
 def _judged(code: str) -> bool:

@@ -90,9 +90,7 @@ class Outbox:
         if any(waiting <= sequence for waiting in self.waiting):
             self._append(Final(sequence))
             self._apply(Final(sequence))
-        if self._size > COMPACT_BYTES and self._size > 4 * sum(
-            len(one.envelope) for one in self.waiting.values()
-        ):
+        if self._size > COMPACT_BYTES and self._size > 4 * sum(len(one.envelope) for one in self.waiting.values()):
             self.rewrite(self._final, list(self.waiting.values()))
 
     def rewrite(self, head: Head, waiting: list[Signed]) -> None:

@@ -49,9 +49,7 @@ def read_cursor(options: Mapping[str, str], height: int) -> Cursor:
         return Cursor(height, AFTER_ALL)
     match = _CURSOR.match(text)
     if match is None:
-        raise malformed(
-            f"{text[:40]!r} is not a cursor.", "Use the last cursor received, or 0.0 for everything."
-        )
+        raise malformed(f"{text[:40]!r} is not a cursor.", "Use the last cursor received, or 0.0 for everything.")
     cursor = Cursor(int(match[1]), int(match[2]))
     if cursor.height > height:
         raise Refusal(
@@ -96,14 +94,10 @@ class Events:
         topics = read_topics(request.query)
         cursor = read_cursor(request.query, self._ledger.height)
         if len(self._sockets) >= MAX_SUBSCRIBERS:
-            raise Refusal(
-                503, "events.full", f"{MAX_SUBSCRIBERS} subscribers are connected.", "Try another node."
-            )
+            raise Refusal(503, "events.full", f"{MAX_SUBSCRIBERS} subscribers are connected.", "Try another node.")
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request).ok:
-            raise Refusal(
-                426, "events.websocket", "Events are served over a websocket.", "Connect to ws://.../events."
-            )
+            raise Refusal(426, "events.websocket", "Events are served over a websocket.", "Connect to ws://.../events.")
         self._sockets.add(socket)
         follower: asyncio.Task[None] | None = None
         try:
@@ -137,9 +131,7 @@ class Events:
         key = (height, topic)
         frames = self._frames.get(key)
         if frames is None:
-            frames = [
-                (event, _text(f"{height}.{event}", topic, document)) for event, document in self._events(*key)
-            ]
+            frames = [(event, _text(f"{height}.{event}", topic, document)) for event, document in self._events(*key)]
             if len(self._frames) >= FRAME_CACHE:
                 del self._frames[next(iter(self._frames))]
             self._frames[key] = frames

@@ -107,9 +107,7 @@ class Queries:
     async def transaction(self, hash_: str, options: Mapping[str, str]) -> Document:
         """A decided transaction with its receipt."""
         if not _HASH.match(hash_):
-            raise malformed(
-                f"{hash_[:70]!r} is not a transaction hash.", "Give 64 hexadecimal digits, lower case."
-            )
+            raise malformed(f"{hash_[:70]!r} is not a transaction hash.", "Give 64 hexadecimal digits, lower case.")
         place = self._ledger.find_transaction(bytes.fromhex(hash_))
         if place is None:
             raise unknown("transaction", hash_, "It may still be waiting for a block, or have expired.")
@@ -146,18 +144,22 @@ class Queries:
             },
         }
         if prove:
-            try:
-                async with asyncio.timeout(PROOF_WAIT_S):
-                    await self._service.wait_height(height + 1)
-            except TimeoutError:
-                raise Refusal(
-                    503,
-                    "proof.not-yet",
-                    f"Header {height + 1}, which commits to the receipt, is not decided yet.",
-                    "Ask again in a moment; if the chain stands still, `gridpact status` says why.",
-                ) from None
+            await self._next_header(height)
             answer["proof"] = receipt_bundle(self._ledger, height, index)
         return answer
+
+    async def _next_header(self, height: int) -> None:
+        """Wait a little for the header that commits to what `height` did. Raises `Refusal`."""
+        try:
+            async with asyncio.timeout(PROOF_WAIT_S):
+                await self._service.wait_height(height + 1)
+        except TimeoutError:
+            raise Refusal(
+                503,
+                "proof.not-yet",
+                f"Header {height + 1}, which commits to block {height}'s results, is not decided yet.",
+                "Ask again in a moment; if the chain stands still, `gridpact status` says why.",
+            ) from None
 
     def _no_block(self, height: int) -> Refusal:
         return unknown("block", str(height), f"This node has blocks 1 to {self._ledger.height}.")
@@ -174,10 +176,8 @@ class Queries:
             case "bill", [_, _]:
                 pass
             case _:
-                raise Refusal(
-                    404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments."
-                )
-        view, prove = self._view(options)
+                raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
+        view, prove = await self._view(options)
         match kind, arguments:
             case "member", [member]:
                 data = self._member(view, identifier(member, "member"))
@@ -192,9 +192,7 @@ class Queries:
             case _:
                 data = self._bill(view, self._which(arguments[0]), identifier(arguments[1], "member"))
         if data is None and not prove:
-            raise unknown(
-                kind, "/".join(arguments), "Check the spelling; with prove=1 its absence is proven."
-            )
+            raise unknown(kind, "/".join(arguments), "Check the spelling; with prove=1 its absence is proven.")
         answer = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
         if prove:
             if len(view.keys) > MAX_ENTRIES:
@@ -207,24 +205,27 @@ class Queries:
             answer["proof"] = state_bundle(self._ledger, list(view.keys), view.height)
         return answer
 
-    def _view(self, options: Mapping[str, str]) -> tuple[View, bool]:
+    async def _view(self, options: Mapping[str, str]) -> tuple[View, bool]:
         prove = _prove(options)
-        newest = self._ledger.height - 1 if prove else self._ledger.height
-        if newest < 0:
-            raise Refusal(
-                503,
-                "proof.not-yet",
-                "No header is decided yet, so nothing is provable.",
-                "The first transaction makes the first block.",
-            )
-        height = number(options["height"], "height") if "height" in options else newest
+        newest = self._ledger.height
+        provable = newest - 1 if prove and newest else newest
+        height = number(options["height"], "height") if "height" in options else provable
         if height > newest:
             raise Refusal(
                 404,
-                "proof.not-yet" if prove else "rpc.unknown-block",
-                f"State after {height} is not {'provable' if prove else 'known'} yet; newest is {newest}.",
+                "rpc.unknown-block",
+                f"State after block {height} is not known yet; newest is {newest}.",
                 "Ask again in a moment, or leave the height out.",
             )
+        if height < self._ledger.oldest:
+            raise Refusal(
+                410,
+                "ledger.pruned",
+                f"State after height {height} is gone; the oldest kept is {self._ledger.oldest}.",
+                "Ask for a newer height. Blocks, transactions and receipts are kept for good.",
+            )
+        if height == self._ledger.height and prove:
+            await self._next_header(height)
         return View(self._service, height), prove
 
     def _which(self, text: str) -> int:
@@ -303,15 +304,11 @@ class Queries:
         meter = identifier(text, "meter")
         head = View(self._service, self._ledger.height).load(HEADS, meter)
         if head is None:
-            raise unknown(
-                "meter", meter, "`gridpact query member NAME` lists nothing of it; check the spelling."
-            )
+            raise unknown("meter", meter, "`gridpact query member NAME` lists nothing of it; check the spelling.")
         sequence = number(options["sequence"], "sequence", 2**32) if "sequence" in options else head.sequence
         place = self._ledger.find_reading(meter, sequence)
         if place is None:
-            raise unknown(
-                "reading", f"{sequence} of meter {meter}", f"Its newest has sequence {head.sequence}."
-            )
+            raise unknown("reading", f"{sequence} of meter {meter}", f"Its newest has sequence {head.sequence}.")
         answer = await self._placed(place, _prove(options))
         envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
         if isinstance(envelope, MeterEnvelope):

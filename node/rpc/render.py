@@ -113,6 +113,4 @@ def _lift(info: inspect.Type, document: Json, name: str) -> Any:
             return document
         case inspect.BoolType(), bool():
             return document
-    raise NotThisForm(
-        f"{name}: {type(document).__name__} is not the form of {type(info).__name__[:-4].lower()}"
-    )
+    raise NotThisForm(f"{name}: {type(document).__name__} is not the form of {type(info).__name__[:-4].lower()}")

@@ -57,9 +57,7 @@ class _Listener(web.Server):
 class RpcServer:
     """Serves `service` on `host`:`port` (0: any free one) until stopped."""
 
-    def __init__(
-        self, service: NodeService, host: str, port: int, *, idle_timeout_s: float = IDLE_TIMEOUT_S
-    ) -> None:
+    def __init__(self, service: NodeService, host: str, port: int, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
         self._service = service
         self._host = host
         self._port = port
@@ -167,9 +165,7 @@ class RpcServer:
         binary = request.content_type == MSGPACK
         if not binary and request.content_type != JSON:
             # Also keeps web pages from submitting through a visitor's browser: these types need a preflight.
-            raise Refusal(
-                415, "rpc.content-type", f"Send {JSON} or {MSGPACK}, not {request.content_type[:60]}."
-            )
+            raise Refusal(415, "rpc.content-type", f"Send {JSON} or {MSGPACK}, not {request.content_type[:60]}.")
         submission = read_submission(await self._body(request), binary=binary)
         return _answer(request, await submit(self._service, submission), binary=binary)
 
@@ -177,9 +173,7 @@ class RpcServer:
         """The whole body, within bounds of size, time and memory. Raises `Refusal`."""
         size = request.content_length
         if size is None:
-            raise Refusal(
-                411, "rpc.length", "The request has no Content-Length.", "Send the body in one piece."
-            )
+            raise Refusal(411, "rpc.length", "The request has no Content-Length.", "Send the body in one piece.")
         if size > MAX_BODY_BYTES:
             raise _too_large()
         if self._body_bytes + size > MAX_BODIES_BYTES:
@@ -189,9 +183,7 @@ class RpcServer:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 return await request.read()
         except TimeoutError:
-            raise Refusal(
-                408, "rpc.slow", f"The body took more than {BODY_TIMEOUT_S:.0f} s to arrive."
-            ) from None
+            raise Refusal(408, "rpc.slow", f"The body took more than {BODY_TIMEOUT_S:.0f} s to arrive.") from None
         except web.HTTPRequestEntityTooLarge:
             raise _too_large() from None
         except web.RequestPayloadError as error:
@@ -225,9 +217,7 @@ class RpcServer:
         return "\n".join(lines) + "\n"
 
 
-def _request(
-    message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
-) -> web.BaseRequest:
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from contracts.api import RESUBMITTABLE
 from contracts.codes import describe
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.receipts import OK, Receipt
@@ -22,7 +23,7 @@ from node.proofs import receipt_bundle
 from node.rpc.errors import Refusal, malformed
 from node.rpc.limits import DEFAULT_WAIT_MS, MAX_ENVELOPES, MAX_PROOFS, MAX_WAIT_MS
 from node.rpc.render import render
-from node.service import NodeService
+from node.service import NodeService, Submission
 from zk.codec import Malformed
 
 Wait = Literal["accepted", "final", "proof"]
@@ -81,23 +82,13 @@ async def submit(service: NodeService, request: BinarySubmission) -> dict[str, A
             f"{len(request.envelopes)} proofs in one request, where at most {MAX_PROOFS} are made.",
             "Submit in smaller batches, or wait for final and ask /tx/{hash}?prove=1 for what you need.",
         )
+    since = service.ledger.height
     submissions = await service.submit(request.envelopes)
-    waiting = request.wait != "accepted"
-    results: list[dict[str, Any]] = []
-    for hash_, code in submissions:
-        if code == OK:
-            results.append({"hash": hash_, "status": "accepted", "code": OK})
-        elif (place := service.ledger.find_transaction(hash_)) is not None:
-            # Sent again after it was final: at-least-once senders want to hear that, not a refusal.
-            results.append(
-                {"hash": hash_, "status": "final", "code": OK, "height": place[0], "index": place[1]}
-            )
-            waiting = True
-        else:
-            results.append({"hash": hash_, **_refused(code)})
-    if waiting:
-        await _Waiting(service, request, results).run()
-    return {"results": results}
+    if request.wait == "accepted" and all(code == OK for _, code in submissions):
+        return {"results": [{"hash": hash_, "status": "accepted", "code": OK} for hash_, _ in submissions]}
+    waiting = _Waiting(service, request, submissions, since)
+    await waiting.run()
+    return {"results": waiting.results}
 
 
 def _refused(code: str) -> dict[str, Any]:
@@ -105,21 +96,31 @@ def _refused(code: str) -> dict[str, Any]:
     return {"status": "refused", "code": code, "message": message, "hint": hint}
 
 
+def _final(place: tuple[int, int]) -> dict[str, Any]:
+    return {"status": "final", "height": place[0], "index": place[1]}
+
+
 class _Waiting:
-    """Turns accepted results into final ones in place, until the request's time is up."""
+    """Follows one submission until it is as far as was asked, or its time is up."""
 
     def __init__(
-        self, service: NodeService, request: BinarySubmission, results: list[dict[str, Any]]
+        self,
+        service: NodeService,
+        request: BinarySubmission,
+        submissions: list[Submission],
+        since: int,
     ) -> None:
         self._service = service
         self._ledger = service.ledger
         self._request = request
-        self._results = results
+        self._since = since
+        """Height before submission: what was decided up to here and may be decided again does not count."""
         self._receipts: dict[int, list[Receipt]] = {}
+        self.results = [self._first(hash_, code) for hash_, code in submissions]
         # An envelope may be twice in one request.
         self._pending: dict[bytes, list[dict[str, Any]]] = {}
         self._expiry: dict[bytes, int] = {}
-        for result, raw in zip(results, request.envelopes, strict=True):
+        for result, raw in zip(self.results, request.envelopes, strict=True):
             if result["status"] == "accepted":
                 self._pending.setdefault(result["hash"], []).append(result)
                 self._expiry[result["hash"]] = _expiry(raw)
@@ -130,9 +131,7 @@ class _Waiting:
                 if self._request.wait != "accepted":
                     await self._finality()
                 if self._request.wait == "proof":
-                    await self._service.wait_height(
-                        1 + max((one["height"] for one in self._final()), default=-1)
-                    )
+                    await self._service.wait_height(1 + max((one["height"] for one in self._final()), default=-1))
         except TimeoutError:
             self._give_up()
         for result in self._final():
@@ -144,13 +143,33 @@ class _Waiting:
                 # One bundle may take milliseconds in a full block; let consensus in between.
                 await asyncio.sleep(0)
 
+    def _first(self, hash_: bytes, code: str) -> dict[str, Any]:
+        """The result right after submission."""
+        if code == OK:
+            return {"hash": hash_, "status": "accepted", "code": OK}
+        place = self._decided(hash_)
+        # Sent again after it was final: at-least-once senders want to hear that, not a refusal.
+        return {"hash": hash_, **(_refused(code) if place is None else _final(place))}
+
+    def _decided(self, hash_: bytes) -> tuple[int, int] | None:
+        """Where this transaction has its final outcome."""
+        place = self._ledger.find_transaction(hash_)
+        if place is None or place[0] > self._since or self._receipt(*place).code not in RESUBMITTABLE:
+            return place
+        return None
+
+    def _receipt(self, height: int, index: int) -> Receipt:
+        if height not in self._receipts:
+            self._receipts[height] = self._ledger.receipts(height)
+        return self._receipts[height][index + 1]
+
     async def _finality(self) -> None:
         while True:
             height = self._ledger.height
             for hash_ in list(self._pending):
-                place = self._ledger.find_transaction(hash_)
+                place = self._decided(hash_)
                 if place is not None:
-                    outcome = {"status": "final", "height": place[0], "index": place[1]}
+                    outcome = _final(place)
                 elif self._expiry[hash_] <= height:
                     outcome = _refused("tx.expired")
                 else:
@@ -170,13 +189,10 @@ class _Waiting:
             )
 
     def _final(self) -> Iterable[dict[str, Any]]:
-        return (result for result in self._results if result["status"] == "final")
+        return (result for result in self.results if result["status"] == "final")
 
     def _add_receipt(self, result: dict[str, Any]) -> None:
-        height = result["height"]
-        if height not in self._receipts:
-            self._receipts[height] = self._ledger.receipts(height)
-        receipt = self._receipts[height][result["index"] + 1]
+        receipt = self._receipt(result["height"], result["index"])
         result["code"] = receipt.code
         result["receipt"] = render(receipt)
         if receipt.code != OK:
