@@ -109,7 +109,8 @@ def _write_all(descriptor: int, data: bytes | bytearray) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -123,9 +124,7 @@ class RealAppendFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with _reported(path):
-            self._descriptor = os.open(
-                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE
-            )
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
             self._size = os.fstat(self._descriptor).st_size
         self._broken = False
 
@@ -159,9 +158,7 @@ class RealAppendFile:
 
     def _check(self) -> None:
         if self._broken:
-            raise NodeError(
-                "disk.failed", f"{self._path} accepts no more writes.", "Check the disk, then restart."
-            )
+            raise NodeError("disk.failed", f"{self._path} accepts no more writes.", "Check the disk, then restart.")
 
 
 class RealLock:
@@ -180,9 +177,7 @@ class RealLock:
 
 
 def _locked(path: Path) -> NodeError:
-    return NodeError(
-        "disk.locked", f"{path} is in use by another process.", "Stop the other node of this home first."
-    )
+    return NodeError("disk.locked", f"{path} is in use by another process.", "Stop the other node of this home first.")
 
 
 class RealDisk:
@@ -191,7 +186,7 @@ class RealDisk:
     def make_directory(self, path: Path) -> None:
         with _reported(path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def list(self, directory: Path) -> list[str]:
         if not directory.is_dir():
@@ -211,7 +206,7 @@ class RealDisk:
         file = RealAppendFile(path)
         if created:
             with _reported(path):
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
         return file
 
     def overwrite(self, path: Path, offset: int, data: bytes) -> None:
@@ -229,9 +224,7 @@ class RealDisk:
         temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         with _reported(path):
             try:
-                descriptor = os.open(
-                    temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_MODE
-                )
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_MODE)
                 try:
                     _write_all(descriptor, data)
                     os.fdatasync(descriptor)
@@ -241,12 +234,12 @@ class RealDisk:
                 temporary.unlink(missing_ok=True)
                 raise
             temporary.rename(path)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def rename(self, source: Path, target: Path) -> None:
         with _reported(source):
             source.rename(target)
-            _sync_directory(target.parent)
+            sync_directory(target.parent)
 
     def truncate(self, path: Path, size: int) -> None:
         with _reported(path):
@@ -260,7 +253,7 @@ class RealDisk:
     def remove(self, path: Path) -> None:
         with _reported(path):
             path.unlink()
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def lock(self, path: Path) -> Lock:
         return RealLock(path)

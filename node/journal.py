@@ -79,8 +79,7 @@ class Damage(NamedTuple):
 class JournalCorrupt(NodeError):
     """Durable records are unreadable, in `file` at `offset`."""
 
-    def __init__(self, file: Path, offset: int, reason: str) -> None:
-        home = file.parent.parent.parent
+    def __init__(self, file: Path, offset: int, reason: str, home: Path) -> None:
         super().__init__(
             "journal.corrupt",
             f"{file} is damaged at byte {offset}: {reason}.",
@@ -207,11 +206,14 @@ class Journal:
     again.
     """
 
-    def __init__(self, directory: Path, disk: Disk, chain_id: str) -> None:
+    def __init__(self, directory: Path, disk: Disk, chain_id: str, home: Path | None = None) -> None:
         """Open the journal in `directory` (an empty one becomes a new journal): check every record, cut off a
-        torn tail (`torn_tail` then says what). Raises `JournalCorrupt`, NodeError `disk.*`.
+        torn tail (`torn_tail` then says what). `home` is named in hints; by default two levels up.
+
+        Raises `JournalCorrupt`, NodeError `disk.*`.
         """
         self.directory = directory
+        self._home = home or directory.parent.parent
         self.torn_tail: TornTail | None = None
         self.syncs = 0
         """How often the medium was waited for since open."""
@@ -231,7 +233,7 @@ class Journal:
         marked = True
         for position, number in enumerate(numbers):
             if number != numbers[0] + position:
-                raise JournalCorrupt(self._path(numbers[0] + position), 0, "the segment is missing")
+                raise self._corrupt(numbers[0] + position, 0, "the segment is missing")
             marked = self._check(number, last=number == numbers[-1])
         self._active = numbers[-1] if numbers else 1
         if not numbers:
@@ -241,9 +243,9 @@ class Journal:
             self._settle()
 
     @classmethod
-    def open(cls, directory: Path, disk: Disk, chain_id: str) -> Journal:
-        """The journal in `directory`, ready to replay and to append; errors as in the constructor."""
-        return cls(directory, disk, chain_id)
+    def open(cls, directory: Path, disk: Disk, chain_id: str, home: Path | None = None) -> Journal:
+        """The journal in `directory`, ready to replay and to append; as the constructor."""
+        return cls(directory, disk, chain_id, home)
 
     @property
     def unsynced(self) -> int:
@@ -313,6 +315,9 @@ class Journal:
         self.sync()
         self._file.close()
 
+    def _corrupt(self, number: int, offset: int, reason: str) -> JournalCorrupt:
+        return JournalCorrupt(self._path(number), offset, reason, self._home)
+
     def _path(self, number: int) -> Path:
         return self.directory / segment_name(number)
 
@@ -325,7 +330,7 @@ class Journal:
             pass
         if scan.damage is not None:
             if scan.damage.durable or not last:
-                raise JournalCorrupt(path, scan.damage.offset, scan.damage.reason)
+                raise self._corrupt(number, scan.damage.offset, scan.damage.reason)
             self.torn_tail = TornTail(path, scan.end, len(raw) - scan.end)
             self._disk.truncate(path, scan.end)
         self._sizes[number] = scan.end
@@ -408,9 +413,7 @@ def repair(directory: Path, disk: Disk, chain_id: str | None = None) -> Repair:
     for position, number in enumerate(numbers):
         path = directory / segment_name(number)
         if number != numbers[0] + position:
-            return _move_aside(
-                directory, disk, numbers[position:], 0, kept, "the segment before it is missing"
-            )
+            return _move_aside(directory, disk, numbers[position:], 0, kept, "the segment before it is missing")
         scan = Scan(disk.read(path), number, chain_id)
         kept += sum(1 for _ in scan)
         chain_id = scan.chain_id
@@ -420,9 +423,7 @@ def repair(directory: Path, disk: Disk, chain_id: str | None = None) -> Repair:
     return Repair(kept, (), (f"{directory} is sound: {kept} records. Nothing was changed.",))
 
 
-def _move_aside(
-    directory: Path, disk: Disk, numbers: list[int], offset: int, kept: int, reason: str
-) -> Repair:
+def _move_aside(directory: Path, disk: Disk, numbers: list[int], offset: int, kept: int, reason: str) -> Repair:
     """Move away the segments `numbers`, of the first one only what starts at `offset`.
 
     From the last to the first, and the damaged place last of all, so that an interrupted repair is still seen

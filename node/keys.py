@@ -57,9 +57,10 @@ class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     format: Literal["gridpact-key-1"]
     kind: Kind
     public_key: str
-    secret: str
     checksum: str
-    devnet: bool = False
+    devnet: bool
+    seed: str = ""
+    ciphertext: str = ""
     kdf: Kdf | None = None
     salt: str = ""
     nonce: str = ""
@@ -104,7 +105,7 @@ def write_key(path: Path, key: Key, passphrase: str | None, disk: Disk, kdf: Kdf
     if passphrase is None:
         if not key.devnet:
             raise _passphrase_missing()
-        file = _KeyFile(FORMAT, key.kind, key.public_key.hex(), key.seed.hex(), "", devnet=True)
+        file = _KeyFile(FORMAT, key.kind, key.public_key.hex(), "", True, seed=key.seed.hex())
     else:
         if len(passphrase) < MIN_PASSPHRASE_CHARACTERS:
             raise NodeError(
@@ -116,7 +117,15 @@ def write_key(path: Path, key: Key, passphrase: str | None, disk: Disk, kdf: Kdf
         salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
         sealed = _cipher(passphrase, salt, kdf).encrypt(nonce, key.seed, _bound_to(key.kind, key.public_key))
         file = _KeyFile(
-            FORMAT, key.kind, key.public_key.hex(), sealed.hex(), "", key.devnet, kdf, salt.hex(), nonce.hex()
+            FORMAT,
+            key.kind,
+            key.public_key.hex(),
+            "",
+            key.devnet,
+            ciphertext=sealed.hex(),
+            kdf=kdf,
+            salt=salt.hex(),
+            nonce=nonce.hex(),
         )
     file = msgspec.structs.replace(file, checksum=file.sum())
     disk.replace(path, msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
@@ -130,21 +139,18 @@ def read_key(path: Path, kind: Kind, passphrase: Callable[[], str]) -> Key:
     """
     file = _read_file(path)
     if file.kind != kind:
-        raise NodeError(
-            "key.kind", f"{path} holds a {file.kind} key, not a {kind} key.", "Name the right file."
-        )
+        raise NodeError("key.kind", f"{path} holds a {file.kind} key, not a {kind} key.", "Name the right file.")
     try:
-        public_key, secret = bytes.fromhex(file.public_key), bytes.fromhex(file.secret)
-        salt, nonce = bytes.fromhex(file.salt), bytes.fromhex(file.nonce)
+        public_key, salt, nonce = (bytes.fromhex(text) for text in (file.public_key, file.salt, file.nonce))
+        seed, ciphertext = bytes.fromhex(file.seed), bytes.fromhex(file.ciphertext)
     except ValueError as error:
         raise _malformed(path, str(error)) from None
     if file.kdf is None:
         if not file.devnet:
             raise _malformed(path, "a plain key that is not marked as a devnet key")
-        seed = secret
     else:
         try:
-            seed = _cipher(passphrase(), salt, file.kdf).decrypt(nonce, secret, _bound_to(kind, public_key))
+            seed = _cipher(passphrase(), salt, file.kdf).decrypt(nonce, ciphertext, _bound_to(kind, public_key))
         except InvalidTag:
             raise NodeError(
                 "key.wrong-passphrase",
@@ -154,7 +160,7 @@ def read_key(path: Path, kind: Kind, passphrase: Callable[[], str]) -> Key:
         except ValueError as error:
             raise _malformed(path, str(error)) from None
     if len(seed) != SEED_BYTES:
-        raise _malformed(path, f"a secret of {len(seed)} bytes, where {SEED_BYTES} are right")
+        raise _malformed(path, f"a seed of {len(seed)} bytes, where {SEED_BYTES} are right")
     key = Key(file.kind, seed, file.devnet)
     if key.public_key != public_key:
         raise _corrupt(path)
@@ -164,6 +170,14 @@ def read_key(path: Path, kind: Kind, passphrase: Callable[[], str]) -> Key:
 def is_encrypted(path: Path) -> bool:
     """Whether `read_key` will ask for a passphrase. Raises like it."""
     return _read_file(path).kdf is not None
+
+
+def read_public_key(path: Path) -> bytes:
+    """The public half alone, without a passphrase; what the file says is not proven. Raises like `read_key`."""
+    try:
+        return bytes.fromhex(_read_file(path).public_key)
+    except ValueError as error:
+        raise _malformed(path, str(error)) from None
 
 
 def refuse_devnet_keys(keys: Iterable[Key], genesis: Genesis) -> None:
@@ -267,9 +281,7 @@ def _malformed(path: Path, reason: str) -> NodeError:
 
 
 def _corrupt(path: Path) -> NodeError:
-    return NodeError(
-        "key.corrupt", f"{path} is damaged: its checksum does not match.", "Put back a copy of the file."
-    )
+    return NodeError("key.corrupt", f"{path} is damaged: its checksum does not match.", "Put back a copy of the file.")
 
 
 def _passphrase_missing() -> NodeError:

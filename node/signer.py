@@ -19,7 +19,7 @@ from zlib import crc32
 import msgspec
 
 from consensus.messages import Proposal, Vote, VoteType
-from node.disk import Disk
+from node.disk import Disk, Lock
 from node.errors import NodeError
 from zk.ed25519 import SIGNATURE_BYTES, SigningKey
 from zk.hashing import ZERO_HASH, sha256
@@ -149,9 +149,7 @@ class _Signer:
         """The node has caught up and seen `height` decided: from now on sign, only above it."""
         if self._state.restored:
             floor = max(self._state.high, Position(height, 2**31 - 1, PRECOMMIT))
-            self._advance(
-                self._state._replace(restored=False, high=floor, signed=(_NOTHING, _NOTHING, _NOTHING))
-            )
+            self._advance(self._state._replace(restored=False, high=floor, signed=(_NOTHING, _NOTHING, _NOTHING)))
 
     def _advance(self, state: SignState) -> None:
         state = state._replace(sequence=self._state.sequence + 1)
@@ -189,14 +187,7 @@ class FileSigner(_Signer):
         """Open an existing state. Raises NodeError `signer.missing`, `signer.corrupt`, `signer.key`,
         `disk.*`.
         """
-        try:
-            self._lock = disk.lock(path)
-        except FileNotFoundError:
-            raise NodeError(
-                "signer.missing",
-                f"{path} is missing: what this key has signed is not known.",
-                "Put it back, or run `gridpact restore`. Never start a second node with this key.",
-            ) from None
+        self._lock = _lock(path, disk)
         self._path = path
         self._disk = disk
         try:
@@ -222,12 +213,32 @@ class FileSigner(_Signer):
             raise NodeError("signer.exists", f"{path} exists.", "A signing state is never replaced.")
         disk.replace(path, _encode_half(blank(public_key, restored)) * 2)
 
+    @staticmethod
+    def mark(path: Path, disk: Disk) -> None:
+        """`mark_restored` without the key, for whoever holds the lock. Raises NodeError `signer.corrupt`,
+        `disk.*`.
+        """
+        state = _load(path, disk)
+        state = state._replace(restored=True, sequence=state.sequence + 1)
+        disk.overwrite(path, _HALF * (state.sequence % 2), _encode_half(state))
+
     def close(self) -> None:
         """Let another signer open the file."""
         self._lock.release()
 
     def _store(self, state: SignState) -> None:
         self._disk.overwrite(self._path, _HALF * (state.sequence % 2), _encode_half(state))
+
+
+def _lock(path: Path, disk: Disk) -> Lock:
+    try:
+        return disk.lock(path)
+    except FileNotFoundError:
+        raise NodeError(
+            "signer.missing",
+            f"{path} is missing: what this key has signed is not known.",
+            "Put it back, or run `gridpact restore`. Never start a second node with this key.",
+        ) from None
 
 
 def _encode_half(state: SignState) -> bytes:
