@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from enum import IntEnum
 from typing import Protocol, cast
 
@@ -101,14 +102,12 @@ class Link(asyncio.BufferedProtocol):
         self._opened = self._heard = self._pinged = self._loop.time()
         self._partial_since: float | None = None
         self._token = 0
-        self._ping_out = False
+        self._asked: float | None = None
 
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast(
-            asyncio.Transport, transport
-        )  # uvloop's is one by duck typing only
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one by duck typing only
         transport.set_write_buffer_limits(high=SLICE_BYTES, low=SLICE_BYTES // 4)
         wire = transport.get_extra_info("socket")
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -284,7 +283,7 @@ class Link(asyncio.BufferedProtocol):
         peer = self.peer
         assert peer is not None
         self._pinged = now
-        self._ping_out = True
+        self._asked = time.monotonic()  # the loop's own time only ticks once per turn
         self._token = (self._token + 1) % 2**32
         self._queue(peer, Frame.PING, encode(Ping(self._token)))
 
@@ -296,9 +295,9 @@ class Link(asyncio.BufferedProtocol):
         assert isinstance(ping, Ping)
         if frame is Frame.PING:
             self._queue(peer, Frame.PONG, body)
-        elif self._ping_out and ping.token == self._token:
-            self._ping_out = False
-            peer.rtt_us = int((self._heard - self._pinged) * 1_000_000)
+        elif self._asked is not None and ping.token == self._token:
+            peer.rtt_us = int((time.monotonic() - self._asked) * 1_000_000)
+            self._asked = None
 
     def _queue(self, peer: Peer, frame: Frame, body: bytes) -> None:
         if peer.blocked:

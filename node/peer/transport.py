@@ -72,9 +72,7 @@ class Transport:
         self.settings = settings or Settings()
         every = self.settings.limits
         self.accept_hello: Accepted = accepted({Frame.HELLO: every[Frame.HELLO]})
-        self.accept_all: Accepted = accepted(
-            {frame: every[frame] for frame in every if frame is not Frame.HELLO}
-        )
+        self.accept_all: Accepted = accepted({frame: every[frame] for frame in every if frame is not Frame.HELLO})
         self.refusals: Counter[Reason] = Counter()
         """Connections refused or ended, by reason, those of unknown origin included."""
         self._identity = identity
@@ -84,7 +82,7 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._peers: dict[str, Peer] = {}
         self._by_certificate: dict[bytes, Peer] = {}
-        self._contexts: Contexts = contexts(identity, ())
+        self._contexts: Contexts
         self._links: dict[Link, None] = {}
         self._pending: dict[Link, None] = {}
         self._dials: dict[str, asyncio.Task[None]] = {}
@@ -158,9 +156,7 @@ class Transport:
 
     def _push(self, peer: Peer, link: Link, frame: Frame, data: bytes) -> None:
         limit = self.settings.limits[frame]
-        assert len(data) <= limit.body_bytes + HEADER_BYTES, (
-            "an own frame above its limit would cost the link"
-        )
+        assert len(data) <= limit.body_bytes + HEADER_BYTES, "an own frame above its limit would cost the link"
         if not peer.queue.push(limit.priority, data) and limit.priority is Priority.CONSENSUS:
             # Consensus messages must not be lost one by one; a fresh link makes both sides resync.
             link.close_soon(Reason.QUEUE_FULL)
@@ -317,9 +313,7 @@ class Transport:
             sha256(self._identity.certificate),
             sha256(peer.record.certificate),
         )
-        return encode(
-            Hello(self._chain_id, PROTOCOL_VERSION, self._identity.node, self._identity.sign_hello(signed))
-        )
+        return encode(Hello(self._chain_id, PROTOCOL_VERSION, self._identity.node, self._identity.sign_hello(signed)))
 
     def check_hello(self, peer: Peer, body: bytes) -> None:
         """Raises Refused unless `body` is a hello by `peer`, for us, on this chain, in this version."""

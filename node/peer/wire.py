@@ -73,9 +73,7 @@ LIMITS: dict[Frame, Limit] = {
     Frame.BLOCK_RESPONSE: Limit(16 * 1024 * 1024, 50, 64 * 1024 * 1024, Priority.SYNC),
     Frame.TRANSACTION_REQUEST: Limit(34 * MAX_PAYLOAD + 64, 50, 4 * 1024 * 1024, Priority.SYNC),
     Frame.TRANSACTION_RESPONSE: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 100, 64 * 1024 * 1024, Priority.SYNC),
-    Frame.TRANSACTIONS: Limit(
-        BATCH_BYTES + MAX_ENVELOPE_BYTES, 1000, 32 * 1024 * 1024, Priority.TRANSACTIONS
-    ),
+    Frame.TRANSACTIONS: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 1000, 32 * 1024 * 1024, Priority.TRANSACTIONS),
     Frame.PING: Limit(16, 10, 1024, Priority.CONSENSUS),
     Frame.PONG: Limit(16, 10, 1024, Priority.CONSENSUS),
 }

@@ -58,9 +58,10 @@ def node(name: str, *, not_after: int = 2100, authority: bool = False, issuer: s
     signer = sha256(f"tls {issuer}".encode()) if issuer else seed
     # Equal subjects on purpose: nothing may depend on the name that a certificate carries.
     title = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "node")])
+    own = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "child")]) if issuer else title
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(title)
+        .subject_name(own)
         .issuer_name(title)
         .public_key(Ed25519PrivateKey.from_private_bytes(seed).public_key())
         .serial_number(1)
