@@ -42,6 +42,7 @@ __all__ = [
     "apply",
     "earliest_deadline_ms",
     "genesis_records",
+    "next_position",
     "open_block",
     "seats",
     "units",
@@ -121,9 +122,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     utility = min((member.id for member in genesis.members if "utility" in member.roles), default=None)
     if utility is not None:
         records[UTILITY] = encode(Utility(utility))
-    site = sorted(
-        (meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters
-    )
+    site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)
     records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
     return records
 
@@ -210,6 +209,17 @@ def admit(state: State, envelope: Envelope, context: BlockContext) -> str:
     if used + units(envelope) > context.params.units_per_key:
         return "budget.exceeded"
     return OK
+
+
+def next_position(state: State, speaker: str, public_key: bytes) -> int:
+    """Nonce that this key of a member needs next, or sequence of a meter (empty key). 0 for the unknown."""
+    if not public_key:
+        head = state.load(HEADS, HEADS.prefix + speaker.encode())
+        return 0 if head is None else head.sequence + 1
+    member = state.load(MEMBERS, MEMBERS.prefix + speaker.encode())
+    account = state.load(ACCOUNTS, ACCOUNTS.prefix + speaker.encode())
+    number = None if member is None else _lane(member, public_key)
+    return 0 if account is None or number is None else account.lanes[number].next_nonce
 
 
 def _lane(member: Member, public_key: bytes) -> int | None:

@@ -92,9 +92,7 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
     params = context.params
     grid = _grid(state, params, interval)
     supplies = [
-        dispatch.Supply(
-            entry.member, entry.meter, block.price_nano_per_wh, entry.factor_ug_per_wh, block.energy_wh
-        )
+        dispatch.Supply(entry.member, entry.meter, block.price_nano_per_wh, entry.factor_ug_per_wh, block.energy_wh)
         for entry in offers
         for block in entry.blocks
     ]
@@ -102,10 +100,7 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
         dispatch.Market(
             round_id(context.chain_id, interval),
             supplies,
-            [
-                dispatch.Demand(need.member, need.energy_wh, need.limit_nano_per_wh, need.tier)
-                for need in needs
-            ],
+            [dispatch.Demand(need.member, need.energy_wh, need.limit_nano_per_wh, need.tier) for need in needs],
             grid,
             params.offer_cap_nano_per_wh,
             params.scarcity_price_nano_per_wh,
@@ -196,9 +191,7 @@ class _Share:
         self.offer: int | None = None
 
 
-def _orders(
-    interval: int, needs: list[NeedEntry], offers: list[OfferEntry], result: dispatch.Dispatch
-) -> list[Order]:
+def _orders(interval: int, needs: list[NeedEntry], offers: list[OfferEntry], result: dispatch.Dispatch) -> list[Order]:
     """One order per member, ascending; each covers all its needs and meters."""
     shares: dict[str, _Share] = {}
     for need, served_wh in zip(needs, result.served_wh, strict=True):

@@ -22,12 +22,8 @@ CODES: dict[str, Code] = {
     "codec.malformed": Code(
         "The bytes are not an envelope.", "Encode as typed MessagePack, integers inside their bounds."
     ),
-    "codec.non-canonical": Code(
-        "The encoding is not canonical.", "Use the shortest MessagePack form of every value."
-    ),
-    "tx.wrong-chain": Code(
-        "The envelope is for another chain.", "Use the chain id that `gridpact status` shows."
-    ),
+    "codec.non-canonical": Code("The encoding is not canonical.", "Use the shortest MessagePack form of every value."),
+    "tx.wrong-chain": Code("The envelope is for another chain.", "Use the chain id that `gridpact status` shows."),
     "tx.signature": Code(
         "The signature does not cover the envelope.",
         "Sign with the key whose public half is in the envelope.",
@@ -42,9 +38,7 @@ CODES: dict[str, Code] = {
     "key.unknown": Code(
         "The public key is not registered with the sender.", "Sign with one of the member's account keys."
     ),
-    "key.scope": Code(
-        "The key may not call this contract.", "Sign with a key whose scope is `all` or this contract."
-    ),
+    "key.scope": Code("The key may not call this contract.", "Sign with a key whose scope is `all` or this contract."),
     "budget.exceeded": Code(
         "The key or meter has used its unit budget of this interval.", "Send again in the next interval."
     ),
@@ -55,19 +49,13 @@ CODES: dict[str, Code] = {
     # Metering
     "meter.unknown": Code("No meter has this id.", "Use a meter of this chain."),
     "meter.key": Code("The key is not the meter's.", "Sign readings with the meter's registered key."),
-    "reading.committed": Code(
-        "Committed readings are not accepted by this rule set.", "Send a plain reading."
-    ),
+    "reading.committed": Code("Committed readings are not accepted by this rule set.", "Send a plain reading."),
     "reading.gap": Code(
         "Readings before this one are missing.",
         "Send the missing sequences; then this reading may be sent again as it is.",
     ),
-    "reading.replay": Code(
-        "The sequence was used by an earlier reading.", "Continue after the head of the meter."
-    ),
-    "reading.duplicate": Code(
-        "This very reading is on the ledger already.", "Nothing to do: it counts once."
-    ),
+    "reading.replay": Code("The sequence was used by an earlier reading.", "Continue after the head of the meter."),
+    "reading.duplicate": Code("This very reading is on the ledger already.", "Nothing to do: it counts once."),
     "reading.fork": Code(
         "The reading contradicts the meter's hash chain.",
         "Link to the hash of the meter's last accepted reading, and sign each sequence once.",

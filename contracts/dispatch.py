@@ -173,9 +173,7 @@ def _fill(
     return accepted, levels
 
 
-def _share_group(
-    group: list[_Block], group_wh: int, taken_wh: int, round_id: bytes
-) -> list[tuple[_Block, int]]:
+def _share_group(group: list[_Block], group_wh: int, taken_wh: int, round_id: bytes) -> list[tuple[_Block, int]]:
     """The marginal group: a uniform share per organisation, inside one in order of meters."""
     refused = group[0][2] in (UNSERVED, SHED)
     wanted: dict[str, int] = {}
@@ -236,4 +234,4 @@ def _price(
         for supply, energy_wh in zip(market.supplies, supplied, strict=True)
         if energy_wh < supply.energy_wh
     ]
-    return min(idle, default=market.scarcity_nano_per_wh)
+    return min(idle, default=min(market.scarcity_nano_per_wh, market.offer_cap_nano_per_wh))

@@ -24,9 +24,7 @@ _SIGNATURE_TAIL = 2 + ed25519.SIGNATURE_BYTES
 ChainId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,49}\Z")]
 
 
-class AccountEnvelope(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag=1
-):
+class AccountEnvelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag=1):
     """A member speaks. Valid in blocks up to and including `expiry_height`."""
 
     chain_id: ChainId
@@ -38,9 +36,7 @@ class AccountEnvelope(
     signature: Signature
 
 
-class MeterEnvelope(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag=2
-):
+class MeterEnvelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, tag=2):
     """A meter speaks."""
 
     chain_id: ChainId

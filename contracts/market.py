@@ -57,9 +57,7 @@ def need(state: State, context: BlockContext, sender: str, body: Need) -> tuple[
     return (NeedAccepted(sender, body.interval, body.count, first.needs),)
 
 
-def _add_need(
-    state: State, context: BlockContext, sender: str, body: Need, record: IntervalRecord
-) -> str | None:
+def _add_need(state: State, context: BlockContext, sender: str, body: Need, record: IntervalRecord) -> str | None:
     """One interval of a need; a code refuses."""
     if record.needs >= context.params.max_needs_per_interval:
         return "need.full"
@@ -159,8 +157,7 @@ def tariff(state: State, context: BlockContext, sender: str, body: Tariff) -> tu
     if beyond_horizon(context, body.interval + body.count - 1):
         return "tariff.horizon"
     if not (
-        _in_bounds(context.params, body.import_nano_per_wh)
-        and _in_bounds(context.params, body.export_nano_per_wh)
+        _in_bounds(context.params, body.import_nano_per_wh) and _in_bounds(context.params, body.export_nano_per_wh)
     ):
         return "tariff.price"
     record = TariffRecord(

@@ -78,13 +78,7 @@ class Transferred(Event, frozen=True, tag=32):
 
 
 AnyEvent = (
-    ReadingAccepted
-    | NeedAccepted
-    | OfferAccepted
-    | TariffAccepted
-    | IntervalOrdered
-    | IntervalSettled
-    | Transferred
+    ReadingAccepted | NeedAccepted | OfferAccepted | TariffAccepted | IntervalOrdered | IntervalSettled | Transferred
 )
 
 

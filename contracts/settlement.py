@@ -105,9 +105,7 @@ def _position_lines(terms: Terms, position: Position) -> list[Line]:
         lines.append(Line("supply", position.supplied_wh, price, position.supplied_wh * price))
     if position.pay_as_bid_nano:
         lines.append(Line("pay-as-bid", position.supplied_wh, None, position.pay_as_bid_nano))
-    deviation_wh = (position.injected_wh - position.withdrawn_wh) - (
-        position.supplied_wh - position.served_wh
-    )
+    deviation_wh = (position.injected_wh - position.withdrawn_wh) - (position.supplied_wh - position.served_wh)
     if deviation_wh < 0:
         rate = short_price(terms)
         lines.append(Line("short", deviation_wh, rate, deviation_wh * rate))
@@ -119,9 +117,7 @@ def _position_lines(terms: Terms, position: Position) -> list[Line]:
 
 def short_price(terms: Terms) -> int:
     """What a missing Wh costs, penalty included, whole nano per Wh."""
-    base = (
-        max(terms.price_nano_per_wh, terms.import_nano_per_wh) if terms.grid else terms.scarcity_nano_per_wh
-    )
+    base = max(terms.price_nano_per_wh, terms.import_nano_per_wh) if terms.grid else terms.scarcity_nano_per_wh
     return base + abs(base) * terms.penalty_ppm // PPM
 
 
@@ -144,9 +140,7 @@ def _tie_lines(terms: Terms, tie: Tie) -> list[Line]:
     return lines
 
 
-def _share_residual(
-    interval: int, residual: int, positions: Sequence[Position], liable: list[str]
-) -> dict[str, int]:
+def _share_residual(interval: int, residual: int, positions: Sequence[Position], liable: list[str]) -> dict[str, int]:
     """The residual by weight; the first list of weights that is not all zero counts."""
     if residual == 0:
         return {}

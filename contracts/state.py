@@ -25,18 +25,16 @@ class Reader(Protocol):
 class Table(Generic[R]):
     """Records of one type under one prefix. A key is `prefix/part/part`, intervals as ten digits."""
 
-    __slots__ = ("decode", "prefix")
+    __slots__ = ("decode", "prefix", "type")
 
     def __init__(self, prefix: str, type_: type[R]) -> None:
         self.prefix = prefix.encode() + b"/"
+        self.type = type_
         self.decode = msgspec.msgpack.Decoder(type_).decode
 
     def key(self, *parts: str | int) -> bytes:
         """Key of one record. Integers are zero-padded to ten digits, so keys sort in their order."""
-        return (
-            self.prefix
-            + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
-        )
+        return self.prefix + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
 
 
 class State:

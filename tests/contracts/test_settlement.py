@@ -1,0 +1,257 @@
+"""Bills: known lines, one residual, and a sum of zero to the nano whatever was ordered and metered."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_world import FIRST, OPENING_NANO, Chain, Site, change, make_genesis
+
+from contracts.params import PactParams
+from contracts.records import SETTLED
+from contracts.settlement import Position, Sheet, Terms, Tie, largest_remainder, settle
+from contracts.units import MAX_ENERGY, MAX_MONEY, MAX_PRICE
+from zk.hashing import sha256
+
+NEXT = FIRST + 2
+GRID = Terms(NEXT, 250, True, 300, 50, 4_000, 100_000)
+ISLAND = GRID._replace(grid=False, import_nano_per_wh=0, export_nano_per_wh=0)
+
+
+def position(
+    member: str,
+    served: int = 0,
+    supplied: int = 0,
+    withdrawn: int = 0,
+    injected: int = 0,
+    extra: int = 0,
+    offer: int | None = None,
+) -> Position:
+    return Position(member, served, supplied, extra, offer, withdrawn, injected)
+
+
+def amounts(sheet: Sheet | None, member: str) -> dict[str, int]:
+    assert sheet is not None
+    return {line.kind: line.amount_nano for line in sheet.lines.get(member, ())}
+
+
+def test_interval_as_ordered_has_no_residual() -> None:
+    sheet = settle(GRID, [position("a", served=9, withdrawn=9), position("b", supplied=9, injected=9)], None)
+    assert sheet is not None
+    assert sheet.totals == {"a": -9 * 250, "b": 9 * 250}
+    assert sheet.residual_nano == 0
+
+
+def test_short_supplier_and_short_consumer_pay_alike() -> None:
+    sheet = settle(
+        GRID,
+        [position("a", served=100, withdrawn=110), position("b", supplied=100, injected=90)],
+        Tie("u", 20, 0),
+    )
+    assert amounts(sheet, "a")["short"] == amounts(sheet, "b")["short"] == -10 * 330
+    assert amounts(sheet, "u") == {"tie-import": 20 * 300}
+    assert amounts(sheet, "a")["residual"] == 20 * 330 - 20 * 300
+
+
+def test_long_receives_the_lowest_of_price_offer_and_export() -> None:
+    for offer, rate in ((None, 50), (60, 50), (20, 20), (-5, -5)):
+        sheet = settle(
+            GRID,
+            [position("a", supplied=100, injected=107, offer=offer), position("b", served=100, withdrawn=100)],
+            Tie("u", 0, 7),
+        )
+        assert amounts(sheet, "a").get("long", 0) == 7 * rate
+        assert amounts(sheet, "u") == {"tie-export": -7 * 50}
+    cheap = settle(GRID._replace(price_nano_per_wh=30), [position("a", injected=7)], Tie("u", 0, 7))
+    assert amounts(cheap, "a")["long"] == 7 * 30
+
+
+def test_short_pays_the_higher_of_price_and_import() -> None:
+    dear = GRID._replace(price_nano_per_wh=1_000)
+    assert amounts(settle(dear, [position("a", withdrawn=10)], None), "a")["short"] == -10 * 1_100
+
+
+def test_penalty_stays_a_penalty_below_zero() -> None:
+    negative = GRID._replace(price_nano_per_wh=-300, import_nano_per_wh=-200)
+    assert amounts(settle(negative, [position("a", withdrawn=10)], None), "a")["short"] == 10 * 180
+
+
+def test_island_pays_scarcity_for_short_and_nothing_for_long() -> None:
+    sheet = settle(ISLAND, [position("a", withdrawn=10), position("b", injected=10, offer=7)], None)
+    assert amounts(sheet, "a")["short"] == -10 * 4_400
+    assert amounts(sheet, "b") == {"long": 0}
+
+
+def test_own_sun_on_the_own_roof_is_no_deviation() -> None:
+    """Net positions: what a member makes and takes itself leaves no line behind."""
+    sheet = settle(GRID, [position("a", served=10, supplied=4, withdrawn=16, injected=10)], None)
+    assert set(amounts(sheet, "a")) == {"consumption", "supply", "residual"}
+
+
+def test_pay_as_bid_comes_out_of_the_residual() -> None:
+    sheet = settle(
+        GRID,
+        [position("a", served=10, withdrawn=10), position("b", supplied=10, injected=10, extra=77)],
+        None,
+    )
+    assert amounts(sheet, "b")["pay-as-bid"] == 77
+    assert amounts(sheet, "a")["residual"] == -77
+
+
+def test_residual_falls_back_when_nothing_was_consumed() -> None:
+    ordered = [position("a", served=10), position("b", supplied=10, injected=4), position("c")]
+    assert "residual" in amounts(settle(GRID, ordered, None), "a")
+    assert "residual" not in amounts(settle(GRID, ordered, None), "b")
+    injected = [position("b", supplied=10, injected=4), position("c")]
+    assert "residual" in amounts(settle(GRID, injected, None), "b")
+    silent = [position("b", supplied=10), position("c", supplied=10), position("d")]
+    sheet = settle(GRID, silent, Tie("u", 3, 0))
+    assert sheet is not None
+    assert all("residual" in amounts(sheet, member) for member in "bcu")
+    assert "d" not in sheet.lines
+    alone = settle(GRID, [], Tie("u", 3, 0))
+    assert alone is not None
+    assert alone.totals == {"u": 0}
+
+
+def test_largest_remainder_by_hand() -> None:
+    """100 by 1:1:1 leaves one over; it goes where hash(interval, member) is lowest. 7 by 3:2 is 4.2 and 2.8."""
+    members = ["a", "b", "c"]
+    for interval in range(6):
+        first = min(members, key=lambda member: sha256(interval.to_bytes(8, "big") + member.encode()))
+        expected = {member: 33 + (member == first) for member in members}
+        assert largest_remainder(100, dict.fromkeys(members, 1), interval) == expected
+        assert largest_remainder(-100, dict.fromkeys(members, 1), interval) == {
+            member: -share for member, share in expected.items()
+        }
+    assert largest_remainder(7, {"a": 3, "b": 2, "c": 0}, 1) == {"a": 4, "b": 3}
+
+
+@given(
+    st.integers(-(10**20), 10**20).filter(bool),
+    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(0, MAX_ENERGY), min_size=1),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=150)
+def test_largest_remainder_is_exact_and_off_by_less_than_one(
+    amount: int, weights: dict[str, int], interval: int
+) -> None:
+    whole = sum(weights.values())
+    if whole == 0:
+        return
+    shares = largest_remainder(amount, weights, interval)
+    assert sum(shares.values()) == amount
+    for member, share in shares.items():
+        assert abs(share * whole - amount * weights[member]) < whole
+
+
+ENERGY = st.sampled_from([0, 1, 7, 1_000, MAX_ENERGY]) | st.integers(0, 10**6)
+PRICE = st.sampled_from([-MAX_PRICE, -1, 0, 250, MAX_PRICE]) | st.integers(-1_000, 10_000)
+POSITIONS = st.lists(
+    st.builds(
+        Position,
+        st.sampled_from(["a", "b", "c", "d", "u"]),
+        ENERGY,
+        ENERGY,
+        st.integers(0, 10**9),
+        st.none() | PRICE,
+        ENERGY,
+        ENERGY,
+    ),
+    max_size=5,
+    unique_by=lambda entry: entry.member,
+).map(sorted)
+
+
+@given(
+    st.builds(Terms, st.integers(0, 2**32 - 1), PRICE, st.booleans(), PRICE, PRICE, PRICE, st.integers(0, 10**7)),
+    POSITIONS,
+    st.none() | st.builds(Tie, st.just("u"), ENERGY, ENERGY),
+)
+@settings(max_examples=300)
+def test_lines_sum_to_zero_and_stay_inside_their_bounds(
+    terms: Terms, positions: list[Position], tie: Tie | None
+) -> None:
+    sheet = settle(terms, positions, tie)
+    if sheet is None:
+        largest = MAX_ENERGY * (abs(terms.price_nano_per_wh) + 11 * MAX_PRICE) * 20
+        assert largest > MAX_MONEY
+        return
+    assert sum(sheet.totals.values()) == 0
+    residual = 0
+    for member, lines in sheet.lines.items():
+        assert sheet.totals[member] == sum(line.amount_nano for line in lines)
+        assert abs(sheet.totals[member]) <= MAX_MONEY
+        kinds = [line.kind for line in lines]
+        assert len(set(kinds)) == len(kinds), "one line of a kind"
+        residual += sum(line.amount_nano for line in lines if line.kind == "residual")
+    assert residual == sheet.residual_nano
+    assert list(sheet.lines) == sorted(sheet.lines)
+
+
+# Through state
+
+
+def test_settlement_may_take_a_balance_below_zero() -> None:
+    chain = Chain(make_genesis(balances={"campus": 0}))
+    chain.block(chain.reading("m-campus", FIRST, 1_000, 0), chain.reading("m-bio", FIRST, 0, 1_000))
+    chain.close(FIRST)
+    assert chain.balance("campus") < 0
+    assert chain.money() == 5 * OPENING_NANO
+
+
+def test_storage_both_takes_and_delivers() -> None:
+    chain = Chain()
+    chain.block(
+        chain.need("storage", NEXT, 2_000, limit=200_000),
+        chain.offer("bio", "m-bio", NEXT, (100_000, 5_000)),
+    )
+    chain.block(
+        chain.offer("storage", "m-storage", NEXT + 1, (250_000, 1_500)),
+        chain.need("campus", NEXT + 1, 1_500),
+    )
+    chain.at(NEXT + 1)
+    chain.block(
+        chain.reading("m-storage", NEXT, 2_000, 0),
+        chain.reading("m-bio", NEXT, 0, 2_000),
+    )
+    chain.at(NEXT + 2, -1)
+    chain.block(
+        chain.reading("m-storage", NEXT + 1, 2_000, 1_500),
+        chain.reading("m-campus", NEXT + 1, 1_500, 0),
+    )
+    chain.close(NEXT + 1)
+    charged, discharged = chain.bill(NEXT, "storage"), chain.bill(NEXT + 1, "storage")
+    assert charged is not None
+    assert discharged is not None
+    assert [line.kind for line in charged.lines] == ["consumption"]
+    assert [line.kind for line in discharged.lines] == ["supply"]
+    assert charged.total_nano < 0 < discharged.total_nano
+
+
+def test_lines_beyond_money_book_nothing_and_say_so() -> None:
+    """2^40 Wh at a high price: the registers count as settled, no balance moves, and the record names the code."""
+    giant = {"m-giant": Site("bio", "source", MAX_ENERGY)}
+    params = change(PactParams(), interval_ms=86_400_000, close_grace_ms=0, import_nano_per_wh=MAX_PRICE)
+    chain = Chain(make_genesis(params=params, meters=giant))
+    first = chain.now_ms // params.interval_ms
+    readings = [chain.reading("m-giant", first, MAX_ENERGY, 0)]
+    chain.now_ms += 1
+    assert [receipt.code for receipt in chain.block(*readings)] == ["ok"]
+    chain.now_ms = (first + 1) * params.interval_ms
+    chain.block()
+    record = chain.interval(first)
+    assert (record.status, record.code, record.residual_nano) == (SETTLED, "amount.range", 0)
+    assert chain.bill(first, "bio") is None
+    assert chain.money() == 6 * OPENING_NANO
+    assert chain.head("m-giant").settled_import_wh == MAX_ENERGY
+    assert chain.deadline_ms() is None
+
+
+def test_balance_that_would_leave_its_bounds_books_nothing() -> None:
+    chain = Chain(make_genesis(balances={"bio": MAX_MONEY}))
+    chain.block(chain.reading("m-campus", FIRST, 1_000, 0), chain.reading("m-bio", FIRST, 0, 1_000))
+    before = chain.money()
+    chain.close(FIRST)
+    assert chain.interval(FIRST).code == "amount.range"
+    assert chain.money() == before
+    assert chain.bill(FIRST, "campus") is None
