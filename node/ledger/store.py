@@ -14,6 +14,8 @@ from typing import Protocol
 
 import plyvel
 
+from node.errors import NodeError
+
 Batch = list[tuple[bytes, bytes | None]]
 """Writes in order; None deletes."""
 
@@ -29,17 +31,11 @@ _FULL = ("No space left", "Disk quota exceeded", "File too large")
 _LOCKED = ("already held by process", "Resource temporarily unavailable")
 
 
-class StoreError(Exception):
+class StoreError(NodeError):
     """The store cannot go on. `code` is stable, `hint` says what to do next.
 
     Codes: `disk.full`, `store.corrupt`, `store.locked`, `store.io`, `store.format`, `store.chain`.
     """
-
-    def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
 
 
 class KeyValue(Protocol):

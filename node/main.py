@@ -1,0 +1,214 @@
+"""The process of one node: `python -m node.main --home DIR`. Imports nothing that a node does not need.
+
+Reads the home, opens the ledger and the journal, takes part until told to stop, and says one line of JSON when it
+serves. Exit code 0 after SIGTERM or `stop`, 1 with a document `{code, message, hint}` on stderr otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from contracts.genesis import CODEC, MAX_GENESIS_BYTES, Genesis
+from contracts.members import NodeKeys
+from node import config as configuration
+from node.admin import AdminServer
+from node.clock import SystemClock
+from node.config import Config
+from node.disk import RealDisk
+from node.errors import NodeError
+from node.home import Home, Secrets, load_secrets
+from node.journal import Journal
+from node.keys import find_passphrase, refuse_devnet_keys
+from node.ledger.ledger import Ledger
+from node.ledger.store import LevelStore
+from node.mempool import MempoolLimits
+from node.peer.tls import Identity
+from node.peer.transport import Registry, Transport
+from node.rpc.server import RpcServer
+from node.runner import Node, SystemEntropy
+from node.signer import FileSigner
+from zk.codec import Malformed
+
+Answer = dict[str, Any]
+
+
+def load_genesis(path: Path) -> Genesis:
+    """The canonical genesis document. Raises NodeError `genesis.missing` or `genesis.damaged`."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_GENESIS_BYTES + 1)
+        return CODEC.decode(raw)
+    except FileNotFoundError:
+        raise NodeError(
+            "genesis.missing", f"{path} is missing.", "Copy the pact's genesis.mp there; every node has the same one."
+        ) from None
+    except Malformed as error:
+        raise NodeError(
+            "genesis.damaged", f"{path} is not a genesis document: {error.message}", "Get it from another member."
+        ) from None
+
+
+def registry_of(genesis: Genesis, config: Config) -> dict[str, NodeKeys]:
+    """Registered nodes by id; the configuration's seeds overrule registered addresses."""
+    nodes = {node.node: node for member in genesis.members for node in member.nodes}
+    for name, address in config.seeds.items():
+        if name in nodes:
+            nodes[name] = msgspec.structs.replace(nodes[name], address=address)
+    return nodes
+
+
+class Process:
+    """Everything one node opens, in order, so that it can be closed in reverse."""
+
+    def __init__(self, home: Home, config: Config, genesis: Genesis, secrets: Secrets) -> None:
+        self._home = home
+        self._config = config
+        self._genesis = genesis
+        self._secrets = secrets
+        self._closers: list[Callable[[], None | Coroutine[Any, Any, None]]] = []
+        self.clock = SystemClock(genesis.devnet_clock)
+
+    async def run(self) -> None:
+        """Take part until stopped. Raises the NodeError that stopped it, if one did."""
+        try:
+            node = await self._open()
+            error = await node.stopped
+        finally:
+            for close in reversed(self._closers):
+                closing = close()
+                if closing is not None:
+                    await closing
+        if error is not None:
+            raise error
+
+    async def _open(self) -> Node:
+        home, config, genesis = self._home, self._config, self._genesis
+        disk = RealDisk()
+        registered = registry_of(genesis, config)
+        me = registered.get(config.node.id)
+        if me is None or me.consensus_key != self._secrets.consensus.public_key:
+            raise NodeError(
+                "node.unregistered",
+                f"Node {config.node.id} is not in the genesis document with this consensus key.",
+                "Register it (see keys/node.json), or use the home that belongs to this genesis.",
+            )
+        signer = FileSigner(self._secrets.consensus.signing, home.sign_state, disk)
+        self._closers.append(signer.close)
+        home.store.mkdir(parents=True, exist_ok=True)
+        store = LevelStore(home.store)
+        self._closers.append(store.close)
+        ledger = Ledger.open(store, genesis, retain=config.ledger.retain_heights)
+        home.journal.mkdir(parents=True, exist_ok=True)
+        journal = Journal.open(home.journal, disk, ledger.chain_id)
+        self._closers.append(journal.close)
+        limits = MempoolLimits(config.mempool.max_bytes, config.mempool.max_transactions, config.mempool.max_per_sender)
+        seated = config.node.id in genesis.validators
+        node = Node(ledger, config.node.id, journal, signer if seated else None, self.clock, limits)
+        self._closers.append(node.stop)
+        registry: Registry = {
+            name: (keys.tls_certificate, keys.consensus_key, keys.address) for name, keys in registered.items()
+        }
+        identity = Identity(
+            config.node.id, me.tls_certificate, self._secrets.tls.seed, self._secrets.consensus.signing.sign
+        )
+        transport = Transport(identity, registry, ledger.chain_id, node, SystemEntropy())
+        node.peers = transport.peers
+        node.on_penalty = transport.penalise
+        self._closers.append(transport.stop)
+        node.start(transport)
+        p2p_port = await transport.start(config.p2p.host, config.p2p.port)
+        rpc = RpcServer(node, config.rpc.host, config.rpc.port)
+        url = await rpc.start()
+        self._closers.append(rpc.stop)
+        admin = AdminServer(home.root, Admin(node, self.clock, transport, genesis).handle)
+        await admin.start()
+        self._closers.append(admin.stop)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, node.stop)
+        gc.collect()
+        gc.freeze()
+        ready = {"ready": True, "rpc": url, "p2p": f"{config.p2p.host}:{p2p_port}", "node": config.node.id}
+        print(msgspec.json.encode(ready).decode(), flush=True)
+        return node
+
+
+class Admin:
+    """Commands of the admin socket."""
+
+    def __init__(self, node: Node, clock: SystemClock, transport: Transport, genesis: Genesis) -> None:
+        self._node = node
+        self._clock = clock
+        self._transport = transport
+        self._devnet = genesis.devnet_clock is not None
+
+    async def handle(self, command: dict[str, Any]) -> Answer:
+        """Carry one command out. Raises NodeError for a command that is unknown or not for this chain."""
+        match command:
+            case {"cmd": "status"}:
+                return self._node.status()
+            case {"cmd": "stop"}:
+                self._node.stop()
+                return {}
+            case {"cmd": "clock", "freeze": bool(freeze), **rest}:
+                at_ms = rest.get("at_ms")
+                self._clock.set(freeze=freeze, at_ms=at_ms if isinstance(at_ms, int) else None)
+                self._node.clock_moved()
+                return {"time_ms": self._clock.ledger_ms()}
+            case {"cmd": "partition" | "heal" | "profile"} if not self._devnet:
+                raise NodeError("admin.devnet-only", "This command exists on devnets only.", "")
+            case {"cmd": "partition", "blocked": list(blocked)}:
+                self._transport.set_partition({str(name) for name in blocked})
+                return {}
+            case {"cmd": "heal"}:
+                self._transport.set_partition(set())
+                return {}
+            case {"cmd": "profile", "on": True}:
+                self._node.profiler.start()
+                return {}
+            case {"cmd": "profile"}:
+                return {"samples": self._node.profiler.stop()}
+            case _:
+                raise NodeError(
+                    "admin.command",
+                    f"unknown command {command.get('cmd')!r}",
+                    "One of status, stop, clock, partition, heal, profile, with their fields.",
+                )
+
+
+def run(root: Path, passphrase: Callable[[], str]) -> int:
+    """Run the node in `root` until it stops; the process's exit code."""
+    try:
+        config = configuration.load(Home.at(root).config)
+        home = Home.at(root, config)
+        genesis = load_genesis(home.genesis)
+        secrets = load_secrets(home, config.node.id, passphrase)
+        refuse_devnet_keys((secrets.consensus, secrets.tls), genesis)
+        uvloop.run(Process(home, config, genesis, secrets).run())
+    except NodeError as error:
+        sys.stderr.write(msgspec.json.encode(error.document()).decode() + "\n")
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Entry point of `python -m node.main`."""
+    parser = argparse.ArgumentParser(prog="node.main", description="Run one Gridpact node.")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--passphrase-file", type=Path)
+    arguments = parser.parse_args()
+    sys.exit(run(arguments.home, lambda: find_passphrase(file=arguments.passphrase_file)))
+
+
+if __name__ == "__main__":
+    main()
