@@ -30,6 +30,7 @@ MAX_SCENARIO_BYTES = 1024 * 1024
 SCENARIOS = Path(__file__).parent / "scenarios"
 
 Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
+Role = Literal["supplier", "consumer", "storage", "campus", "utility"]
 Season = Literal["summer", "winter"]
 
 
@@ -57,9 +58,7 @@ class MemberSpec(Section, frozen=True):
 
     id: Id
     name: Name
-    roles: Annotated[
-        tuple[Literal["supplier", "consumer", "storage", "campus", "utility"], ...], Meta(min_length=1)
-    ]
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
     balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     able: bool = False
 
@@ -236,26 +235,33 @@ def load(name_or_path: str) -> Scenario:
 def parse(raw: bytes, where: str = "scenario") -> Scenario:
     """Scenario written in `raw` (TOML, at most 1 MiB). Raises `DevnetError` (`scenario.*`)."""
     if len(raw) > MAX_SCENARIO_BYTES:
-        raise DevnetError(
-            "scenario.oversized", f"{where} is larger than 1 MiB.", "Use [[fleets]] for many alike."
-        )
+        raise DevnetError("scenario.oversized", f"{where} is larger than 1 MiB.", "Use [[fleets]] for many alike.")
     try:
         document = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DevnetError(
-            "scenario.syntax", f"{where} is not TOML: {error}.", "Fix the line named."
-        ) from None
+        raise DevnetError("scenario.syntax", f"{where} is not TOML: {error}.", "Fix the line named.") from None
     refuse_unknown(document, Scenario, where)
     try:
-        tables = {
-            name: _table(type_, document.pop(name), name)
-            for name, type_ in _TABLES.items()
-            if name in document
-        }
+        given = [name for name in _TABLES if name in document]
+        tables = {name: _table(_TABLES[name], document.pop(name), name) for name in given}
         scenario = msgspec.convert(document, Scenario)
     except msgspec.ValidationError as error:
         raise _explain(str(error), where) from None
     return _expand(msgspec.structs.replace(scenario, **tables), where)
+
+
+def with_validators(scenario: Scenario, count: int) -> Scenario:
+    """The same scenario with another number of validators. Raises `DevnetError` (`scenario.validators`)."""
+    able = sum(member.able for member in scenario.members)
+    if not MIN_VALIDATORS <= count <= min(MAX_VALIDATORS, able):
+        raise DevnetError(
+            "scenario.validators",
+            f"{count} validators are too few or too many for {scenario.name}.",
+            f"Choose {MIN_VALIDATORS} to {min(MAX_VALIDATORS, able)}.",
+        )
+    changed = msgspec.structs.replace(scenario, validators=count)
+    _check(changed, scenario.name)
+    return changed
 
 
 def _table(type_: type[msgspec.Struct], values: Any, path: str) -> msgspec.Struct:
@@ -318,9 +324,7 @@ def _explain(message: str, where: str) -> DevnetError:
     what, path = (match["what"], match["path"] or "the file") if match else (message, "the file")
     if what.startswith("Object missing required field"):
         return DevnetError("scenario.missing", f"{where}: {path}: {what}.", "Add the field.")
-    return DevnetError(
-        "scenario.value", f"{where}: {path}: {what}.", "Correct the value; units are in the name."
-    )
+    return DevnetError("scenario.value", f"{where}: {path}: {what}.", "Correct the value; units are in the name.")
 
 
 def _closest(name: str, valid: list[str]) -> str:
@@ -363,9 +367,7 @@ def _check(scenario: Scenario, where: str) -> None:
         seen: set[str] = set()
         for name in names:
             if name in seen:
-                raise DevnetError(
-                    "scenario.duplicate", f"{where}: two {kind}s are called `{name}`.", "Rename one."
-                )
+                raise DevnetError("scenario.duplicate", f"{where}: two {kind}s are called `{name}`.", "Rename one.")
             seen.add(name)
     if len(scenario.nodes) < scenario.validators:
         raise DevnetError(
@@ -414,9 +416,7 @@ def _check(scenario: Scenario, where: str) -> None:
                 "Name both sides.",
             )
     if scenario.clock.origin.tzinfo is None or scenario.clock.origin.utcoffset() != UTC.utcoffset(None):
-        raise DevnetError(
-            "scenario.clock", f"{where}: clock.origin must be UTC.", "Write 2026-07-06T08:00:00Z."
-        )
+        raise DevnetError("scenario.clock", f"{where}: clock.origin must be UTC.", "Write 2026-07-06T08:00:00Z.")
     if scenario.clock.origin_ms % scenario.params.interval_ms:
         raise DevnetError(
             "scenario.clock",

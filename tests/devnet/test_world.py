@@ -49,9 +49,7 @@ def sites(draw: st.DrawFn) -> Scenario:
     return msgspec.structs.replace(BASE, meters=tuple(meters), line_loss_ppm=draw(st.integers(0, 300_000)))
 
 
-orders = st.lists(
-    st.builds(Order, st.integers(0, 2 * 10**6), st.integers(0, 2 * 10**6)), min_size=13, max_size=13
-)
+orders = st.lists(st.builds(Order, st.integers(0, 2 * 10**6), st.integers(0, 2 * 10**6)), min_size=13, max_size=13)
 
 
 @settings(max_examples=150)
@@ -72,9 +70,7 @@ def test_energy_is_conserved(site: Scenario, ordered: list[list[Order]], seed: i
             assert 0 <= flow.export_wh <= world.limit_wh(meter)
             assert flow.import_wh == 0 or flow.export_wh == 0
             old = before[meter]
-            assert world.registers[meter] == Flow(
-                old.import_wh + flow.import_wh, old.export_wh + flow.export_wh
-            )
+            assert world.registers[meter] == Flow(old.import_wh + flow.import_wh, old.export_wh + flow.export_wh)
         for meter, held_wh in stored.items():
             store = world.meters[meter].store
             assert store is not None

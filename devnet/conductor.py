@@ -1,0 +1,243 @@
+"""Runs a scenario's agents through its intervals: market before the gate, orders after it, readings at the
+end.
+
+At the start of interval k the meters read k - 1 and the market for k + 1 is posted; k + 1 is ordered at its
+gate, and k - 1 settles when its grace is over. Whether time waits for the agents or not is the tempo's
+business. Survives dead nodes, refusals and halts: what is late is late, registers are cumulative, and the
+next interval comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from contracts.bodies import AccountBody, Need, Offer, Tariff
+from contracts.envelope import Domains
+from contracts.schedule import close_ms, lock_ms
+from devnet.courier import WAIT_MS, Courier, Parcel
+from devnet.expectations import Submitted
+from devnet.scenario import Scenario
+from devnet.tempo import Tempo
+from devnet.trades import Agent
+from devnet.world import Order, World
+from node.agents.gateway import MeterGateway
+from node.client import Account
+
+POLL_S = 0.05
+INSIST_EVERY = 20
+"""Polls between two reminders of what time it is."""
+MAX_OUTCOMES = 512
+"""Intervals whose physical outcome is remembered."""
+EXPIRY_BLOCKS = 20_000
+
+Kind = Literal["need", "offer", "tariff", "transfer"]
+
+
+class Progress(msgspec.Struct):
+    """What the process of all agents tells whoever watches, replaced whole in `agents.json`."""
+
+    waiting_for: str = "the agents to start"
+    interval: int | None = None
+    """Interval under way."""
+    begun: int = 0
+    """Intervals of the run that have started."""
+    done: bool = False
+    error: str | None = None
+    refused: dict[str, int] = {}
+    """Refusals by code."""
+    outcomes: dict[int, dict[str, int]] = {}
+    """What physically happened: injected_wh, withdrawn_wh, losses_wh, unserved_wh by interval."""
+
+
+class Wallet:
+    """One member's account key, used by its agents alone."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._domains = Domains(account.chain_id)
+
+    def seal(self, body: AccountBody, kind: Kind) -> Parcel:
+        """Sign with the next nonce."""
+        raw = self._account.sign(body, self._account.height + EXPIRY_BLOCKS)
+        return Parcel(raw, Submitted(self._domains.transaction_id(raw).hex(), kind, self._account.member))
+
+    async def catch_up(self, courier: Courier) -> None:
+        """Read the nonce lane and the height again."""
+        await courier.ask(self._account.sync)
+
+
+class Conductor:
+    """Everything that the agents of one scenario do, in the order in which it happens."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        agents: Sequence[Agent],
+        wallets: Mapping[str, Wallet],
+        gateways: Mapping[str, MeterGateway],
+        courier: Courier,
+        chain_id: str,
+        tempo: Tempo,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self._params = scenario.params
+        self._world = world
+        self._agents = agents
+        self._wallets = wallets
+        self._gateways = gateways
+        self._courier = courier
+        self._domains = Domains(chain_id)
+        self._tempo = tempo
+        self._report = report
+        self._orders: dict[int, dict[str, Order]] = {}
+        self.progress = Progress()
+
+    async def run(self, first: int, count: int | None) -> None:
+        """Take `count` intervals from `first` on (None: until cancelled) from market to settlement.
+
+        `first` must not be locked yet: its market is posted now.
+        """
+        last = None if count is None else first + count - 1
+
+        def wanted(interval: int) -> bool:
+            return last is None or interval <= last
+
+        await self._market(first)
+        await self._order(first)
+        interval = first
+        while wanted(interval - 1):
+            await self._reach(interval * self._params.interval_ms, f"the start of interval {interval}")
+            if wanted(interval):
+                self.progress.interval = interval
+                self.progress.begun += 1
+            dues: list[tuple[int, Callable[[int], Awaitable[None]], int]] = []
+            if interval > first:
+                await self._deliver(interval - 1)
+                dues.append((close_ms(self._params, interval - 1), self._settle, interval - 1))
+            if wanted(interval + 1):
+                await self._market(interval + 1)
+                dues.append((lock_ms(self._params, interval + 1), self._order, interval + 1))
+            for _, act, which in sorted(dues, key=lambda due: due[0]):
+                await act(which)
+            interval = self._catch_up(interval + 1)
+
+    def _catch_up(self, interval: int) -> int:
+        """The interval to go on with: after a halt some have passed by; the world went on, without orders."""
+        now = self._tempo.now_ms() // self._params.interval_ms
+        while interval < now:
+            self._let_happen(interval - 1)
+            interval += 1
+        return interval
+
+    async def _market(self, interval: int) -> None:
+        """Everybody says what it has to say about `interval`."""
+        parcels = []
+        for agent in self._agents:
+            wallet = self._wallets[agent.member]
+            for body in agent.market(interval):
+                parcels.append(wallet.seal(body, _kind(body)))
+        await self._send(parcels, f"{len(parcels)} needs, offers and tariffs of interval {interval} to be final")
+
+    async def _order(self, interval: int) -> None:
+        """Read the orders per meter, once the gate has passed and every node has computed them."""
+        await self._reach(lock_ms(self._params, interval), f"the gate of interval {interval}")
+        if await self._until_status(interval, ("ordered", "settled"), "its dispatch") == "empty":
+            return
+        document = (await self._courier.get(f"/query/dispatch/{interval}"))["data"]
+        found = self._orders.setdefault(interval, {})
+        for order in document["orders"]:
+            for part in order["meters"]:
+                found[part["meter"]] = Order(supply_wh=int(part["energy_wh"]))
+            for meter in self._world.meters.values():
+                # What a battery may take was its only bid; what loads may take does not move them.
+                if meter.member == order["member"] and meter.kind == "storage":
+                    supply_wh = found.get(meter.id, Order()).supply_wh
+                    found[meter.id] = Order(supply_wh, int(order["served_wh"]))
+
+    def _let_happen(self, interval: int) -> None:
+        """Energy flows as ordered, as far as nature allows."""
+        outcome = self._world.deliver(interval, self._orders.pop(interval, {}))
+        if len(self.progress.outcomes) >= MAX_OUTCOMES:
+            del self.progress.outcomes[next(iter(self.progress.outcomes))]
+        self.progress.outcomes[interval] = {
+            "injected_wh": outcome.injected_wh,
+            "withdrawn_wh": outcome.withdrawn_wh,
+            "losses_wh": outcome.losses_wh,
+            "unserved_wh": outcome.unserved_wh,
+        }
+
+    async def _deliver(self, interval: int) -> None:
+        """The interval is over: energy has flowed, and every meter says what its registers show."""
+        self._let_happen(interval)
+        readings = []
+        for meter, gateway in self._gateways.items():
+            shown = self._world.registers[meter]
+            raw = gateway.record(interval, shown.import_wh, shown.export_wh)
+            hash_ = self._domains.transaction_id(raw).hex()
+            readings.append(Submitted(hash_, "reading", meter, gateway.sequence))
+        self._courier.record(readings)
+        self._tell(f"{len(readings)} readings of interval {interval} to be final")
+        await asyncio.gather(*map(self._flush, self._gateways.values()))
+
+    async def _flush(self, gateway: MeterGateway) -> None:
+        """Send until the ledger has everything that this gateway signed."""
+        while gateway.waiting:
+            flushed = await self._courier.ask(lambda node: gateway.flush(node, "final", WAIT_MS))
+            for refused in flushed.refused:
+                self._count(refused.code)
+
+    async def _settle(self, interval: int) -> None:
+        """Wait for the bills."""
+        await self._reach(close_ms(self._params, interval), f"the close of interval {interval}")
+        await self._until_status(interval, ("settled",), "its settlement")
+
+    async def _until_status(self, interval: int, wanted: Sequence[str], what: str) -> str:
+        """Poll until the interval has one of these states, or nothing can happen to it any more (`empty`)."""
+        self._tell(f"interval {interval}: {what}")
+        polls = 0
+        while True:
+            status = str((await self._courier.get(f"/query/interval/{interval}"))["data"]["status"])
+            # A node that is catching up may know nothing yet of an interval that others have ordered.
+            if status in wanted or (status == "empty" and polls >= INSIST_EVERY):
+                return status
+            polls += 1
+            if polls % INSIST_EVERY == 0:
+                await self._tempo.insist()
+            await asyncio.sleep(POLL_S)
+
+    async def _send(self, parcels: Sequence[Parcel], what: str) -> None:
+        if not parcels:
+            return
+        self._tell(what)
+        outcomes = await self._courier.deliver(parcels)
+        for code in outcomes.values():
+            if code != "ok":
+                self._count(code)
+
+    def _count(self, code: str) -> None:
+        self.progress.refused[code] = self.progress.refused.get(code, 0) + 1
+
+    async def _reach(self, at_ms: int, what: str) -> None:
+        self._tell(what)
+        await self._tempo.reach(at_ms)
+
+    def _tell(self, waiting_for: str) -> None:
+        self.progress.waiting_for = waiting_for
+        self._report(self.progress)
+
+
+def _kind(body: AccountBody) -> Kind:
+    match body:
+        case Need():
+            return "need"
+        case Offer():
+            return "offer"
+        case Tariff():
+            return "tariff"
+        case _:
+            return "transfer"

@@ -1,0 +1,151 @@
+"""Founds a chain from a scenario: keys for everybody, one genesis document, and a home for every node.
+
+Each member gets three account keys, so that nobody's nonce lane is disturbed by another: one for people
+(`keys/MEMBER.json`), one for its agent, which may only trade (`keys/agents/`), and one for traffic, which may
+only move money (`keys/traffic/`). Never reuses a key, and never runs against a directory that has some.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from contracts.genesis import Balance, DevnetClock, Genesis
+from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
+from contracts.units import PPM
+from devnet import keyring
+from devnet.directory import Layout, MemberEntry, NodeEntry, write_whole
+from devnet.scenario import MemberSpec, MeterSpec, Scenario
+from node import genesis_file
+from node.config import Config, NodeSection, P2pSection, RpcSection
+from node.disk import RealDisk
+from node.home import Home, init_home
+
+PORTS_PER_NODE = 2
+RULE_SET = 1
+STARTING_TOKENS = 1_000
+HOST = "127.0.0.1"
+SITE = "site"
+
+
+class Founding(NamedTuple):
+    """A chain that nobody has started yet."""
+
+    chain_id: str
+    nodes: tuple[NodeEntry, ...]
+    members: tuple[MemberEntry, ...]
+
+
+def genesis(scenario: Scenario, members: Sequence[Member], meters: Sequence[Meter], *, stepped: bool) -> Genesis:
+    """The document that all nodes share. A stepped clock stands at the origin, a running one starts there
+    now.
+    """
+    return Genesis(
+        name=scenario.name,
+        rule_set=RULE_SET,
+        time_ms=scenario.clock.origin_ms,
+        params=scenario.params,
+        consensus=scenario.consensus,
+        members=tuple(sorted(members, key=lambda member: member.id)),
+        meters=tuple(sorted(meters, key=lambda meter: meter.id)),
+        balances=tuple(
+            Balance(member.id, member.balance_nano) for member in sorted(scenario.members, key=lambda member: member.id)
+        ),
+        registers=(),
+        validators=tuple(sorted(scenario.nodes)),
+        devnet_clock=DevnetClock(
+            origin_ms=scenario.clock.origin_ms,
+            start_wall_ms=time.time_ns() // 1_000_000,
+            speed_ppm=0 if stepped else scenario.clock.speed * PPM,
+        ),
+    )
+
+
+def found(scenario: Scenario, layout: Layout, ports: Sequence[int], *, stepped: bool) -> Founding:
+    """Write keys, homes and genesis into an empty layout. `ports` are two per node: p2p and RPC.
+
+    Raises `NodeError` (`home.*`, `disk.*`, `genesis.*`).
+    """
+    seats = {
+        name: (ports[PORTS_PER_NODE * at], ports[PORTS_PER_NODE * at + 1]) for at, name in enumerate(scenario.nodes)
+    }
+    identities = {name: _home(layout, name, *pair) for name, pair in seats.items()}
+    members = [_member(layout, spec, identities.get(spec.id)) for spec in scenario.members]
+    meters = [_meter(layout, spec) for spec in scenario.meters]
+    document, disk = genesis(scenario, members, meters, stepped=stepped), RealDisk()
+    for name in seats:
+        home = Home.at(layout.nodes / name)
+        genesis_file.save(document, home.genesis_toml, home.genesis, disk)
+    write_whole(layout.scenario, msgspec.json.encode(scenario))
+    return Founding(
+        chain_id=document.chain_id(),
+        nodes=tuple(
+            NodeEntry(
+                name=name,
+                pid=None,
+                rpc=f"http://{HOST}:{rpc_port}",
+                p2p=f"{HOST}:{p2p_port}",
+                home=str(layout.nodes / name),
+                log=str(Home.at(layout.nodes / name).log),
+            )
+            for name, (p2p_port, rpc_port) in seats.items()
+        ),
+        members=tuple(
+            MemberEntry(
+                id=spec.id,
+                name=spec.name,
+                roles=spec.roles,
+                balance_nano=str(spec.balance_nano),
+                key=str(layout.keys / f"{spec.id}.json"),
+            )
+            for spec in scenario.members
+        ),
+    )
+
+
+def _home(layout: Layout, name: str, p2p_port: int, rpc_port: int) -> NodeKeys:
+    config = Config(
+        node=NodeSection(id=name),
+        p2p=P2pSection(host=HOST, port=p2p_port),
+        rpc=RpcSection(host=HOST, port=rpc_port),
+    )
+    address = f"{HOST}:{p2p_port}"
+    return init_home(layout.nodes / name, name, None, devnet=True, address=address, config=config).node
+
+
+def _member(layout: Layout, spec: MemberSpec, node: NodeKeys | None) -> Member:
+    keys = tuple(
+        AccountKey(keyring.make(directory / f"{spec.id}.json", "account", spec.id), scope)
+        for directory, scope in (
+            (layout.keys, "all"),
+            (layout.agent_keys, "market"),
+            (layout.traffic_keys, "money"),
+        )
+    )
+    return Member(
+        id=spec.id,
+        name=spec.name,
+        roles=spec.roles,
+        site=SITE,
+        keys=keys,
+        nodes=() if node is None else (node,),
+        encryption_key=b"",
+        trust=Trust(free_tokens=STARTING_TOKENS),
+    )
+
+
+def _meter(layout: Layout, spec: MeterSpec) -> Meter:
+    prices = [block.price_nano_per_wh for block in spec.blocks]
+    return Meter(
+        id=spec.id,
+        member=spec.member,
+        public_key=keyring.make(layout.meter_keys / f"{spec.id}.json", "meter", spec.id),
+        kind=spec.kind,
+        zone=spec.zone,
+        rating_w=spec.rating_w,
+        factor_ug_per_wh=spec.factor_ug_per_wh,
+        reference_price_nano_per_wh=prices[0] if prices else None,
+    )

@@ -1,0 +1,215 @@
+"""Records what a devnet shows through public RPC, once a run is over: the evidence that expectations are
+checked on.
+
+Waits, for a bounded time, until every node has every block that any of them had when the recording began; a
+node that does not get there is recorded as it is. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from devnet.directory import Document
+from devnet.errors import DevnetError
+from devnet.expectations import BlockView, IntervalView, Moved, NodeView, Observation, Submitted
+from devnet.profiles import Profiles
+from devnet.scenario import Scenario
+from node.client import Client
+from node.errors import NodeError
+
+CATCH_UP_S = 20.0
+"""How long nodes that are behind may take."""
+EVENTS_S = 30.0
+"""How long one node may take to tell its whole chain."""
+POLL_S = 0.1
+MAX_QUESTIONS = 32
+"""Requests to one node at once."""
+
+T = TypeVar("T")
+
+
+class Chain(NamedTuple):
+    """One node's blocks as its event stream tells them."""
+
+    blocks: tuple[BlockView, ...]
+    transfers: tuple[Moved, ...]
+    settled: tuple[int, ...]
+
+
+async def observe(
+    scenario: Scenario,
+    document: Document,
+    profiles: Profiles,
+    submitted: Sequence[Submitted],
+    expected_intervals: Sequence[int],
+    unserved_wh: Mapping[int, int],
+) -> Observation:
+    """Everything that `check` compares. Raises `DevnetError` (`devnet.unobservable`) if no node answers."""
+    async with contextlib.AsyncExitStack() as stack:
+        clients = {
+            node.name: await stack.enter_async_context(Client(node.rpc, connections=MAX_QUESTIONS))
+            for node in document.nodes
+        }
+        target = await _catch_up(clients)
+        meters = [meter.id for meter in scenario.meters]
+        views, chains = [], {}
+        for name, client in clients.items():
+            chains[name], view = await _node(name, client, target, meters)
+            views.append(view)
+        best = max(views, key=lambda view: view.height)
+        reader = _Reader(clients[best.name], best.height)
+        members = [member.id for member in scenario.members]
+        wanted = sorted({*expected_intervals, *chains[best.name].settled})
+        return Observation(
+            scenario=scenario.name,
+            chain_id=document.chain_id,
+            profile_source=profiles.source,
+            profile_sha256=profiles.sha256,
+            target_height=target,
+            nodes=tuple(views),
+            submitted=tuple(submitted),
+            transfers=chains[best.name].transfers,
+            opening_nano={member.id: str(member.balance_nano) for member in scenario.members},
+            balances_nano=dict(zip(members, await reader.all(map(reader.balance, members)), strict=True)),
+            intervals=tuple(
+                [await reader.interval(interval, members, unserved_wh.get(interval, 0)) for interval in wanted]
+            ),
+            expected_intervals=tuple(expected_intervals),
+        )
+
+
+async def _catch_up(clients: Mapping[str, Client]) -> int:
+    """Highest height of any node now, once every node has it or time is up."""
+    target, loop = 0, asyncio.get_running_loop()
+    deadline = loop.time() + CATCH_UP_S
+    while True:
+        heights = [height for height in await asyncio.gather(*map(_height, clients.values())) if height >= 0]
+        target = target or max(heights, default=0)
+        if len(heights) == len(clients) and min(heights) >= target:
+            return target
+        if loop.time() > deadline:
+            if target == 0:
+                raise DevnetError(
+                    "devnet.unobservable", "No node answers.", "See their logs: `gridpact devnet logs NAME`."
+                )
+            return target
+        await asyncio.sleep(POLL_S)
+
+
+async def _height(client: Client) -> int:
+    """Final height of a node; -1 if it does not answer."""
+    try:
+        async with asyncio.timeout(1.0):
+            return int((await client.status())["height"])
+    except (NodeError, TimeoutError):
+        return -1
+
+
+async def _node(name: str, client: Client, target: int, meters: Sequence[str]) -> tuple[Chain, NodeView]:
+    """One node's view of the chain up to `target`; an empty one if it does not answer."""
+    height = min(await _height(client), target)
+    if height < 1:
+        return Chain((), (), ()), NodeView(name, 0, "", (), {})
+    async with asyncio.timeout(EVENTS_S):
+        chain = await _chain(client, height)
+    reader = _Reader(client, height)
+    sequences = dict(zip(meters, await reader.all(map(reader.sequence, meters)), strict=True))
+    root = (await client.header(height))["header"]["state_root"]
+    return chain, NodeView(name, height, str(root), chain.blocks, sequences)
+
+
+async def _chain(client: Client, height: int) -> Chain:
+    """Blocks 1 to `height` with their receipts, from the event stream."""
+    ids: dict[int, str] = {}
+    counts: dict[int, int] = {}
+    transactions: dict[int, list[tuple[str, str]]] = {}
+    transfers: list[Moved] = []
+    settled: set[int] = set()
+    stream = client.events(cursor="0.0")
+    async with contextlib.aclosing(stream):  # type: ignore[type-var]  # an async generator by construction
+        async for event in stream:
+            at = int(event["height"])
+            if at > height:
+                break
+            match event["topic"]:
+                case "block":
+                    ids[at], counts[at] = str(event["id"]), int(event["transactions"])
+                    transactions[at] = []
+                case "interval":
+                    settled |= _settled(event)
+                case "receipt":
+                    receipt = event["receipt"]
+                    transactions[at].append((str(event["hash"]), str(receipt["code"])))
+                    transfers += [
+                        Moved(str(one["sender"]), str(one["to"]), str(one["amount_nano"]))
+                        for one in receipt["events"]
+                        if one["type"] == "transferred"
+                    ]
+            if at == height and counts.get(at) == len(transactions[at]):
+                break
+    # The last block may have been left before its clock spoke: an idle chain says nothing more to wait for.
+    settled |= _settled((await client.get(f"/receipt/{height}/clock"))["data"])
+    blocks = tuple(BlockView(at, ids[at], tuple(transactions[at])) for at in sorted(ids))
+    return Chain(blocks, tuple(transfers), tuple(sorted(settled)))
+
+
+def _settled(receipt: Mapping[str, Any]) -> set[int]:
+    return {int(one["interval"]) for one in receipt["events"] if one["type"] == "interval-settled"}
+
+
+class _Reader:
+    """State of one node as it was after one height."""
+
+    def __init__(self, client: Client, height: int) -> None:
+        self._client = client
+        self._height = height
+        self._gate = asyncio.Semaphore(MAX_QUESTIONS)
+
+    async def all(self, questions: Iterable[Awaitable[T]]) -> list[T]:
+        """Answers in order."""
+        return list(await asyncio.gather(*questions))
+
+    async def balance(self, member: str) -> str:
+        """Decimal nano."""
+        return str((await self._data("balance", member))["balance_nano"])
+
+    async def sequence(self, meter: str) -> int:
+        """Of the meter's last accepted reading."""
+        return int((await self._data("meter", meter))["head"]["sequence"])
+
+    async def bill(self, interval: int, member: str) -> str:
+        """Decimal nano; "0" for a member without a line."""
+        try:
+            return str((await self._data("bill", interval, member))["total_nano"])
+        except NodeError as error:
+            if error.code.startswith("rpc.unknown"):
+                return "0"
+            raise
+
+    async def interval(self, interval: int, members: Sequence[str], unserved_wh: int) -> IntervalView:
+        """The interval with the bills of all members."""
+        data = await self._data("interval", interval)
+        bills: list[str] = []
+        if data["status"] == "settled":
+            bills = await self.all(self.bill(interval, member) for member in members)
+        return IntervalView(
+            interval=interval,
+            status=str(data["status"]),
+            demand_wh=int(data.get("demand_wh", 0)),
+            served_wh=int(data.get("served_wh", 0)),
+            shed_wh=int(data.get("shed_wh", 0)),
+            unserved_wh=unserved_wh,
+            price_nano_per_wh=int(data.get("price_nano_per_wh", 0)),
+            injected_wh=int(data.get("injected_wh", 0)),
+            withdrawn_wh=int(data.get("withdrawn_wh", 0)),
+            losses_wh=int(data.get("losses_wh", 0)),
+            bills_nano={member: nano for member, nano in zip(members, bills, strict=False) if nano != "0"},
+        )
+
+    async def _data(self, kind: str, *arguments: str | int) -> dict[str, Any]:
+        async with self._gate:
+            data: dict[str, Any] = (await self._client.query(kind, *arguments, height=self._height))["data"]
+            return data

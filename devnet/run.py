@@ -1,0 +1,238 @@
+"""A scenario from start to verdict without a person: up, agents or traffic, faults on time, observation,
+check, down.
+
+Bounded: whatever hangs, the run ends by its deadline and says what it was waiting for. Never leaves a process
+behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from devnet import processes, profiles
+from devnet.conductor import Progress
+from devnet.directory import Layout, write_whole
+from devnet.errors import DevnetError
+from devnet.expectations import Failure, Observation, Submitted, check
+from devnet.launcher import Launcher
+from devnet.observe import observe
+from devnet.scenario import Expectations, Fault, Scenario
+
+POLL_S = 0.05
+BASE_TIMEOUT_S = 60.0
+INTERVAL_TIMEOUT_S = 15.0
+"""What one stepped interval may take, at most; it takes about one second."""
+TRAFFIC_TIMEOUT_FACTOR = 3
+MAX_TIMEOUT_S = 900.0
+MAX_OBSERVATION_BYTES = 1024 * 1024 * 1024
+
+Say = Callable[[str], None]
+
+
+class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An observation with the expectations it was made for: what `gridpact devnet check` reads."""
+
+    observation: Observation
+    expect: Expectations
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `devnet run` prints."""
+
+    scenario: str
+    ok: bool
+    failures: tuple[dict[str, str], ...]
+    height: int
+    readings: int
+    transactions: int
+    intervals: tuple[dict[str, Any], ...]
+    data: dict[str, str]
+    seconds: dict[str, float]
+
+
+def run(
+    scenario: Scenario,
+    directory: Path,
+    *,
+    intervals: int | None = None,
+    recording: Path | None = None,
+    keep: bool = False,
+    say: Say = lambda text: None,
+) -> Report:
+    """Run `scenario` in `directory` and judge it; `recording` keeps the observation, `keep` the directory.
+
+    Raises `DevnetError` where the run itself could not be carried out (`devnet.*`).
+    """
+    launcher = Launcher(directory, say)
+    count = intervals or scenario.intervals
+    started = time.monotonic()
+    try:
+        launcher.up(scenario, stepped=scenario.load is None and scenario.clock.run == "stepped")
+        ready = time.monotonic()
+        progress = _play(launcher, scenario, count, say)
+        played = time.monotonic()
+        say("recording what every node shows")
+        observation = _observe(launcher, scenario, progress)
+        judged = Recording(observation, scenario.expect)
+        if recording is not None:
+            write_whole(recording, msgspec.json.encode(judged))
+        seconds = {
+            "ready": round(ready - started, 2),
+            "played": round(played - ready, 2),
+            "observed": round(time.monotonic() - played, 2),
+        }
+        return report(judged, seconds)
+    finally:
+        launcher.down(keep=keep)
+
+
+def report(recording: Recording, seconds: dict[str, float]) -> Report:
+    """Judge a recording."""
+    seen = recording.observation
+    failures = check(seen, recording.expect)
+    return Report(
+        scenario=seen.scenario,
+        ok=not failures,
+        failures=tuple(_document(failure) for failure in failures),
+        height=seen.target_height,
+        readings=sum(item.kind == "reading" for item in seen.submitted),
+        transactions=sum(len(block.transactions) for node in seen.nodes[:1] for block in node.blocks),
+        intervals=tuple(
+            {
+                "interval": view.interval,
+                "status": view.status,
+                "demand_wh": view.demand_wh,
+                "served_wh": view.served_wh,
+                "withdrawn_wh": view.withdrawn_wh,
+                "losses_wh": view.losses_wh,
+                "price_nano_per_wh": view.price_nano_per_wh,
+                "paid_nano": str(-sum(int(nano) for nano in view.bills_nano.values() if int(nano) < 0)),
+            }
+            for view in seen.intervals
+        ),
+        data={"source": seen.profile_source, "sha256": seen.profile_sha256},
+        seconds=seconds,
+    )
+
+
+def recheck(path: Path) -> Report:
+    """Judge a recording from a file. Raises `DevnetError` (`devnet.recording`)."""
+    try:
+        if path.stat().st_size > MAX_OBSERVATION_BYTES:
+            raise DevnetError("devnet.recording", f"{path} is larger than 1 GiB.", "Check the path.")
+        recording = msgspec.json.decode(path.read_bytes(), type=Recording)
+    except (OSError, msgspec.DecodeError) as error:
+        raise DevnetError(
+            "devnet.recording",
+            f"{path} is no recording: {error}.",
+            "Make one: `gridpact devnet run --record FILE`.",
+        ) from None
+    return report(recording, {})
+
+
+def _document(failure: Failure) -> dict[str, str]:
+    return {"expectation": failure.expectation, "message": failure.message}
+
+
+def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progress:
+    """Let the agents do their part while faults happen on time. Raises `DevnetError`."""
+    layout = launcher.layout
+    mode = ["--load"] if scenario.load is not None else ["--intervals", str(count)]
+    document = launcher.spawn_agents([*mode, "--record"])
+    timeout_s = BASE_TIMEOUT_S + count * INTERVAL_TIMEOUT_S
+    if scenario.load is not None:
+        timeout_s = BASE_TIMEOUT_S + TRAFFIC_TIMEOUT_FACTOR * scenario.load.seconds
+    deadline = time.monotonic() + min(timeout_s, MAX_TIMEOUT_S)
+    begun_at: float | None = None
+    faults = list(scenario.faults)
+    shown = ""
+    while True:
+        progress = read_progress(layout)
+        if progress.begun and begun_at is None:
+            begun_at = time.monotonic()
+        for fault in [fault for fault in faults if progress.done or _due(fault, progress, begun_at)]:
+            faults.remove(fault)
+            say(f"fault: {fault.action} {' | '.join(','.join(group) for group in fault.groups)}{','.join(fault.nodes)}")
+            inflict(launcher, fault)
+        if progress.done:
+            return progress
+        if processes.state(document.agents, str(layout.root)) == "dead":
+            raise DevnetError(
+                "devnet.agents",
+                f"The agents ended early: {progress.error or launcher.log_tail('agents', 8) or 'no word why'}",
+                f"Their log: {layout.agents_log}",
+            )
+        if time.monotonic() > deadline:
+            stuck = [f"{one['name']}: {one['stuck'] or one['state']}" for one in launcher.status()]
+            raise DevnetError(
+                "devnet.timeout",
+                f"Gave up after {timeout_s:.0f} s of waiting for {progress.waiting_for}. {'; '.join(stuck)}.",
+                f"Logs are in {layout.nodes}, with --keep.",
+            )
+        if progress.waiting_for != shown:
+            shown = progress.waiting_for
+            say(f"waiting for {shown}")
+        time.sleep(POLL_S)
+
+
+def _due(fault: Fault, progress: Progress, begun_at: float | None) -> bool:
+    if fault.interval is not None:
+        return progress.begun > fault.interval
+    return begun_at is not None and time.monotonic() - begun_at >= (fault.after_ms or 0) / 1000
+
+
+def inflict(launcher: Launcher, fault: Fault) -> None:
+    """Carry out one fault. Raises `DevnetError` as the launcher does."""
+    match fault.action:
+        case "kill":
+            for name in fault.nodes:
+                launcher.kill(name)
+        case "restart":
+            for name in fault.nodes:
+                launcher.restart(name)
+        case "pause":
+            for name in fault.nodes:
+                launcher.pause(name)
+        case "resume":
+            for name in fault.nodes:
+                launcher.resume(name)
+        case "partition":
+            launcher.partition(fault.groups)
+        case "heal":
+            launcher.heal()
+
+
+def read_progress(layout: Layout) -> Progress:
+    """What the agents are doing; a fresh document before they say anything."""
+    try:
+        return msgspec.json.decode(layout.progress.read_bytes(), type=Progress)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return Progress()
+
+
+def read_submitted(layout: Layout) -> Sequence[Submitted]:
+    """Everything that the agents recorded."""
+    if not layout.submitted.exists():
+        return ()
+    return msgspec.json.Decoder(Submitted).decode_lines(layout.submitted.read_bytes())
+
+
+def _observe(launcher: Launcher, scenario: Scenario, progress: Progress) -> Observation:
+    layout = launcher.layout
+    unserved = {interval: outcome["unserved_wh"] for interval, outcome in progress.outcomes.items()}
+    return asyncio.run(
+        observe(
+            scenario,
+            layout.load(),
+            profiles.load(scenario.season),
+            read_submitted(layout),
+            sorted(progress.outcomes),
+            unserved,
+        )
+    )
