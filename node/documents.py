@@ -71,7 +71,9 @@ class Reader(NamedTuple):
             if name in table:
                 values[field.name] = self._value(hints[field.name], table[name], prefix + name, name)
             elif field.required and not _is_optional(hints[field.name]):
-                raise self.error("missing", prefix + name, "this is required", f"Add `{name} = ...`.")
+                raise self.error(
+                    "missing", prefix + name, "this is required", _addition(hints[field.name], prefix + name)
+                )
             elif field.required:
                 values[field.name] = None
         return type_(**values)
@@ -82,7 +84,7 @@ class Reader(NamedTuple):
 
     def _value(self, hint: Any, raw: object, path: str, name: str) -> object:
         bare = _bare(hint)
-        if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        if _is_struct(bare):
             return self.struct(bare, raw, path)
         value = raw
         if get_origin(bare) is tuple and isinstance(raw, list):
@@ -193,6 +195,20 @@ def _bare(hint: Any) -> Any:
     if _is_optional(hint):
         return _bare(next(argument for argument in get_args(hint) if argument is not types.NoneType))
     return hint
+
+
+def _addition(hint: Any, path: str) -> str:
+    """How to add what is missing."""
+    bare = _bare(hint)
+    if _is_struct(bare):
+        return f"Add a table [{path}]."
+    if get_origin(bare) is tuple and _is_struct(get_args(bare)[0]):
+        return f"Add at least one table [[{path}]]."
+    return f"Add `{path.rpartition('.')[2]} = ...`."
+
+
+def _is_struct(bare: Any) -> bool:
+    return isinstance(bare, type) and issubclass(bare, msgspec.Struct)
 
 
 def _is_optional(hint: Any) -> bool:

@@ -197,9 +197,15 @@ def save(genesis: Genesis, toml: Path, packed: Path, disk: Disk) -> None:
 
 def check(genesis: Genesis, production: bool = False) -> None:
     """Everything that must hold before a chain may start from this document. Raises NodeError `genesis.*`."""
-    raw = encode(genesis)
+    if len(genesis.validators) < MIN_VALIDATORS:
+        raise DocumentError(
+            "genesis.validators",
+            "validators",
+            f"{len(genesis.validators)} validators tolerate no fault",
+            f"Name at least {MIN_VALIDATORS} node ids.",
+        )
     try:
-        CODEC.decode(raw)
+        CODEC.decode(encode(genesis))
     except Malformed as error:
         raise NodeError("genesis.value", f"A value is out of its bounds: {error.message}.", "See the units.") from None
     if production and genesis.devnet_clock is not None:
@@ -285,13 +291,6 @@ def _check_nodes(genesis: Genesis) -> None:
 
 
 def _check_validators(genesis: Genesis) -> None:
-    if len(genesis.validators) < MIN_VALIDATORS:
-        raise DocumentError(
-            "genesis.validators",
-            "validators",
-            f"{len(genesis.validators)} validators tolerate no fault",
-            f"Name at least {MIN_VALIDATORS} node ids.",
-        )
     owners = {node.node: member.id for _, member, node in _nodes(genesis)}
     for id_ in genesis.validators:
         _reference("validators", "node", id_, list(owners))

@@ -108,10 +108,7 @@ class JournalMachine(RuleBasedStateMachine):
         """Operation 0: it succeeds. Else the power fails somewhere inside."""
         promised = [record for record in self.known[: self.synced] if record.height > stored]
         pending = [
-            e
-            for record in self.known[: self.synced]
-            if record.kind == TRANSACTIONS
-            for e in decode_batch(record.body)
+            e for record in self.known[: self.synced] if record.kind == TRANSACTIONS for e in decode_batch(record.body)
         ][-2:]
         keep = pending + keep if operation == 0 else pending
         try:

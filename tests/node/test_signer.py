@@ -118,12 +118,8 @@ def test_memory_and_file_signers_follow_the_same_rules(plan: list[Proposal | Vot
 
 @pytest.mark.properties
 @settings(max_examples=100)
-@given(
-    plan=st.lists(messages(), min_size=1, max_size=10), offset=st.integers(0, 16383), mask=st.integers(1, 255)
-)
-def test_one_damaged_byte_never_lowers_the_high_water(
-    plan: list[Proposal | Vote], offset: int, mask: int
-) -> None:
+@given(plan=st.lists(messages(), min_size=1, max_size=10), offset=st.integers(0, 16383), mask=st.integers(1, 255))
+def test_one_damaged_byte_never_lowers_the_high_water(plan: list[Proposal | Vote], offset: int, mask: int) -> None:
     disk = MemoryDisk()
     signer = new_file(disk)
     for message in plan:

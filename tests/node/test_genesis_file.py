@@ -1,0 +1,246 @@
+"""Genesis files: the same document both ways, and a sentence for every way to get one wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.genesis import Balance, Genesis
+from contracts.params import PactParams
+from node import genesis_file
+from node.disk import RealDisk
+from node.documents import DocumentError
+from node.errors import NodeError
+from tests.node.documents import genesis_document, key, member, meter
+from zk.codec import encode
+
+DOCUMENT = genesis_document()
+TEXT = genesis_file.dumps(DOCUMENT)
+SMALL_ORDER_KEY = "01" + "00" * 31
+
+
+def replace(**changes: object) -> Genesis:
+    return msgspec.structs.replace(DOCUMENT, **changes)
+
+
+@pytest.mark.properties
+@settings(max_examples=40)
+@given(
+    members=st.integers(4, 7),
+    meters=st.integers(0, 9),
+    devnet=st.booleans(),
+    interval=st.integers(1_000, 86_400_000),
+    floor=st.integers(-(2**28) + 1, 0),
+    balances=st.lists(st.integers(-(2**60), 2**60), max_size=4),
+    time_ms=st.integers(0, 2**53 - 1),
+)
+def test_a_document_survives_both_ways(
+    members: int, meters: int, devnet: bool, interval: int, floor: int, balances: list[int], time_ms: int
+) -> None:
+    document = msgspec.structs.replace(
+        genesis_document(devnet, members, meters),
+        params=PactParams(interval_ms=interval, price_floor_nano_per_wh=floor),
+        balances=tuple(Balance(f"member-{i}", amount) for i, amount in enumerate(balances)),
+        registers=(),
+        time_ms=time_ms,
+    )
+    text = genesis_file.dumps(document)
+    again = genesis_file.loads(text)
+    assert encode(again) == encode(document)
+    assert again.chain_id() == document.chain_id()
+    assert genesis_file.dumps(again) == text
+
+
+def test_order_in_the_file_does_not_change_the_chain() -> None:
+    blocks = TEXT.split("\n[[meters]]\n")
+    shuffled = "\n[[meters]]\n".join([blocks[0], *reversed(blocks[1:])])
+    head, *members = shuffled.split("\n[[members]]\n")
+    last, *meters = members[-1].split("\n[[meters]]\n", 1)
+    shuffled = "\n[[members]]\n".join([head, last, *members[:-1]]) + "\n[[meters]]\n" + meters[0]
+    shuffled = shuffled.replace('["node-0", "node-1"', '["node-1", "node-0"')
+    assert shuffled != TEXT
+    assert genesis_file.loads(shuffled) == DOCUMENT
+
+
+def test_the_text_is_for_people() -> None:
+    assert TEXT.startswith(f"# Genesis of the chain {DOCUMENT.chain_id()}\n")
+    assert "[params]\ninterval_ms = 900000\n" in TEXT
+    assert "balance_nano = 4611686018427387904\n" in TEXT
+    assert "register_export_wh = 77\n" in TEXT
+    assert f'public_key = "{key(0, 1).public_key.hex()}", scope = "all"' in TEXT
+
+
+def edited(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "path", "hint"),
+    [
+        (edited("[params]", "[params"), "genesis.syntax", "", ""),
+        (edited("interval_ms", "intervall_ms"), "genesis.unknown-key", "params.intervall_ms", "interval_ms"),
+        (edited("[consensus]", "[consensus]\nx = 1"), "genesis.unknown-key", "consensus.x", "target_block_ms"),
+        (edited('site = "yard"\n', ""), "genesis.missing", 'members["member-0"].site', "site"),
+        (edited("rating_w", "rating_kw"), "genesis.unknown-key", 'meters["meter-0"].rating_kw', "rating_w"),
+        (edited("interval_ms = 900000", "interval_ms = 9"), "genesis.value", "params.interval_ms", ">= 1000"),
+        (edited("interval_ms = 900000", "interval_ms = 9e5"), "genesis.value", "params.interval_ms", "int"),
+        (edited("[[members]]", "[members]"), "genesis.syntax", "", ""),
+        ('name = "a"\ntime_ms = 1\nvalidators = []', "genesis.missing", "members", "[[members]]"),
+        (edited('validators = ["node-0"', "validators = [1"), "genesis.value", "validators[0]", "str"),
+        (edited("[params]", "[[params]]"), "genesis.value", "params", "[params]"),
+        (edited('id = "meter-0"', 'id = "Meter"'), "genesis.value", 'meters["Meter"].id', "a-z, 0-9"),
+        (edited('id = "meter-0"', 'id = "meter-1"'), "genesis.duplicate-id", 'meters["meter-1"]', "unique"),
+        (edited('id = "member-1"', 'id = "member-0"'), "genesis.duplicate-id", 'members["member-0"]', ""),
+        (edited('node = "node-1"', 'node = "node-0"'), "genesis.duplicate-id", '"].nodes["node-0"]', ""),
+        (edited('"node-3"]', '"node-0"]'), "genesis.duplicate-id", 'validators["node-0"]', ""),
+        (edited(', "node-3"]', "]"), "genesis.validators", "validators", "at least 4"),
+        (edited('"node-3"]', '"node-33"]'), "genesis.unknown-node", "validators", '"node-3"'),
+        (
+            edited('member = "member-2"', 'member = "membr-2"'),
+            "genesis.unknown-member",
+            'meters["meter-2"].member',
+            'Did you mean "member-2"?',
+        ),
+        (edited('kind = "load"', 'kind = "battery"'), "genesis.value", 'meters["meter-0"].kind', "storage"),
+        (edited('"supplier"', '"king"'), "genesis.value", 'members["member-0"].roles', "supplier"),
+        (edited('scope = "all"', 'scope = "none"'), "genesis.value", "keys[0].scope", "metering"),
+        (
+            edited(key(0, 1).public_key.hex(), SMALL_ORDER_KEY),
+            "genesis.key",
+            'members["member-0"].keys[0].public_key',
+            "gridpact keys",
+        ),
+        (
+            edited(key(0, 4).public_key.hex(), SMALL_ORDER_KEY),
+            "genesis.key",
+            'members["member-0"].nodes["node-0"].consensus_key',
+            "",
+        ),
+        (
+            edited(key(100, 1).public_key.hex(), SMALL_ORDER_KEY),
+            "genesis.key",
+            'meters["meter-0"].public_key',
+            "",
+        ),
+        (edited(key(0, 1).public_key.hex(), "abc"), "genesis.value", "keys[0].public_key", "hexadecimal"),
+        (edited(key(0, 1).public_key.hex(), "abcd"), "genesis.value", "keys[0].public_key", "length >= 32"),
+        (
+            edited(key(101, 1).public_key.hex(), key(0, 1).public_key.hex()),
+            "genesis.duplicate-key",
+            'meters["meter-1"].public_key',
+            "each purpose",
+        ),
+        (edited("127.0.0.1:26000", "127.0.0.1"), "genesis.address", 'nodes["node-0"].address', "host:port"),
+        (edited('tls_certificate = "', 'tls_certificate = "!'), "genesis.value", "tls_certificate", "base64"),
+        (edited('tls_certificate = "', 'tls_certificate = "AAAA'), "genesis.certificate", "tls_certificate", ""),
+        (edited("= -500000", "= 5000000"), "genesis.params", "params.price_floor_nano_per_wh", "at or below"),
+        (
+            edited("balance_nano = 4611686018427387904", "balance_nano = 9223372036854775807"),
+            "genesis.supply",
+            "balance_nano",
+            "Keep the sum",
+        ),
+        (edited("free_tokens = 1000", "free_tokens = 9223372036854775807"), "genesis.supply", "trust", ""),
+        (
+            edited("balance_nano = 4611686018427387904", "balance_nano = 9223372036854775808"),
+            "genesis.value",
+            'members["member-0"].balance_nano',
+            "<= 9223372036854775807",
+        ),
+    ],
+)
+def test_every_mistake_names_the_field_and_what_would_be_right(text: str, code: str, path: str, hint: str) -> None:
+    with pytest.raises(NodeError) as caught:
+        genesis_file.loads(text)
+    assert caught.value.code == code, caught.value
+    assert path in caught.value.message
+    assert hint in caught.value.hint
+    if code != "genesis.syntax":
+        assert isinstance(caught.value, DocumentError)
+        assert caught.value.path.endswith(path.lstrip('"].') if path.startswith('"') else path)
+
+
+@pytest.mark.parametrize("line", [line for line in TEXT.splitlines() if " = " in line and "{" not in line])
+def test_every_misspelt_key_is_refused(line: str) -> None:
+    name = line.partition(" = ")[0]
+    with pytest.raises(NodeError) as caught:
+        genesis_file.loads(edited(f"\n{line}", f"\n{line.replace(name, name + 'x', 1)}"))
+    assert caught.value.code == "genesis.unknown-key"
+    assert f"`{name}`" in caught.value.hint
+
+
+def test_a_production_chain_refuses_a_devnet_clock() -> None:
+    with pytest.raises(NodeError) as caught:
+        genesis_file.loads(TEXT, production=True)
+    assert caught.value.code == "genesis.devnet-clock"
+    production = genesis_document(devnet=False)
+    assert genesis_file.loads(genesis_file.dumps(production), production=True) == production
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("genesis.order", lambda: {"members": DOCUMENT.members[::-1]}),
+        ("genesis.order", lambda: {"meters": DOCUMENT.meters[::-1]}),
+        ("genesis.order", lambda: {"balances": DOCUMENT.balances[::-1]}),
+        ("genesis.order", lambda: {"validators": DOCUMENT.validators[::-1]}),
+        ("genesis.duplicate-id", lambda: {"balances": DOCUMENT.balances[:1] * 2}),
+        ("genesis.duplicate-id", lambda: {"registers": DOCUMENT.registers * 2}),
+        ("genesis.unknown-member", lambda: {"balances": (Balance("nobody", 1),)}),
+        ("genesis.unknown-meter", lambda: {"meters": (), "registers": DOCUMENT.registers}),
+        ("genesis.value", lambda: {"time_ms": 2**60}),
+        ("genesis.value", lambda: {"meters": (msgspec.structs.replace(meter(0, 0), rating_w=-1),)}),
+        ("genesis.validators", lambda: {"validators": ("node-0",)}),
+        ("genesis.value", lambda: {"name": "Test"}),
+    ],
+)
+def test_documents_made_by_programs_are_checked_too(code: str, change: Callable[[], dict[str, object]]) -> None:
+    with pytest.raises(NodeError) as caught:
+        genesis_file.check(replace(**change()))
+    assert caught.value.code == code
+
+
+def test_one_member_may_not_hold_the_consensus_alone() -> None:
+    nodes = tuple(node for number in range(4) for node in member(number).nodes)
+    members = (
+        msgspec.structs.replace(member(0), nodes=nodes),
+        *(msgspec.structs.replace(member(number), nodes=()) for number in range(1, 4)),
+    )
+    with pytest.raises(NodeError) as caught:
+        genesis_file.check(replace(members=members))
+    assert caught.value.code == "genesis.organisations"
+
+
+def test_a_certificate_must_name_its_node() -> None:
+    other = msgspec.structs.replace(member(0).nodes[0], tls_certificate=member(1).nodes[0].tls_certificate)
+    members = (msgspec.structs.replace(member(0), nodes=(other,)), *DOCUMENT.members[1:])
+    with pytest.raises(NodeError) as caught:
+        genesis_file.check(replace(members=members))
+    assert caught.value.code == "genesis.certificate"
+    assert "node-1" in caught.value.message
+
+
+def test_an_unordered_document_is_not_written() -> None:
+    with pytest.raises(NodeError, match=r"genesis\.order"):
+        genesis_file.dumps(replace(members=DOCUMENT.members[::-1]))
+
+
+def test_both_files_hold_the_same_document(tmp_path: Path) -> None:
+    toml, packed = tmp_path / "genesis.toml", tmp_path / "genesis.mp"
+    genesis_file.save(DOCUMENT, toml, packed, RealDisk())
+    assert genesis_file.load(toml) == genesis_file.load_packed(packed) == DOCUMENT
+    packed.write_bytes(packed.read_bytes()[:-1])
+    for path, code in ((packed, "genesis.malformed"), (tmp_path / "none", "genesis.missing-file")):
+        with pytest.raises(NodeError) as caught:
+            genesis_file.load_packed(path)
+        assert caught.value.code == code
+    toml.write_bytes(b"\xff")
+    with pytest.raises(NodeError) as caught:
+        genesis_file.load(toml)
+    assert caught.value.code == "genesis.syntax"
