@@ -103,6 +103,10 @@ class Driver:
         self.replica = replica
         self.journal = journal
         self.stopped = False
+        self.executed = 0
+        """Transactions executed since the start."""
+        self.fsyncs = 0
+        """Waits for the medium since the start: journal, signing state and store."""
         self._signer = signer
         self._network = network
         self._clock = clock
@@ -165,6 +169,7 @@ class Driver:
             case Append(kind, height, body):
                 self.journal.append(kind, height, body)
             case Sync():
+                self.fsyncs += self.journal.unsynced > 0
                 self.journal.sync()
             case Verify(job, triples, urgent):
                 if urgent:
@@ -179,6 +184,8 @@ class Driver:
                 self._sign(message)
             case Execute(block, certificate, envelopes):
                 receipts = execute(self.replica.ledger, block, certificate, envelopes)
+                self.executed += len(envelopes)
+                self.fsyncs += 1
                 self._inputs.append(Executed(block.header.height, unfinished(block, receipts)))
             case Reply(request, results):
                 assert not self.journal.unsynced, "a transaction is called accepted before it is durable"
@@ -201,6 +208,7 @@ class Driver:
                 raise
             self.replica.work.counters[error.code] += 1
             return
+        self.fsyncs += 1
         self._inputs.append(OwnSigned(signed))
 
     def _checkpoint(self, height: int) -> None:

@@ -75,7 +75,7 @@ class Process:
         self._config = config
         self._genesis = genesis
         self._secrets = secrets
-        self._closers: list[Callable[[], None | Coroutine[Any, Any, None]]] = []
+        self._closers: list[Callable[[], Coroutine[Any, Any, None] | None]] = []
         self.clock = SystemClock(genesis.devnet_clock)
 
     async def run(self) -> None:

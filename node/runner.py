@@ -212,6 +212,8 @@ class Node:
             "best_peer_height": best,
             "consensus": open_height(machine),
             "stuck": stuck,
+            "executed": 0 if self._driver is None else self._driver.executed,
+            "fsyncs": 0 if self._driver is None else self._driver.fsyncs,
             "mempool": {
                 "transactions": len(self._replica.flow.mempool),
                 "bytes": self._replica.flow.mempool.bytes,
@@ -240,7 +242,8 @@ class Node:
             "gridpact_mempool_bytes": mempool.bytes,
             "gridpact_peers_connected": sum(1 for peer in self.peers() if peer["connected"]),
             "gridpact_journal_bytes": self._journal.size,
-            "gridpact_fsyncs_total": self._journal.syncs,
+            "gridpact_fsyncs_total": 0 if self._driver is None else self._driver.fsyncs,
+            "gridpact_transactions_total": 0 if self._driver is None else self._driver.executed,
         }
         for code, count in self._replica.work.counters.items():
             values[f'gridpact_events_total{{code="{code}"}}'] = count

@@ -204,10 +204,13 @@ class TransactionFlow:
         candidates: list[Candidate],
         valid: list[bool],
     ) -> None:
-        for position, good in zip(positions, valid, strict=True):
-            if not good:
-                results[position] = Submission(results[position].hash, "tx.signature")
         self._keep_verified(candidates, valid)
+        for position, good in zip(positions, valid, strict=True):
+            hash_ = results[position].hash
+            if not good:
+                results[position] = Submission(hash_, "tx.signature")
+            elif hash_ not in self.mempool and self._ledger.find_transaction(hash_) is None:
+                results[position] = Submission(hash_, "tx.overtaken")
         self._work.emit(Sync(), Reply(request, results))
 
     def _examine(self, raw: bytes, hash_: bytes, *, local: bool) -> Candidate | str:
@@ -269,10 +272,10 @@ class TransactionFlow:
         kept: list[Entry] = []
         for candidate, good in zip(candidates, valid, strict=True):
             entry = candidate.entry
-            if good and entry.hash not in self.mempool:
-                kept.append(entry)
-            elif not good:
+            if not good:
                 self._found_invalid(entry.hash)
+            elif entry.hash not in self.mempool and self._still_needed(entry):
+                kept.append(entry)
         if not kept:
             return
         self._work.emit(Append(TRANSACTIONS, self._ledger.height + 1, encode_batch([entry.raw for entry in kept])))
@@ -289,6 +292,12 @@ class TransactionFlow:
                 self._missing.pop(block_id)
                 self._payload_complete(block_id)
         self._on_arrival()
+
+    def _still_needed(self, entry: Entry) -> bool:
+        """Whether no block took the entry's place in its lane while its signature was being checked."""
+        return entry.position >= self.admission.next_position(entry.lane) or any(
+            entry.hash in hashes for hashes in self._missing.values()
+        )
 
     def _found_invalid(self, hash_: bytes) -> None:
         """A hash whose transaction can never be valid spoils every block that names it."""
