@@ -46,7 +46,7 @@ class Entry:
 class MempoolLimits:
     """Maxima of the pool; pinned entries may exceed them."""
 
-    bytes: int = 32 * 1024 * 1024
+    size: int = 32 * 1024 * 1024
     transactions: int = 65_536
     per_lane: int = 1_024
 
@@ -56,7 +56,8 @@ class Mempool:
     """Pending transactions by hash, in order of arrival."""
 
     limits: MempoolLimits = field(default_factory=MempoolLimits)
-    bytes: int = 0
+    size: int = 0
+    """Bytes of all envelopes."""
     _entries: dict[bytes, Entry] = field(default_factory=dict)
     _lanes: dict[Lane, dict[int, tuple[bytes, ...]]] = field(default_factory=dict)
     _pinned: frozenset[bytes] = frozenset()
@@ -76,7 +77,7 @@ class Mempool:
 
     def room_for(self, lane: Lane, position: int, size: int) -> str:
         """Whether one more entry of `size` bytes fits: "ok" or the code of what stands in its way."""
-        if len(self._entries) >= self.limits.transactions or self.bytes + size > self.limits.bytes:
+        if len(self._entries) >= self.limits.transactions or self.size + size > self.limits.size:
             return "mempool.full"
         positions = self._lanes.get(lane)
         if positions is not None:
@@ -93,7 +94,7 @@ class Mempool:
         self._entries[entry.hash] = entry
         positions = self._lanes.setdefault(entry.lane, {})
         positions[entry.position] = (*positions.get(entry.position, ()), entry.hash)
-        self.bytes += len(entry.raw)
+        self.size += len(entry.raw)
 
     def pin(self, hashes: Iterable[bytes]) -> None:
         """Replace the set of entries that may not be dropped."""
@@ -105,7 +106,7 @@ class Mempool:
             entry = self._entries.pop(hash_, None)
             if entry is None:
                 continue
-            self.bytes -= len(entry.raw)
+            self.size -= len(entry.raw)
             positions = self._lanes[entry.lane]
             others = tuple(other for other in positions[entry.position] if other != hash_)
             if others:

@@ -216,7 +216,7 @@ class Node:
             "fsyncs": 0 if self._driver is None else self._driver.fsyncs,
             "mempool": {
                 "transactions": len(self._replica.flow.mempool),
-                "bytes": self._replica.flow.mempool.bytes,
+                "bytes": self._replica.flow.mempool.size,
             },
             "peers": peers,
             "counters": dict(self._replica.work.counters),
@@ -239,7 +239,7 @@ class Node:
         values: dict[str, float] = {
             "gridpact_height": self.ledger.height,
             "gridpact_mempool_transactions": len(mempool),
-            "gridpact_mempool_bytes": mempool.bytes,
+            "gridpact_mempool_bytes": mempool.size,
             "gridpact_peers_connected": sum(1 for peer in self.peers() if peer["connected"]),
             "gridpact_journal_bytes": self._journal.size,
             "gridpact_fsyncs_total": 0 if self._driver is None else self._driver.fsyncs,

@@ -111,12 +111,12 @@ def start(homes: dict[str, Path], names: Sequence[str]) -> list[Running]:
             env={**os.environ, "PYTHONHASHSEED": "random"},
         )
         log.close()
-    running = []
+    running: list[Running] = []
     for name, process in processes.items():
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
-            stop(list(running))
+            stop(running)
             text = (homes[name] / "node.log").read_text(errors="replace")[-2000:]
             raise DevnetError("bench.start", f"{name} did not start: {text}", "See its node.log.")
         running.append(Running(name, homes[name], process, json.loads(line)["rpc"]))
