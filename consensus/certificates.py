@@ -186,9 +186,7 @@ def _nested_checks(certificate: CommitCertificate | None, context: HeightContext
     return _commit_checks(certificate, context.chain_id, context.parent.validators)
 
 
-def _commit_checks(
-    certificate: CommitCertificate, chain_id: str, validators: ValidatorSet
-) -> list[SignatureCheck]:
+def _commit_checks(certificate: CommitCertificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
     signed = vote_sign_bytes(
         chain_id,
         VoteType.PRECOMMIT,
@@ -201,10 +199,7 @@ def _commit_checks(
 
 
 def _list_checks(signatures: Signatures, signed: bytes, validators: ValidatorSet) -> list[SignatureCheck]:
-    return [
-        SignatureCheck(validators.seats[index].public_key, signed, signature)
-        for index, signature in signatures
-    ]
+    return [SignatureCheck(validators.seats[index].public_key, signed, signature) for index, signature in signatures]
 
 
 def verify_commit(certificate: CommitCertificate, chain_id: str, validators: ValidatorSet) -> None:
@@ -232,9 +227,7 @@ def polka_certificate(votes: Iterable[Vote], choice: Vote, validators: Validator
 def commit_certificate(votes: Iterable[Vote], choice: Vote, validators: ValidatorSet) -> CommitCertificate:
     """Certificate of the precommits that agree with `choice`; the caller has seen the quorum."""
     assert choice.block_id is not None and choice.kind == VoteType.PRECOMMIT
-    return CommitCertificate(
-        choice.height, choice.round, choice.block_id, _agreeing(votes, choice, validators)
-    )
+    return CommitCertificate(choice.height, choice.round, choice.block_id, _agreeing(votes, choice, validators))
 
 
 def round_certificate(votes: Sequence[Vote], validators: ValidatorSet) -> RoundCertificate:

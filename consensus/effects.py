@@ -208,6 +208,4 @@ class Refused(msgspec.Struct, frozen=True):
     sender: str
 
 
-Effect = (
-    BuildValue | Sign | Broadcast | Schedule | CheckPayload | Decide | MissingBlock | ReportConflict | Refused
-)
+Effect = BuildValue | Sign | Broadcast | Schedule | CheckPayload | Decide | MissingBlock | ReportConflict | Refused

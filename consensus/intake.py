@@ -57,7 +57,7 @@ def record_proposal(
 
 
 def _make_room(state: State, proposal: Proposal) -> State | None:
-    """Of each proposer only the newest future round is kept, for blocks are large. None when this is older."""
+    """Of each proposer only the newest future round is kept: blocks are large. None when this is older."""
     ahead = [
         number
         for number, kept in state.proposals.items()
@@ -71,9 +71,7 @@ def _make_room(state: State, proposal: Proposal) -> State | None:
     return prune_candidates(replace(state, proposals=kept_rounds))
 
 
-def record_block(
-    state: State, context: HeightContext, block: Block, block_id: bytes, effects: Effects
-) -> State:
+def record_block(state: State, context: HeightContext, block: Block, block_id: bytes, effects: Effects) -> State:
     """Keep a block, valid or not, provided that its body is its own."""
     if block_id in state.candidates:
         return state

@@ -71,7 +71,6 @@ from consensus.round import (
     TimedOut,
 )
 from consensus.state import (
-    MAX_ANSWERS,
     State,
     prune_rounds,
     with_polka,
@@ -103,7 +102,7 @@ def step(state: State, input_: Input) -> tuple[State, Effects]:
             state = _accept_signed(state, context, message, at_ms, effects)
         case Wake(height) if height == context.height and state.core is None:
             state = _enter_round(state, context, 0, effects)
-        case Timeout(step_, height, round_) if height == context.height and state.core is not None:
+        case Timeout(step_, height, round_) if height == context.height:
             state = _time_out(state, context, step_, round_, effects)
         case PayloadChecked(height, block_id, ok) if height == context.height:
             state = _record_payload(state, context, block_id, ok, effects)
@@ -154,8 +153,7 @@ def _enter_round(state: State, context: HeightContext, round_: int, effects: Eff
     core = state.core
     if core is None:
         core = algorithm.RoundState()
-        duration = timeout_ms(context.timing, Step.REBROADCAST, round_)
-        effects.append(Schedule(Step.REBROADCAST, context.height, round_, duration))
+        state = _repeat_later(state, context, effects)
     is_proposer = context.validators.proposer(context.height, round_).id == state.seat
     state = prune_rounds(replace(state, core=replace(core, round=round_)))
     state = _advance(state, context, StartRound(round_, is_proposer), effects)
@@ -208,9 +206,7 @@ def _advance(state: State, context: HeightContext, input_: RoundInput, effects: 
 # Messages.
 
 
-def _receive(
-    state: State, context: HeightContext, message: Message, received_ms: int, effects: Effects
-) -> State:
+def _receive(state: State, context: HeightContext, message: Message, received_ms: int, effects: Effects) -> State:
     try:
         check_message(message, context)
     except Refusal as refusal:
@@ -243,9 +239,7 @@ def _receive(
     return _settle(state, context, effects)
 
 
-def _count(
-    state: State, context: HeightContext, votes: tuple[Vote, ...] | list[Vote], effects: Effects
-) -> State:
+def _count(state: State, context: HeightContext, votes: tuple[Vote, ...] | list[Vote], effects: Effects) -> State:
     """Count votes of this height, and keep the certificates that they complete."""
     for vote in votes:
         added = tally.add(state.tally, vote, state.round, context.validators)
@@ -289,29 +283,39 @@ def _receive_late_precommit(state: State, context: HeightContext, vote: Vote, ef
     extended = extend_commit(state.last_certificate, vote, context.parent.validators)
     if extended is not state.last_certificate:
         return replace(state, last_certificate=extended)
-    return _answer(state, vote.voter, state.last_certificate, effects)
+    return _answer(state, context, vote.voter, state.last_certificate, effects)
 
 
-def _receive_after_decision(
-    state: State, context: HeightContext, message: Message, effects: Effects
-) -> State:
+def _receive_after_decision(state: State, context: HeightContext, message: Message, effects: Effects) -> State:
     """The same between `Decide` and the next `StartHeight`."""
     if not isinstance(message, Vote) or state.commit is None:
         return state
     extended = extend_commit(state.commit, message, context.validators)
     if extended is not state.commit:
         return replace(state, commit=extended)
-    return _answer(state, message.voter, state.commit, effects)
+    return _answer(state, context, message.voter, state.commit, effects)
 
 
-def _answer(state: State, voter: str, certificate: CommitCertificate, effects: Effects) -> State:
-    """Re-send the decision to somebody who still votes in its height; it asks for the block if it has
-    none."""
-    sent = state.answers.get(voter, 0)
-    if sent >= MAX_ANSWERS or voter == state.seat:
+def _answer(
+    state: State, context: HeightContext, voter: str, certificate: CommitCertificate, effects: Effects
+) -> State:
+    """Re-send the decision to somebody who still votes in its height; it asks for the block if it has none.
+
+    Once per REBROADCAST period: the straggler repeats its votes as often, and a liar gains nothing.
+    """
+    if state.answered or voter == state.seat:
         return state
     effects.append(Broadcast(Commit(certificate, None)))
-    return replace(state, answers={**state.answers, voter: sent + 1})
+    return _repeat_later(replace(state, answered=True), context, effects)
+
+
+def _repeat_later(state: State, context: HeightContext, effects: Effects) -> State:
+    """Have a REBROADCAST timer running, one at a time."""
+    if state.repeating:
+        return state
+    duration = timeout_ms(context.timing, Step.REBROADCAST, state.round)
+    effects.append(Schedule(Step.REBROADCAST, context.height, state.round, duration))
+    return replace(state, repeating=True)
 
 
 # Own messages.
@@ -370,9 +374,7 @@ def _step_of(message: Proposal | Vote) -> Step:
     return Step.PREVOTE if message.kind == VoteType.PREVOTE else Step.PRECOMMIT
 
 
-def _propose_built(
-    state: State, context: HeightContext, round_: int, block: Block, effects: Effects
-) -> State:
+def _propose_built(state: State, context: HeightContext, round_: int, block: Block, effects: Effects) -> State:
     """L18-L19: the driver's block, if the round still waits for it."""
     turn = (round_, Step.PROPOSE)
     core = state.core
@@ -418,9 +420,7 @@ def _request_payloads(state: State, effects: Effects) -> State:
     return state
 
 
-def _record_payload(
-    state: State, context: HeightContext, block_id: bytes, ok: bool, effects: Effects
-) -> State:
+def _record_payload(state: State, context: HeightContext, block_id: bytes, ok: bool, effects: Effects) -> State:
     """A payload that is here stays here; one that was given up may still come."""
     candidate = state.candidates.get(block_id)
     if candidate is None or candidate.payload:
@@ -431,18 +431,21 @@ def _record_payload(
 
 
 def _time_out(state: State, context: HeightContext, step_: Step, round_: int, effects: Effects) -> State:
-    if state.decided:
-        return state
     if step_ == Step.REBROADCAST:
-        duration = timeout_ms(context.timing, Step.REBROADCAST, state.round)
-        effects.append(Schedule(Step.REBROADCAST, context.height, state.round, duration))
-        effects.extend(rebroadcast(state, context))
-        return state
-    if state.commit is not None:
-        # Decided, the block is on its way: there is nothing left to vote on.
+        return _repeat(replace(state, repeating=False, answered=False), context, effects)
+    if state.core is None or state.decided or state.commit is not None:
+        # Decided, the block may be on its way: there is nothing left to vote on.
         return state
     state = _advance(state, context, TimedOut(step_, round_), effects)
     return _settle(state, context, effects)
+
+
+def _repeat(state: State, context: HeightContext, effects: Effects) -> State:
+    """A REBROADCAST period is over; while the height is undecided, another begins."""
+    if state.core is None or state.decided:
+        return state
+    effects.extend(rebroadcast(state, context))
+    return _repeat_later(state, context, effects)
 
 
 def _sender(message: Message) -> str:

@@ -191,9 +191,7 @@ def step(state: RoundState, input_: RoundInput) -> Result:
                 return prevote(state, block_id, NO_ROUND)
             return prevote_nil(state)
         # L28-L33
-        case ProposedAgain(block_id, valid_round) if (
-            state.step == Step.PROPOSE and 0 <= valid_round < state.round
-        ):
+        case ProposedAgain(block_id, valid_round) if state.step == Step.PROPOSE and 0 <= valid_round < state.round:
             locked = state.locked
             if locked is None or locked.round <= valid_round or locked.block_id == block_id:
                 return prevote(state, block_id, valid_round)

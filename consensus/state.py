@@ -26,8 +26,6 @@ PROPOSALS_PER_ROUND = 2
 """The one to prevote, and a contradicting one on which a polka may still form."""
 MAX_POLKAS = 64
 """Polka certificates kept, newest rounds first; older ones come back with the proposals that need them."""
-MAX_ANSWERS = 16
-"""Times that one voter is sent the commit certificate of a height that it has missed."""
 
 Turn = tuple[int, Step]
 """(round, step) of an own message: what must never be signed twice."""
@@ -86,8 +84,10 @@ class State(msgspec.Struct, frozen=True):
     """Own messages that were sent out to be signed."""
     signed: dict[Turn, Proposal | Vote] = {}
     """Own messages with their signatures."""
-    answers: dict[str, int] = {}
-    """Commit certificates re-sent, by the voter who needed one."""
+    repeating: bool = False
+    """A REBROADCAST timer of this height is running."""
+    answered: bool = False
+    """A decision was re-sent to somebody who missed it, in this REBROADCAST period."""
 
     @property
     def round(self) -> int:

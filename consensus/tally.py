@@ -90,11 +90,7 @@ class Tally(msgspec.Struct, frozen=True):
     def skip_target(self, current: int, total: int) -> int | None:
         """Highest round above `current` in which more than 1/3 has voted (L55)."""
         return max(
-            (
-                number
-                for number, votes in self.rounds.items()
-                if number > current and is_skip(votes.present, total)
-            ),
+            (number for number, votes in self.rounds.items() if number > current and is_skip(votes.present, total)),
             default=None,
         )
 
