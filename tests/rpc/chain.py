@@ -41,6 +41,8 @@ class Chain:
         self.automatic = automatic
         self.time_ms = START_MS
         self.submissions = 0
+        self.leap_to_ms: int | None = None
+        """With `automatic`: after the next submission, ledger time jumps there."""
         self._domains = Domains(self.ledger.chain_id)
         self._pending: dict[bytes, tuple[bytes, Envelope]] = {}
         self._grown = asyncio.Condition()
@@ -80,7 +82,12 @@ class Chain:
         return self.time_ms
 
     def status(self) -> dict[str, Any]:
-        return {"chain_id": self.ledger.chain_id, "node": "solar", "height": self.ledger.height, "time_ms": self.time_ms}
+        return {
+            "chain_id": self.ledger.chain_id,
+            "node": "solar",
+            "height": self.ledger.height,
+            "time_ms": self.time_ms,
+        }
 
     def health(self) -> tuple[bool, str]:
         return self.automatic, "Fine." if self.automatic else "No blocks are made."
@@ -91,6 +98,9 @@ class Chain:
     async def settle(self) -> None:
         """A block with everything that waits, and the empty one that makes it provable."""
         await self.produce()
+        if self.leap_to_ms is not None:
+            leap, self.leap_to_ms = self.leap_to_ms, None
+            await self.produce(leap)
         await self.produce()
 
     async def produce(self, time_ms: int | None = None) -> list[Receipt]:
@@ -130,12 +140,8 @@ class Chain:
     def certify(self, header: Header, seats: tuple[int, ...] = (0, 1, 3)) -> CommitCertificate:
         """Precommits of these seats for `header`."""
         validators = genesis_set(self.ledger.genesis)
-        signed = vote_sign_bytes(
-            self.ledger.chain_id, VoteType.PRECOMMIT, header.height, 0, header.id(), NO_ROUND
-        )
-        signatures = tuple(
-            (seat, key_of(f"{validators.seats[seat].id} node").sign(signed)) for seat in seats
-        )
+        signed = vote_sign_bytes(self.ledger.chain_id, VoteType.PRECOMMIT, header.height, 0, header.id(), NO_ROUND)
+        signatures = tuple((seat, key_of(f"{validators.seats[seat].id} node").sign(signed)) for seat in seats)
         return CommitCertificate(header.height, 0, header.id(), signatures)
 
 

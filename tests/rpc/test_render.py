@@ -18,9 +18,7 @@ from node.rpc.render import NotThisForm, parse, render
 
 HASHES = st.binary(min_size=32, max_size=32)
 IDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=32)
-VALIDATORS = st.builds(
-    Validator, IDS, IDS, HASHES, st.binary(max_size=96), st.integers(0, 2**53 - 1), st.booleans()
-)
+VALIDATORS = st.builds(Validator, IDS, IDS, HASHES, st.binary(max_size=96), st.integers(0, 2**53 - 1), st.booleans())
 CERTIFICATES = st.builds(
     CommitCertificate,
     st.integers(0, 2**48 - 1),

@@ -20,7 +20,7 @@ from node.proofs import decode_bundle, verify_bundle
 from node.rpc.errors import Refusal
 from node.rpc.limits import MAX_BODY_BYTES, MAX_ENVELOPES, MAX_PROOFS, MAX_WAIT_MS
 from node.rpc.submit import read_submission, submit
-from tests.rpc.chain import Chain, serving
+from tests.rpc.chain import INTERVAL, Chain, serving
 
 PAY = Transfer("solar", 7, "")
 
@@ -153,7 +153,9 @@ def test_what_failed_for_now_and_is_sent_again_waits_for_its_new_outcome() -> No
 
     async def go() -> None:
         chain = Chain()
-        first, second = (chain.speaker.reading("campus-1", chain.ledger.genesis.time_ms // 900_000, 10) for _ in range(2))
+        first, second = (
+            chain.speaker.reading("campus-1", chain.ledger.genesis.time_ms // 900_000, 10) for _ in range(2)
+        )
         async with serving(chain) as client:
             early = await client.submit_one(second, "final")
             assert (early.status, early.code) == ("final", "reading.gap")
@@ -165,7 +167,8 @@ def test_what_failed_for_now_and_is_sent_again_waits_for_its_new_outcome() -> No
 
 
 @pytest.mark.parametrize(
-    ("count", "wait", "code"), [(MAX_ENVELOPES + 1, "accepted", "rpc.malformed"), (MAX_PROOFS + 1, "proof", "rpc.too-many-proofs")]
+    ("count", "wait", "code"),
+    [(MAX_ENVELOPES + 1, "accepted", "rpc.malformed"), (MAX_PROOFS + 1, "proof", "rpc.too-many-proofs")],
 )
 def test_batches_are_bounded(count: int, wait: Any, code: str) -> None:
     async def go() -> None:

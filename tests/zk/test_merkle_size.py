@@ -26,7 +26,9 @@ def test_a_proof_of_another_list_proves_nothing(count: int, other: int) -> None:
 
 
 @given(st.integers(2, 200), st.data())
-def test_a_proof_with_anything_removed_repeated_or_changed_never_shows_another_size(count: int, data: st.DataObject) -> None:
+def test_a_proof_with_anything_removed_repeated_or_changed_never_shows_another_size(
+    count: int, data: st.DataObject
+) -> None:
     leaves = entries(count)
     proof = [list(part) for part in prove_size(leaves)]
     part = data.draw(st.sampled_from(proof))

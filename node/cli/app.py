@@ -1,0 +1,25 @@
+"""The Typer application: nouns, then verbs. Imports nothing slow, so that help is there at once."""
+
+from __future__ import annotations
+
+import typer
+
+from node.cli.home import register as register_home
+from node.cli.proof import app as proof
+from node.cli.query import app as query
+from node.cli.request import app as dispatch
+from node.cli.status import register as register_status
+from node.cli.tx import app as tx
+
+HELP = "The ledger that competitors who share a microgrid run together."
+
+app = typer.Typer(
+    name="gridpact", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+register_status(app)
+register_home(app)
+tx.add_typer(dispatch, name="dispatch")
+app.add_typer(tx, name="tx")
+app.add_typer(query, name="query")
+app.add_typer(proof, name="proof")

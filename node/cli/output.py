@@ -1,0 +1,137 @@
+"""What commands print: tables with units for people, one JSON document for programs, errors with a next step.
+
+Results go to stdout, everything else to stderr. Rich is imported only when something is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from node.errors import NodeError
+
+NANO = 1_000_000_000
+MIN_DECIMALS = 2
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+Row = Sequence[str]
+
+# The base of every usage error, of whichever click this typer brings along.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+def money(amount_nano: int | str) -> str:
+    """Nano-currency in currency units, exact: at least two decimals, at most nine."""
+    nano = int(amount_nano)
+    whole, fraction = divmod(abs(nano), NANO)
+    digits = f"{fraction:09d}".rstrip("0").ljust(MIN_DECIMALS, "0")
+    return f"{'-' if nano < 0 else ''}{whole:,}.{digits}"
+
+
+def per_kwh(price_nano_per_wh: int | None) -> str:
+    """A price in currency units per kWh, exact."""
+    return "-" if price_nano_per_wh is None else money(price_nano_per_wh * 1_000)
+
+
+def utc(time_ms: int) -> str:
+    """A time for people."""
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
+    milliseconds = f".{time_ms % 1000:03d}" if time_ms % 1000 else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}{milliseconds} UTC"
+
+
+def span(start_ms: int, end_ms: int) -> str:
+    """An interval of time for people."""
+    start, end = utc(start_ms), utc(end_ms)
+    same_day = start[:10] == end[:10]
+    return f"{start.removesuffix(' UTC')} to {end[11:] if same_day else end}"
+
+
+def progress(text: str) -> None:
+    """Say what is being waited for."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def emit(as_json: bool, document: dict[str, Any], draw: Callable[[], None]) -> None:
+    """Print a command's result: the document, or what `draw` makes of it."""
+    if as_json:
+        print(json.dumps(document))
+    else:
+        draw()
+
+
+def table(title: str, headings: Row, rows: Iterable[Row], *, right: Iterable[str] = ()) -> None:
+    """A table on stdout; columns named in `right` are aligned right. Cells are shown as they are."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=Text(title), title_justify="left")
+    numbers = set(right)
+    for heading in headings:
+        drawn.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(_printable(cell)) for cell in row))
+    Console().print(drawn)
+
+
+def line(text: str) -> None:
+    """One line on stdout, never wrapped: it may be a command to copy."""
+    print(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """Names and memos come from strangers: no control character may reach the terminal."""
+    return "".join(one if one.isprintable() else "�" for one in text)
+
+
+@contextmanager
+def reporting(as_json: bool) -> Iterator[None]:
+    """Turn errors into `{code, message, hint}` and exit code 1."""
+    try:
+        yield
+    except NodeError as error:
+        fail(as_json, error)
+    except KeyboardInterrupt:
+        progress("Interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def fail(as_json: bool, error: NodeError) -> None:
+    """Report an error and exit with code 1."""
+    if as_json:
+        print(json.dumps(error.document()))
+    else:
+        progress(f"Error ({error.code}): {_printable(error.message)}")
+        if error.hint:
+            progress(f"Next: {_printable(error.hint)}")
+    raise typer.Exit(FAILED)
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
+    """Run a Typer application; returns the exit code. Usage errors follow `--json` too."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=given, standalone_mode=False)
+    except UsageError as error:
+        message = getattr(error, "format_message", error.__str__)()
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "gridpact"
+        problem = NodeError("cli.usage", message, f"`{command} --help` shows what it takes.")
+        try:
+            fail("--json" in given, problem)
+        except typer.Exit:
+            return USAGE
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        progress("Interrupted.")
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,104 @@
+"""`gridpact proof fetch | verify`: hand a fact to somebody else, and check one without trusting anybody.
+
+`verify` needs the bundle and a genesis document, nothing else: no node, no network, no storage engine.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.cli import options
+from node.cli.context import Connection, genesis_document
+from node.cli.output import emit, line, reporting, utc
+from node.errors import NodeError
+
+app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
+
+KINDS = ("tx", "reading", "member", "balance", "meter", "interval", "dispatch", "bill")
+
+
+@app.command()
+def fetch(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
+    arguments: Annotated[list[str], typer.Argument(help="Hash, id or interval; a bill takes interval and member.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+) -> None:
+    """Get a proof bundle from a node."""
+    with reporting(as_json), Connection(node, directory) as connection:
+        if kind not in KINDS:
+            raise NodeError("cli.kind", f"There are no proofs of {kind!r}.", f"Kinds are {', '.join(KINDS)}.")
+        client = connection.client
+        if kind == "tx":
+            answer = connection.run(client.get(f"/tx/{arguments[0]}", prove=1))
+        elif kind == "reading" and len(arguments) > 1:
+            answer = connection.run(client.query(kind, arguments[0], prove=1, sequence=arguments[1]))
+        else:
+            answer = connection.run(client.query(kind, *arguments, prove=1))
+        from node.cli.tx import write_proof
+
+        if to is None:
+            emit(True, answer["proof"], lambda: None)
+        else:
+            write_proof(to, answer["proof"])
+            emit(as_json, {"file": str(to)}, lambda: line(f"Written. Check it: gridpact proof verify {to}"))
+
+
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(help="Proof bundle, or - for stdin.")],
+    genesis: options.Genesis = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+) -> None:
+    """Check a proof bundle against the genesis document alone."""
+    with reporting(as_json):
+        from node.proofs import decode_bundle, verify_bundle
+
+        proven = verify_bundle(decode_bundle(_read(file)), genesis_document(genesis, directory))
+        emit(as_json, {"valid": True, "proven": proven.sentence, **proven.data}, lambda: _draw(proven))
+
+
+def _read(file: str) -> bytes:
+    from node.proofs import MAX_BUNDLE_BYTES
+
+    try:
+        if file == "-":
+            raw = sys.stdin.buffer.read(MAX_BUNDLE_BYTES + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                raw = opened.read(MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise NodeError("proof.unreadable", f"{file}: {error.strerror}.", "Give the file that was fetched.") from None
+    if not raw.strip():
+        raise NodeError("proof.empty", "There is no proof in it.", "See what `gridpact proof fetch` said.")
+    return raw
+
+
+def _draw(proven: Any) -> None:
+    line(f"Valid. {proven.sentence}")
+    line(f"Header {proven.data['height']}, {utc(proven.data['time_ms'])} ledger time, id {proven.data['block_id']}.")
+    line("Its signers are more than 2/3 of the power that the genesis document seats.")
+    for record in proven.data.get("records", ()):
+        line(f"  {record['key']}: {_flat(record['value'])}")
+    if "receipt" in proven.data:
+        line(f"  receipt: {_flat(proven.data['receipt'])}")
+    if "envelope" in proven.data:
+        line(f"  envelope: {_flat(proven.data['envelope'])}")
+
+
+def _flat(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_flat(item)}" for name, item in value.items())
+        case list():
+            return f"[{'; '.join(_flat(item) for item in value)}]"
+        case None:
+            return "none"
+    return str(value)

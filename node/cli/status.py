@@ -1,0 +1,49 @@
+"""`gridpact status`: where a node stands, and in one line why nothing happens if nothing does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from node.cli import options
+from node.cli.context import Connection
+from node.cli.output import emit, line, reporting, table, utc
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(status)
+
+
+def status(
+    node: options.Node = None, directory: options.Devnet = options.DEVNET, as_json: options.Json = False
+) -> None:
+    """Show a node's height, peers, mempool, and why it waits."""
+    with reporting(as_json), Connection(node, directory) as connection:
+        document = connection.status
+        emit(as_json, document, lambda: _draw(document))
+
+
+def _draw(document: dict[str, Any]) -> None:
+    line(f"Chain {document.get('chain_id', '?')}, node {document.get('node', '?')}")
+    line(f"Height {document.get('height', '?')}, ledger time {utc(int(document.get('time_ms', 0)))}")
+    if document.get("syncing"):
+        line(f"Catching up to height {document.get('best_peer_height', '?')}.")
+    mempool = document.get("mempool", {})
+    line(f"Waiting transactions: {mempool.get('transactions', 0)} ({mempool.get('bytes', 0)} bytes)")
+    peers = document.get("peers", [])
+    if peers:
+        headings = ["Peer", "Address", "Connected", "Round trip (us)"]
+        rows = [
+            [
+                str(peer.get("id", "?")),
+                str(peer.get("address", "?")),
+                "cut off" if peer.get("blocked") else "yes" if peer.get("connected") else "no",
+                str(peer.get("rtt_us") or "-"),
+            ]
+            for peer in peers
+        ]
+        table("Peers", headings, rows, right=headings[3:])
+    stuck = document.get("stuck")
+    line(f"Stuck: {stuck}" if stuck else "Nothing is stuck.")

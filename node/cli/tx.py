@@ -1,0 +1,255 @@
+"""`gridpact tx ...`: sign one thing, submit it, wait until it is final, and show what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node.cli import options
+from node.cli.context import Connection, account, meter_key
+from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, span, table
+from node.errors import NodeError
+
+if TYPE_CHECKING:
+    from contracts.bodies import AccountBody
+    from node.client import Result
+
+app = typer.Typer(help="Sign and submit transactions.", no_args_is_help=True)
+
+RETRIES = 3
+"""Attempts at `--interval next` when its gate closes between looking and deciding."""
+MAX_MEMO = 80
+Ask = Annotated[int, typer.Option("--amount-nano", min=1, help="Amount in nano-currency (10^9 are 1).")]
+
+
+def interval_number(connection: Connection, text: str) -> dict[str, Any]:
+    """The `interval` document of a number, or of `next`: the first whose gate is still open."""
+    which = "open" if text == "next" else text
+    data: dict[str, Any] = connection.run(connection.client.interval(which))["data"]
+    return data
+
+
+def settle(connection: Connection, raw: bytes, wait: bool, prove: bool, timeout_s: int, what: str) -> Result:
+    """Submit one envelope and wait as asked, saying so."""
+    if not wait:
+        return connection.submit(raw, "accepted", timeout_s)
+    progress(f"Waiting until {what} is final{' and provable' if prove else ''} (at most {timeout_s} s) ...")
+    return connection.submit(raw, "proof" if prove else "final", timeout_s)
+
+
+def report(
+    result: Result,
+    *,
+    wait: bool,
+    as_json: bool,
+    document: dict[str, Any],
+    draw: Callable[[], None],
+    prove_to: Path | None = None,
+) -> None:
+    """Print what became of an envelope; exit code 0 only if it is what was asked for."""
+    from msgspec import structs
+
+    outcome = {name: value for name, value in structs.asdict(result).items() if value not in (None, "")}
+    outcome["hash"] = result.hash.hex()
+    if prove_to is not None and result.proof is not None:
+        write_proof(prove_to, result.proof)
+    fine = result.done if wait else result.status != "refused" and result.code == "ok"
+    if not fine:
+        error = NodeError(result.code, result.message or "The transaction was refused.", result.hint)
+        if as_json:
+            emit(True, {**error.document(), **outcome, **document}, lambda: None)
+        else:
+            progress(f"Error ({error.code}): {error.message}")
+            if error.hint:
+                progress(f"Next: {error.hint}")
+        raise typer.Exit(FAILED)
+
+    def human() -> None:
+        draw()
+        line(f"Transaction {result.hash.hex()}")
+        if result.status == "final":
+            line(f"Final in block {result.height}, number {result.index}, code {result.code}.")
+            if result.proof is None:
+                line("Proof:")
+                line(f"  gridpact proof fetch tx {result.hash.hex()} | gridpact proof verify -")
+        else:
+            line("Accepted: on the node's disk, kept until final or expired.")
+        if prove_to is not None:
+            line(f"Proof written; check it with: gridpact proof verify {prove_to}")
+
+    emit(as_json, {**outcome, **document}, human)
+
+
+def write_proof(path: Path, proof: dict[str, Any]) -> None:
+    """Write a bundle. Raises NodeError `cli.write`."""
+    import json
+
+    try:
+        path.write_text(json.dumps(proof, indent=1) + "\n")
+    except OSError as error:
+        raise NodeError("cli.write", f"{path}: {error.strerror}.", "Give another file with --prove-to.") from None
+
+
+def _send(
+    as_json: bool,
+    node: str | None,
+    directory: Path,
+    as_: str | None,
+    key: Path | None,
+    wait: bool,
+    prove_to: Path | None,
+    timeout_s: int,
+    what: str,
+    make: Callable[[Connection], tuple[AccountBody, dict[str, Any], Callable[[], None]]],
+) -> None:
+    with reporting(as_json), Connection(node, directory) as connection:
+        signer = account(connection, as_, key, directory)
+        body, document, draw = make(connection)
+        result = settle(connection, signer.sign(body), wait, prove_to is not None, timeout_s, what)
+        report(result, wait=wait, as_json=as_json, document=document, draw=draw, prove_to=prove_to)
+
+
+@app.command()
+def transfer(
+    to: Annotated[str, typer.Option("--to", help="Member who receives.")],
+    amount_nano: Ask,
+    memo: Annotated[str, typer.Option("--memo", help="Up to 80 characters, public.")] = "",
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    wait: options.Wait = True,
+    prove_to: options.ProveTo = None,
+    timeout: options.Timeout = 60,
+    as_json: options.Json = False,
+) -> None:
+    """Move money from the signer's balance to another member's."""
+    from contracts.bodies import Transfer
+
+    def make(_: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
+        if len(memo) > MAX_MEMO:
+            raise NodeError("cli.memo", f"The memo has {len(memo)} characters.", f"Use at most {MAX_MEMO}.")
+        document = {"from": as_, "to": to, "amount_nano": str(amount_nano)}
+        row = [str(as_), to, money(amount_nano)]
+        return (
+            Transfer(to, amount_nano, memo),
+            document,
+            lambda: table("Transfer", ["From", "To", "Amount (currency)"], [row], right=["Amount (currency)"]),
+        )
+
+    _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the transfer", make)
+
+
+def read_blocks(texts: list[str]) -> list[tuple[int, int]]:
+    """`PRICE:WH` pairs, prices in nano-currency per Wh. Raises NodeError `cli.block`."""
+    blocks = []
+    for text in texts:
+        price, _, energy = text.partition(":")
+        try:
+            blocks.append((int(price), int(energy)))
+        except ValueError:
+            raise NodeError(
+                "cli.block",
+                f"{text!r} is not PRICE:WH.",
+                "Give integers, the price in nano-currency per Wh: 100000:5000 is 5 kWh at 0.10 per kWh.",
+            ) from None
+    return blocks
+
+
+@app.command()
+def offer(
+    meter: Annotated[str, typer.Option("--meter", help="Meter of the source that would deliver.")],
+    blocks: Annotated[
+        list[str],
+        typer.Option("--block", help="PRICE:WH, price in nano-currency per Wh (100000 = 0.10 per kWh); repeatable."),
+    ],
+    interval: options.Interval = "next",
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    wait: options.Wait = True,
+    prove_to: options.ProveTo = None,
+    timeout: options.Timeout = 60,
+    as_json: options.Json = False,
+) -> None:
+    """Offer energy of one source in one interval; replaces an earlier offer of the same source."""
+    from contracts.bodies import Offer, OfferBlock
+
+    def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
+        pairs = read_blocks(blocks)
+        when = interval_number(connection, interval)
+        document = {
+            "meter": meter,
+            "interval": when["interval"],
+            "start_ms": when["start_ms"],
+            "blocks": [{"price_nano_per_wh": price, "energy_wh": energy} for price, energy in pairs],
+        }
+        headings = ["Price (currency/kWh)", "Energy (Wh)"]
+        rows = [[per_kwh(price), f"{energy:,}"] for price, energy in pairs]
+        title = f"Offer of {meter}, interval {when['interval']}: {span(when['start_ms'], when['end_ms'])}"
+        return (
+            Offer(meter, when["interval"], tuple(OfferBlock(*pair) for pair in pairs)),
+            document,
+            lambda: table(title, headings, rows, right=headings),
+        )
+
+    _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the offer", make)
+
+
+@app.command()
+def reading(
+    import_wh: Annotated[int, typer.Option("--import-wh", min=0, help="Import register, cumulative, in Wh.")],
+    export_wh: Annotated[int, typer.Option("--export-wh", min=0, help="Export register, cumulative, in Wh.")],
+    meter: Annotated[str | None, typer.Option("--meter", help="Meter that signs (same as --as).")] = None,
+    interval: Annotated[str, typer.Option("--interval", help="Interval number, or `now`.")] = "now",
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    wait: options.Wait = True,
+    prove_to: options.ProveTo = None,
+    timeout: options.Timeout = 60,
+    as_json: options.Json = False,
+) -> None:
+    """Sign a meter's registers, linked to its last accepted reading."""
+    with reporting(as_json), Connection(node, directory) as connection:
+        from contracts.bodies import PlainReading
+
+        name = meter or as_
+        if name is None:
+            raise NodeError("cli.signer", "No meter is named.", "Add --meter METER.")
+        signer = meter_key(connection, name, key, directory)
+        head = connection.run(connection.client.meter(name))["data"]["head"]
+        when = connection.run(connection.client.interval(interval))["data"]
+        sequence = head["sequence"] + 1
+        body = PlainReading(
+            sequence,
+            when["interval"],
+            import_wh,
+            export_wh,
+            None,
+            None,
+            0,
+            bytes.fromhex(head["reading_hash"]),
+        )
+        result = settle(connection, signer.sign(body), wait, prove_to is not None, timeout, "the reading")
+        headings = ["Meter", "Sequence", "Interval", "Import register (Wh)", "Export register (Wh)"]
+        row = [name, str(sequence), str(when["interval"]), f"{import_wh:,}", f"{export_wh:,}"]
+        report(
+            result,
+            wait=wait,
+            as_json=as_json,
+            document={
+                "meter": name,
+                "sequence": sequence,
+                "interval": when["interval"],
+                "import_wh": import_wh,
+                "export_wh": export_wh,
+            },
+            draw=lambda: table("Reading", headings, [row], right=headings[1:]),
+            prove_to=prove_to,
+        )
