@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
+from node.errors import NodeError
 from node.peer.reasons import Reason
 
 _NO_CHECK_TIME = 0x200000
@@ -50,7 +51,10 @@ class Contexts(NamedTuple):
 
 
 def contexts(identity: Identity, certificates: Iterable[bytes]) -> Contexts:
-    """Contexts that accept exactly `certificates` (DER); what is no certificate is left out."""
+    """Contexts that accept exactly `certificates` (DER); what is no certificate is left out.
+
+    Raises NodeError `net.tls-key` when our own key and certificate don't match.
+    """
     both = Contexts(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     both.server.num_tickets = 0
     for context in both:
@@ -81,7 +85,14 @@ def _load_key(both: Contexts, identity: Identity) -> None:
         path = Path(directory) / "identity.pem"
         path.write_bytes(ssl.DER_cert_to_PEM_cert(identity.certificate).encode() + key)
         for context in both:
-            context.load_cert_chain(path, password=passphrase)
+            try:
+                context.load_cert_chain(path, password=passphrase)
+            except ssl.SSLError as error:
+                raise NodeError(
+                    "net.tls-key",
+                    "The TLS key does not belong to the certificate that is registered for this node.",
+                    "Put back the key file of the registered certificate, or register the new certificate.",
+                ) from error
 
 
 def reason_of(error: ssl.SSLError, handshaking: bool) -> Reason:

@@ -32,7 +32,7 @@ BACKLOG = 128
 _STALL_S = 1.0
 """A tick that comes this late means that our own loop stood still."""
 
-_JITTER_STEPS = 1000
+_DOUBLINGS = 16
 
 
 class Callbacks(Protocol):
@@ -55,6 +55,12 @@ def parse_address(address: str) -> tuple[str, int]:
     if not colon or not host or not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) < 65536:
         raise ValueError(address)
     return host.removeprefix("[").removesuffix("]"), int(digits)
+
+
+def redial_delay_ms(settings: Settings, attempt: int, entropy: Entropy) -> int:
+    """Pause before dialling again: doubles with each attempt up to the cap; at least half of it, the rest by lot."""
+    ceiling = min(settings.redial_cap_ms, settings.redial_first_ms << min(attempt, _DOUBLINGS))
+    return ceiling - entropy.below(ceiling // 2 + 1)
 
 
 class Transport:
@@ -242,11 +248,10 @@ class Transport:
                     await link.closed
                     if self._loop.time() - began > self.settings.settled_ms / 1000:
                         attempt = 0
-            ceiling = min(self.settings.redial_cap_ms, self.settings.redial_first_ms * 2 ** min(attempt, 16))
+            delay_ms = redial_delay_ms(self.settings, attempt, self._entropy)
             attempt += 1
-            jitter = self._entropy.below(_JITTER_STEPS) / _JITTER_STEPS
             try:
-                await asyncio.wait_for(peer.kick.wait(), ceiling * (0.5 + jitter / 2) / 1000)
+                await asyncio.wait_for(peer.kick.wait(), delay_ms / 1000)
             except TimeoutError:
                 continue
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from struct import unpack
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import uvloop
 from cryptography import x509
@@ -165,6 +165,9 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Puppet:
     """One side of a link, driven by hand: honest where a test does not make it otherwise."""
 
+    open: ClassVar[list[Puppet]] = []
+    """Those that `lone` hangs up at its end."""
+
     def __init__(self, me: Node, target: Node, streams: Streams) -> None:
         self.me = me
         self.target = target
@@ -175,7 +178,9 @@ class Puppet:
         """Connect and complete our side of TLS, with whatever key `me` has."""
         context = contexts(me.identity(), [target.certificate]).client
         streams = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="")
-        return cls(me, target, streams)
+        puppet = cls(me, target, streams)
+        cls.open.append(puppet)
+        return puppet
 
     @classmethod
     async def connect(cls, me: Node, target: Node, port: int) -> Puppet:
@@ -213,6 +218,7 @@ class Puppet:
         async with asyncio.timeout(WAIT_S):
             with suppress(OSError):
                 await self.reader.read(-1)
+        self.hang_up()
 
     def hang_up(self) -> None:
         """Drop the connection without a goodbye."""
@@ -228,6 +234,8 @@ async def lone(settings: Settings = QUICK, **registry: Node) -> AsyncIterator[Me
         yield member
     finally:
         await member.transport.stop()
+        while Puppet.open:
+            Puppet.open.pop().hang_up()
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -8,8 +8,9 @@ import pytest
 from peer_mesh import CHAIN, QUICK, FixedEntropy, Puppet, Recorder, launch, lone, mesh, node, run, until
 
 from node.errors import NodeError
+from node.peer.limits import Settings
 from node.peer.reasons import SENTENCES, Reason
-from node.peer.transport import Transport, parse_address
+from node.peer.transport import Transport, parse_address, redial_delay_ms
 from node.peer.wire import LIMITS, Frame
 
 PAYLOADS = [frame for frame in Frame if frame not in (Frame.HELLO, Frame.PING, Frame.PONG)]
@@ -213,9 +214,9 @@ def test_a_broken_entry_of_the_registry_harms_only_itself() -> None:
         await member.recorder.connected_to({"a"})
         await until(lambda: all(member.transport.peers()[i]["refusals"] for i in (1, 2, 3)))
         reasons = [status["last_reason"] for status in member.transport.peers()[1:]]
-        puppet.hang_up()
         assert reasons == ["peer.address", "peer.address", "peer.unreachable"]
         await member.transport.stop()
+        puppet.hang_up()
 
     run(main)
 
@@ -262,6 +263,30 @@ def test_addresses(address: str, expected: tuple[str, int]) -> None:
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(ValueError):
         parse_address(address)
+
+
+def test_redialling_backs_off_with_jitter_up_to_the_cap() -> None:
+    class Extreme:
+        def __init__(self, highest: bool) -> None:
+            self.highest = highest
+
+        def below(self, bound: int) -> int:
+            return bound - 1 if self.highest else 0
+
+    settings = Settings(redial_first_ms=50, redial_cap_ms=1000)
+    assert [redial_delay_ms(settings, n, Extreme(False)) for n in range(7)] == [50, 100, 200, 400, 800, 1000, 1000]
+    assert [redial_delay_ms(settings, n, Extreme(True)) for n in range(7)] == [25, 50, 100, 200, 400, 500, 500]
+    assert redial_delay_ms(settings, 10**6, Extreme(False)) == 1000
+
+
+def test_a_key_that_does_not_fit_the_certificate_is_said_plainly() -> None:
+    async def main() -> None:
+        identity = node("a").identity()._replace(tls_seed=bytes(32))
+        with pytest.raises(NodeError) as refused:
+            Transport(identity, {}, CHAIN, Recorder(), FixedEntropy())
+        assert refused.value.code == "net.tls-key"
+
+    run(main)
 
 
 def test_every_reason_has_its_sentence() -> None:
