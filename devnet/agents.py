@@ -21,7 +21,7 @@ import msgspec
 
 from devnet import keyring, profiles
 from devnet.conductor import Conductor, Progress, Wallet
-from devnet.courier import Courier
+from devnet.courier import Courier, PooledClient
 from devnet.directory import Layout, write_whole
 from devnet.errors import DevnetError
 from devnet.expectations import Submitted
@@ -31,9 +31,26 @@ from devnet.trades import hire
 from devnet.traffic import Traffic
 from devnet.world import Flow, World
 from node.agents.gateway import MeterGateway
-from node.client import Account, Client, MeterKey
+from node.client import Account, MeterKey
 from node.clock import SystemClock
+from node.disk import AppendFile, RealAppendFile, RealDisk
 from node.errors import NodeError
+
+
+class KillSafeDisk(RealDisk):
+    """Writes without waiting for the medium: they survive a kill, not a power cut.
+
+    Sixty gateways that share one disk would wait for each other as sixty devices never do.
+    """
+
+    def open_append(self, path: Path) -> AppendFile:
+        """Append-only file whose `sync` returns at once."""
+        return _KillSafeFile(path)
+
+
+class _KillSafeFile(RealAppendFile):
+    def sync(self) -> None:
+        """What was appended is with the operating system already."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +98,7 @@ async def _play(
     document = layout.load()
     scenario = load_scenario(layout)
     async with contextlib.AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(node.rpc)) for node in document.nodes]
+        clients = [await stack.enter_async_context(PooledClient(node.rpc)) for node in document.nodes]
         courier = Courier(clients, record)
         genesis = await courier.ask(lambda node: node.genesis())
         clock = SystemClock(genesis.devnet_clock)
@@ -150,7 +167,7 @@ def _account(layout: Layout, chain_id: str, member: str) -> Account:
 async def _gateway(layout: Layout, chain_id: str, meter: str, courier: Courier) -> MeterGateway:
     """The meter's gateway, with everything final that an earlier process signed."""
     seed = keyring.seed(layout.meter_keys / f"{meter}.json", "meter")
-    gateway = MeterGateway(MeterKey(chain_id, meter, seed), layout.outbox / meter)
+    gateway = MeterGateway(MeterKey(chain_id, meter, seed), layout.outbox / meter, KillSafeDisk())
     await courier.ask(gateway.adopt)
     while gateway.waiting:
         await courier.ask(gateway.flush)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from contracts.api import RESUBMITTABLE
 from devnet.expectations import Submitted
-from node.client import Client, Result
+from node.client import MAX_BATCH, Client, Result, Wait
 from node.errors import NodeError
 
 T = TypeVar("T")
@@ -43,6 +43,65 @@ class Parcel(NamedTuple):
 
     raw: bytes
     about: Submitted
+
+
+class _Share(NamedTuple):
+    """One agent's part of a request."""
+
+    envelopes: Sequence[bytes]
+    results: asyncio.Future[list[Result]]
+
+
+class PooledClient(Client):
+    """A client that puts what several agents submit in the same moment into one request.
+
+    Each agent gets the results of its own envelopes, or the error of the request that they were in.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url)
+        self._pools: dict[tuple[Wait, int], list[_Share]] = {}
+        self._requests: set[asyncio.Task[None]] = set()
+
+    async def submit(
+        self, envelopes: Sequence[bytes], wait: Wait = "accepted", timeout_ms: int = WAIT_MS
+    ) -> list[Result]:
+        """As `Client.submit`, together with whoever submits before the loop turns."""
+        loop = asyncio.get_running_loop()
+        share = _Share(envelopes, loop.create_future())
+        pool = self._pools.setdefault((wait, timeout_ms), [])
+        pool.append(share)
+        if len(pool) == 1:
+            loop.call_soon(self._send_pool, wait, timeout_ms)
+        return await share.results
+
+    def _send_pool(self, wait: Wait, timeout_ms: int) -> None:
+        shares = self._pools.pop((wait, timeout_ms))
+        while shares:
+            size = together = 0
+            while together < len(shares) and size + len(shares[together].envelopes) <= MAX_BATCH:
+                size += len(shares[together].envelopes)
+                together += 1
+            # A share that is too large by itself goes alone: its refusal is its sender's.
+            part, shares = shares[: max(1, together)], shares[max(1, together) :]
+            request = asyncio.ensure_future(self._send(part, wait, timeout_ms))
+            self._requests.add(request)
+            request.add_done_callback(self._requests.discard)
+
+    async def _send(self, shares: Sequence[_Share], wait: Wait, timeout_ms: int) -> None:
+        raws = [raw for share in shares for raw in share.envelopes]
+        try:
+            results = await super().submit(raws, wait, timeout_ms)
+        except NodeError as error:
+            for share in shares:
+                if not share.results.done():
+                    share.results.set_exception(error)
+            return
+        at = 0
+        for share in shares:
+            if not share.results.done():
+                share.results.set_result(results[at : at + len(share.envelopes)])
+            at += len(share.envelopes)
 
 
 class Courier:

@@ -42,7 +42,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class _Meter:
-    """A meter at a quarter of its rating, as its own chain."""
+    """A meter at a quarter of its peak, as its own chain."""
 
     def __init__(self, spec: MeterSpec, key: MeterKey, head: dict[str, object], domains: Domains) -> None:
         self._spec = spec
@@ -57,8 +57,9 @@ class _Meter:
     def read(self, now_ms: int, interval_ms: int) -> Parcel:
         """The next reading at ledger time `now_ms`."""
         self._since_ms = now_ms if self._since_ms is None else self._since_ms
-        moved_wh = self._spec.rating_w * (now_ms - self._since_ms) // (4 * WH_MS)
-        gives = self._spec.kind == "source"
+        peak_w = self._spec.rating_w if self._spec.peak_w is None else self._spec.peak_w
+        moved_wh = peak_w * (now_ms - self._since_ms) // (4 * WH_MS)
+        gives = self._spec.kind in ("source", "tie")
         self._sequence += 1
         body = PlainReading(
             sequence=self._sequence,
