@@ -151,7 +151,6 @@ def storm(seed: int, steps: int, faulty: str) -> Soup:
     return soup
 
 
-@settings(max_examples=2 * settings().max_examples)
 @given(seed=st.integers(0, 2**32 - 1), steps=st.integers(50, 600), faulty=st.sampled_from(NAMES))
 def test_storm_then_fairness(seed: int, steps: int, faulty: str) -> None:
     soup = storm(seed, steps, faulty)
