@@ -34,6 +34,8 @@ REQUEST_TIMEOUT_S = 30.0
 """Any request but a waiting submission, which gets its own wait on top."""
 MAX_BATCH = 256
 """Envelopes that one request may carry."""
+HEARTBEAT_S = 20.0
+"""Ping of an event stream: a node that vanished is noticed within this and a half."""
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 EXPIRY_BLOCKS = 2_000
 """How many blocks a signed envelope stays valid by default."""
@@ -191,26 +193,26 @@ class Client:
     async def events(
         self, topics: Sequence[str] = ("block", "interval", "receipt"), cursor: str | None = None
     ) -> AsyncIterator[Document]:
-        """Events from `cursor` on (None: from now on), until the connection ends. Raises `RpcError`.
+        """Events from `cursor` on (None: from now on), until the node ends the stream. Raises `RpcError`.
 
         Keep each event's `cursor`: going on from it misses and repeats nothing.
         """
         options = {"topics": ",".join(topics)} | ({} if cursor is None else {"cursor": cursor})
         try:
-            async with self._open().ws_connect(
-                f"{self.base_url}/events", params=options, heartbeat=20.0, max_msg_size=MAX_EVENT_BYTES
-            ) as socket:
-                async for message in socket:
-                    if message.type is aiohttp.WSMsgType.TEXT:
-                        yield _JSON.decode(message.data)
+            socket = await self._open().ws_connect(
+                f"{self.base_url}/events", params=options, heartbeat=HEARTBEAT_S, max_msg_size=MAX_EVENT_BYTES
+            )
         except aiohttp.WSServerHandshakeError as error:
             raise RpcError(
-                "rpc.events",
-                f"{self.base_url} refused the event stream: {error.message}.",
-                status=error.status,
+                "rpc.events", f"{self.base_url} refused the event stream: {error.message}.", status=error.status
             ) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, AssertionError) as error:
+            # aiohttp asserts, instead of reporting, that the peer is still there at the end of the handshake.
             raise self._unreachable(error) from None
+        async with socket:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    yield _JSON.decode(message.data)
 
     # Underneath
 

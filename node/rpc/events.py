@@ -73,8 +73,9 @@ def read_topics(options: Mapping[str, str]) -> tuple[str, ...]:
 class Events:
     """Serves every event websocket of one node."""
 
-    def __init__(self, service: NodeService) -> None:
+    def __init__(self, service: NodeService, max_subscribers: int = MAX_SUBSCRIBERS) -> None:
         self._service = service
+        self._max_subscribers = max_subscribers
         self._ledger = service.ledger
         self._frames: dict[tuple[int, str], list[Frame]] = {}
         self._sockets: set[web.WebSocketResponse] = set()
@@ -93,8 +94,10 @@ class Events:
         """Upgrade and follow the chain until the subscriber leaves. Raises `Refusal` before the upgrade."""
         topics = read_topics(request.query)
         cursor = read_cursor(request.query, self._ledger.height)
-        if len(self._sockets) >= MAX_SUBSCRIBERS:
-            raise Refusal(503, "events.full", f"{MAX_SUBSCRIBERS} subscribers are connected.", "Try another node.")
+        if len(self._sockets) >= self._max_subscribers:
+            raise Refusal(
+                503, "events.full", f"{self._max_subscribers} subscribers are connected.", "Try another node."
+            )
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request).ok:
             raise Refusal(426, "events.websocket", "Events are served over a websocket.", "Connect to ws://.../events.")

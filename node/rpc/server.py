@@ -28,6 +28,7 @@ from node.rpc.limits import (
     MAX_BODY_BYTES,
     MAX_CONNECTIONS,
     MAX_REQUESTS,
+    MAX_SUBSCRIBERS,
     SHUTDOWN_S,
 )
 from node.rpc.queries import Queries
@@ -48,22 +49,34 @@ BACKLOG = 128
 class _Listener(web.Server):
     """aiohttp's connection factory, with a bound on how many connections there are."""
 
+    max_connections = MAX_CONNECTIONS
+
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self.max_connections:
             transport.abort()
 
 
 class RpcServer:
     """Serves `service` on `host`:`port` (0: any free one) until stopped."""
 
-    def __init__(self, service: NodeService, host: str, port: int, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        service: NodeService,
+        host: str,
+        port: int,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        max_subscribers: int = MAX_SUBSCRIBERS,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+    ) -> None:
         self._service = service
         self._host = host
         self._port = port
         self._idle_timeout_s = idle_timeout_s
         self._queries = Queries(service)
-        self._events = Events(service)
+        self._events = Events(service, max_subscribers)
+        self._max_connections = max_connections
         self._active = 0
         self._body_bytes = 0
         self._served = 0
@@ -78,7 +91,9 @@ class RpcServer:
             keepalive_timeout=self._idle_timeout_s,
             access_log=None,
             lingering_time=0.0,
+            auto_decompress=False,
         )
+        listener.max_connections = self._max_connections
         self._runner = web.ServerRunner(listener, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         try:

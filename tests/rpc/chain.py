@@ -41,6 +41,8 @@ class Chain:
         self.automatic = automatic
         self.time_ms = START_MS
         self.submissions = 0
+        self.waiters = 0
+        """How often somebody has waited for a height."""
         self.leap_to_ms: int | None = None
         """With `automatic`: after the next submission, ledger time jumps there."""
         self._domains = Domains(self.ledger.chain_id)
@@ -72,6 +74,7 @@ class Chain:
 
     async def wait_height(self, height: int) -> None:
         async with self._grown:
+            self.waiters += 1
             await self._grown.wait_for(lambda: self.ledger.height >= height)
 
     async def wait_change(self, height: int) -> int:

@@ -153,9 +153,7 @@ def test_what_failed_for_now_and_is_sent_again_waits_for_its_new_outcome() -> No
 
     async def go() -> None:
         chain = Chain()
-        first, second = (
-            chain.speaker.reading("campus-1", chain.ledger.genesis.time_ms // 900_000, 10) for _ in range(2)
-        )
+        first, second = (chain.speaker.reading("campus-1", INTERVAL, 10) for _ in range(2))
         async with serving(chain) as client:
             early = await client.submit_one(second, "final")
             assert (early.status, early.code) == ("final", "reading.gap")

@@ -1,0 +1,215 @@
+"""Proof bundles: true ones verify with genesis alone, and no change of any kind verifies as something else."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.bodies import Transfer
+from contracts.genesis import Genesis
+from contracts.schema import ACCOUNTS, MEMBERS
+from node.proofs import (
+    ProofError,
+    decode_bundle,
+    receipt_bundle,
+    state_bundle,
+    transaction_bundle,
+    verify_bundle,
+)
+from node.rpc.render import render
+from tests.rpc.chain import Chain
+from tests.support.pact import genesis
+from zk import merkle
+from zk.codec import encode
+from zk.merkle_size import prove_size
+
+Document = dict[str, Any]
+SIZE = 6
+
+
+@lru_cache(maxsize=1)
+def chain() -> Chain:
+    """Block 1 holds six transfers, the fifth of which fails; three empty blocks follow."""
+
+    async def go() -> Chain:
+        made = Chain(automatic=False)
+        amounts = [1, 2, 3, 4, 2**62, 6]
+        await made.submit([made.speaker.member("campus", Transfer("solar", amount, "")) for amount in amounts])
+        for _ in range(4):
+            await made.produce()
+        return made
+
+    return asyncio.run(go())
+
+
+def bundles() -> dict[str, Document]:
+    ledger = chain().ledger
+    return {
+        "state": state_bundle(ledger, [ACCOUNTS.key("solar"), MEMBERS.key("nobody")], 1),
+        "transaction": transaction_bundle(ledger, 1, 4),
+        "receipt": receipt_bundle(ledger, 1, 4),
+    }
+
+
+def check(bundle: Any, trusted: Genesis | None = None) -> Any:
+    return verify_bundle(decode_bundle(json.dumps(bundle).encode()), trusted or chain().ledger.genesis)
+
+
+def test_true_bundles_verify_and_say_what_they_show() -> None:
+    made = bundles()
+    state = check(made["state"])
+    assert "holds account/solar" in state.sentence and "has no member/nobody" in state.sentence
+    assert state.data["records"][0]["value"]["balance_nano"] == str(10**12 + 16)
+    transaction = check(made["transaction"])
+    assert "number 4 of the 6 in block 1" in transaction.sentence
+    assert transaction.data["envelope"]["body"]["amount_nano"] == str(2**62)
+    receipt = check(made["receipt"])
+    assert receipt.data["receipt"]["code"] == "money.insufficient" and receipt.data["block_height"] == 1
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every scalar and every container of a document, with the way to it."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from leaves(item, (*path, name))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from leaves(item, (*path, position))
+
+
+def put(document: Document, path: tuple[Any, ...], value: Any) -> Document:
+    changed = copy.deepcopy(document)
+    at: Any = changed
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = value
+    return changed
+
+
+def flip(text: str, position: int) -> str:
+    """Another hex digit, letter or decimal in this place."""
+    old = text[position]
+    return (
+        text[:position]
+        + ("1" if old == "0" else "0" if old.isdigit() else "b" if old == "a" else "a")
+        + text[position + 1 :]
+    )
+
+
+@pytest.mark.parametrize("kind", ["state", "transaction", "receipt"])
+@given(data=st.data())
+@settings(max_examples=250)
+def test_no_changed_bundle_is_valid(kind: str, data: st.DataObject) -> None:
+    bundle = bundles()[kind]
+    path, value = data.draw(st.sampled_from([entry for entry in leaves(bundle) if entry[0]]))
+    match value:
+        case bool() | None:
+            changed = put(bundle, path, "00" if value is None else not value)
+        case int():
+            changed = put(bundle, path, value + data.draw(st.sampled_from([-1, 1, 2])))
+        case "":
+            changed = put(bundle, path, "00")
+        case str():
+            changed = put(bundle, path, flip(value, data.draw(st.integers(0, len(value) - 1))))
+        case list() if value and data.draw(st.booleans()):
+            changed = put(bundle, path, value[:-1])
+        case list():
+            changed = put(bundle, path, [*value, *(value[:1] or ["00" * 32])])
+        case _:
+            changed = put(bundle, path, {**value, "more": 1})
+    if kind == "state" and path == ("entries",):
+        # A shorter or longer list of proven facts is another proof of true facts.
+        check(changed)
+        return
+    with pytest.raises(ProofError) as refused:
+        check(changed)
+    assert refused.value.code.startswith("proof.") and refused.value.hint
+
+
+def test_a_receipt_never_passes_for_that_of_another_transaction() -> None:
+    """The index attack: entry 4 of 6 has the audit path of entry 2 of 4, and so would get receipt 2's path."""
+    ledger = chain().ledger
+    block = ledger.block(1)
+    assert block is not None
+    lied = receipt_bundle(ledger, 1, 4) | {
+        "index": 2,
+        "receipt": ledger.receipts(1)[3].leaf().hex(),
+        "receipt_path": render(ledger.prove_receipt(1, 3)),
+    }
+    for size in (prove_size(block.payload), prove_size(block.payload[:4])):
+        with pytest.raises(ProofError):
+            check(lied | {"size": render(size)})
+    root, path = block.header.payload_root, merkle.path(block.payload, 4)
+    assert merkle.verify(root, block.payload[4], 2, 4, path), "the audit path itself does not tell"
+
+
+@pytest.mark.parametrize("seats", [(), (0,), (0, 1), (2, 3)])
+def test_two_of_four_signatures_decide_nothing(seats: tuple[int, ...]) -> None:
+    made = chain()
+    header = made.ledger.header(2)
+    assert header is not None
+    for bundle in (bundles()["state"], bundles()["receipt"]):
+        with pytest.raises(ProofError) as refused:
+            check(bundle | {"certificate": render(made.certify(header, seats))})
+        assert refused.value.code == "proof.certificate"
+        check(bundle | {"certificate": render(made.certify(header, (1, 2, 3)))})
+
+
+def test_another_genesis_trusts_nothing_of_this_chain() -> None:
+    for bundle in bundles().values():
+        with pytest.raises(ProofError) as refused:
+            check(bundle, genesis(balance_nano=5))
+        assert refused.value.code == "proof.chain"
+
+
+def test_only_what_is_decided_is_provable() -> None:
+    ledger = chain().ledger
+    with pytest.raises(ProofError) as refused:
+        state_bundle(ledger, [ACCOUNTS.key("solar")], ledger.height)
+    assert refused.value.code == "proof.not-yet"
+    with pytest.raises(ProofError) as unknown:
+        transaction_bundle(ledger, 1, SIZE)
+    assert unknown.value.code == "proof.unknown"
+
+
+@given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
+def test_garbage_is_refused_with_a_code(raw: bytes) -> None:
+    with pytest.raises(ProofError) as refused:
+        decode_bundle(raw)
+    assert refused.value.code == "proof.malformed"
+
+
+HEAVY = ("plyvel", "aiohttp", "uvloop", "asyncio", "cryptography", "ssl")
+CHECK = f"""
+import sys
+from node.cli import app, run
+code = run(app, sys.argv[1:])
+heavy = [name for name in {HEAVY!r} if name in sys.modules]
+print(heavy, file=sys.stderr)
+sys.exit(code if not heavy else 9)
+"""
+
+
+def test_verification_runs_where_there_are_only_headers(tmp_path: Path) -> None:
+    """A fresh interpreter checks every kind without storage, network or event loop being imported."""
+    (tmp_path / "genesis.mp").write_bytes(encode(chain().ledger.genesis))
+    trust = ["--genesis", str(tmp_path / "genesis.mp"), "--json"]
+    for kind, bundle in bundles().items():
+        file = tmp_path / f"{kind}.json"
+        file.write_text(json.dumps(bundle))
+        command = [sys.executable, "-c", CHECK, "proof", "verify", str(file), *trust]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["kind"] == kind

@@ -1,0 +1,195 @@
+"""The server against its surroundings: slow, many, broken and impolite peers, and failures inside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import ClientSession
+
+from contracts.bodies import Transfer
+from node.client import RpcError
+from node.errors import NodeError
+from node.rpc import server as module
+from node.rpc.server import RpcServer
+from tests.rpc.chain import Chain, serving
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 20))
+
+
+async def talk(url: str, sent: bytes) -> bytes:
+    """Everything that the server says to these bytes, until it hangs up."""
+    address = urlsplit(url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(sent)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"POST /tx HTT", b"GET /status HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"POST /tx HTTP/1.1\r\nContent-Le"],
+)
+def test_heads_that_trickle_are_cut_off(head: bytes) -> None:
+    async def go() -> None:
+        async with serving(Chain(), idle_timeout_s=0.05) as client:
+            assert await talk(client.base_url, head) == b""
+            assert (await client.status())["height"] == 0
+
+    run(go())
+
+
+def test_a_body_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        monkeypatch.setattr(module, "BODY_TIMEOUT_S", 0.05)
+        async with serving(Chain()) as client:
+            head = b"POST /tx HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+            answer = await talk(client.base_url, head)
+            assert answer.startswith(b"HTTP/1.1 408 ") and b'"rpc.slow"' in answer
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: " + b"b" * 10_000 + b"\r\n\r\n",
+        b"POST /tx HTTP/1.1\r\nContent-Length: -5\r\nContent-Type: application/json\r\n\r\n",
+        b"POST /tx HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /%zz%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /query/interval/%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_broken_http_gets_an_error_without_innards(sent: bytes) -> None:
+    async def go() -> None:
+        async with serving(Chain(), idle_timeout_s=0.5) as client:
+            answer = await talk(client.base_url, sent)
+            assert answer.startswith(b"HTTP/1.") and answer.split()[1][:1] == b"4", answer
+            assert b"Traceback" not in answer and b".py" not in answer
+            assert (await client.status())["height"] == 0
+
+    run(go())
+
+
+def test_a_body_in_another_encoding_is_not_unpacked_beyond_the_limit() -> None:
+    """A small compressed body may not become a large one in memory."""
+
+    async def go() -> None:
+        import zlib
+
+        bomb = zlib.compress(bytes(64 * 1024 * 1024))
+        async with serving(Chain()) as client, ClientSession() as session:
+            headers = {"Content-Type": "application/json", "Content-Encoding": "deflate"}
+            async with session.post(client.base_url + "/tx", data=bomb, headers=headers) as reply:
+                assert reply.status in (400, 413, 415)
+            assert (await client.status())["height"] == 0
+
+    run(go())
+
+
+def test_connections_beyond_the_limit_are_dropped_and_room_is_found_again() -> None:
+    async def go() -> None:
+        async with serving(Chain(), max_connections=4) as client:
+            address = urlsplit(client.base_url)
+            held = [await asyncio.open_connection(address.hostname, address.port) for _ in range(4)]
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+            with pytest.raises(ConnectionError):
+                await writer.drain()
+                if not await reader.read():
+                    raise ConnectionResetError
+            for _, other in held:
+                other.close()
+                await other.wait_closed()
+            while True:
+                try:
+                    assert (await client.status())["height"] == 0
+                    break
+                except RpcError as error:
+                    assert error.code == "rpc.unreachable"
+
+    run(go())
+
+
+def test_requests_and_bodies_under_way_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        chain = Chain(automatic=False)
+        monkeypatch.setattr(module, "MAX_REQUESTS", 1)
+        async with serving(chain) as client:
+            raw = chain.speaker.member("campus", Transfer("solar", 1, ""))
+            slow = asyncio.create_task(client.submit_one(raw, "final"))
+            while not chain.submissions:
+                await asyncio.sleep(0)
+            with pytest.raises(RpcError) as busy:
+                await client.status()
+            assert (busy.value.code, busy.value.status) == ("rpc.busy", 503)
+            await chain.produce()
+            assert (await slow).done
+            monkeypatch.setattr(module, "MAX_BODIES_BYTES", 10)
+            with pytest.raises(RpcError) as full:
+                await client.submit([b"12345678901"])
+            assert full.value.code == "rpc.busy"
+
+    run(go())
+
+
+def test_a_defect_is_answered_without_details(caplog: pytest.LogCaptureFixture) -> None:
+    async def go() -> None:
+        chain = Chain()
+
+        def broken() -> dict[str, Any]:
+            raise RuntimeError("secret path /root/key")
+
+        chain.status = broken  # type: ignore[method-assign]  # the defect under test
+        async with serving(chain) as client, ClientSession() as session:
+            async with session.get(client.base_url + "/status") as reply:
+                text = await reply.text()
+                assert reply.status == 500 and json.loads(text)["code"] == "rpc.internal"
+                assert "secret" not in text and "RuntimeError" not in text
+            assert (await client.balance_nano("solar")) == 10**12
+
+    run(go())
+    assert "secret path" in caplog.text, "the operator finds it in the log"
+
+
+def test_a_taken_port_is_explained() -> None:
+    async def go() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            server = RpcServer(Chain(), "127.0.0.1", taken.getsockname()[1])
+            with pytest.raises(NodeError) as refused:
+                await server.start()
+            assert refused.value.code == "rpc.port" and "another process" in refused.value.message
+            assert refused.value.hint
+            await server.stop()
+
+    run(go())
+
+
+def test_a_web_page_cannot_submit_through_a_visitors_browser() -> None:
+    """What browsers send across origins without asking first is refused by its content type."""
+
+    async def go() -> None:
+        chain = Chain()
+        async with serving(chain) as client, ClientSession() as session:
+            for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+                headers = {"Content-Type": kind, "Origin": "http://evil.example"}
+                async with session.post(
+                    client.base_url + "/tx", data=b'{"envelopes":["00"]}', headers=headers
+                ) as reply:
+                    assert reply.status == 415 and "Access-Control-Allow-Origin" not in reply.headers
+            assert not chain.submissions
+
+    run(go())
