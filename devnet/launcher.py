@@ -57,8 +57,7 @@ class Launcher:
         A stepped one's clock stands at the scenario's origin. Raises `DevnetError`: `devnet.running`,
         `devnet.directory`, `devnet.start`, `devnet.timeout`; then nothing is left running.
         """
-        if self.layout.exists():
-            self._refuse_running()
+        self.refuse_running()
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 return self._up_once(scenario, stepped)
@@ -104,7 +103,8 @@ class Launcher:
             members=founded.members,
         )
 
-    def _refuse_running(self) -> None:
+    def refuse_running(self) -> None:
+        """Raise `DevnetError` (`devnet.running`) if processes of a devnet live here."""
         try:
             document = self.layout.load()
         except DevnetError:
@@ -151,17 +151,15 @@ class Launcher:
 
     def kill(self, name: str) -> None:
         """SIGKILL: no goodbye, no flush."""
-        self._signal(name, signal.SIGKILL)
-        node = self._node(name)
-        processes.wait_dead(node.pid, node.home, PROBE_TIMEOUT_S)
+        self._signal(name, signal.SIGKILL, "dead")
 
     def pause(self, name: str) -> None:
         """SIGSTOP: the process freezes, its sockets stay open."""
-        self._signal(name, signal.SIGSTOP)
+        self._signal(name, signal.SIGSTOP, "paused")
 
     def resume(self, name: str) -> None:
         """SIGCONT after `pause`."""
-        self._signal(name, signal.SIGCONT)
+        self._signal(name, signal.SIGCONT, "running")
 
     def restart(self, name: str) -> NodeEntry:
         """Start a node that is down (a running one is stopped first) and wait until it serves.
@@ -305,10 +303,12 @@ class Launcher:
                 )
             time.sleep(processes.POLL_S)
 
-    def _signal(self, name: str, number: signal.Signals) -> None:
+    def _signal(self, name: str, number: signal.Signals, then: str) -> None:
+        """Signal a node and return once it shows."""
         node = self._node(name)
         if not processes.send(node.pid, node.home, number):
             raise DevnetError("devnet.not-running", f"{name} is not running.", f"`gridpact devnet restart {name}`")
+        processes.wait_state(node.pid, node.home, then, PROBE_TIMEOUT_S)
 
     def _node(self, name: str) -> NodeEntry:
         return self._find(self.layout.load(), name)
@@ -356,7 +356,9 @@ def probe(node: NodeEntry) -> dict[str, Any]:
             with urlopen(f"{node.rpc}/status", timeout=PROBE_TIMEOUT_S) as answer:
                 document = json.load(answer)
         except (URLError, OSError, ValueError):
-            state = "starting"
+            # It may have been killed or paused while it was asked.
+            state = processes.state(node.pid, node.home)
+            state = "starting" if state == "running" else state
     return {
         "name": node.name,
         "pid": None if state == "dead" else node.pid,

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 POLL_S = 0.02
+EXEC_POLL_S = 0.005
+EXEC_POLLS = 20
 MAX_TAIL_BYTES = 64 * 1024
 
 
@@ -46,6 +48,12 @@ def state(pid: int | None, marker: str) -> str:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     code, command = _process(pid)
+    for _ in range(EXEC_POLLS):
+        # While a program is being loaded its command line is empty for a moment; a kernel thread's stays so.
+        if code in ("", "Z", "X") or any(command):
+            break
+        time.sleep(EXEC_POLL_S)
+        code, command = _process(pid)
     if code in ("", "Z", "X") or marker not in command:
         return "dead"
     return "paused" if code in ("T", "t") else "running"
@@ -78,14 +86,19 @@ def send(pid: int | None, marker: str, number: signal.Signals) -> bool:
     return True
 
 
-def wait_dead(pid: int | None, marker: str, timeout_s: float) -> bool:
-    """True once the process is gone, False if it is still there after `timeout_s`."""
+def wait_state(pid: int | None, marker: str, wanted: str, timeout_s: float) -> bool:
+    """True once the process is in this state, False if it still is not after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
-    while state(pid, marker) != "dead":
+    while state(pid, marker) != wanted:
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_S)
     return True
+
+
+def wait_dead(pid: int | None, marker: str, timeout_s: float) -> bool:
+    """True once the process is gone, False if it is still there after `timeout_s`."""
+    return wait_state(pid, marker, "dead", timeout_s)
 
 
 def stop(pid: int | None, marker: str, patience_s: float = 3.0) -> None:

@@ -72,6 +72,8 @@ def run(
     launcher = Launcher(directory, say)
     count = intervals or scenario.intervals
     started = time.monotonic()
+    # Outside the clean-up: a devnet that was here before is somebody else's to stop.
+    launcher.refuse_running()
     try:
         launcher.up(scenario, stepped=scenario.load is None and scenario.clock.run == "stepped")
         ready = time.monotonic()

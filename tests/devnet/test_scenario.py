@@ -81,7 +81,7 @@ def test_more_validators_take_the_next_able_members() -> None:
         ('member = "storage"', 'member = "storag"', "scenario.reference", "meters[6].member", "`storage`"),
         ("gate_lead_ms = 300_000", "gate_lead_ms = -1", "scenario.value", "params.gate_lead_ms", "units"),
         ('kind = "tie"', 'kind = "tye"', "scenario.value", "meters[5].kind", "units"),
-        ("rating_w = 1_400_000", 'rating_w = "big"', "scenario.value", "meters[0].rating_w", "units"),
+        ("rating_w = 2_400_000", 'rating_w = "big"', "scenario.value", "meters[0].rating_w", "units"),
         ('title = "', "#", "scenario.missing", "title", "Add"),
         ('id = "wind"', 'id = "solar"', "scenario.duplicate", "`solar`", "Rename"),
         (

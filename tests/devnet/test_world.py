@@ -127,6 +127,6 @@ def test_forecasts_are_close_and_reproducible(season: str) -> None:
 def test_a_week_starts_on_monday() -> None:
     shapes = SimpleNamespace(load={}, pv_ppm=(PPM, *(0,) * 671), wind_ppm=(0,) * 672)
     site = msgspec.structs.replace(BASE, meters=(MeterSpec("s", "solar", "source", 4_000, profile="pv"),))
-    monday = 1_751_846_400 // 900  # 2025-07-07T00:00:00Z
+    monday = 1_751_846_400 // 900  # 2025-07-07T00:00:00Z, a Monday
     world = World(site, shapes)
     assert [world.forecast_wh("s", monday + slot) for slot in (-1, 0, 1)] == [0, 1_000, 0]

@@ -1,0 +1,129 @@
+"""Real node processes under traffic and faults: nothing final is lost, nothing counts twice, roots are equal.
+
+Each run is judged by the same expectations as `gridpact devnet run`; one recording is then broken by hand,
+and the command must notice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from devnet import scenario
+from devnet.cli import app
+from devnet.launcher import Launcher
+from devnet.run import Report
+from devnet.run import run as play
+from devnet.scenario import Expectations, Fault, Load, Scenario
+from node.cli.output import run
+
+SMOKE = scenario.load("smoke")
+NODES = SMOKE.nodes
+SECONDS = 5
+
+
+def under_traffic(*faults: Fault) -> Scenario:
+    """A short smoke run with these faults."""
+    return msgspec.structs.replace(
+        SMOKE,
+        load=Load(seconds=SECONDS, readings_per_s=80, transfers_per_s=20),
+        faults=faults,
+        expect=Expectations(readings_at_least=60 * SECONDS, transfers_at_least=15 * SECONDS),
+    )
+
+
+def verdict(report: Report) -> None:
+    assert report.ok, report.failures
+
+
+def test_sigkill_in_the_middle_of_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = tmp_path / "recording.json"
+    faults = (
+        Fault("kill", ("campus",), after_ms=1_000),
+        Fault("restart", ("campus",), after_ms=2_500),
+    )
+    verdict(play(under_traffic(*faults), tmp_path / "net", recording=recording))
+    assert not (tmp_path / "net").exists()
+    assert run(app, ["devnet", "check", str(recording), "--json"]) == 0
+
+    for breaks, expectation in (
+        (drop_a_reading, "submissions_final_once"),
+        (change_a_payment, "bills_balance"),
+        (swap_a_root, "roots_equal"),
+    ):
+        document = msgspec.json.decode(recording.read_bytes())
+        breaks(document["observation"])
+        broken = tmp_path / "broken.json"
+        broken.write_bytes(msgspec.json.encode(document))
+        capsys.readouterr()
+        assert run(app, ["devnet", "check", str(broken), "--json"]) == 1
+        failures = msgspec.json.decode(capsys.readouterr().out)["failures"]
+        assert expectation in {failure["expectation"] for failure in failures}
+
+
+def drop_a_reading(seen: dict[str, Any]) -> None:
+    hash_ = next(item["hash"] for item in seen["submitted"] if item["kind"] == "reading")
+    for block in seen["nodes"][2]["blocks"]:
+        block["transactions"] = [entry for entry in block["transactions"] if entry[0] != hash_]
+
+
+def change_a_payment(seen: dict[str, Any]) -> None:
+    bills = next(view["bills_nano"] for view in seen["intervals"] if view["bills_nano"])
+    member = next(iter(bills))
+    bills[member] = str(int(bills[member]) + 1)
+
+
+def swap_a_root(seen: dict[str, Any]) -> None:
+    seen["nodes"][3]["state_root"] = "00" * 32
+
+
+def test_all_four_killed_at_once(tmp_path: Path) -> None:
+    faults = (Fault("kill", NODES, after_ms=1_500), Fault("restart", NODES, after_ms=1_600))
+    verdict(play(under_traffic(*faults), tmp_path / "net"))
+
+
+def test_partition_and_heal(tmp_path: Path) -> None:
+    cut = Fault("partition", groups=(NODES[:2], NODES[2:]), after_ms=1_000)
+    verdict(play(under_traffic(cut, Fault("heal", after_ms=4_000)), tmp_path / "net"))
+
+
+def test_campus_intervals_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["devnet", "run", "--scenario", "campus", "--intervals", "2", "--dir", str(tmp_path / "net"), "--json"]
+    assert run(app, arguments) == 0
+    report = msgspec.json.decode(capsys.readouterr().out)
+    assert [view["status"] for view in report["intervals"]] == ["settled", "settled"]
+    assert all(view["served_wh"] >= view["demand_wh"] > 400_000 for view in report["intervals"])
+    assert len(report["data"]["sha256"]) == 64
+    assert not (tmp_path / "net").exists()
+
+
+def test_a_halt_says_why_and_one_restart_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    launcher = Launcher(tmp_path / "net")
+    where = ["--dir", str(tmp_path / "net"), "--json"]
+    transfer = ["tx", "transfer", "--as", "campus", "--to", "wind", "--amount-nano", "1"]
+    try:
+        launcher.up(under_traffic())
+        launcher.kill(NODES[0])
+        launcher.kill(NODES[1])
+        assert run(app, [*transfer, "--no-wait", *where]) == 0
+        looks = (status(capsys, where)["stuck"] for _ in range(1_000))
+        stuck = next(filter(None, looks))
+        assert NODES[0] in stuck
+        assert NODES[1] in stuck
+        launcher.restart(NODES[1])
+        assert run(app, [*transfer, *where]) == 0
+        after = status(capsys, where)
+        assert after["stuck"] is None
+        assert [node["state"] for node in after["nodes"]] == ["dead", "running", "running", "running"]
+    finally:
+        launcher.down()
+
+
+def status(capsys: pytest.CaptureFixture[str], where: list[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(app, ["devnet", "status", *where]) == 0
+    document: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    return document

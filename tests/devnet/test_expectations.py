@@ -1,0 +1,166 @@
+"""Every expectation, broken alone, is the one that fails; and a recorded run can be judged again from its
+file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from devnet.cli import app
+from devnet.expectations import BlockView, IntervalView, Moved, NodeView, Observation, Submitted, check
+from devnet.run import Recording
+from devnet.scenario import Expectations
+from node.cli.output import run
+
+replace = msgspec.structs.replace
+NAMES = ("north", "east", "south", "west")
+READINGS = tuple(Submitted(f"{number:064x}", "reading", "meter-1", number) for number in range(1, 4))
+TRANSFER = Submitted("f" * 64, "transfer", "ann")
+BLOCKS = (
+    BlockView(1, "b1", ((READINGS[0].hash, "ok"), (TRANSFER.hash, "ok"))),
+    BlockView(2, "b2", ((READINGS[1].hash, "ok"), (READINGS[2].hash, "reading.gap"))),
+    BlockView(3, "b3", ((READINGS[2].hash, "ok"),)),
+)
+SETTLED = IntervalView(
+    interval=7,
+    status="settled",
+    demand_wh=900,
+    served_wh=1000,
+    shed_wh=0,
+    unserved_wh=0,
+    price_nano_per_wh=50,
+    injected_wh=1010,
+    withdrawn_wh=1000,
+    losses_wh=10,
+    bills_nano={"ann": "-500", "bob": "500"},
+)
+GOOD = Observation(
+    scenario="test",
+    chain_id="test-0",
+    profile_source="nowhere",
+    profile_sha256="0",
+    target_height=3,
+    nodes=tuple(NodeView(name, 3, "r3", BLOCKS, {"meter-1": 3}) for name in NAMES),
+    submitted=(*READINGS, TRANSFER),
+    transfers=(Moved("ann", "bob", "25"),),
+    opening_nano={"ann": "1000", "bob": "0"},
+    balances_nano={"ann": "475", "bob": "525"},
+    intervals=(SETTLED,),
+    expected_intervals=(7,),
+)
+ALL = Expectations(load_served=True, intervals_settled=True, readings_at_least=3, transfers_at_least=1)
+
+
+def with_node(change: Callable[[NodeView], NodeView]) -> Observation:
+    """The good observation with its last node changed."""
+    *others, last = GOOD.nodes
+    return replace(GOOD, nodes=(*others, change(last)))
+
+
+def with_interval(**fields: object) -> Observation:
+    return replace(GOOD, intervals=(replace(SETTLED, **fields),))
+
+
+def with_block(node: NodeView, height: int, **fields: object) -> NodeView:
+    blocks = tuple(replace(block, **fields) if block.height == height else block for block in node.blocks)
+    return replace(node, blocks=blocks)
+
+
+TWICE = (*BLOCKS[2].transactions, (READINGS[0].hash, "ok"))
+BROKEN: dict[str, list[Observation]] = {
+    "caught_up": [
+        with_node(lambda node: replace(node, height=0, blocks=(), state_root="r3")),
+    ],
+    "roots_equal": [
+        with_node(lambda node: replace(node, state_root="r4")),
+        with_node(lambda node: with_block(node, 2, id="other")),
+        with_node(lambda node: replace(node, blocks=node.blocks[1:])),
+    ],
+    "submissions_final_once": [
+        with_node(lambda node: with_block(node, 3, transactions=())),
+        with_node(lambda node: with_block(node, 3, transactions=TWICE)),
+        with_node(lambda node: replace(node, sequences={"meter-1": 2})),
+        with_node(lambda node: replace(node, sequences={"meter-1": 4})),
+        replace(GOOD, submitted=(*GOOD.submitted, Submitted("e" * 64, "need", "ann"))),
+    ],
+    "money_conserved": [
+        replace(GOOD, balances_nano={"ann": "475", "bob": "526"}),
+        replace(GOOD, balances_nano={"ann": "476", "bob": "524"}),
+        replace(GOOD, transfers=()),
+    ],
+    "bills_balance": [with_interval(bills_nano={"ann": "-500", "bob": "501"})],
+    "load_served": [
+        with_interval(shed_wh=1),
+        with_interval(served_wh=899),
+        with_interval(unserved_wh=1),
+        with_interval(demand_wh=0),
+    ],
+    "intervals_settled": [with_interval(status="ordered"), replace(GOOD, expected_intervals=(7, 8))],
+    "everything_accepted": [
+        replace(
+            GOOD,
+            nodes=tuple(
+                with_block(node, 1, transactions=((READINGS[0].hash, "ok"), (TRANSFER.hash, "money.insufficient")))
+                for node in GOOD.nodes
+            ),
+        )
+    ],
+    "readings_at_least": [replace(GOOD, submitted=GOOD.submitted[1:])],
+    "transfers_at_least": [replace(GOOD, submitted=GOOD.submitted[:-1])],
+}
+
+
+def test_a_good_run_passes() -> None:
+    assert check(GOOD, ALL) == []
+
+
+@pytest.mark.parametrize(
+    ("expectation", "seen"), [(name, seen) for name, variants in BROKEN.items() for seen in variants]
+)
+def test_each_expectation_notices_what_it_is_about(expectation: str, seen: Observation) -> None:
+    failed = {failure.expectation for failure in check(seen, ALL)}
+    assert expectation in failed
+
+
+@pytest.mark.parametrize("expectation", sorted(set(BROKEN) - {"readings_at_least", "transfers_at_least"}))
+def test_what_is_not_expected_is_not_judged(expectation: str) -> None:
+    indifferent = replace(ALL, **{expectation: False})
+    for seen in BROKEN[expectation]:
+        assert expectation not in {failure.expectation for failure in check(seen, indifferent)}
+
+
+def test_every_expectation_is_attacked_here() -> None:
+    assert set(BROKEN) == set(Expectations.__struct_fields__)
+
+
+def test_a_failure_names_some_offenders_and_counts_the_rest() -> None:
+    lost = tuple(Submitted(f"{number:064x}", "need", "ann") for number in range(100, 110))
+    (failure,) = check(replace(GOOD, submitted=(*GOOD.submitted, *lost)), ALL)
+    assert "and 37 more" in failure.message
+
+
+def judge(path: Path, seen: Observation) -> int:
+    path.write_bytes(msgspec.json.encode(Recording(seen, ALL)))
+    return run(app, ["devnet", "check", str(path), "--json"])
+
+
+def test_check_exits_with_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "recording.json"
+    assert judge(path, GOOD) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["ok"] is True
+    assert judge(path, BROKEN["submissions_final_once"][0]) == 1
+    assert msgspec.json.decode(capsys.readouterr().out)["failures"]
+    assert judge(path, BROKEN["bills_balance"][0]) == 1
+
+
+def test_check_says_what_is_wrong_with_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for content in (b"", b"{}", b"\x00garbage"):
+        path = tmp_path / "bad.json"
+        path.write_bytes(content)
+        assert run(app, ["devnet", "check", str(path), "--json"]) == 1
+        assert msgspec.json.decode(capsys.readouterr().out)["code"] == "devnet.recording"
+    assert run(app, ["devnet", "check", str(tmp_path / "none.json"), "--json"]) == 1
