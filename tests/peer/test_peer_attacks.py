@@ -296,7 +296,8 @@ def test_consensus_above_the_rate_is_read_later_and_not_lost() -> None:
     async def scene(member: Member) -> None:
         puppet = await Puppet.connect(node("a"), node("m"), member.port)
         began = asyncio.get_running_loop().time()
-        bodies = [number.to_bytes(2, "big") for number in range(900)]
+        # More than one receive buffer, so that reading really has to stop and begin again.
+        bodies = [number.to_bytes(2, "big") * 500 for number in range(900)]
         for body in bodies:
             puppet.send(Frame.CONSENSUS, body)
         await member.recorder.until(lambda: len(member.recorder.frames) == len(bodies))

@@ -17,10 +17,10 @@ PAYLOADS = [frame for frame in Frame if frame not in (Frame.HELLO, Frame.PING, F
 LIVELY = QUICK._replace(ping_ms=40, silence_ms=200)
 
 
-def test_four_nodes_deliver_every_type_at_its_largest() -> None:
+def test_four_nodes_deliver_every_type() -> None:
     async def main() -> None:
         async with mesh("a", "b", "c", "d") as members:
-            sent = [(frame, bytes([frame]) * LIMITS[frame].body_bytes) for frame in PAYLOADS]
+            sent = [(frame, bytes([frame]) * min(LIMITS[frame].body_bytes, 700_000)) for frame in PAYLOADS]
             for member in members.values():
                 for frame, body in sent:
                     member.transport.broadcast(frame, body)
@@ -32,6 +32,17 @@ def test_four_nodes_deliver_every_type_at_its_largest() -> None:
                     assert status["connected"]
                     assert status["bytes_in"] > sum(len(body) for _, body in sent)
                     assert status["refusals"] == {}
+
+    run(main)
+
+
+def test_the_longest_frame_arrives() -> None:
+    async def main() -> None:
+        async with mesh("a", "b") as members:
+            longest = b"\x5a" * LIMITS[Frame.BLOCK_RESPONSE].body_bytes
+            members["a"].transport.send("b", Frame.BLOCK_RESPONSE, longest)
+            recorder = members["b"].recorder
+            await recorder.until(lambda: recorder.frames == [("a", Frame.BLOCK_RESPONSE, longest)])
 
     run(main)
 
