@@ -259,6 +259,7 @@ class Journal:
 
     def append(self, kind: int, height: int, body: bytes) -> None:
         """Add one record, or nothing and raise NodeError (`journal.record-too-large`, `disk.*`)."""
+        assert _MARK < kind < _HEADER, "these kinds are the journal's own"
         if len(body) > MAX_RECORD_BYTES:
             raise NodeError(
                 "journal.record-too-large",

@@ -127,7 +127,7 @@ class _Signer:
         digest = sha256(signed_bytes)
         if at <= state.high:
             earlier, signature = state.signed[at.step - 1]
-            if at[:2] != state.high[:2] or digest != earlier:
+            if digest != earlier:
                 raise NodeError(
                     "signer.double",
                     f"Height {at.height}, round {at.round}, step {at.step} is not above what this key has"
@@ -136,7 +136,7 @@ class _Signer:
                 )
             return msgspec.structs.replace(message, signature=signature)
         signature = self._key.sign(signed_bytes)
-        signed = list(state.signed) if at[:2] == state.high[:2] else [_NOTHING] * 3
+        signed = list(state.signed)
         signed[at.step - 1] = (digest, signature)
         self._advance(state._replace(chain=chain, high=at, signed=(signed[0], signed[1], signed[2])))
         return msgspec.structs.replace(message, signature=signature)
@@ -149,7 +149,7 @@ class _Signer:
         """The node has caught up and seen `height` decided: from now on sign, only above it."""
         if self._state.restored:
             floor = max(self._state.high, Position(height, 2**31 - 1, PRECOMMIT))
-            self._advance(self._state._replace(restored=False, high=floor, signed=(_NOTHING, _NOTHING, _NOTHING)))
+            self._advance(self._state._replace(restored=False, high=floor))
 
     def _advance(self, state: SignState) -> None:
         state = state._replace(sequence=self._state.sequence + 1)

@@ -32,7 +32,7 @@ FIRST = DIRECTORY / segment_name(1)
 
 bodies = st.binary(max_size=60) | st.just(b"gridpact durable") | st.binary(min_size=400, max_size=700)
 heights = st.integers(0, 6)
-tears = st.builds(Tear, keep=st.integers(0, 2000), last=st.booleans())
+tears = st.builds(Tear, keep=st.integers(0, 40) | st.integers(0, 2000), last=st.booleans())
 
 
 def open_journal(disk: Disk, directory: Path = DIRECTORY) -> Journal:
@@ -224,16 +224,48 @@ def test_every_cut_of_an_unsynced_tail_is_cut_off_and_reported() -> None:
         assert len(list(reopened.records())) == (3 if keep == 25 else 2)
 
 
-def test_complete_records_that_nobody_synced_are_kept() -> None:
+def test_complete_records_that_nobody_synced_are_kept_and_become_durable() -> None:
+    """SIGKILL: the operating system has them; what is replayed must not vanish in a later power failure."""
     disk = MemoryDisk()
     journal = open_journal(disk)
     journal.append(INPUT, 1, b"kept")
     journal._flush()
-    disk.crash(Tear(1000))
     reopened = open_journal(disk)
     assert [record.body for record in reopened.records()] == [b"kept"]
     disk.crash()
     assert [record.body for record in open_journal(disk).records()] == [b"kept"]
+
+
+@pytest.mark.parametrize("keep", range(34))
+def test_a_rolled_segment_is_durable_with_its_mark(keep: int) -> None:
+    """Half a mark at the end of an earlier segment would read as damage."""
+    disk = MemoryDisk()
+    journal = open_journal(disk)
+    journal.append(INPUT, 5, b"live")
+    journal.checkpoint(4, [])
+    disk.crash(Tear(keep))
+    assert [record.body for record in open_journal(disk).records()] == [b"live"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 16, 17, 30])
+def test_a_last_segment_without_its_header_is_damage(size: int) -> None:
+    """Segments appear whole, so no crash leaves half a header."""
+    disk = MemoryDisk()
+    filled(disk, 1)
+    disk.truncate(FIRST, size)
+    with pytest.raises(JournalCorrupt) as caught:
+        open_journal(disk)
+    assert caught.value.offset == 0
+
+
+def test_a_mark_of_another_place_is_damage() -> None:
+    """A misdirected write: intact bytes that belong elsewhere."""
+    disk = MemoryDisk()
+    filled(disk, 2)
+    raw = disk.read(FIRST)
+    disk.replace(FIRST, raw + raw[raw.index(module._MARK_BODY) - module._FRAME.size :][:33])
+    with pytest.raises(JournalCorrupt, match="mark of another place"):
+        open_journal(disk)
 
 
 def test_reopening_changes_nothing() -> None:

@@ -66,10 +66,11 @@ class Witness:
         self.seen: dict[Position, bytes] = {}
 
     def see(self, message: Proposal | Vote) -> None:
-        signed = message.sign_bytes(CHAIN)
+        signed, at = message.sign_bytes(CHAIN), position(message)
         assert verify(KEY.public_key, signed, message.signature)
-        assert self.seen.setdefault(position(message), signed) == signed
-        assert position(message) >= max(self.seen, key=lambda at: at[:2])[:2]
+        if at not in self.seen:
+            assert at > max(self.seen, default=Position(-1, 0, 0))
+        assert self.seen.setdefault(at, signed) == signed
 
 
 @pytest.mark.properties
@@ -131,6 +132,20 @@ def test_one_damaged_byte_never_lowers_the_high_water(plan: list[Proposal | Vote
     disk.crash()
     disk.flip(PATH, offset, mask)
     assert FileSigner(KEY, PATH, disk).high_water == high
+
+
+def test_a_write_that_ruins_all_it_touches_leaves_the_version_before() -> None:
+    disk = MemoryDisk()
+    signer = new_file(disk)
+    for height in range(1, 6):
+        before = disk.read(PATH)
+        signer.sign(vote(height, 0, VoteType.PREVOTE, 1), CHAIN)
+        after = disk.read(PATH)
+        changed = [at for at in range(len(after)) if before[at] != after[at]]
+        ruined = MemoryDisk()
+        ruined.replace(PATH, after)
+        ruined.overwrite(PATH, changed[0], bytes(changed[-1] + 1 - changed[0]))
+        assert FileSigner(KEY, PATH, ruined).high_water.height == height - 1
 
 
 def test_every_new_position_is_signed_in_order_of_steps() -> None:
