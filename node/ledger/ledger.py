@@ -35,7 +35,7 @@ from node.ledger.records import (
     reading_key,
 )
 from node.ledger.store import Batch, KeyValue, StoreError
-from node.ledger.tree import PAGE_TAG, ROOT_TAG, STALE_TAG, Tree
+from node.ledger.tree import PAGE_TAG, ROOT_TAG, Tree
 from zk import ics23, merkle
 from zk.codec import encode
 from zk.hashing import domain, sha256
@@ -46,7 +46,7 @@ RETAINED_HEIGHTS = 256
 VALUE_CACHE_BYTES = 12 * 1024 * 1024
 FILL_KEYS = 4096
 """Records of genesis that are written at once."""
-COMPACTED_HEIGHTS = 32
+COMPACTED_HEIGHTS = 64
 """Heights whose pruned space one call of `compact` gives back."""
 
 
@@ -285,12 +285,12 @@ class Ledger:
     def compact(self) -> bool:
         """Give back the disk space that pruning freed over some heights; False when there is none yet.
 
-        Takes up to a second: for a thread of its own.
+        Takes seconds on a busy machine, without holding the interpreter: for a thread of its own.
         """
         stop = self._compacted + COMPACTED_HEIGHTS
         if stop > self._pruned:
             return False
-        for tag in (PAGE_TAG, ROOT_TAG, STALE_TAG, UNDO):
+        for tag in (PAGE_TAG, UNDO):
             self._store.compact(tag + height_bytes(self._compacted), tag + height_bytes(stop))
         self._compacted = stop
         self._store.write([(PROGRESS, encode((self._pruned, stop)))], sync=False)

@@ -95,6 +95,13 @@ def sparse_page(version: bytes, slots: Sequence[Slot]) -> bytes:
     return b"".join(parts + links)
 
 
+def rehashed(page: bytes, version: bytes, slots: Sequence[Slot]) -> bytes:
+    """`sparse_page(version, slots)` when only hashes differ from those of `page`: most updates, at half the cost."""
+    links_at = 9 + 33 * len(slots)
+    hashes = [slot[2] for slot in slots]
+    return b"".join((page[:1], version, page[9 : 9 + len(slots)], *hashes, page[links_at:]))
+
+
 def fold(slots: Sequence[Slot], low: int, high: int, levels: int) -> bytes:
     """Hash of the subtree of `levels` levels whose slots in use are `slots[low:high]`."""
     if low == high:

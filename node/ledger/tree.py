@@ -257,7 +257,7 @@ class _Draft:
     ) -> Node | None:
         """The same for a page that is sparse or new, given its slots, which it may change."""
         depth = len(path)
-        changed = False
+        changed = relinked = False
         at, size = 0, len(slots)
         start, count = 0, len(work)
         while start < count:
@@ -277,6 +277,7 @@ class _Draft:
             if new is None:
                 continue
             changed = True
+            relinked = relinked or new[2] != link
             kind, hash_, link = new
             if not held:
                 slots.insert(at, (digit, kind, hash_, link))
@@ -287,9 +288,13 @@ class _Draft:
             size = len(slots)
         if not changed:
             return None
-        if page is not None:
-            self._retire(path, page[1:9])
-        return self._file(path, slots)
+        if page is None:
+            return self._file(path, slots)
+        self._retire(path, page[1:9])
+        if relinked:
+            return self._file(path, slots)
+        hash_ = layout.fold(slots, 0, size, LEVELS)
+        return self._keep(path, layout.rehashed(page, self.version, slots), hash_)
 
     def _replace_dense(self, path: bytes, page: bytes, work: list[Operation]) -> Node | None:
         """The same for a dense page."""
