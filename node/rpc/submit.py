@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from contracts.api import RESUBMITTABLE
-from contracts.codes import describe
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.receipts import OK, Receipt
+from node.codes import describe
 from node.proofs import receipt_bundle
 from node.rpc.errors import Refusal, malformed
 from node.rpc.limits import DEFAULT_WAIT_MS, MAX_ENVELOPES, MAX_PROOFS, MAX_WAIT_MS

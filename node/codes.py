@@ -1,0 +1,31 @@
+"""Sentences for what a node refuses before the ledger sees it; everything else is in `contracts.codes`.
+
+The same promise: a code never changes its meaning, and the hint says what would be right.
+"""
+
+from __future__ import annotations
+
+from contracts import codes
+from contracts.codes import Code
+
+NODE_CODES: dict[str, Code] = {
+    "mempool.full": Code("This node holds as many waiting transactions as it may.", "Send it again a little later."),
+    "mempool.sender-full": Code(
+        "Too many transactions of this key or meter wait for a block.", "Wait until some of them are final."
+    ),
+    "mempool.conflict": Code(
+        "Another transaction with this nonce or sequence waits for a block.",
+        "Wait for it, or use the next nonce; two programs with one key each need a key of their own.",
+    ),
+    "mempool.busy": Code("More signatures wait for verification than this node allows.", "Send it again in a second."),
+    "tx.overtaken": Code(
+        "A block with another transaction in this nonce or sequence came first.",
+        "Take the next nonce and sign again.",
+    ),
+    "node.stopped": Code("The node is stopping.", "Send it to another node."),
+}
+
+
+def describe(code: str) -> Code:
+    """Sentence and hint of any code that a submission can get."""
+    return NODE_CODES.get(code) or codes.describe(code)
