@@ -33,6 +33,7 @@ INSIST_EVERY = 20
 MAX_OUTCOMES = 512
 """Intervals whose physical outcome is remembered."""
 EXPIRY_BLOCKS = 20_000
+"""About an hour: longer than any halt that a person waits out."""
 
 Kind = Literal["need", "offer", "tariff", "transfer"]
 
@@ -60,9 +61,9 @@ class Wallet:
         self._account = account
         self._domains = Domains(account.chain_id)
 
-    def seal(self, body: AccountBody, kind: Kind) -> Parcel:
-        """Sign with the next nonce."""
-        raw = self._account.sign(body, self._account.height + EXPIRY_BLOCKS)
+    def seal(self, body: AccountBody, kind: Kind, height: int) -> Parcel:
+        """Sign with the next nonce, valid for a while from `height` on."""
+        raw = self._account.sign(body, height + EXPIRY_BLOCKS)
         return Parcel(raw, Submitted(self._domains.transaction_id(raw).hex(), kind, self._account.member))
 
     async def catch_up(self, courier: Courier) -> None:
@@ -124,23 +125,23 @@ class Conductor:
                 dues.append((lock_ms(self._params, interval + 1), self._order, interval + 1))
             for _, act, which in sorted(dues, key=lambda due: due[0]):
                 await act(which)
-            interval = self._catch_up(interval + 1)
-
-    def _catch_up(self, interval: int) -> int:
-        """The interval to go on with: after a halt some have passed by; the world went on, without orders."""
-        now = self._tempo.now_ms() // self._params.interval_ms
-        while interval < now:
-            self._let_happen(interval - 1)
             interval += 1
-        return interval
+            # After a halt some intervals have passed by: the world went on, without a market.
+            while self._has_passed(interval) and wanted(interval):
+                self._let_happen(interval - 1)
+                interval += 1
+
+    def _has_passed(self, interval: int) -> bool:
+        return interval < self._tempo.now_ms() // self._params.interval_ms
 
     async def _market(self, interval: int) -> None:
         """Everybody says what it has to say about `interval`."""
         parcels = []
+        height = int((await self._courier.get("/status"))["height"])
         for agent in self._agents:
             wallet = self._wallets[agent.member]
             for body in agent.market(interval):
-                parcels.append(wallet.seal(body, _kind(body)))
+                parcels.append(wallet.seal(body, _kind(body), height))
         await self._send(parcels, f"{len(parcels)} needs, offers and tariffs of interval {interval} to be final")
 
     async def _order(self, interval: int) -> None:

@@ -29,7 +29,8 @@ from node.clock import SystemClock
 TICK_S = 0.1
 MAX_UNDER_WAY = 8_192
 AMOUNT_NANO = 1_000
-EXPIRY_BLOCKS = 20_000
+EXPIRY_BLOCKS = 200_000
+"""More than the longest traffic makes."""
 
 
 class Result(msgspec.Struct, frozen=True):
