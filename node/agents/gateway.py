@@ -22,9 +22,10 @@ from node.agents.outbox import Head, Outbox, Signed
 from node.client import MAX_BATCH, Client, MeterKey, Result, Wait
 from node.disk import Disk, RealDisk
 
-ALREADY = ("reading.duplicate", "reading.replay")
-"""The ledger is past this reading: an earlier copy was accepted."""
-FORK = "reading.fork"
+ALREADY = "reading.duplicate"
+"""This very reading is on the ledger."""
+FORKED = ("reading.fork", "reading.replay")
+"""The ledger has another reading under this sequence."""
 
 
 class Refused(NamedTuple):
@@ -118,7 +119,7 @@ class MeterGateway:
         signed, result = stopped
         bodies = [CODEC.decode(one.envelope).body for one in self._outbox.waiting.values()]
         readings = [body for body in bodies if isinstance(body, PlainReading)]
-        if result.code == FORK:
+        if result.code in FORKED:
             self._link(await self._ledger_head(client), readings)
         else:
             self._link(Head(signed.sequence - 1, readings[0].previous_hash), readings[1:])
@@ -148,13 +149,13 @@ class MeterGateway:
 
 
 def _on_ledger(result: Result) -> bool:
-    return result.done or result.code in ALREADY
+    return result.done or result.code == ALREADY
 
 
 def _hopeless(result: Result) -> bool:
     """The ledger has judged this reading and will judge it alike tomorrow."""
     settled = result.status in ("final", "refused")
-    return settled and result.code != OK and result.code not in (*RESUBMITTABLE, *ALREADY) and _judged(result.code)
+    return settled and result.code != OK and result.code not in RESUBMITTABLE and _judged(result.code)
 
 
 def _judged(code: str) -> bool:

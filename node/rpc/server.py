@@ -190,7 +190,12 @@ class RpcServer:
         if size is None:
             raise Refusal(411, "rpc.length", "The request has no Content-Length.", "Send the body in one piece.")
         if size > MAX_BODY_BYTES:
-            raise _too_large()
+            raise Refusal(
+                413,
+                "rpc.too-large",
+                f"The body is larger than {MAX_BODY_BYTES} bytes.",
+                "Send fewer envelopes at once.",
+            )
         if self._body_bytes + size > MAX_BODIES_BYTES:
             raise _busy("Too many bodies are being received.")
         self._body_bytes += size
@@ -199,8 +204,6 @@ class RpcServer:
                 return await request.read()
         except TimeoutError:
             raise Refusal(408, "rpc.slow", f"The body took more than {BODY_TIMEOUT_S:.0f} s to arrive.") from None
-        except web.HTTPRequestEntityTooLarge:
-            raise _too_large() from None
         except web.RequestPayloadError as error:
             raise malformed(f"The body is broken: {error}.") from None
         finally:
@@ -252,12 +255,3 @@ def _answer(
 
 def _busy(message: str) -> Refusal:
     return Refusal(503, "rpc.busy", message, "Try again in a moment, or another node.")
-
-
-def _too_large() -> Refusal:
-    return Refusal(
-        413,
-        "rpc.too-large",
-        f"The body is larger than {MAX_BODY_BYTES} bytes.",
-        "Send fewer envelopes at once.",
-    )

@@ -116,6 +116,11 @@ class Chain:
             self._grown.notify_all()
         return receipts
 
+    async def repeat(self, raw: bytes) -> None:
+        """A block with an envelope that was executed before: what a faulty proposer may do."""
+        self._pending[self._domains.transaction_id(raw)] = (raw, CODEC.decode(raw))
+        await self.produce()
+
     def _block(self, payload: list[bytes]) -> Block:
         ledger, height = self.ledger, self.ledger.height + 1
         set_hash = genesis_set(ledger.genesis).hash

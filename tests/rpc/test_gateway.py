@@ -181,6 +181,42 @@ def test_an_outbox_from_a_backup_goes_on_behind_the_ledger() -> None:
     run(go())
 
 
+def test_a_backup_older_than_several_readings_loses_none() -> None:
+    async def go() -> None:
+        chain = Chain()
+        client = Flaky(chain)
+        gateway = MeterGateway(key(chain), PATH, MemoryDisk())
+        for register in (10, 11, 12):
+            gateway.record(INTERVAL, register, 0)
+        await gateway.flush(client)
+        restored = MeterGateway(key(chain), PATH, MemoryDisk())
+        restored.record(INTERVAL, 15, 0)
+        assert [one.code for one in (await restored.flush(client)).refused] == ["reading.replay"]
+        assert (await restored.flush(client)).final == 1
+        assert head(chain) == (4, 15)
+
+    run(go())
+
+
+def test_a_reading_that_a_proposer_repeated_is_done() -> None:
+    """A block may repeat what is executed; the second execution says so, and the gateway does not go back to it."""
+
+    async def go() -> None:
+        chain = Chain()
+        client = Flaky(chain)
+        gateway = MeterGateway(key(chain), PATH, MemoryDisk())
+        raw = gateway.record(INTERVAL, 10, 0)
+        client.lose_answer = True
+        with pytest.raises(RpcError):
+            await gateway.flush(client)
+        await chain.repeat(raw)
+        client.lose_answer = False
+        assert (await gateway.flush(client)).final == 1 and gateway.waiting == 0
+        assert head(chain) == (1, 10)
+
+    run(go())
+
+
 def test_a_lost_outbox_adopts_the_ledgers_chain() -> None:
     async def go() -> None:
         chain = Chain()

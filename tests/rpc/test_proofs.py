@@ -78,6 +78,14 @@ def test_true_bundles_verify_and_say_what_they_show() -> None:
     assert receipt.data["receipt"]["code"] == "money.insufficient" and receipt.data["block_height"] == 1
 
 
+def test_every_place_in_a_block_is_provable() -> None:
+    ledger = chain().ledger
+    for index, hash_ in enumerate(ledger.block(1).payload):
+        for made in (transaction_bundle(ledger, 1, index), receipt_bundle(ledger, 1, index)):
+            shown = check(made).data
+            assert (shown["hash"], shown["index"]) == (hash_.hex(), index)
+
+
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Every scalar and every container of a document, with the way to it."""
     yield path, value

@@ -158,8 +158,13 @@ def test_what_failed_for_now_and_is_sent_again_waits_for_its_new_outcome() -> No
             early = await client.submit_one(second, "final")
             assert (early.status, early.code) == ("final", "reading.gap")
             assert (await client.submit_one(first, "final")).done
-            late = await client.submit_one(second, "final")
-            assert late.done and late.height != early.height
+            chain.automatic, before = False, chain.submissions
+            waiting = asyncio.create_task(client.submit_one(second, "final"))
+            while chain.submissions == before:
+                await asyncio.sleep(0)
+            await chain.produce()
+            late = await waiting
+            assert late.done and late.height == chain.ledger.height != early.height
 
     run(go())
 
