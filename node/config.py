@@ -53,7 +53,6 @@ class P2pSection(Section, frozen=True, kw_only=True):
 
     host: Annotated[Host, _says("Address to listen on for peers.")] = "127.0.0.1"
     port: Annotated[Port, _says("Port to listen on for peers; 0 takes a free one.")] = 26_656
-    max_peers: Annotated[int, _bounded(3, 256, "Connected peers at once.")] = 64
 
 
 class RpcSection(Section, frozen=True, kw_only=True):

@@ -44,7 +44,7 @@ from node.replica import Replica
 from zk import ed25519
 
 CHECKPOINT_BYTES = 16 * 1024 * 1024
-"""A journal longer than this is cut at the next stored height."""
+"""A journal longer than this and twice what has to be kept is cut at the next stored height."""
 
 
 class Host(Protocol):
@@ -214,6 +214,6 @@ class Driver:
     def _checkpoint(self, height: int) -> None:
         if self._signer is not None and self._signer.restored and not self.replica.catch_up.behind():
             self._signer.clear_restored(height)
-        if self.journal.size > CHECKPOINT_BYTES:
+        if self.journal.size > CHECKPOINT_BYTES + 2 * self.replica.flow.mempool.size:
             self.journal.checkpoint(height, [entry.raw for entry in self.replica.flow.mempool])
         self._host.stored(height)

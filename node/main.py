@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -38,6 +39,9 @@ from node.rpc.server import RpcServer
 from node.runner import Node, SystemEntropy
 from node.signer import FileSigner
 from zk.codec import Malformed
+
+LOG = logging.getLogger("gridpact")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 Answer = dict[str, Any]
 
@@ -109,8 +113,10 @@ class Process:
         self._closers.append(store.close)
         ledger = Ledger.open(store, genesis, retain=config.ledger.retain_heights)
         home.journal.mkdir(parents=True, exist_ok=True)
-        journal = Journal.open(home.journal, disk, ledger.chain_id)
+        journal = Journal.open(home.journal, disk, ledger.chain_id, home.root)
         self._closers.append(journal.close)
+        if journal.torn_tail is not None:
+            LOG.warning("cut off a torn tail of the journal: %s", journal.torn_tail)
         limits = MempoolLimits(config.mempool.max_bytes, config.mempool.max_transactions, config.mempool.max_per_sender)
         seated = config.node.id in genesis.validators
         node = Node(ledger, config.node.id, journal, signer if seated else None, self.clock, limits)
@@ -127,7 +133,13 @@ class Process:
         self._closers.append(transport.stop)
         node.start(transport)
         p2p_port = await transport.start(config.p2p.host, config.p2p.port)
-        rpc = RpcServer(node, config.rpc.host, config.rpc.port)
+        rpc = RpcServer(
+            node,
+            config.rpc.host,
+            config.rpc.port,
+            max_connections=config.rpc.max_connections,
+            max_subscribers=config.rpc.max_subscribers,
+        )
         url = await rpc.start()
         self._closers.append(rpc.stop)
         admin = AdminServer(home.root, Admin(node, self.clock, transport, genesis).handle)
@@ -139,6 +151,7 @@ class Process:
         gc.collect()
         gc.freeze()
         ready = {"ready": True, "rpc": url, "p2p": f"{config.p2p.host}:{p2p_port}", "node": config.node.id}
+        LOG.info("node %s of %s at height %d", config.node.id, ledger.chain_id, ledger.height)
         print(msgspec.json.encode(ready).decode(), flush=True)
         return node
 
@@ -194,6 +207,7 @@ def run(root: Path, passphrase: Callable[[], str]) -> int:
         genesis = load_genesis(home.genesis)
         secrets = load_secrets(home, config.node.id, passphrase)
         refuse_devnet_keys((secrets.consensus, secrets.tls), genesis)
+        logging.basicConfig(level=config.node.log_level.upper(), format=LOG_FORMAT)
         uvloop.run(Process(home, config, genesis, secrets).run())
     except NodeError as error:
         sys.stderr.write(msgspec.json.encode(error.document()).decode() + "\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,8 @@ from node.profile import Profiler
 from node.replica import Replica
 from node.signer import FileSigner
 from node.status import open_height, stuck_sentence
+
+LOG = logging.getLogger("gridpact")
 
 SIGNATURES_PER_TURN = 32
 """Transaction signatures checked between two looks at the network (about 2 ms)."""
@@ -138,11 +141,13 @@ class Node:
 
     def penalise(self, peer: str, code: str) -> None:
         """Let the transport count it, and drop the peer at its limit."""
+        LOG.warning("%s sent what no honest node sends: %s", peer, code)
         if self.on_penalty is not None:
             self.on_penalty(peer, code)
 
     def fatal(self, error: NodeError) -> None:
         """Going on would be unsafe."""
+        LOG.error("%s: %s %s", error.code, error.message, error.hint)
         if not self.stopped.done():
             self.stopped.set_result(error)
 
@@ -154,10 +159,12 @@ class Node:
 
     def connected(self, node: str) -> None:
         """A link is up."""
+        LOG.info("linked to %s", node)
         self._feed(PeerConnected(node))
 
     def disconnected(self, node: str, reason: str) -> None:
         """A link is down."""
+        LOG.info("lost the link to %s: %s", node, reason)
         self._feed(PeerGone(node))
 
     # Service for the RPC

@@ -180,7 +180,7 @@ def _weather(start: datetime.datetime) -> pd.DataFrame:
     height = np.cos(np.radians(_station().get_solarposition(span)["zenith"].to_numpy())).clip(min=0)
     mean = height.reshape(-1, 4).mean(axis=1).repeat(4)
     share = np.divide(height, mean, out=np.zeros_like(height), where=mean > 0)
-    row = first + np.arange(len(span)) // 4
+    row: Any = first + np.arange(len(span)) // 4
     inside = span.isin(index)
     return pd.DataFrame(
         {

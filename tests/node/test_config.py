@@ -24,18 +24,17 @@ def test_everything_but_the_id_has_a_default() -> None:
 @pytest.mark.properties
 @given(
     port=st.integers(0, 65_535),
-    peers=st.integers(3, 256),
     size=st.integers(2**20, 2**32 - 1),
     level=st.sampled_from(["debug", "info", "warning", "error"]),
     directory=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
     seeds=st.dictionaries(st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True), st.just("[::1]:80"), max_size=3),
 )
 def test_what_is_written_is_read_back(
-    port: int, peers: int, size: int, level: str, directory: str, seeds: dict[str, str]
+    port: int, size: int, level: str, directory: str, seeds: dict[str, str]
 ) -> None:
     written = Config(
         node=NodeSection(id="solar-1", data_dir=directory, log_level=level),  # type: ignore[arg-type]
-        p2p=P2pSection(port=port, max_peers=peers),
+        p2p=P2pSection(port=port),
         mempool=MempoolSection(max_bytes=size),
         seeds=seeds,
     )
@@ -66,7 +65,7 @@ def test_every_value_is_documented_with_its_bounds_and_default() -> None:
         (MINIMAL + "[mempol]", "config.unknown-key", "mempol", "`mempool`"),
         (MINIMAL + "[zzz]", "config.unknown-key", "zzz", "Known here: node, p2p"),
         (MINIMAL + "[p2p]\nport = 65536", "config.value", "p2p.port", "<= 65535"),
-        (MINIMAL + "[p2p]\nmax_peers = 2", "config.value", "p2p.max_peers", ">= 3"),
+        (MINIMAL + "[rpc]\nmax_connections = 0", "config.value", "rpc.max_connections", ">= 1"),
         (MINIMAL + '[p2p]\nport = "1"', "config.value", "p2p.port", "Expected int"),
         (MINIMAL + "[p2p]\nport = 1.0", "config.value", "p2p.port", "Expected int"),
         (MINIMAL + "[p2p]\nport = true", "config.value", "p2p.port", "Expected int"),
