@@ -131,7 +131,7 @@ class RpcServer:
         except ConnectionError:
             raise
         except Exception:
-            logger.exception("RPC request failed: %s %s", request.method, request.path)
+            logger.exception("RPC request failed: %s %r", request.method, request.path)
             return self._error(
                 request,
                 Refusal(
