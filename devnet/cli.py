@@ -170,9 +170,7 @@ def load(
     dir: Directory = DEFAULT,
     json: Json = False,
 ) -> None:
-    """Send signed traffic and wait until all of it is final (transfers alone where agents speak for
-    meters).
-    """
+    """Send signed traffic until all is final; transfers alone where agents speak for the meters."""
     with reporting(json):
         result = _load(Layout(dir), rate, seconds)
         emit(json, result, lambda: print(f"{result['final']} of {result['sent']} final in {result['seconds']} s"))
@@ -183,9 +181,7 @@ def load(
 @devnet.command("run")
 def run_scenario(
     scenario: ScenarioName = "smoke",
-    intervals: Annotated[
-        int | None, typer.Option("--intervals", min=1, max=10_000, help="Settlement intervals.")
-    ] = None,
+    intervals: Annotated[int | None, typer.Option("--intervals", min=1, max=512, help="Settlement intervals.")] = None,
     nodes: Nodes = None,
     dir: Annotated[Path | None, typer.Option("--dir", help="Directory; default: a temporary one.")] = None,
     record: Annotated[Path | None, typer.Option("--record", help="Write what was observed, for `check`.")] = None,

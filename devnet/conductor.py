@@ -1,5 +1,4 @@
-"""Runs a scenario's agents through its intervals: market before the gate, orders after it, readings at the
-end.
+"""Runs a scenario's agents: market before the gate, orders after it, readings at the end.
 
 At the start of interval k the meters read k - 1 and the market for k + 1 is posted; k + 1 is ordered at its
 gate, and k - 1 settles when its grace is over. Whether time waits for the agents or not is the tempo's
@@ -20,7 +19,7 @@ from contracts.envelope import Domains
 from contracts.schedule import close_ms, lock_ms
 from devnet.courier import WAIT_MS, Courier, Parcel
 from devnet.expectations import Submitted
-from devnet.scenario import Scenario
+from devnet.scenario import MAX_INTERVALS, Scenario
 from devnet.tempo import Tempo
 from devnet.trades import Agent
 from devnet.world import Order, World
@@ -30,8 +29,6 @@ from node.client import Account
 POLL_S = 0.05
 INSIST_EVERY = 20
 """Polls between two reminders of what time it is."""
-MAX_OUTCOMES = 512
-"""Intervals whose physical outcome is remembered."""
 EXPIRY_BLOCKS = 20_000
 """About an hour: longer than any halt that a person waits out."""
 
@@ -163,7 +160,7 @@ class Conductor:
     def _let_happen(self, interval: int) -> None:
         """Energy flows as ordered, as far as nature allows."""
         outcome = self._world.deliver(interval, self._orders.pop(interval, {}))
-        if len(self.progress.outcomes) >= MAX_OUTCOMES:
+        if len(self.progress.outcomes) >= MAX_INTERVALS:
             del self.progress.outcomes[next(iter(self.progress.outcomes))]
         self.progress.outcomes[interval] = {
             "injected_wh": outcome.injected_wh,

@@ -158,7 +158,8 @@ class Courier:
             except NodeError as error:
                 if not error.code.startswith(TRANSIENT):
                     raise
-            except (OSError, TimeoutError):
+            except OSError:
+                # No answer in time (TimeoutError is one of these) or no node: the next one is asked.
                 pass
             await self._next_node()
 

@@ -1,5 +1,4 @@
-"""What a devnet leaves on disk, and where: `DIR/devnet.json`, `keys/`, `nodes/NAME/`, `agents.log`,
-`clock.json`.
+"""What a devnet leaves on disk, and where: its document, keys, node homes, logs and progress.
 
 Every command finds the processes of earlier ones through `devnet.json`, which is replaced whole and synced,
 so that an interrupted start can still be cleaned up. Never removes a directory that it did not make.

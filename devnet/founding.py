@@ -40,9 +40,7 @@ class Founding(NamedTuple):
 
 
 def genesis(scenario: Scenario, members: Sequence[Member], meters: Sequence[Meter], *, stepped: bool) -> Genesis:
-    """The document that all nodes share. A stepped clock stands at the origin, a running one starts there
-    now.
-    """
+    """The document that all nodes share. A stepped clock stands at the origin, a running one starts there."""
     return Genesis(
         name=scenario.name,
         rule_set=RULE_SET,

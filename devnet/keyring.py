@@ -1,5 +1,4 @@
-"""Plain key files of a devnet: one JSON object with a seed, marked `"devnet": true`, readable by its owner
-alone.
+"""Plain key files of a devnet: one JSON object with a seed, marked `"devnet": true`, for its owner alone.
 
 Never for anything of value: production keys are encrypted (`node.keys`), and a production genesis refuses
 these.

@@ -118,9 +118,7 @@ class Launcher:
             )
 
     def down(self, *, keep: bool = False) -> None:
-        """Stop everything and remove the directory (`keep` leaves the files). Without a devnet: nothing to
-        do.
-        """
+        """Stop everything and remove the directory (`keep` leaves the files); fine if there is nothing."""
         if not self.layout.exists():
             return
         self.kill_all()
@@ -226,8 +224,7 @@ class Launcher:
     # Looking
 
     def status(self) -> list[dict[str, Any]]:
-        """One document per node: name, pid, rpc, p2p, height, state, and `stuck`, a sentence where it stands
-        still.
+        """One document per node: name, pid, rpc, p2p, height, state, peers, and why it is `stuck` if it is.
 
         `state` is `running`, `starting`, `paused` or `dead`. Nodes are asked at the same time.
         """

@@ -1,5 +1,4 @@
-"""Records what a devnet shows through public RPC, once a run is over: the evidence that expectations are
-checked on.
+"""Records what a devnet shows through public RPC once a run is over: what expectations are checked on.
 
 Waits, for a bounded time, until every node has every block that any of them had when the recording began; a
 node that does not get there is recorded as it is. Judges nothing.

@@ -1,5 +1,4 @@
-"""A scenario from start to verdict without a person: up, agents or traffic, faults on time, observation,
-check, down.
+"""A scenario from start to verdict without a person: up, play, faults on time, observe, check, down.
 
 Bounded: whatever hangs, the run ends by its deadline and says what it was waiting for. Never leaves a process
 behind.

@@ -26,6 +26,8 @@ from devnet.errors import DevnetError
 
 MIN_VALIDATORS = 4
 MAX_VALIDATORS = 7
+MAX_INTERVALS = 512
+"""Of one `devnet run`; agents remember the physical outcome of as many."""
 MAX_SCENARIO_BYTES = 1024 * 1024
 SCENARIOS = Path(__file__).parent / "scenarios"
 
@@ -143,9 +145,7 @@ class Load(Section, frozen=True):
 
 
 class Fault(Section, frozen=True):
-    """Something that breaks or is mended at a point of a run: some time after its start, or at its k-th
-    interval.
-    """
+    """Something that breaks or is mended, some time after a run's start or at its k-th interval."""
 
     action: Literal["kill", "restart", "pause", "resume", "partition", "heal"]
     nodes: tuple[Id, ...] = ()
@@ -187,7 +187,7 @@ class Scenario(Section, frozen=True):
     consensus: ConsensusParams = ConsensusParams()
     utility: Utility | None = None
     load: Load | None = None
-    intervals: Annotated[int, Meta(ge=1, le=10_000)] = 8
+    intervals: Annotated[int, Meta(ge=1, le=MAX_INTERVALS)] = 8
     """How many intervals `devnet run` runs, unless told otherwise."""
     faults: Annotated[tuple[Fault, ...], Meta(max_length=64)] = ()
     expect: Expectations = Expectations()
@@ -265,9 +265,7 @@ def with_validators(scenario: Scenario, count: int) -> Scenario:
 
 
 def _table(type_: type[msgspec.Struct], values: Any, path: str) -> msgspec.Struct:
-    """An array-like struct of the lower floors from a table of named values; each is checked by its own
-    bounds.
-    """
+    """An array-like struct of the lower floors from a table of named values, each checked by its bounds."""
     if not isinstance(values, dict):
         raise msgspec.ValidationError(f"Expected `object`, got `{type(values).__name__}` - at `$.{path}`")
     fields = []

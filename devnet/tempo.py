@@ -1,6 +1,4 @@
-"""How a devnet's ledger time passes for its agents: by itself, or in steps that they take when they are
-done.
-"""
+"""How ledger time passes for a devnet's agents: by itself, or in steps taken when they are done."""
 
 from __future__ import annotations
 

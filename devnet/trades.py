@@ -110,9 +110,7 @@ class UtilityDesk(Agent):
         return bodies
 
     def _row(self, interval: int) -> TariffHours:
-        """The row of the hour in which `interval` starts; before the first of a day, yesterday's last one
-        holds.
-        """
+        """The row of the hour in which `interval` starts; yesterday's last one before the first."""
         hour = interval * self._interval_ms // HOUR_MS % 24
         rows = sorted(self._utility.tariff, key=lambda row: row.from_hour)
         return next((row for row in reversed(rows) if row.from_hour <= hour), rows[-1])

@@ -1,5 +1,4 @@
-"""What a person watches: blocks, dispatch, money and peers of a running devnet, in UTC, and what is waited
-for.
+"""What a person watches: blocks, dispatch, money and peers of a devnet, in UTC, and what it waits for.
 
 Reads public RPC and the agents' progress, and nothing else. On a terminal a Rich screen that is drawn anew;
 elsewhere a plain line now and then. Never changes anything.

@@ -1,5 +1,4 @@
-"""The physical world behind the meters: sun, wind, appetite, a battery, lines that lose, and a tie that
-balances.
+"""The physical world behind the meters: sun, wind, appetite, a battery, lossy lines, and a tie that balances.
 
 Pure and reproducible: what happens in an interval follows from the scenario, the profiles, a seed and the
 orders. Energy is conserved to the Wh in every interval: what sources, batteries and the tie inject is what
@@ -26,9 +25,7 @@ HOUR_MS = 3_600_000
 
 
 class Shapes(Protocol):
-    """The part of `devnet.profiles.Profiles` that the world reads: series of ppm, one per quarter hour of a
-    week.
-    """
+    """The part of `devnet.profiles.Profiles` that the world reads: ppm per quarter hour of a week."""
 
     @property
     def load(self) -> Mapping[str, tuple[int, ...]]: ...
@@ -100,9 +97,7 @@ class World:
         return min(peak_w * ppm * self._interval_ms // (PPM * HOUR_MS), self.limit_wh(meter))
 
     def actual_wh(self, meter: str, interval: int) -> int:
-        """What it then wants or can give: the forecast, off by at most `forecast_error_ppm`, never above the
-        rating.
-        """
+        """What it then wants or gives: the forecast, off by at most its error, within the rating."""
         error_ppm = self.meters[meter].forecast_error_ppm
         digest = sha256(f"{self._seed}/{meter}/{interval}".encode()).digest()
         off_ppm = int.from_bytes(digest[:8], "big") % (2 * error_ppm + 1) - error_ppm
@@ -182,9 +177,7 @@ class World:
 
 
 def _scale(amounts: dict[str, int], limit_wh: int) -> dict[str, int]:
-    """The amounts, cut in proportion so that they add up to `limit_wh`, where they exceed it (largest
-    remainder).
-    """
+    """The amounts; where they exceed `limit_wh`, cut in proportion to add up to it (largest remainder)."""
     total_wh = sum(amounts.values())
     if total_wh <= limit_wh:
         return amounts

@@ -1,6 +1,4 @@
-"""The conductor under a clock that jumps: every interval happens once, in order, and no energy goes
-missing.
-"""
+"""The conductor under a clock that jumps: every interval happens once, in order, and is read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The courier delivers everything exactly as signed, whatever nodes do to it; the pool hands answers out
-right.
-"""
+"""The courier delivers everything as signed, whatever nodes do; the pool hands answers out right."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Every expectation, broken alone, is the one that fails; and a recorded run can be judged again from its
-file.
-"""
+"""Every expectation, broken alone, fails; and a recorded run can be judged again from its file."""
 
 from __future__ import annotations
 

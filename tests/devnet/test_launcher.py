@@ -1,6 +1,4 @@
-"""The launcher with a program that only pretends to be a node: what goes wrong is said, and nothing is left
-behind.
-"""
+"""The launcher with a program that pretends to be a node: trouble is said, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -168,6 +166,7 @@ def test_somebody_elses_directory_is_left_alone(make: Make, tmp_path: Path) -> N
         one.up(SMOKE)
     assert caught.value.code == "devnet.directory"
     one.down()
+    one.layout.remove()
     assert precious.read_text() == "years of work"
 
 

@@ -14,6 +14,11 @@ import pytest
 from devnet import processes
 
 STUBBORN = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+POLITE = (
+    "import signal, sys\n"
+    "def leave(*_):\n    print('bye', flush=True)\n    sys.exit()\n"
+    "signal.signal(signal.SIGTERM, leave)\nprint('up', flush=True)\nsignal.pause()"
+)
 PATIENT = "import signal; print('up', flush=True); signal.pause()"
 
 
@@ -60,6 +65,15 @@ def test_a_paused_process_is_seen_woken_and_stopped(patient: Child) -> None:
     processes.stop(patient.pid, patient.marker)
     assert processes.state(patient.pid, patient.marker) == "dead"
     assert not processes.send(patient.pid, patient.marker, signal.SIGCONT)
+
+
+def test_a_paused_process_hears_the_polite_part(tmp_path: Path) -> None:
+    child = Child(tmp_path, POLITE)
+    child.wait_up()
+    processes.send(child.pid, child.marker, signal.SIGSTOP)
+    assert processes.wait_state(child.pid, child.marker, "paused", 5)
+    processes.stop(child.pid, child.marker, patience_s=5)
+    assert processes.tail(child.log) == "up\nbye"
 
 
 def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:
