@@ -170,7 +170,9 @@ class TransactionFlow:
     # Transactions
 
     def submitted(self, request: int, envelopes: list[bytes]) -> None:
-        """Envelopes of a client: each gets "ok" once it is on disk (or already final), or the code of a refusal."""
+        """Envelopes of a client: each gets "ok" once it is on disk, or the code of a refusal.
+
+        One that is final already is refused (its nonce is used); whoever asked finds it in the ledger."""
         results: list[Submission] = []
         candidates: list[Candidate] = []
         positions: list[int] = []
@@ -181,7 +183,7 @@ class TransactionFlow:
             if hash_ not in self.mempool:
                 outcome = self._examine(raw, hash_, local=True)
                 if isinstance(outcome, str):
-                    code = "ok" if self._ledger.find_transaction(hash_) is not None else outcome
+                    code = outcome
                 elif (place := (outcome.entry.lane, outcome.entry.position)) in taken:
                     code = "mempool.conflict"
                 else:
