@@ -14,7 +14,7 @@ from contracts.genesis import Balance, ConsensusParams, Genesis
 from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
-from contracts.receipts import Receipt
+from contracts.receipts import AnyEvent, Receipt
 from contracts.records import Bill, IntervalRecord, Order
 from contracts.schema import ACCOUNTS, BILLS, HEADS, INTERVALS, ORDERS
 from contracts.state import State
@@ -158,11 +158,19 @@ class Chain:
         return self
 
     def close(self, interval: int) -> None:
-        """Blocks until the interval is settled and nothing is overdue."""
+        """Let the interval's close come, and block until nothing is overdue."""
         self.at(interval + 1, self.genesis.params.close_grace_ms)
-        self.block()
+        self.catch_up()
+
+    def catch_up(self) -> list[AnyEvent]:
+        """Blocks until nothing is overdue; returns what the clock did. An overdue block always does something."""
+        events: list[AnyEvent] = []
         while (deadline := self.deadline_ms()) is not None and deadline <= self.now_ms:
             self.block()
+            assert self.clock is not None
+            assert self.clock.events, "a deadline that has come moves the clock"
+            events += self.clock.events
+        return events
 
     def deadline_ms(self) -> int | None:
         return api.earliest_deadline_ms(State(self.store), self.genesis.params)

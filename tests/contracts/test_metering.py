@@ -76,6 +76,7 @@ def test_late_reading_extends_the_chain_and_settles_with_the_next_interval() -> 
     (receipt,) = chain.block(late)
     assert receipt.code == "ok"
     assert receipt.events[0].late
+    assert chain.head("m-solar").open == (), "nothing waits for an interval that is settled"
     bill = chain.bill(FIRST, "solar")
     (receipt,) = chain.at(FIRST + 1, INTERVAL_MS).block(next_)
     assert not receipt.events[0].late

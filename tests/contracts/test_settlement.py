@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import FIRST, OPENING_NANO, Chain, Site, change, make_genesis
+from ledger_world import FIRST, METERS, OPENING_NANO, Chain, Site, change, make_genesis
 
 from contracts.params import PactParams
 from contracts.records import SETTLED
@@ -255,3 +255,67 @@ def test_balance_that_would_leave_its_bounds_books_nothing() -> None:
     assert chain.interval(FIRST).code == "amount.range"
     assert chain.money() == before
     assert chain.bill(FIRST, "campus") is None
+
+
+def test_an_interval_by_hand() -> None:
+    """Orders to bills. 10,000 Wh, of which 40 Wh of a dear block: inside the slack, so paid as bid, not by all.
+
+    The campus takes 500 Wh more than ordered, solar gives 100 Wh more, the tie brings 410 Wh, 10 Wh are lost.
+    """
+    chain = Chain()
+    chain.block(
+        chain.tariff(NEXT, 300_000, 50_000),
+        chain.need("campus", NEXT, 10_000),
+        chain.offer("solar", "m-solar", NEXT, (20_000, 6_000)),
+        chain.offer("bio", "m-bio", NEXT, (150_000, 3_960), (250_000, 500)),
+    )
+    chain.at(NEXT)
+    chain.block()
+    record = chain.interval(NEXT)
+    assert (record.price_nano_per_wh, record.supplied_wh, record.import_wh) == (150_000, 10_000, 0)
+    bio = chain.order(NEXT, "bio")
+    assert (bio.supplied_wh, bio.pay_as_bid_nano, bio.offer_nano_per_wh) == (4_000, 40 * 100_000, 250_000)
+    chain.block(
+        chain.reading("m-campus", NEXT, 10_500, 0),
+        chain.reading("m-solar", NEXT, 0, 6_100),
+        chain.reading("m-bio", NEXT, 0, 4_000),
+        chain.reading("m-tie", NEXT, 0, 410),
+    )
+    chain.close(NEXT)
+    record = chain.interval(NEXT)
+    assert (record.tie_import_wh, record.tie_export_wh, record.losses_wh) == (410, 0, 10)
+    expected = {
+        "bio": {"supply": 4_000 * 150_000, "pay-as-bid": 40 * 100_000},
+        "campus": {"consumption": -10_000 * 150_000, "short": -500 * 330_000},
+        "solar": {"supply": 6_000 * 150_000, "long": 100 * 20_000},
+        "utility": {"tie-import": 410 * 300_000},
+    }
+    expected["campus"]["residual"] = -sum(sum(lines.values()) for lines in expected.values())
+    for member, lines in expected.items():
+        bill = chain.bill(NEXT, member)
+        assert bill is not None
+        assert {line.kind: line.amount_nano for line in bill.lines} == lines
+        assert chain.balance(member) == OPENING_NANO + bill.total_nano == OPENING_NANO + sum(lines.values())
+    assert record.residual_nano == expected["campus"]["residual"]
+
+
+def test_tie_flows_both_ways_and_only_the_utility_has_one() -> None:
+    chain = Chain(make_genesis(meters={**METERS, "m-false": Site("bio", "tie", 50_000)}))
+    chain.block(chain.reading("m-tie", FIRST, 700, 0), chain.reading("m-false", FIRST, 0, 700))
+    chain.close(FIRST)
+    record = chain.interval(FIRST)
+    assert (record.tie_import_wh, record.tie_export_wh) == (0, 700)
+    assert (record.injected_wh, record.withdrawn_wh) == (700, 700)
+    sold = chain.bill(FIRST, "bio")
+    assert sold is not None
+    assert "long" in [line.kind for line in sold.lines]
+
+
+def test_long_energy_of_two_meters_is_worth_the_lower_offer() -> None:
+    chain = Chain(make_genesis(meters={**METERS, "m-wind": Site("solar", "source", 400_000)}))
+    chain.block(chain.need("campus", NEXT, 10_000), chain.offer("solar", "m-solar", NEXT, (20_000, 2_000)))
+    chain.block(chain.offer("solar", "m-wind", NEXT, (70_000, 2_000), (90_000, 1)))
+    chain.at(NEXT).block()
+    order = chain.order(NEXT, "solar")
+    assert order.offer_nano_per_wh == 20_000
+    assert [(entry.meter, entry.energy_wh) for entry in order.meters] == [("m-solar", 2_000), ("m-wind", 2_001)]
