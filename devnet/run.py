@@ -154,6 +154,8 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
     faults = list(scenario.faults)
     shown = ""
     while True:
+        # In this order: agents that end after the first look have said everything before the second.
+        ended = processes.state(document.agents, str(layout.root)) == "dead"
         progress = read_progress(layout)
         if progress.begun and begun_at is None:
             begun_at = time.monotonic()
@@ -163,7 +165,7 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
             inflict(launcher, fault)
         if progress.done:
             return progress
-        if processes.state(document.agents, str(layout.root)) == "dead":
+        if ended:
             raise DevnetError(
                 "devnet.agents",
                 f"The agents ended early: {progress.error or launcher.log_tail('agents', 8) or 'no word why'}",
