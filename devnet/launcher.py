@@ -77,6 +77,8 @@ class Launcher:
 
     def _up_once(self, scenario: Scenario, stepped: bool) -> Document:
         self.layout.make()
+        # Before anything else, so that a start that is killed half-way is known for what it is.
+        self.layout.save(Document(FORMAT, scenario.name, "", stepped, (), ()))
         ports = processes.free_ports(PORTS_PER_NODE * len(scenario.nodes))
         self._say(f"founding {len(scenario.members)} members and {len(scenario.meters)} meters")
         founded = found(scenario, self.layout, ports, stepped=stepped)
@@ -229,7 +231,7 @@ class Launcher:
         `state` is `running`, `starting`, `paused` or `dead`. Nodes are asked at the same time.
         """
         nodes = self.layout.load().nodes
-        with ThreadPoolExecutor(min(MAX_PROBES, len(nodes))) as pool:
+        with ThreadPoolExecutor(max(1, min(MAX_PROBES, len(nodes)))) as pool:
             return list(pool.map(probe, nodes))
 
     def log_tail(self, name: str, lines: int) -> str:

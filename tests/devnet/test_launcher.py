@@ -102,6 +102,24 @@ def test_what_a_crash_left_is_replaced(make: Make) -> None:
     assert len(alive(one)) == 4
 
 
+def test_a_start_that_was_killed_half_way_is_replaced(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(Exception):
+        """Stands for SIGKILL: nothing after it runs."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    one = make("one")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "found", die)
+        patched.setattr(Launcher, "kill_all", lambda self: None)
+        with pytest.raises(Killed):
+            one.up(SMOKE)
+    assert one.status() == []
+    one.up(SMOKE)
+    assert len(alive(one)) == 4
+
+
 def test_a_node_that_ends_at_its_start_is_quoted(make: Make, tmp_path: Path) -> None:
     (tmp_path / "behaviour-campus").write_text("fail")
     one = make("one")
