@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from node.ledger.ledger import Ledger
-
 from consensus.status import explain
 from contracts.genesis import Genesis
 from node.disk import MemoryDisk
@@ -18,6 +16,7 @@ from node.driver import Driver
 from node.effects import FrameReceived, PeerConnected, Submission, Submitted, Timer, TimerFired
 from node.errors import NodeError
 from node.journal import Journal
+from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
 from node.peer.wire import Frame
 from node.replica import Replica
@@ -139,6 +138,7 @@ class MemoryNetwork:
         self.penalties: list[tuple[str, str, str]] = []
         self.blocked: set[frozenset[str]] = set()
         self.drop: Callable[[str, str, Frame, bytes], bool] = lambda *_: False
+        self.tamper: Callable[[str, str, Frame, bytes], bytes] = lambda _sender, _target, _frame, body: body
         self.on_height: Callable[[Machine, int], None] = lambda *_: None
         self._queue: list[tuple[int, int, str, int, Any]] = []
         self._timers: dict[tuple[str, Timer], int] = {}
@@ -170,6 +170,7 @@ class MemoryNetwork:
     def transmit(self, sender: str, target: str, frame: Frame, body: bytes) -> None:
         """Deliver after a drawn delay, unless the link is cut or a fault drops it."""
         if self.linked(sender, target) and not self.drop(sender, target, frame, body):
+            body = self.tamper(sender, target, frame, body)
             self._push(self.random.randint(*self.delay_ms), target, FrameReceived(sender, frame, body))
 
     def after(self, delay_ms: int, name: str, timer: Timer) -> None:
