@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -254,7 +255,7 @@ def test_verify_commit_refuses() -> None:
         (replace(good, signatures=((9, good.signatures[0][1]),)), CHAIN, REAL_SET, "consensus.stranger"),
     ]
     for certificate, chain_id, validators, code in attempts:
-        assert refusal_of(lambda c=certificate, i=chain_id, v=validators: verify_commit(c, i, v)) == code
+        assert refusal_of(partial(verify_commit, certificate, chain_id, validators)) == code
 
 
 def test_one_bad_signature_in_a_full_certificate_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,11 +41,11 @@ A, B = sha256(b"a"), sha256(b"b")
 NIL = CastPrevote(None, -1)
 
 
-def at(step_: Step, round_: int = 3, **fields: object) -> RoundState:
+def at(step_: Step, round_: int = 3, **fields: Any) -> RoundState:
     return replace(RoundState(round=round_, step=step_), **fields)
 
 
-def locked_on(block_id: bytes, round_: int) -> dict[str, Mark]:
+def locked_on(block_id: bytes, round_: int) -> dict[str, Any]:
     return {"locked": Mark(block_id, round_), "valid": Mark(block_id, round_)}
 
 
@@ -60,7 +62,9 @@ def test_l11_to_l21_start_round() -> None:
 
 def test_the_newest_valid_value_is_proposed_and_not_the_locked_one() -> None:
     state = at(Step.PRECOMMIT, locked=Mark(A, 0), valid=Mark(B, 2))
-    assert ProposeAgain(B, 2) in step(state, StartRound(4, True))[1]
+    started, outputs = step(state, StartRound(4, True))
+    assert ProposeAgain(B, 2) in outputs
+    assert (started.locked, started.valid) == (Mark(A, 0), Mark(B, 2))
 
 
 @pytest.mark.parametrize(

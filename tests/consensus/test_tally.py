@@ -25,7 +25,8 @@ def cast(voter: str, kind: VoteType, round_: int, block_id: bytes | None, valid_
 
 def count(votes: list[Vote], validators: ValidatorSet = SET, current: int = 0) -> tuple[Tally, list[Kind]]:
     """Count in order; all thresholds reported on the way."""
-    tally, kinds = Tally(), []
+    tally = Tally()
+    kinds: list[Kind] = []
     for vote in votes:
         added = add(tally, vote, current, validators)
         tally = added.tally
