@@ -23,7 +23,8 @@ from contracts.envelope import Envelope
 from contracts.params import PactParams
 from contracts.schema import ACCOUNTS, HEADS
 from contracts.state import State
-from contracts.units import MAX_ENERGY, MAX_MONEY
+from contracts.units import MAX_COUNT, MAX_ENERGY, MAX_MONEY
+from zk.codec import encode
 
 NEXT = FIRST + 2
 PARAMS = PactParams()
@@ -357,6 +358,32 @@ def test_multi_interval_need_is_all_or_nothing() -> None:
     assert chain.run(chain.need("campus", NEXT + 1, 1)) == "ok"
     assert chain.run(chain.need("tenant", NEXT, 1, count=2)) == "need.full"
     assert chain.deadline_ms() == (NEXT + 1) * INTERVAL_MS - PARAMS.gate_lead_ms, "nothing of it was scheduled"
+
+
+def test_envelope_is_valid_up_to_and_including_its_expiry_height() -> None:
+    chain = Chain()
+    last = msgspec.structs.replace(chain.pay("bio", "solar", 1), expiry_height=1)
+    assert api.admit(State(chain.store), last, chain.context()) == "ok"
+    assert chain.run(last) == "ok"
+
+
+def test_budget_comes_back_with_the_next_interval() -> None:
+    chain = with_params(units_per_key=1)
+    assert chain.run(chain.pay("bio", "solar", 1)) == "ok"
+    waiting = chain.pay("bio", "solar", 1)
+    assert chain.at(FIRST + 1, -1).run(waiting) == "budget.exceeded"
+    assert chain.at(FIRST + 1).run(waiting) == "ok"
+
+
+def test_lane_ends_before_its_counter_would() -> None:
+    chain = Chain()
+    account = chain.account("bio")
+    lanes = (msgspec.structs.replace(account.lanes[0], next_nonce=MAX_COUNT), *account.lanes[1:])
+    chain.store[ACCOUNTS.key("bio")] = encode(msgspec.structs.replace(account, lanes=lanes))
+    envelope = chain.pay("bio", "solar", 1)
+    assert envelope.nonce == MAX_COUNT
+    assert chain.run(envelope) == "tx.nonce"
+    assert api.admit(State(chain.store), envelope, chain.context()) == "tx.nonce"
 
 
 # Admission to a mempool: the same sentences, without writing

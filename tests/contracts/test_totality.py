@@ -125,7 +125,7 @@ def envelopes(draw: st.DrawFn, chain: Chain) -> Envelope:
 
 
 @given(st.data(), st.sampled_from([0, 1, FIRST * INTERVAL_MS, 2**53 - 1]))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_nothing_raises_at_any_bound_at_any_time(data: st.DataObject, time_ms: int) -> None:
     params = PactParams(
         interval_ms=data.draw(st.sampled_from([1_000, 86_400_000])),
