@@ -34,17 +34,14 @@ class BoundedCache:
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Remember `value`."""
-        young = self._young
-        held = young.get(key)
-        if held is not None:
-            self._young_bytes += len(value) - len(held)
-        else:
-            self._old.pop(key, None)
-            self._young_bytes += len(key) + len(value) + ENTRY_BYTES
-        young[key] = value
-        if self._young_bytes > self._half:
-            self._old, self._young, self._young_bytes = young, {}, 0
+        """Remember `value`, unless it alone would fill a generation."""
+        self.drop(key)
+        size = len(key) + len(value) + ENTRY_BYTES
+        if self._young_bytes + size > self._half:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
+        if size <= self._half:
+            self._young[key] = value
+            self._young_bytes += size
 
     def drop(self, key: bytes) -> None:
         """Forget `key`."""

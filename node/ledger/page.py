@@ -18,7 +18,7 @@ slots), so that one changed slot costs four hashes and no parsing:
     0             DENSE
     i             kind of node i, 1 .. 31
     32i           hash of node i, zero when vacant
-    1024 + 8d     version of the child in slot d, zero without one
+    1024 + 8d     version of the child in slot d, anything without one
     1152 .. 1159  version that wrote the page
     1160 ..       keys of the slots that are leaves, in order: u8 length and bytes
 

@@ -46,7 +46,6 @@ PAGE_CACHE_BYTES = 32 * 1024 * 1024
 _sha256 = hashlib.sha256
 _DIGITS = b"0123456789abcdef"
 _DIGIT = {code: value for value, code in enumerate(_DIGITS)}
-_NO_VERSION = bytes(8)
 
 Operation = tuple[bytes, bytes | None, bytes]
 """(hex of SHA-256(key), leaf hash or None to delete, key)"""
@@ -58,7 +57,6 @@ class Update(NamedTuple):
     root: Node
     writes: Batch
     pages: dict[bytes, bytes]
-    gone: list[bytes]
 
 
 def version_bytes(version: int) -> bytes:
@@ -102,13 +100,11 @@ class Tree:
         writes.append((ROOT_TAG + draft.version, bytes((kind,)) + hash_ + link))
         if draft.stale:
             writes.append((STALE_TAG + draft.version, b"".join(draft.stale)))
-        return Update(root, writes, draft.pages, draft.gone)
+        return Update(root, writes, draft.pages)
 
     def accept(self, update: Update) -> None:
         """Remember the pages of an update that was stored."""
         cache = self._cache
-        for path in update.gone:
-            cache.drop(path)
         for path, page in update.pages.items():
             cache.put(path, page)
 
@@ -215,14 +211,13 @@ def _damaged(what: str) -> StoreError:
 class _Draft:
     """The pages of one version while it is computed."""
 
-    __slots__ = ("_load", "gone", "pages", "stale", "version", "writes")
+    __slots__ = ("_load", "pages", "stale", "version", "writes")
 
     def __init__(self, tree: Tree, version: bytes) -> None:
         self._load = tree.load
         self.version = version
         self.writes: Batch = []
         self.pages: dict[bytes, bytes] = {}
-        self.gone: list[bytes] = []
         self.stale: list[bytes] = []
 
     def replace(
@@ -332,8 +327,6 @@ class _Draft:
             draft[at : at + 32] = new_hash
             if new_kind == INNER:
                 draft[version_at : version_at + 8] = new_link
-            elif kind == INNER:
-                draft[version_at : version_at + 8] = _NO_VERSION
             if link != new_link and LEAF in (kind, new_kind):
                 keys = layout.dense_keys(page) if keys is None else keys
                 rekeyed = True
@@ -359,7 +352,6 @@ class _Draft:
         if len(slots) > 1 or (slots and slots[0][1] == INNER):
             hash_ = layout.fold(slots, 0, len(slots), LEVELS)
             return self._keep(path, layout.sparse_page(self.version, slots), hash_)
-        self.gone.append(path)
         if not slots:
             return NOTHING
         _, kind, hash_, link = slots[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -86,12 +87,13 @@ def test_a_place_that_is_no_directory_is_an_io_error(tmp_path: Path) -> None:
 
 def test_a_damaged_table_is_reported_and_not_read(tmp_path: Path) -> None:
     store = LevelStore(tmp_path / "store")
-    store.write([(b"key-%d" % number, bytes(200)) for number in range(2000)], sync=True)
+    noise = Random(1)
+    store.write([(b"key-%d" % number, noise.randbytes(200)) for number in range(2000)], sync=True)
     store.compact(b"", b"\xff")
     store.close()
     table = max((tmp_path / "store").glob("*.ldb"), key=lambda path: path.stat().st_size)
     content = bytearray(table.read_bytes())
-    content[100] ^= 0xFF
+    content[100_000] ^= 0xFF
     table.write_bytes(content)
     damaged = LevelStore(tmp_path / "store")
     with pytest.raises(StoreError) as refusal:
@@ -102,6 +104,20 @@ def test_a_damaged_table_is_reported_and_not_read(tmp_path: Path) -> None:
         list(damaged.scan(b"", b"\xff"))
     assert refusal.value.code == "store.corrupt"
     damaged.close()
+
+
+def test_a_damaged_log_is_reported_and_what_follows_not_dropped(tmp_path: Path) -> None:
+    store = LevelStore(tmp_path / "store")
+    for number in range(10):
+        store.write([(b"key-%d" % number, Random(number).randbytes(20_000))], sync=True)
+    store.close()
+    (log,) = (tmp_path / "store").glob("*.log")
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    log.write_bytes(content)
+    with pytest.raises(StoreError) as refusal:
+        LevelStore(tmp_path / "store")
+    assert refusal.value.code == "store.corrupt"
 
 
 def test_a_damaged_manifest_is_reported_at_opening(tmp_path: Path) -> None:
