@@ -95,8 +95,6 @@ def verify_absence(root: bytes, absence: Absence) -> bool:
         split = 0
     else:
         split = _common_depth(path_of(left.key), path_of(right.key)) + 1
-        if split > min(len(left.siblings), len(right.siblings)):
-            return False
     return (left is None or _is_extreme(left, split, side=1)) and (
         right is None or _is_extreme(right, split, side=0)
     )

@@ -13,6 +13,7 @@ from zk.sparse import (
     EMPTY,
     Absence,
     Presence,
+    fold,
     inner_hash,
     leaf_hash,
     verify_absence,
@@ -129,3 +130,17 @@ def test_a_changed_proof_fails(records: dict[bytes, bytes], data: st.DataObject)
 def test_proofs_deeper_than_the_tree_are_refused() -> None:
     root = leaf_hash(b"a", b"1")
     assert not verify_presence(root, Presence(b"a", b"1", (EMPTY,) * 257))
+
+
+@pytest.mark.parametrize(
+    "presence",
+    [
+        Presence(b"", b"1", ()),
+        Presence(b"a", b"", ()),
+        Presence(b"a", b"1", (bytes(31),)),
+        Presence(b"a", b"1", (bytes(64),)),
+        Presence(b"a", b"1", (EMPTY,) * 257),
+    ],
+)
+def test_what_can_belong_to_no_tree_has_no_root(presence: Presence) -> None:
+    assert fold(presence) is None
