@@ -91,9 +91,8 @@ def verify_absence(root: bytes, absence: Absence) -> bool:
         return False
     if right is not None and not (fold(right) == root and path < path_of(right.key)):
         return False
-    if left is None or right is None:
-        split = 0
-    else:
+    split = 0
+    if left is not None and right is not None:
         split = _common_depth(path_of(left.key), path_of(right.key)) + 1
     return (left is None or _is_extreme(left, split, side=1)) and (
         right is None or _is_extreme(right, split, side=0)
