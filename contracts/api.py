@@ -57,6 +57,8 @@ RESUBMITTABLE = (
 )
 """Refusals that leave everything as it was, so that the same envelope may succeed in a later block."""
 
+TRANSFER_UNITS = 1
+
 Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
 _HANDLERS: dict[type, tuple[str, Handler]] = {
     Need: ("market", market.need),
@@ -134,6 +136,8 @@ def open_block(state: State, context: BlockContext) -> Receipt:
 
 def units(envelope: Envelope) -> int:
     """Declared verification units, at least 1: what execution may cost, in readings."""
+    if not isinstance(envelope, AccountEnvelope):
+        return READING_UNITS
     match envelope.body:
         case Need(count=count):
             return count
@@ -141,8 +145,8 @@ def units(envelope: Envelope) -> int:
             return 1 + count // 4
         case Offer(blocks=blocks):
             return 1 + len(blocks) // 8
-        case _:
-            return READING_UNITS
+        case Transfer():
+            return TRANSFER_UNITS
 
 
 def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:

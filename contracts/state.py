@@ -7,6 +7,7 @@ iterates the store: what must be enumerated has an index record of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ class Reader(Protocol):
     """Committed state. `get` returns the encoded record or None."""
 
     def get(self, key: bytes) -> bytes | None: ...
+
+
+MAX_CACHED_RECORDS = 49_152
 
 
 class Table(Generic[R]):
@@ -37,6 +41,36 @@ class Table(Generic[R]):
         return self.prefix + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
 
 
+class RecordCache:
+    """Decoded records of the newest committed state, so that blocks and admission decode a hot record once.
+
+    Whoever commits other bytes under a key must `forget` it; records are frozen, so sharing them is safe. The
+    oldest go first beyond `MAX_CACHED_RECORDS`.
+    """
+
+    __slots__ = ("records",)
+
+    def __init__(self) -> None:
+        self.records: dict[bytes, Any] = {}
+
+    def keep(self, key: bytes, record: msgspec.Struct | None) -> None:
+        """Remember what is committed under `key`; None: nothing is."""
+        records = self.records
+        if len(records) >= MAX_CACHED_RECORDS and key not in records:
+            del records[next(iter(records))]
+        records[key] = record
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """These keys have changed."""
+        for key in keys:
+            self.records.pop(key, None)
+
+    def absorb(self, state: State) -> None:
+        """Remember what a block wrote, once that is committed."""
+        for key, record in state.written():
+            self.keep(key, record)
+
+
 class State:
     """One block's view. Not safe to share between blocks.
 
@@ -44,10 +78,12 @@ class State:
     exactly one table by its prefix.
     """
 
-    __slots__ = ("_get", "_pending", "_records", "_written")
+    __slots__ = ("_cache", "_committed", "_get", "_pending", "_records", "_written")
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, cache: RecordCache | None = None) -> None:
         self._get = reader.get
+        self._cache = cache or RecordCache()
+        self._committed = self._cache.records
         self._records: dict[bytes, Any] = {}
         self._written: dict[bytes, Any] = {}
         self._pending: dict[bytes, Any] = {}
@@ -61,9 +97,12 @@ class State:
         if key in self._records:
             record = self._records[key]
             return record
+        if key in self._committed:
+            record = self._committed[key]
+            return record
         raw = self._get(key)
         record = None if raw is None else table.decode(raw)
-        self._records[key] = record
+        self._cache.keep(key, record)
         return record
 
     def save(self, key: bytes, record: msgspec.Struct) -> None:
@@ -83,6 +122,10 @@ class State:
     def rollback(self) -> None:
         """Forget this transaction's writes."""
         self._pending.clear()
+
+    def written(self) -> Iterable[tuple[bytes, msgspec.Struct | None]]:
+        """Decoded writes of the block so far; None removes."""
+        return self._written.items()
 
     def changes(self) -> dict[bytes, bytes | None]:
         """Encoded writes of the block so far; None removes."""

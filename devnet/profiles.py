@@ -106,6 +106,4 @@ def read(season: str, path: Path, hash_path: Path) -> Profiles:
 
 
 def _damaged(message: str) -> DevnetError:
-    return DevnetError(
-        "data.damaged", message, "Reinstall gridpact, or restore devnet/data/ from the repository."
-    )
+    return DevnetError("data.damaged", message, "Reinstall gridpact, or restore devnet/data/ from the repository.")

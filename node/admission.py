@@ -38,7 +38,7 @@ class Admission:
 
     def refresh(self) -> None:
         """Look at the newest committed state from now on."""
-        self._state = State(self._ledger)
+        self._state = State(self._ledger, self._ledger.records)
         self._positions: dict[Lane, int] = {}
 
     def next_position(self, lane: Lane) -> int:

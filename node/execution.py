@@ -26,7 +26,7 @@ def execute(
 ) -> list[Receipt]:
     """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction."""
     header = block.header
-    state = State(ledger)
+    state = State(ledger, ledger.records)
     context = api.BlockContext(ledger.chain_id, header.height, header.time_ms, ledger.genesis.params)
     receipts = [api.open_block(state, context)]
     readings: list[tuple[str, int, int]] = []
@@ -38,4 +38,5 @@ def execute(
             body: PlainReading | CommittedReading = envelope.body
             readings.append((envelope.meter, body.sequence, index))
     ledger.commit(block, certificate, [raw for raw, _ in envelopes], receipts, state.changes(), readings)
+    ledger.records.absorb(state)
     return receipts

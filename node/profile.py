@@ -17,6 +17,7 @@ _AREAS = (
     ("zk/ed25519", "signatures"),
     ("nacl/", "signatures"),
     ("node/ledger/tree", "tree"),
+    ("node/ledger/page", "tree"),
     ("node/ledger/", "store"),
     ("node/journal", "store"),
     ("node/disk", "store"),

@@ -120,7 +120,9 @@ class Replica:
         self._executing: _Executing | None = None
         self._awake = False
         self._height_started_ms = 0
-        self._woken_ms = -(10**9)
+        self._woken_ms = 0
+        self._paced_from_ms = -(10**9)
+        """When the last height that carried transactions was woken: an empty block delays no transaction."""
         self._build: BuildValue | None = None
         self._future: dict[str, dict[bytes, Message]] = {}
         self._seen: set[bytes] = set()
@@ -323,7 +325,7 @@ class Replica:
             if deadline is not None:
                 self.work.emit(SetLedgerTimer(("deadline",), deadline))
             return
-        due = self._woken_ms + self._context.timing.target_block_ms
+        due = self._paced_from_ms + self._context.timing.target_block_ms
         if self.work.now.monotonic_ms < due:
             self.work.emit(SetTimer(("pace",), due - self.work.now.monotonic_ms))
             return
@@ -351,6 +353,8 @@ class Replica:
         done = self._executing
         assert done is not None and height == self.ledger.height
         self._executing = None
+        if done.payload:
+            self._paced_from_ms = self._woken_ms
         final = tuple(hash_ for hash_ in done.payload if hash_ not in unfinished) if unfinished else done.payload
         self.flow.height_done(final, done.lanes)
         self.work.emit(Checkpoint(height))

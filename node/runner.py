@@ -40,6 +40,8 @@ SIGNATURES_PER_TURN = 32
 """Transaction signatures checked between two looks at the network (about 2 ms)."""
 PRUNE_WORK = 256
 """Tree pages that one pass of pruning may look at."""
+COMPACT_EVERY = 64
+"""Heights between two looks whether pruning has left space to give back."""
 STALL_MS = 3_000
 """A height that is awake for longer is called stuck."""
 
@@ -83,6 +85,7 @@ class Node:
         self._heights: list[tuple[int, asyncio.Future[None]]] = []
         self._turn: asyncio.Handle | None = None
         self._stored_ms = clock.monotonic_ms()
+        self._compaction: asyncio.Future[bool] | None = None
 
     def start(self, network: Network) -> None:
         """Replay the journal and take part."""
@@ -138,6 +141,21 @@ class Node:
             if not waiting.done():
                 waiting.set_result(None)
         self._loop.call_soon(self.ledger.prune, PRUNE_WORK)
+        if height % COMPACT_EVERY == 0 and (self._compaction is None or self._compaction.done()):
+            self._compaction = self._loop.run_in_executor(None, self.ledger.compact)
+            self._compaction.add_done_callback(self._compacted)
+
+    def _compacted(self, done: asyncio.Future[bool]) -> None:
+        error = done.exception()
+        if isinstance(error, NodeError):
+            self.fatal(error)
+        elif error is not None:
+            raise error
+
+    async def settled(self) -> None:
+        """Wait for work in the background, before the store is closed."""
+        if self._compaction is not None:
+            await asyncio.wait([self._compaction])
 
     def penalise(self, peer: str, code: str) -> None:
         """Let the transport count it, and drop the peer at its limit."""

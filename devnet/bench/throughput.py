@@ -34,7 +34,9 @@ GROWTH = 1.25
 MAX_STEPS = 8
 SUSTAINED = 0.95
 WARM_UP_SHARE = 0.2
-IDLE_PROBES = 40
+IDLE_PROBES = 30
+IDLE_PAUSE_S = 0.4
+"""Longer than the block that makes a result provable takes to follow."""
 PROBES_PER_S = 10
 OUTSTANDING = 24
 """Requests per node that may wait for an answer: beyond it the generator offers less."""
@@ -140,7 +142,7 @@ class Throughput:
         idle = []
         for number in range(IDLE_PROBES):
             idle.append(await load.probe(names[number % len(names)]))
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(IDLE_PAUSE_S)
         report["idle_p50_ms"] = round(1000 * statistics.median(idle), 1)
 
         best: dict[str, Any] = {}
@@ -198,7 +200,7 @@ class Throughput:
         after, cpu_after, clock_after = await self._statuses(), self._cpu_s(), time.perf_counter()
         samples = await self._admin({"cmd": "profile", "on": False}) if profile else []
         await sending
-        await self._until(lambda s: all(x["mempool"]["transactions"] == 0 for x in s), DRAIN_S, "the backlog")
+        await self._drained()
         seconds = clock_after - clock_before
         executed = [b["executed"] - a["executed"] for a, b in zip(before, after, strict=True)]
         blocks = [b["height"] - a["height"] for a, b in zip(before, after, strict=True)]
@@ -228,7 +230,12 @@ class Throughput:
             await asyncio.sleep(1 / PROBES_PER_S)
         latencies = list(await asyncio.gather(*probes))
         await sending
+        await self._drained()
         return latencies
+
+    async def _drained(self) -> None:
+        """Everything accepted is final: otherwise a killed node takes the start of a lane with it."""
+        await self._until(lambda s: all(x["mempool"]["transactions"] == 0 for x in s), DRAIN_S, "the backlog")
 
     async def _statuses(self) -> list[dict[str, Any]]:
         return list(await asyncio.gather(*(client.status() for client in self._clients.values())))

@@ -219,9 +219,7 @@ def _photovoltaics(weather: pd.DataFrame) -> pd.Series:
 def _wind(weather: pd.DataFrame) -> pd.Series:
     """Power per rated power of the turbine."""
     turbine = WindTurbine(hub_height=HUB_METRES, turbine_type=TURBINE)
-    at_hub = wind_speed.hellman(
-        weather["wind_speed"], ANEMOMETER_METRES, HUB_METRES, hellman_exponent=SHEAR_EXPONENT
-    )
+    at_hub = wind_speed.hellman(weather["wind_speed"], ANEMOMETER_METRES, HUB_METRES, hellman_exponent=SHEAR_EXPONENT)
     curve = turbine.power_curve
     power = power_output.power_curve(at_hub, curve["wind_speed"], curve["value"])
     # The curve ends a little above the rated power that the type is sold under.

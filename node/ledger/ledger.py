@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from consensus.messages import Block, CommitCertificate, Header
 from contracts.api import genesis_records
 from contracts.genesis import Genesis
-from contracts.receipts import Receipt
+from contracts.receipts import OK, Receipt
+from contracts.state import RecordCache
 from node.ledger import records as layout
 from node.ledger.cache import BoundedCache
 from node.ledger.page import NOTHING, Node
@@ -63,6 +64,8 @@ class Ledger:
         self._store = store
         self._tree = Tree(store)
         self._values = BoundedCache(VALUE_CACHE_BYTES)
+        self.records = RecordCache()
+        """Decoded records of the latest state."""
         self._retain = retain
         self._root: Node = NOTHING
         self._pruned = 0
@@ -192,9 +195,14 @@ class Ledger:
         return self.genesis_hash if height == 0 else self._known_header(height).id()
 
     def find_transaction(self, hash_: bytes) -> tuple[int, int] | None:
-        """Height and index in the payload of the latest execution of this transaction."""
+        """Height and index in the payload of the execution that counts: the accepted one, else the latest."""
         raw = self._store.get(TRANSACTION_INDEX + hash_)
         return None if raw is None else layout.read_place(raw)
+
+    def _was_accepted(self, hash_: bytes) -> bool:
+        """Whether the transaction succeeded before: a proposer may repeat it, and then it is refused."""
+        place = self.find_transaction(hash_)
+        return place is not None and self.receipts(place[0])[place[1] + 1].code == OK
 
     def find_reading(self, meter: str, sequence: int) -> tuple[int, int] | None:
         """Height and index of the transaction that carried this accepted reading."""
@@ -248,11 +256,16 @@ class Ledger:
         batch.append((TRANSACTIONS + at, encode(raws)))
         batch.append((RECEIPTS + at, encode(leaves)))
         places = [place_bytes(height, index) for index in range(len(raws))]
-        batch += zip([TRANSACTION_INDEX + hash_ for hash_ in block.payload], places, strict=True)
+        batch += [
+            (TRANSACTION_INDEX + hash_, place)
+            for hash_, place, receipt in zip(block.payload, places, receipts[1:], strict=True)
+            if receipt.code == OK or not self._was_accepted(hash_)
+        ]
         batch += [(reading_key(meter, sequence), places[index]) for meter, sequence, index in readings]
         batch.append((META, encode(Meta(layout.FORMAT, self.chain_id, height, receipts_root))))
         self._store.write(batch, sync=True)
         self._tree.accept(update)
+        self.records.forget(changes)
         for key, value in changes.items():
             if value is None:
                 self._values.drop(key)

@@ -58,9 +58,7 @@ decode_blobs = msgspec.msgpack.Decoder(list[bytes]).decode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
 decode_progress = msgspec.msgpack.Decoder(tuple[int, int]).decode
 decode_undo = msgspec.msgpack.Decoder(Undo).decode
-decode_format = msgspec.msgpack.Decoder(
-    Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]
-).decode
+decode_format = msgspec.msgpack.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]).decode
 
 
 def height_bytes(height: int) -> bytes:

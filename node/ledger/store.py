@@ -66,9 +66,7 @@ def _translate(error: Exception, path: str) -> StoreError:
     """The `StoreError` for a failure that LevelDB reported."""
     text = str(error)
     if any(sign in text for sign in _FULL):
-        return StoreError(
-            "disk.full", f"the disk under {path} is full: {text}", "Free space and start the node again."
-        )
+        return StoreError("disk.full", f"the disk under {path} is full: {text}", "Free space and start the node again.")
     if any(sign in text for sign in _LOCKED):
         return StoreError(
             "store.locked", f"another process uses the store in {path}: {text}", "Stop that process first."
@@ -79,9 +77,7 @@ def _translate(error: Exception, path: str) -> StoreError:
             f"the store in {path} is damaged: {text}",
             "Move the directory away and start the node: it fetches every block from its peers again.",
         )
-    return StoreError(
-        "store.io", f"the store in {path} failed: {text}", "Check the disk and its permissions."
-    )
+    return StoreError("store.io", f"the store in {path} failed: {text}", "Check the disk and its permissions.")
 
 
 class LevelStore:

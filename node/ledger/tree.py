@@ -186,9 +186,7 @@ class Tree:
         pruning takes.
         """
         deletes: Batch = []
-        for key, listed in self._store.scan(
-            STALE_TAG + version_bytes(first), STALE_TAG + version_bytes(before + 1)
-        ):
+        for key, listed in self._store.scan(STALE_TAG + version_bytes(first), STALE_TAG + version_bytes(before + 1)):
             offset = 0
             while offset < len(listed):
                 end = offset + 9 + listed[offset + 8]
@@ -220,9 +218,7 @@ class _Draft:
         self.pages: dict[bytes, bytes] = {}
         self.stale: list[bytes] = []
 
-    def replace(
-        self, path: bytes, kind: int, hash_: bytes, link: bytes, work: list[Operation]
-    ) -> Node | None:
+    def replace(self, path: bytes, kind: int, hash_: bytes, link: bytes, work: list[Operation]) -> Node | None:
         """What stands at `path` after `work` on the node that is there now; None when that is the same."""
         if kind == INNER:
             page = self._load(link, path)
@@ -247,9 +243,7 @@ class _Draft:
             return None
         return LEAF, leaf, key
 
-    def _replace_sparse(
-        self, path: bytes, page: bytes | None, slots: list[Slot], work: list[Operation]
-    ) -> Node | None:
+    def _replace_sparse(self, path: bytes, page: bytes | None, slots: list[Slot], work: list[Operation]) -> Node | None:
         """The same for a page that is sparse or new, given its slots, which it may change."""
         depth = len(path)
         changed = relinked = False

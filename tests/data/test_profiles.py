@@ -58,11 +58,7 @@ def write(tmp_path: Path, raw: bytes, pinned: bytes | None = None) -> tuple[Path
 def test_every_series_has_one_value_for_each_quarter_hour_on_the_grid(season: str) -> None:
     week = profiles.load(season)
     assert week.season == season
-    assert (
-        set(week.load)
-        == {"h0", "g0", "g1", "g2", "g3", "g4", "g5", "g6", "l0", "l1", "l2"}
-        == set(week.peak_w)
-    )
+    assert set(week.load) == {"h0", "g0", "g1", "g2", "g3", "g4", "g5", "g6", "l0", "l1", "l2"} == set(week.peak_w)
     assert week.sha256 == hashlib.sha256(RAW).hexdigest()
     assert datetime.datetime.fromisoformat(week.start_utc).weekday() == 0
     for series in (*week.load.values(), week.pv_ppm, week.wind_ppm, week.temperature_mc):
@@ -110,9 +106,7 @@ def test_offices_open_at_the_same_local_time_in_summer_and_winter() -> None:
     for season, hours_ahead in (("summer", 2), ("winter", 1)):
         week = profiles.load(season)
         times = moments(week)
-        crossings = [
-            times[i] for i in range(1, 672) if week.load["g1"][i - 1] < 300_000 <= week.load["g1"][i]
-        ]
+        crossings = [times[i] for i in range(1, 672) if week.load["g1"][i - 1] < 300_000 <= week.load["g1"][i]]
         local = [moment.astimezone(BERLIN) for moment in crossings]
         assert {moment.utcoffset() for moment in local} == {datetime.timedelta(hours=hours_ahead)}
         assert {6, 7, 8} >= {moment.hour for moment in local}
@@ -153,9 +147,7 @@ def test_another_season_is_refused_with_what_would_be_right() -> None:
 
 @settings(max_examples=60)
 @given(position=st.integers(0, len(RAW) - 1), bit=st.integers(0, 7))
-def test_one_flipped_bit_anywhere_is_found(
-    tmp_path_factory: pytest.TempPathFactory, position: int, bit: int
-) -> None:
+def test_one_flipped_bit_anywhere_is_found(tmp_path_factory: pytest.TempPathFactory, position: int, bit: int) -> None:
     damaged = bytearray(RAW)
     damaged[position] ^= 1 << bit
     path, _ = write(tmp_path_factory.mktemp("flip"), bytes(damaged))
@@ -165,9 +157,7 @@ def test_one_flipped_bit_anywhere_is_found(
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "pinned", [b"", b"0" * 64, b"\xff" * 64, hashlib.sha256(RAW).hexdigest()[:63].encode()]
-)
+@pytest.mark.parametrize("pinned", [b"", b"0" * 64, b"\xff" * 64, hashlib.sha256(RAW).hexdigest()[:63].encode()])
 def test_a_wrong_pinned_hash_is_refused(tmp_path: Path, pinned: bytes) -> None:
     with pytest.raises(DevnetError, match=r"hash|read") as caught:
         profiles.read("summer", *write(tmp_path, RAW, pinned))

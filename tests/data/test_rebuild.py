@@ -94,9 +94,7 @@ def test_check_says_yes_to_the_file_and_no_to_a_changed_one(
 def test_quarter_hours_keep_the_energy_of_the_stations_hours(season: str) -> None:
     start = datetime.datetime.combine(build.WEEKS[season], datetime.time(), datetime.UTC)
     weather = build._weather(start)
-    hourly, _ = pvlib.iotools.read_tmy3(
-        Path(pvlib.__file__).parent / "data" / build.STATION_FILE, map_variables=True
-    )
+    hourly, _ = pvlib.iotools.read_tmy3(Path(pvlib.__file__).parent / "data" / build.STATION_FILE, map_variables=True)
     # The week starts a quarter past the station's hour: its first whole hour begins three intervals later.
     clock = start + build.EASTWARD + build.STATION_CLOCK + datetime.timedelta(minutes=45)
     assert clock.minute == 0

@@ -29,9 +29,7 @@ def test_everything_but_the_id_has_a_default() -> None:
     directory=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
     seeds=st.dictionaries(st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True), st.just("[::1]:80"), max_size=3),
 )
-def test_what_is_written_is_read_back(
-    port: int, size: int, level: str, directory: str, seeds: dict[str, str]
-) -> None:
+def test_what_is_written_is_read_back(port: int, size: int, level: str, directory: str, seeds: dict[str, str]) -> None:
     written = Config(
         node=NodeSection(id="solar-1", data_dir=directory, log_level=level),  # type: ignore[arg-type]
         p2p=P2pSection(port=port),

@@ -55,9 +55,7 @@ def _build() -> Any:
                 entry.oneof_index = 0
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("cosmos.ics23.v1.CommitmentProof")
-    )
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("cosmos.ics23.v1.CommitmentProof"))
 
 
 CommitmentProof = _build()

@@ -45,9 +45,7 @@ samples = st.builds(
     st.integers(-(2**63), 2**64 - 1),
     texts,
     st.binary(max_size=300),
-    st.lists(
-        st.builds(Inner, st.integers(-(2**63), 2**64 - 1)) | st.builds(Other, texts), max_size=20
-    ).map(tuple),
+    st.lists(st.builds(Inner, st.integers(-(2**63), 2**64 - 1)) | st.builds(Other, texts), max_size=20).map(tuple),
     st.none() | st.booleans(),
 )
 

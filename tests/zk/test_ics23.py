@@ -49,9 +49,7 @@ def test_decoding_gives_back_what_was_encoded(records: dict[bytes, bytes], key: 
 @pytest.mark.properties
 @settings(max_examples=300)
 @given(records_, st.sampled_from(KEYS), st.data())
-def test_no_changed_bytes_prove_anything(
-    records: dict[bytes, bytes], key: bytes, data: st.DataObject
-) -> None:
+def test_no_changed_bytes_prove_anything(records: dict[bytes, bytes], key: bytes, data: st.DataObject) -> None:
     present = key in records
     raw = ics23.encode(naive.presence(records, key) if present else naive.absence(records, key))
     at = data.draw(st.integers(0, len(raw) - 1))
@@ -103,9 +101,7 @@ def _changed(change: str) -> bytes:
         case "inner prefix":
             step.prefix = b"\2" + step.prefix[1:]
         case "other side":
-            step.prefix, step.suffix = (
-                (b"\1", step.prefix[1:]) if len(step.prefix) > 1 else (b"\1" + step.suffix, b"")
-            )
+            step.prefix, step.suffix = (b"\1", step.prefix[1:]) if len(step.prefix) > 1 else (b"\1" + step.suffix, b"")
         case "both sides":
             step.prefix, step.suffix = b"\1" + bytes(32), bytes(32)
         case "no leaf":

@@ -82,9 +82,7 @@ def test_every_key_is_proven_present_or_absent_and_never_both(records: dict[byte
 @pytest.mark.properties
 @settings(max_examples=60)
 @given(records_, st.data())
-def test_only_the_true_neighbours_show_that_a_key_is_absent(
-    records: dict[bytes, bytes], data: st.DataObject
-) -> None:
+def test_only_the_true_neighbours_show_that_a_key_is_absent(records: dict[bytes, bytes], data: st.DataObject) -> None:
     ordered = [key for _, key, _ in naive.leaves(records)]
     asked = data.draw(st.sampled_from(sorted(records)) | st.sampled_from(KEYS))
     root = naive.root(records)
