@@ -132,7 +132,7 @@ def draw(snapshot: Snapshot, scenario: Scenario, opening: dict[str, int], source
     """The screen."""
     when = utc(snapshot.time_ms) if snapshot.time_ms else "no node answers"
     head = Text.assemble((f"gridpact devnet · {scenario.name}", "bold"), f"   {when}   {scenario.clock.speed}x life")
-    foot = Text(f"{waiting(snapshot)}\ndata: {source}; prices are synthetic", style="dim")
+    foot = Text(f"{waiting(snapshot)}\ndata: {source} Prices are synthetic.", style="dim")
     return Group(
         head,
         _nodes(snapshot),

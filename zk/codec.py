@@ -43,7 +43,5 @@ class Codec(Generic[T]):
         except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
             raise Malformed("codec.malformed", str(error)) from None
         if encode(value) != raw:
-            raise Malformed(
-                "codec.non-canonical", "the bytes are not the canonical encoding of what they mean"
-            )
+            raise Malformed("codec.non-canonical", "the bytes are not the canonical encoding of what they mean")
         return value

@@ -94,9 +94,7 @@ def verify_absence(root: bytes, absence: Absence) -> bool:
     split = 0
     if left is not None and right is not None:
         split = _common_depth(path_of(left.key), path_of(right.key)) + 1
-    return (left is None or _is_extreme(left, split, side=1)) and (
-        right is None or _is_extreme(right, split, side=0)
-    )
+    return (left is None or _is_extreme(left, split, side=1)) and (right is None or _is_extreme(right, split, side=0))
 
 
 def _common_depth(left: int, right: int) -> int:
@@ -107,7 +105,4 @@ def _common_depth(left: int, right: int) -> int:
 def _is_extreme(presence: Presence, depth: int, side: int) -> bool:
     """True when, from `depth` down, the leaf is on `side` of every sibling that is not empty."""
     path, siblings = path_of(presence.key), presence.siblings[::-1]
-    return all(
-        bit(path, level) == side or siblings[level] == EMPTY for level in range(depth, len(siblings))
-    )
-
+    return all(bit(path, level) == side or siblings[level] == EMPTY for level in range(depth, len(siblings)))

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from node.cli.output import emit, progress, reporting
+
 app = typer.Typer(no_args_is_help=True, help="Measure speed, memory and where the time goes.")
 
 
@@ -24,16 +26,12 @@ def throughput(
     """Finalised transactions a second, latency idle and at half load, and the share of each part of the work."""
     from devnet.bench.throughput import Throughput
 
-    report = asyncio.run(Throughput(nodes, seconds, lambda text: typer.echo(text, err=True)).run())
-    _print(report, json)
+    with reporting(json):
+        report = asyncio.run(Throughput(nodes, seconds, progress).run())
+        emit(json, report, lambda: _draw(report))
 
 
-def _print(report: dict[str, Any], as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
-        return
+def _draw(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name != "sweep":
             typer.echo(f"{name:>24}  {value}")

@@ -38,6 +38,9 @@ IDLE_PROBES = 30
 IDLE_PAUSE_S = 0.4
 """Longer than the block that makes a result provable takes to follow."""
 PROBES_PER_S = 10
+RETRY_S = 20.0
+RETRY_PAUSE_S = 0.05
+"""A node that is full says so; a lane without one of its envelopes would stand still for good."""
 OUTSTANDING = 24
 """Requests per node that may wait for an answer: beyond it the generator offers less."""
 FIRST_BLOCK_S = 30.0
@@ -59,8 +62,8 @@ class Load:
             name: Traffic(chain_id, plan.meters[name], plan.senders[name][:1], RECIPIENT, plan.interval)
             for name in clients
         }
-        self.offered = 0
         self.refused = 0
+        """Envelopes that a node had no room for at first; they were sent again until it had."""
 
     def prepare(self, names: list[str], count: int, size: int) -> list[tuple[str, list[bytes]]]:
         """Signed batches of `size` for these nodes, `count` envelopes in all."""
@@ -70,7 +73,7 @@ class Load:
     async def run(self, batches: list[tuple[str, list[bytes]]], rate: float) -> None:
         """Send at `rate` envelopes a second, open loop up to `OUTSTANDING` requests per node."""
         gates = {name: asyncio.Semaphore(OUTSTANDING) for name in self._clients}
-        running: set[asyncio.Task[None]] = set()
+        sending: list[asyncio.Task[None]] = []
         start = time.perf_counter()
         sent = 0
         for name, envelopes in batches:
@@ -79,19 +82,22 @@ class Load:
             if delay > 0:
                 await asyncio.sleep(delay)
             await gates[name].acquire()
-            task = asyncio.create_task(self._send(name, envelopes, gates[name]))
-            running.add(task)
-            task.add_done_callback(running.discard)
+            sending.append(asyncio.create_task(self._send(name, envelopes, gates[name])))
             sent += len(envelopes)
-        if running:
-            await asyncio.wait(running)
+        await asyncio.gather(*sending)
 
     async def _send(self, name: str, envelopes: list[bytes], gate: asyncio.Semaphore) -> None:
         try:
-            results = await self._clients[name].submit(envelopes, wait="accepted")
-            accepted = sum(1 for result in results if result.code == "ok")
-            self.offered += accepted
-            self.refused += len(results) - accepted
+            end = time.perf_counter() + RETRY_S
+            while envelopes:
+                results = await self._clients[name].submit(envelopes, wait="accepted")
+                envelopes = [raw for raw, one in zip(envelopes, results, strict=True) if one.code != "ok"]
+                self.refused += len(envelopes)
+                codes = sorted({one.code for one in results} - {"ok"})
+                if envelopes and (time.perf_counter() > end or not all(code.startswith("mempool.") for code in codes)):
+                    raise DevnetError("bench.refused", f"{name} refused {codes}.", "See the node's log.")
+                if envelopes:
+                    await asyncio.sleep(RETRY_PAUSE_S)
         finally:
             gate.release()
 
