@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEEP ?=
+ifndef SEED
+SEED := $(if $(DEEP),$(shell date +%s),0)
+endif
 
 .PHONY: setup devnet test lint properties clean
 
@@ -34,7 +37,8 @@ test: lint
 	$(BIN)/pytest
 
 properties: $(VENV)/.test
-	DEEP=$(DEEP) $(BIN)/pytest -m properties tests/consensus --hypothesis-show-statistics -v
+	@echo "seed $(SEED); repeat with: make properties SEED=$(SEED) DEEP=$(DEEP)"
+	DEEP=$(DEEP) $(BIN)/pytest -m properties tests/consensus --hypothesis-seed=$(SEED) --hypothesis-show-statistics -v
 
 clean:
 	rm -rf $(VENV) .gridpact build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
