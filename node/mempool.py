@@ -47,7 +47,7 @@ class MempoolLimits:
     """Maxima of the pool; pinned entries may exceed them."""
 
     size: int = 32 * 1024 * 1024
-    transactions: int = 65_536
+    transactions: int = 16_384
     per_lane: int = 1_024
 
 

@@ -22,7 +22,7 @@ from zk.codec import encode
 
 MAX_BLOCK_BYTES = 4 * 1024 * 1024
 """Envelopes of one block."""
-MAX_UNVERIFIED = 16_384
+MAX_UNVERIFIED = 8_192
 """Transactions whose signatures may wait for verification."""
 EXPIRY_EVERY = 16
 """Heights between two sweeps for expired transactions (no block takes one in between)."""

@@ -18,7 +18,6 @@ from contracts.genesis import Genesis
 from contracts.receipts import OK, Receipt
 from contracts.state import RecordCache
 from node.ledger import records as layout
-from node.ledger.cache import BoundedCache
 from node.ledger.page import NOTHING, Node
 from node.ledger.records import (
     BLOCK,
@@ -44,7 +43,6 @@ from zk.sparse import Absence, Presence
 
 RETAINED_HEIGHTS = 256
 """State can be read and proven as of this many heights before the latest."""
-VALUE_CACHE_BYTES = 12 * 1024 * 1024
 FILL_KEYS = 4096
 """Records of genesis that are written at once."""
 COMPACTED_HEIGHTS = 64
@@ -63,7 +61,6 @@ class Ledger:
     def __init__(self, store: KeyValue, genesis: Genesis, chain_id: str, retain: int) -> None:
         self._store = store
         self._tree = Tree(store)
-        self._values = BoundedCache(VALUE_CACHE_BYTES)
         self.records = RecordCache()
         """Decoded records of the latest state."""
         self._retain = retain
@@ -118,12 +115,7 @@ class Ledger:
 
     def get(self, key: bytes) -> bytes | None:
         """Encoded record under `key` in the latest state."""
-        value = self._values.get(key)
-        if value is None:
-            value = self._store.get(STATE + key)
-            if value is not None:
-                self._values.put(key, value)
-        return value
+        return self._store.get(STATE + key)
 
     def get_at(self, key: bytes, height: int) -> bytes | None:
         """Encoded record under `key` after `height`. Raises HistoryPruned, or LookupError above the latest.
@@ -199,6 +191,14 @@ class Ledger:
         raw = self._store.get(TRANSACTION_INDEX + hash_)
         return None if raw is None else layout.read_place(raw)
 
+    def _before(self, key: bytes) -> bytes | None:
+        """Encoded record under `key` before the block that is being committed; blocks have mostly just decoded it."""
+        try:
+            record = self.records.records[key]
+        except KeyError:
+            return self._store.get(STATE + key)
+        return None if record is None else encode(record)
+
     def _was_accepted(self, hash_: bytes) -> bool:
         """Whether the transaction succeeded before: a proposer may repeat it, and then it is refused."""
         place = self.find_transaction(hash_)
@@ -249,7 +249,7 @@ class Ledger:
         batch = update.writes
         at = height_bytes(height)
         if changes:
-            batch.append((UNDO + at, encode({key: self.get(key) for key in changes})))
+            batch.append((UNDO + at, encode({key: self._before(key) for key in changes})))
             batch += [(STATE + key, value) for key, value in changes.items()]
         batch.append((BLOCK + at, encode(block)))
         batch.append((CERTIFICATE + at, encode(certificate)))
@@ -266,11 +266,6 @@ class Ledger:
         self._store.write(batch, sync=True)
         self._tree.accept(update)
         self.records.forget(changes)
-        for key, value in changes.items():
-            if value is None:
-                self._values.drop(key)
-            else:
-                self._values.put(key, value)
         self._root = update.root
         self.height, self.receipts_root, self._tip = height, receipts_root, block.header
 
