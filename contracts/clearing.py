@@ -85,10 +85,10 @@ def round_id(chain_id: str, interval: int) -> bytes:
 
 
 def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdered:
-    """Compute the dispatch, write an order per member that needs or offers, and drop the working buckets."""
+    """Compute the dispatch and write an order per member that needs or offers."""
     key = INTERVALS.key(interval)
     record = state.load(INTERVALS, key) or IntervalRecord(interval)
-    needs, offers = _take_buckets(state, record)
+    needs, offers = _standing(state, record)
     params = context.params
     grid = _grid(state, params, interval)
     supplies = [
@@ -120,8 +120,6 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
     record = _replace(
         record,
         status=ORDERED,
-        need_buckets=0,
-        offer_buckets=0,
         grid=grid is not None,
         import_nano_per_wh=0 if grid is None else grid.import_nano_per_wh,
         export_nano_per_wh=min(export, grid.import_nano_per_wh) if grid is not None else 0,
@@ -138,21 +136,19 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
     return IntervalOrdered(interval, record.price_nano_per_wh, record.demand_wh + record.bids_wh, served_wh)
 
 
-def _take_buckets(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
-    """All needs and offers of the interval, in bucket order; the buckets are gone."""
+def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
+    """All needs and offers of the interval, in bucket order. They stay: whoever doubts an order computes it
+    again from what is proven.
+    """
     needs: list[NeedEntry] = []
     offers: list[OfferEntry] = []
     for number in range(BUCKETS):
         if record.need_buckets >> number & 1:
-            key = NEEDS.key(record.interval, number)
-            held = state.load(NEEDS, key)
+            held = state.load(NEEDS, NEEDS.key(record.interval, number))
             needs += held.entries if held else ()
-            state.remove(key)
         if record.offer_buckets >> number & 1:
-            key = OFFERS.key(record.interval, number)
-            standing = state.load(OFFERS, key)
+            standing = state.load(OFFERS, OFFERS.key(record.interval, number))
             offers += standing.entries if standing else ()
-            state.remove(key)
     return needs, offers
 
 

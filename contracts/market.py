@@ -1,8 +1,8 @@
 """Needs, offers and tariffs: what members say about an interval before its gate.
 
-Needs and offers are kept in buckets until they lock. Needs add up: every need of a member is wanted on top of
-its earlier ones; equal ones (same tier, or same limit price) are kept as one sum. An offer replaces the
-earlier one of its meter and interval. Nothing here is dispatched or paid.
+Needs and offers are kept in buckets, which stand for good once they lock. Needs add up: every need of a member
+is wanted on top of its earlier ones; equal ones (same tier, or same limit price) are kept as one sum. An offer
+replaces the earlier one of its meter and interval. Nothing here is dispatched or paid.
 """
 
 from __future__ import annotations

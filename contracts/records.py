@@ -79,7 +79,7 @@ class NeedEntry(Record, frozen=True):
 
 
 class NeedBucket(Record, frozen=True):
-    """Needs of those members whose ids hash into one bucket. Working record: gone once orders stand."""
+    """Needs of those members whose ids hash into one bucket. Fixed once the interval is ordered."""
 
     entries: tuple[NeedEntry, ...]
 
@@ -94,7 +94,7 @@ class OfferEntry(Record, frozen=True):
 
 
 class OfferBucket(Record, frozen=True):
-    """Offers of those meters whose ids hash into one bucket. Working record: gone once orders stand."""
+    """Offers of those meters whose ids hash into one bucket. Fixed once the interval is ordered."""
 
     entries: tuple[OfferEntry, ...]
 

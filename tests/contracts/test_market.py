@@ -55,12 +55,18 @@ def test_later_offer_replaces_the_earlier_and_an_empty_one_withdraws() -> None:
     assert chain.interval(NEXT).import_wh == 6_000
 
 
-def test_buckets_are_working_records() -> None:
+def test_what_was_asked_and_offered_stays_provable() -> None:
+    """Whoever doubts a dispatch computes it again from these records."""
     chain = Chain()
     chain.block(chain.need("campus", NEXT, 10), chain.offer("bio", "m-bio", NEXT, (1, 1)))
-    assert any(key.startswith((NEEDS.prefix, OFFERS.prefix)) for key in chain.store)
+    standing = {key: raw for key, raw in chain.store.items() if key.startswith((NEEDS.prefix, OFFERS.prefix))}
+    assert len(standing) == 2
     lock(chain)
-    assert not any(key.startswith((NEEDS.prefix, OFFERS.prefix)) for key in chain.store)
+    chain.close(NEXT)
+    late = chain.block(chain.need("campus", NEXT, 10), chain.offer("bio", "m-bio", NEXT, (2, 1)))
+    assert [receipt.code for receipt in late] == ["need.late", "offer.late"]
+    assert standing.items() <= chain.store.items()
+    assert chain.interval(NEXT).need_buckets and chain.interval(NEXT).offer_buckets
 
 
 def test_tariff_counts_for_its_intervals_and_genesis_for_the_others() -> None:
