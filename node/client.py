@@ -17,7 +17,8 @@ import aiohttp
 import msgspec
 
 from contracts.bodies import AccountBody, MeterBody
-from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, MeterEnvelope
+from contracts.codes import describe
+from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import CODEC as GENESIS
 from contracts.genesis import Genesis
 from contracts.receipts import OK
@@ -179,7 +180,7 @@ class Client:
         return await self.query("reading", meter, prove=int(prove), **options)
 
     async def interval(self, which: int | str, *, prove: bool = False) -> Document:
-        """An interval by number, or `now`, `next`, `open`."""
+        """An interval by number, or `now`, `next` (the first whose offers are not locked)."""
         return await self.query("interval", which, prove=int(prove))
 
     async def dispatch(self, which: int | str, *, prove: bool = False) -> Document:
@@ -346,7 +347,7 @@ class Account:
             NO_SIGNATURE,
         )
         self.next_nonce += 1
-        return self._domains.seal(self._key, envelope)
+        return _sealed(self._domains, self._key, envelope)
 
 
 class MeterKey:
@@ -366,8 +367,17 @@ class MeterKey:
     def sign(self, body: MeterBody) -> bytes:
         """The encoded envelope of one reading."""
         envelope = MeterEnvelope(self.chain_id, self.meter, self.public_key, body, NO_SIGNATURE)
-        return self._domains.seal(self._key, envelope)
+        return _sealed(self._domains, self._key, envelope)
 
     def transaction_id(self, raw: bytes) -> bytes:
         """Hash under which the ledger knows an envelope."""
         return self._domains.transaction_id(raw)
+
+
+def _sealed(domains: Domains, key: SigningKey, envelope: Envelope) -> bytes:
+    """Encode and sign; an integer that no encoding holds is refused with the code that a node would give."""
+    try:
+        return domains.seal(key, envelope)
+    except OverflowError:
+        code = describe("codec.malformed")
+        raise NodeError("codec.malformed", "A number is beyond any bound of the ledger.", code.hint) from None
