@@ -26,9 +26,8 @@ Ask = Annotated[int, typer.Option("--amount-nano", min=1, help="Amount in nano-c
 
 
 def interval_number(connection: Connection, text: str) -> dict[str, Any]:
-    """The `interval` document of a number, or of `next`: the first whose gate is still open."""
-    which = "open" if text == "next" else text
-    data: dict[str, Any] = connection.run(connection.client.interval(which))["data"]
+    """The `interval` document of a number, or of `next`: the first whose offers are not locked."""
+    data: dict[str, Any] = connection.run(connection.client.interval(text))["data"]
     return data
 
 

@@ -17,10 +17,24 @@ import msgspec
 
 from contracts.bodies import Reading
 from contracts.envelope import CODEC, MeterEnvelope
-from contracts.schema import ACCOUNTS, BILLS, HEADS, INTERVALS, MEMBERS, METERS, ORDER_INDEX, ORDERS, TARIFFS
+from contracts.records import BUCKETS, OPEN, IntervalRecord, NeedEntry, OfferEntry
+from contracts.schema import (
+    ACCOUNTS,
+    BILLS,
+    HEADS,
+    INTERVALS,
+    MEMBERS,
+    METERS,
+    NEEDS,
+    OFFERS,
+    ORDER_INDEX,
+    ORDERS,
+    TARIFFS,
+)
 from contracts.state import Table
 from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
 from node.rpc.errors import Refusal, malformed, unknown
+from node.rpc.explain import explain, explain_member
 from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.render import render
 from node.service import NodeService
@@ -173,7 +187,9 @@ class Queries:
                 return await self._reading(meter, options)
             case "member" | "balance" | "meter" | "interval" | "dispatch", [which]:
                 pass
-            case "bill", [_, _]:
+            case "bill" | "explain", [_, _]:
+                pass
+            case "explain", [_]:
                 pass
             case _:
                 raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
@@ -189,6 +205,8 @@ class Queries:
                 data = self._interval(view, self._which(which))
             case "dispatch", [which]:
                 data = await self._dispatch(view, self._which(which))
+            case "explain", [which, *members]:
+                data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
             case _:
                 data = self._bill(view, self._which(arguments[0]), identifier(arguments[1], "member"))
         if data is None and not prove:
@@ -229,15 +247,12 @@ class Queries:
         return View(self._service, height), prove
 
     def _which(self, text: str) -> int:
-        """Interval number from `now`, `next`, `open` (the first that still takes needs and offers) or
-        digits."""
+        """Interval number from `now`, `next` (the first whose offers are not locked) or digits."""
         length, now_ms = self._params.interval_ms, self._service.now_ms()
         match text:
             case "now":
                 return now_ms // length
             case "next":
-                return now_ms // length + 1
-            case "open":
                 return (now_ms + self._params.gate_lead_ms) // length + 1
         return number(text, "interval", 2**32)
 
@@ -257,18 +272,25 @@ class Queries:
 
     def _interval(self, view: View, interval: int) -> Document:
         """Every interval exists; one without needs, offers and energy has the status `empty`."""
-        length = self._params.interval_ms
         record, tariff = view.load(INTERVALS, interval), view.load(TARIFFS, interval)
-        start_ms = interval * length
         return {
             "interval": interval,
             "status": "empty",
             **(render(record) if record is not None else {}),
+            **self._times(interval),
+            "tariff": render(tariff),
+        }
+
+    def _times(self, interval: int) -> Document:
+        """When an interval is, locks and closes."""
+        length = self._params.interval_ms
+        start_ms = interval * length
+        return {
+            "interval": interval,
             "start_ms": start_ms,
             "end_ms": start_ms + length,
             "locks_ms": start_ms - self._params.gate_lead_ms,
             "closes_ms": start_ms + length + self._params.close_grace_ms,
-            "tariff": render(tariff),
         }
 
     async def _dispatch(self, view: View, interval: int) -> Document:
@@ -294,6 +316,38 @@ class Queries:
             if position % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
         return {**document, "orders": orders}
+
+    async def _explain(self, view: View, interval: int, members: list[str]) -> Document:
+        """Why the interval has its price and suppliers, and what it means for a member."""
+        record = view.load(INTERVALS, interval) or IntervalRecord(interval)
+        tariff = view.load(TARIFFS, interval)
+        needs: list[NeedEntry] = []
+        offers: list[OfferEntry] = []
+        for bucket in range(BUCKETS):
+            if record.need_buckets >> bucket & 1 and (held := view.load(NEEDS, interval, bucket)):
+                needs += held.entries
+            if record.offer_buckets >> bucket & 1 and (standing := view.load(OFFERS, interval, bucket)):
+                offers += standing.entries
+        orders = []
+        concerned = {need.member for need in needs}.union((offer.member for offer in offers), members)
+        for position, name in enumerate(sorted(concerned)):
+            order = view.load(ORDERS, interval, name)
+            if order is not None:
+                orders.append(order)
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        document = {
+            **self._times(interval),
+            "status": "empty" if not (needs or offers) and record.status == OPEN else record.status,
+        }
+        document |= explain(self._params, record, tariff, needs, offers, orders)
+        for name in members:
+            order = next((one for one in orders if one.member == name), None)
+            requested_wh = sum(need.energy_wh for need in needs if need.member == name)
+            document["member"] = {"member": name} | explain_member(
+                record, order, view.load(BILLS, interval, name), requested_wh
+            )
+        return document
 
     def _bill(self, view: View, interval: int, member: str) -> Document | None:
         bill = view.load(BILLS, interval, member)

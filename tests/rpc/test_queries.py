@@ -178,8 +178,8 @@ def test_interval_words_follow_the_nodes_clock() -> None:
         chain = Chain()
         async with serving(chain) as client:
             for now_ms, words in (
-                (NEXT * PARAMS.interval_ms - PARAMS.gate_lead_ms - 1, {"now": INTERVAL, "next": NEXT, "open": NEXT}),
-                (NEXT * PARAMS.interval_ms - PARAMS.gate_lead_ms, {"now": INTERVAL, "next": NEXT, "open": NEXT + 1}),
+                (NEXT * PARAMS.interval_ms - PARAMS.gate_lead_ms - 1, {"now": INTERVAL, "next": NEXT}),
+                (NEXT * PARAMS.interval_ms - PARAMS.gate_lead_ms, {"now": INTERVAL, "next": NEXT + 1}),
             ):
                 chain.time_ms = now_ms
                 for word, interval in words.items():
