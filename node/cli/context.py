@@ -36,6 +36,8 @@ class DevnetDocument(msgspec.Struct):
 
     chain_id: str
     nodes: list[DevnetNode]
+    zone: str | None = None
+    """Time zone of the site, for people."""
 
 
 class PlainKey(msgspec.Struct):

@@ -4,49 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from node.cli import options
 from node.cli.context import Connection, genesis_document
-from node.cli.output import emit, line, money, per_kwh, reporting, span, table, utc
+from node.cli.explain import sentences
+from node.cli.form import Form, form, print_csv, rows
+from node.cli.output import emit, line, money, per_kwh, progress, reporting, table
 from node.errors import NodeError
 
 app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(help="Interval number, or now, next, open.")]
+Which = Annotated[str, typer.Argument(help="Interval number, now, or next: the first whose offers are not locked.")]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 MeterId = Annotated[str, typer.Argument(help="Meter id.")]
 Data = dict[str, Any]
 
 
+Draw = Callable[[Data, Form], None]
+
+
+class Asking(NamedTuple):
+    """Options that every query shares."""
+
+    node: str | None
+    directory: Path
+    as_json: bool
+    as_csv: bool
+    tz: str | None
+    prove: bool = False
+
+
+class Rows(NamedTuple):
+    """How an answer becomes CSV: the list that has a row per entry, their prefix, and what is left out."""
+
+    several: str | None = None
+    prefix: str = ""
+    without: tuple[str, ...] = ()
+
+
+PLAIN = Rows()
+
+
 def _show(
-    kind: str,
-    arguments: list[str],
-    draw: Callable[[Data], None],
-    *,
-    node: str | None,
-    directory: Path,
-    prove: bool,
-    as_json: bool,
-    sequence: int | None = None,
+    kind: str, arguments: list[str], draw: Draw, asking: Asking, shape: Rows = PLAIN, sequence: int | None = None
 ) -> None:
-    with reporting(as_json), Connection(node, directory) as connection:
-        asked: dict[str, int] = {"prove": 1} if prove else {}
-        if sequence is not None:
-            asked["sequence"] = sequence
-        answer = connection.run(connection.client.query(kind, *arguments, **asked))
-        if prove:
-            answer["proven"] = _check(answer["proof"], directory)
-        if answer["data"] is None and not as_json:
-            line(f"There is no {kind} {'/'.join(arguments)}.")
-            line(answer["proven"])
-            return
-        emit(as_json, answer, lambda: _draw_answer(answer, draw))
+    with reporting(asking.as_json):
+        shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
+        with Connection(asking.node, asking.directory) as connection:
+            asked: dict[str, int] = {"prove": 1} if asking.prove else {}
+            if sequence is not None:
+                asked["sequence"] = sequence
+            answer = connection.run(connection.client.query(kind, *arguments, **asked))
+        if asking.prove:
+            answer["proven"] = check(answer["proof"], asking.directory)
+        if kind == "member" and shown.as_csv and answer["data"] is not None:
+            answer["data"]["keys"] = [
+                key | lane for key, lane in zip(answer["data"]["keys"], answer["data"].pop("lanes"), strict=True)
+            ]
+        if kind == "explain":
+            answer["data"]["lines"] = sentences(answer["data"], shown)
+        _print(answer, draw, shown, shape, f"There is no {kind} {'/'.join(arguments)}.")
 
 
-def _check(proof: Data, directory: Path) -> str:
+def _print(answer: Data, draw: Draw, shown: Form, shape: Rows, missing: str) -> None:
+    """An answer in the form that was asked for; `data` None: its absence."""
+    data = answer["data"]
+    if data is None and not shown.as_json:
+        line(missing)
+        line(answer["proven"])
+    elif shown.as_csv:
+        if "proven" in answer:
+            progress(f"Proven: {answer['proven']}")
+        kept = {name: value for name, value in data.items() if name not in shape.without}
+        place = {"as_of_height": str(answer["height"]), "as_of_time_ms": str(answer["time_ms"])}
+        place |= shown.moments("as_of_time_ms", answer["time_ms"])
+        print_csv([row | place for row in rows(kept, shown, shape.several, shape.prefix)])
+    else:
+        emit(shown.as_json, answer, lambda: _draw_answer(answer, draw, shown))
+
+
+def check(proof: Data, directory: Path) -> str:
+    """What a proof shows, checked against the genesis that is trusted here. Raises `ProofError`."""
     from msgspec import json as codec
 
     from node.proofs import decode_bundle, verify_bundle
@@ -55,9 +96,9 @@ def _check(proof: Data, directory: Path) -> str:
     return verify_bundle(decode_bundle(codec.encode(proof)), genesis).sentence
 
 
-def _draw_answer(answer: Data, draw: Callable[[Data], None]) -> None:
-    draw(answer["data"])
-    line(f"As of block {answer['height']}, {utc(answer['time_ms'])} ledger time.")
+def _draw_answer(answer: Data, draw: Draw, shown: Form) -> None:
+    draw(answer["data"], shown)
+    line(f"As of block {answer['height']}, {shown.time(answer['time_ms'])} ledger time.")
     if "proven" in answer:
         line(f"Proven: {answer['proven']}")
 
@@ -69,10 +110,12 @@ def member(
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """A member: roles, balance, tokens, keys and their next nonces."""
 
-    def draw(data: Data) -> None:
+    def draw(data: Data, shown: Form) -> None:
         trust = data["trust"]
         rows = [
             ["Id", data["id"]],
@@ -94,7 +137,7 @@ def member(
         ]
         table("Account keys", ["Public key", "Scope", "Next nonce"], keys, right=["Next nonce"])
 
-    _show("member", [member], draw, node=node, directory=directory, prove=prove, as_json=as_json)
+    _show("member", [member], draw, Asking(node, directory, as_json, csv, tz, prove), Rows("keys", "key_", ("nodes",)))
 
 
 @app.command()
@@ -104,10 +147,12 @@ def balance(
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """A member's money."""
 
-    def draw(data: Data) -> None:
+    def draw(data: Data, shown: Form) -> None:
         table(
             "Balance",
             ["Member", "Balance (currency)"],
@@ -115,7 +160,7 @@ def balance(
             right=["Balance (currency)"],
         )
 
-    _show("balance", [member], draw, node=node, directory=directory, prove=prove, as_json=as_json)
+    _show("balance", [member], draw, Asking(node, directory, as_json, csv, tz, prove))
 
 
 @app.command()
@@ -125,10 +170,12 @@ def meter(
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """A meter and the head of its chain of readings."""
 
-    def draw(data: Data) -> None:
+    def draw(data: Data, shown: Form) -> None:
         head = data["head"]
         rows = [
             ["Meter", data["id"]],
@@ -143,7 +190,7 @@ def meter(
         ]
         table("Meter", ["Field", "Value"], rows)
 
-    _show("meter", [meter], draw, node=node, directory=directory, prove=prove, as_json=as_json)
+    _show("meter", [meter], draw, Asking(node, directory, as_json, csv, tz, prove))
 
 
 @app.command()
@@ -154,10 +201,12 @@ def reading(
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """An accepted reading of a meter."""
 
-    def draw(data: Data) -> None:
+    def draw(data: Data, shown: Form) -> None:
         headings = ["Meter", "Sequence", "Interval", "Import register (Wh)", "Export register (Wh)", "Receipt"]
         row = [
             data["meter"],
@@ -170,14 +219,21 @@ def reading(
         table("Reading", headings, [row], right=headings[1:5])
         line(f"Transaction {data['hash']}")
 
-    _show("reading", [meter], draw, node=node, directory=directory, prove=prove, as_json=as_json, sequence=sequence)
+    _show(
+        "reading",
+        [meter],
+        draw,
+        Asking(node, directory, as_json, csv, tz, prove),
+        Rows(without=("envelope", "raw")),
+        sequence=sequence,
+    )
 
 
-def _draw_interval(data: Data) -> None:
+def _draw_interval(data: Data, shown: Form) -> None:
     rows = [
-        ["Time", span(data["start_ms"], data["end_ms"])],
-        ["Offers lock", utc(data["locks_ms"])],
-        ["Readings on time until", utc(data["closes_ms"])],
+        ["Time", shown.span(data["start_ms"], data["end_ms"])],
+        ["Offers lock", shown.time(data["locks_ms"])],
+        ["Readings on time until", shown.time(data["closes_ms"])],
         ["Status", data["status"]],
     ]
     if data["status"] != "empty":
@@ -202,13 +258,31 @@ def _draw_interval(data: Data) -> None:
 @app.command()
 def interval(
     which: Which,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in five lines why this price and these suppliers.")
+    ] = False,
+    as_: Annotated[
+        str | None, typer.Option("--as", help="With --explain: also what it means for this member.", metavar="MEMBER")
+    ] = None,
     node: options.Node = None,
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
-    """A settlement interval: times, demand, price, deliveries."""
-    _show("interval", [which], _draw_interval, node=node, directory=directory, prove=prove, as_json=as_json)
+    """A settlement interval: times, demand, price, deliveries; or why it came out like that."""
+    asking = Asking(node, directory, as_json, csv, tz, prove)
+    if not explain:
+        _show("interval", [which], _draw_interval, asking)
+        return
+
+    def draw(data: Data, shown: Form) -> None:
+        line(f"Interval {data['interval']}: {shown.span(data['start_ms'], data['end_ms'])}, {data['status']}")
+        for text in data["lines"]:
+            line(text)
+
+    _show("explain", [which] if as_ is None else [which, as_], draw, asking)
 
 
 @app.command()
@@ -218,11 +292,13 @@ def dispatch(
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """An ordered interval with every member's order."""
 
-    def draw(data: Data) -> None:
-        _draw_interval(data)
+    def draw(data: Data, shown: Form) -> None:
+        _draw_interval(data, shown)
         headings = ["Member", "Asked (Wh)", "Served (Wh)", "Shed (Wh)", "Delivers (Wh)", "On top, as bid (currency)"]
         rows = [
             [
@@ -237,7 +313,7 @@ def dispatch(
         ]
         table("Orders", headings, rows, right=headings[1:])
 
-    _show("dispatch", [which], draw, node=node, directory=directory, prove=prove, as_json=as_json)
+    _show("dispatch", [which], draw, Asking(node, directory, as_json, csv, tz, prove), Rows("orders", "order_"))
 
 
 @app.command()
@@ -248,10 +324,12 @@ def bill(
     directory: options.Devnet = options.DEVNET,
     prove: options.Prove = False,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """What a member gets or owes for a settled interval, line by line."""
 
-    def draw(data: Data) -> None:
+    def draw(data: Data, shown: Form) -> None:
         headings = ["Line", "Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
         rows = [
             [one["kind"], f"{one['energy_wh']:,}", per_kwh(one["price_nano_per_wh"]), money(one["amount_nano"])]
@@ -260,7 +338,7 @@ def bill(
         rows.append(["total", "", "", money(data["total_nano"])])
         table(f"Bill of {data['member']}, interval {data['interval']}", headings, rows, right=headings[1:])
 
-    _show("bill", [which, member], draw, node=node, directory=directory, prove=prove, as_json=as_json)
+    _show("bill", [which, member], draw, Asking(node, directory, as_json, csv, tz, prove), Rows("lines", "line_"))
 
 
 @app.command()
@@ -269,20 +347,27 @@ def block(
     node: options.Node = None,
     directory: options.Devnet = options.DEVNET,
     as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
 ) -> None:
     """A block: who proposed it, what is in it, who signed it."""
-    with reporting(as_json), Connection(node, directory) as connection:
+    with reporting(as_json):
+        shown = form(as_json, csv, tz, directory)
         if not (height == "latest" or height.isdecimal()):
             raise NodeError("cli.height", f"{height!r} is not a height.", "Give a number, or `latest`.")
-        answer = connection.run(connection.client.get(f"/block/{height}"))
-        emit(as_json, answer, lambda: _draw_block(answer))
+        with Connection(node, directory) as connection:
+            answer = connection.run(connection.client.get(f"/block/{height}"))
+        if csv:
+            print_csv(rows(answer, shown, "payload", "transaction_"))
+        else:
+            emit(as_json, answer, lambda: _draw_block(answer, shown))
 
 
-def _draw_block(answer: Data) -> None:
+def _draw_block(answer: Data, shown: Form) -> None:
     header, certificate = answer["header"], answer["certificate"]
     rows = [
         ["Id", answer["id"]],
-        ["Time", utc(answer["time_ms"])],
+        ["Time", shown.time(answer["time_ms"])],
         ["Proposer", f"{header['proposer']} (round {header['proposer_round']})"],
         ["Transactions", str(len(answer["payload"]))],
         ["Decided in round", str(certificate["round"])],
