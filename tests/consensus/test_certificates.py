@@ -78,7 +78,7 @@ def all_messages() -> list[Message]:
     ]
 
 
-@pytest.mark.parametrize(("message", "count"), zip(all_messages(), (1, 1, 4, 3, 2, 3, 6), strict=True))
+@pytest.mark.parametrize(("message", "count"), list(zip(all_messages(), (1, 1, 4, 3, 2, 3, 6), strict=True)))
 def test_every_signature_is_listed_and_verifies(message: Message, count: int) -> None:
     checks = signatures_of(message, CONTEXT)
     assert len(checks) == count
