@@ -35,10 +35,9 @@ def timing_of(genesis: Genesis) -> Timing:
     return Timing(params.target_block_ms, precision, delay)
 
 
-def height_context(ledger: Ledger) -> HeightContext:
-    """Context of the height after the ledger's newest one."""
+def height_context(ledger: Ledger, validators: ValidatorSet) -> HeightContext:
+    """Context of the height after the ledger's newest one; `validators` are those of this height."""
     genesis, height = ledger.genesis, ledger.height
-    validators = validators_of(genesis)
     header = ledger.header(height)
     if header is None:
         parent = genesis_parent(ledger.block_id(0), genesis.time_ms, validators)

@@ -41,7 +41,7 @@ from consensus.messages import MAX_PAYLOAD, Block, Commit, CommitCertificate, Me
 from consensus.refusals import Refusal
 from contracts.envelope import Envelope
 from node.catchup import CatchUp, divergence
-from node.chain import height_context
+from node.chain import height_context, validators_of
 from node.effects import (
     Append,
     Checkpoint,
@@ -114,7 +114,8 @@ class Replica:
         self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self._payload_checked, self._arrived)
         self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
         self.machine = machine.initial(node_id)
-        self._context: HeightContext = height_context(ledger)
+        self._validators = validators_of(ledger.genesis)
+        self._context: HeightContext = height_context(ledger, self._validators)
         self._events: deque[LoggedInput | StartHeight] = deque()
         self._started = False
         self._executing: _Executing | None = None
@@ -358,7 +359,7 @@ class Replica:
         final = tuple(hash_ for hash_ in done.payload if hash_ not in unfinished) if unfinished else done.payload
         self.flow.height_done(final, done.lanes)
         self.work.emit(Checkpoint(height))
-        self._context = height_context(self.ledger)
+        self._context = height_context(self.ledger, self._validators)
         self._awake = False
         self._height_started_ms = self.work.now.monotonic_ms
         self._build = None
