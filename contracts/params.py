@@ -6,11 +6,13 @@ from typing import Annotated
 
 import msgspec
 
-from contracts.units import PPM, Count, Energy, Factor, Meta, Ppm, Price
+from contracts.units import PPM, Count, Energy, Factor, Meta, Ppm, Price, Time
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
 DAY_MS = 86_400_000
+MAX_CYCLE_MS = 366 * DAY_MS
+MAX_CYCLE_STARTS = 4_096
 
 
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -46,6 +48,10 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """Overdue intervals that one block locks or settles."""
     max_offers_per_interval: Count = 16_384
     max_needs_per_interval: Count = 16_384
+    cycle_ms: Annotated[int, Meta(ge=1_000, le=MAX_CYCLE_MS)] = DAY_MS
+    """Length of a billing cycle from the last written boundary on; see `contracts.cycles`."""
+    cycle_starts_ms: Annotated[tuple[Time, ...], Meta(max_length=MAX_CYCLE_STARTS)] = ()
+    """Boundaries of billing cycles in UTC, ascending, written ahead. None: cycles count from 1970-01-01."""
 
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""

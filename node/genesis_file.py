@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -330,6 +331,21 @@ def _check_params(genesis: Genesis) -> None:
             "params.price_floor_nano_per_wh",
             f"{params.price_floor_nano_per_wh} is above the cap of {params.offer_cap_nano_per_wh}",
             "Set it at or below offer_cap_nano_per_wh.",
+        )
+    starts = params.cycle_starts_ms
+    if any(low >= high for low, high in pairwise(starts)):
+        raise DocumentError(
+            "genesis.params",
+            "params.cycle_starts_ms",
+            "the boundaries of billing cycles do not rise",
+            "Sort them and leave out what stands there twice.",
+        )
+    if params.cycle_ms < params.interval_ms:
+        raise DocumentError(
+            "genesis.params",
+            "params.cycle_ms",
+            f"a cycle of {params.cycle_ms} ms is shorter than an interval",
+            f"Set it to {params.interval_ms} or more.",
         )
 
 

@@ -38,13 +38,26 @@ def replace(**changes: object) -> Genesis:
     floor=st.integers(-(2**28) + 1, 0),
     balances=st.lists(st.integers(-(2**60), 2**60), max_size=4),
     time_ms=st.integers(0, 2**53 - 1),
+    starts=st.sets(st.integers(0, 2**53 - 1), max_size=3),
 )
 def test_a_document_survives_both_ways(
-    members: int, meters: int, devnet: bool, interval: int, floor: int, balances: list[int], time_ms: int
+    members: int,
+    meters: int,
+    devnet: bool,
+    interval: int,
+    floor: int,
+    balances: list[int],
+    time_ms: int,
+    starts: set[int],
 ) -> None:
     document = msgspec.structs.replace(
         genesis_document(devnet, members, meters),
-        params=PactParams(interval_ms=interval, price_floor_nano_per_wh=floor),
+        params=PactParams(
+            interval_ms=interval,
+            price_floor_nano_per_wh=floor,
+            cycle_ms=interval,
+            cycle_starts_ms=tuple(sorted(starts)),
+        ),
         balances=tuple(Balance(f"member-{i}", amount) for i, amount in enumerate(balances)),
         registers=(),
         time_ms=time_ms,
@@ -89,6 +102,13 @@ def edited(old: str, new: str) -> str:
         (edited('site = "yard"\n', ""), "genesis.missing", 'members["member-0"].site', "site"),
         (edited("rating_w", "rating_kw"), "genesis.unknown-key", 'meters["meter-0"].rating_kw', "rating_w"),
         (edited("interval_ms = 900000", "interval_ms = 9"), "genesis.value", "params.interval_ms", ">= 1000"),
+        (
+            edited("cycle_starts_ms = []", "cycle_starts_ms = [5, 5]"),
+            "genesis.params",
+            "params.cycle_starts_ms",
+            "Sort",
+        ),
+        (edited("cycle_ms = 86400000", "cycle_ms = 899999"), "genesis.params", "params.cycle_ms", "900000"),
         (edited("interval_ms = 900000", "interval_ms = 9e5"), "genesis.value", "params.interval_ms", "int"),
         (edited("[[members]]", "[members]"), "genesis.syntax", "", ""),
         ('name = "a"\ntime_ms = 1\nvalidators = []', "genesis.missing", "members", "[[members]]"),
