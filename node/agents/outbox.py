@@ -2,8 +2,8 @@
 
 Append-only: every change is a record on disk before the call returns, so that a kill at any point loses
 nothing that was signed and repeats no sequence. A torn last record is cut off at open: nobody was told of
-it yet. Damage anywhere else stops the gateway, since going on could sign a sequence twice. Knows nothing of
-the network.
+it yet. Damage anywhere else stops the gateway, since going on could sign a sequence twice. One process at a
+time: a lock file beside it ends with the process. Knows nothing of the network.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import msgspec
 
 from contracts.envelope import MAX_ENVELOPE_BYTES
 from contracts.units import Count, Hash
-from node.disk import Disk
+from node.disk import Disk, Lock
 from node.errors import NodeError
 from zk.codec import encode
 
-MAX_WAITING = 100_000
-"""Readings that wait for the ledger: a quarter-hour meter's for almost three years."""
+MAX_WAITING = 32_768
+"""Readings that wait for the ledger: a quarter-hour meter's for eleven months, a minute meter's for three weeks.
+At less than 512 bytes each they take at most 16 MiB of memory.
+"""
 COMPACT_BYTES = 1024 * 1024
 """The file is rewritten without what is final once it is larger than this and mostly final."""
+
+LOCK_SUFFIX = ".lock"
 
 _FRAME = struct.Struct(">II")
 
@@ -60,27 +64,33 @@ class Outbox:
     """Signed readings of one meter, in order, on disk."""
 
     def __init__(self, path: Path, disk: Disk) -> None:
-        """Open or create. Raises NodeError `outbox.corrupt`, `disk.*`."""
+        """Open or create. Raises NodeError `outbox.corrupt`, `gateway.locked`, `disk.*`."""
         self._path = path
         self._disk = disk
+        self._lock = _locked(path, disk)
         self.head = Head(0, bytes(32))
         """Newest of the chain: final or waiting."""
         self.waiting: dict[int, Signed] = {}
         """By sequence, ascending."""
+        self._waiting_bytes = 0
         self._final = self.head
-        raw = disk.read(path) if disk.exists(path) else b""
-        self._size = self._replay(raw)
-        if self._size < len(raw):
-            disk.truncate(path, self._size)
-        self._file = disk.open_append(path)
+        try:
+            raw = disk.read(path) if disk.exists(path) else b""
+            self._size = self._replay(raw)
+            if self._size < len(raw):
+                disk.truncate(path, self._size)
+            self._file = disk.open_append(path)
+        except NodeError:
+            self._lock.release()
+            raise
 
     def add(self, signed: Signed) -> None:
-        """Keep a reading; on disk when this returns. Raises NodeError `outbox.full`, `disk.*`."""
+        """Keep a reading; on disk when this returns. Raises NodeError `gateway.full`, `disk.*`."""
         if len(self.waiting) >= MAX_WAITING:
             raise NodeError(
-                "outbox.full",
+                "gateway.full",
                 f"{self._path} holds {MAX_WAITING} readings that no node has taken.",
-                "Connect the gateway to a running node.",
+                "Connect the gateway to a running node; the registers go on counting, so no energy is lost.",
             )
         self._append(signed)
         self._apply(signed)
@@ -90,7 +100,7 @@ class Outbox:
         if any(waiting <= sequence for waiting in self.waiting):
             self._append(Final(sequence))
             self._apply(Final(sequence))
-        if self._size > COMPACT_BYTES and self._size > 4 * sum(len(one.envelope) for one in self.waiting.values()):
+        if self._size > COMPACT_BYTES and self._size > 4 * self._waiting_bytes:
             self.rewrite(self._final, list(self.waiting.values()))
 
     def rewrite(self, head: Head, waiting: list[Signed]) -> None:
@@ -101,13 +111,15 @@ class Outbox:
         self._file.close()
         self._file = self._disk.open_append(self._path)
         self.waiting = {}
+        self._waiting_bytes = 0
         for record in records:
             self._apply(record)
         self._size = len(raw)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let another process have it."""
         self._file.close()
+        self._lock.release()
 
     def _append(self, record: Record) -> None:
         raw = _frame(record)
@@ -121,10 +133,12 @@ class Outbox:
                 self.head = self._final = record
             case Signed():
                 self.waiting[record.sequence] = record
+                self._waiting_bytes += len(record.envelope)
                 self.head = Head(record.sequence, record.reading_hash)
             case Final():
                 for sequence in [one for one in self.waiting if one <= record.sequence]:
                     done = self.waiting.pop(sequence)
+                    self._waiting_bytes -= len(done.envelope)
                     self._final = Head(done.sequence, done.reading_hash)
 
     def _replay(self, raw: bytes) -> int:
@@ -132,9 +146,9 @@ class Outbox:
         at = 0
         while at < len(raw):
             record = _unframe(raw, at)
-            if record is None:
-                if _torn(raw, at):
-                    return at
+            if record is None and _torn(raw, at):
+                return at
+            if record is None or (isinstance(record, Signed) and record.sequence != self.head.sequence + 1):
                 raise NodeError(
                     "outbox.corrupt",
                     f"{self._path} is damaged at byte {at}.",
@@ -143,6 +157,22 @@ class Outbox:
             self._apply(record)
             at += _FRAME.size + _FRAME.unpack_from(raw, at)[0]
         return at
+
+
+def _locked(path: Path, disk: Disk) -> Lock:
+    """The outbox's lock: in a file of its own, because rewriting replaces the outbox itself."""
+    path = path.with_name(path.name + LOCK_SUFFIX)
+    disk.open_append(path).close()
+    try:
+        return disk.lock(path)
+    except NodeError as error:
+        if error.code != "disk.locked":
+            raise
+        raise NodeError(
+            "gateway.locked",
+            f"Another gateway process uses the outbox of {path}.",
+            "A meter has one gateway: stop the other process first.",
+        ) from None
 
 
 def _frame(record: Record) -> bytes:
@@ -155,8 +185,10 @@ def _unframe(raw: bytes, at: int) -> Record | None:
     if at + _FRAME.size > len(raw):
         return None
     length, checksum = _FRAME.unpack_from(raw, at)
+    if length > min(MAX_RECORD_BYTES, len(raw) - at - _FRAME.size):
+        return None
     body = raw[at + _FRAME.size : at + _FRAME.size + length]
-    if length > MAX_RECORD_BYTES or len(body) < length or crc32(body) != checksum:
+    if crc32(body) != checksum:
         return None
     try:
         record: Record = _decode(body)
@@ -167,4 +199,6 @@ def _unframe(raw: bytes, at: int) -> Record | None:
 
 def _torn(raw: bytes, at: int) -> bool:
     """Whether what is bad at `at` is the last append of a crashed process: no whole record comes after it."""
+    if len(raw) - at > _FRAME.size + MAX_RECORD_BYTES:
+        return False
     return all(_unframe(raw, later) is None for later in range(at + 1, len(raw) - _FRAME.size))

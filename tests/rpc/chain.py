@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, VoteType, vote_sign_bytes
 from contracts import api
 from contracts.envelope import CODEC, Domains, Envelope
+from contracts.members import Meter
 from contracts.params import PactParams
 from contracts.receipts import Receipt
 from contracts.state import State
@@ -34,8 +35,8 @@ INTERVAL = START_MS // PARAMS.interval_ms
 class Chain:
     """Implements `NodeService`. Blocks are made when told, or right after each submission with `automatic`."""
 
-    def __init__(self, *, automatic: bool = True) -> None:
-        document = genesis(meters=METERS, params=PARAMS)
+    def __init__(self, *, automatic: bool = True, meters: Sequence[Meter] = METERS) -> None:
+        document = genesis(meters=tuple(meters), params=PARAMS)
         self.ledger = Ledger.open(MemoryStore(), document)
         self.speaker = Speaker(self.ledger.chain_id)
         self.automatic = automatic
