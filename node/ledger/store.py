@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import plyvel
+try:
+    import plyvel
+except ModuleNotFoundError:  # CPython 3.13 and newer: the maintained fork, under its own name
+    import plyvel_next as plyvel
 
 from node.errors import NodeError
 
