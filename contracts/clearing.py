@@ -7,20 +7,18 @@ due.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
-from contracts import dispatch, settlement
+from contracts import corrections, dispatch, settlement
 from contracts.context import BlockContext
+from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Account
-from contracts.metering import settle_register
-from contracts.params import DAY_MS, PactParams
-from contracts.receipts import OK, AnyEvent, IntervalOrdered, IntervalSettled
+from contracts.params import PactParams
+from contracts.receipts import OK, AnyEvent, IntervalOrdered, IntervalSettled, MetersEstimated
 from contracts.records import (
     BUCKETS,
+    MAX_NAMED,
     ORDERED,
-    RING_DAYS,
     SETTLED,
     Bill,
     IntervalRecord,
@@ -29,24 +27,17 @@ from contracts.records import (
     OfferEntry,
     Order,
     OrderIndex,
-    Ring,
-    RingEntry,
-    Site,
     TariffRecord,
 )
 from contracts.schedule import done, next_due
 from contracts.schema import (
     ACCOUNTS,
     BILLS,
-    HEADS,
     INTERVALS,
     NEEDS,
     OFFERS,
     ORDER_INDEX,
     ORDERS,
-    RINGS,
-    SITE,
-    SITES,
     TARIFFS,
     UTILITIES,
     UTILITY,
@@ -225,14 +216,6 @@ def _orders(interval: int, needs: list[NeedEntry], offers: list[OfferEntry], res
 # Bills
 
 
-class _Delivery(NamedTuple):
-    """What meters saw: per member (withdrawn, injected) without ties, and the utility's exchange."""
-
-    members: dict[str, tuple[int, int]]
-    tie_import_wh: int
-    tie_export_wh: int
-
-
 def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent]:
     """Fold registers, settle, book. An interval that only meters spoke about is ordered (emptily) first."""
     events: list[AnyEvent] = []
@@ -242,22 +225,27 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
         events.append(_order(state, context, interval))
         record = state.load(INTERVALS, key)
         assert record is not None, "ordering writes the record"
-    delivery = _deliver(state, context.params, interval)
+    params = context.params
+    delivery = deliver(state, params, interval)
     positions = _positions(state, interval, delivery)
     utility = state.load(UTILITIES, UTILITY)
-    tie = settlement.Tie(utility.member, delivery.tie_import_wh, delivery.tie_export_wh) if utility else None
-    params = context.params
-    terms = settlement.Terms(
-        interval,
-        record.price_nano_per_wh,
-        record.grid,
-        record.import_nano_per_wh,
-        record.export_nano_per_wh,
-        params.scarcity_price_nano_per_wh,
-        params.penalty_ppm,
-    )
-    sheet = settlement.settle(terms, positions, tie) if record.code == OK else None
-    booked = sheet is not None and _book(state, interval, sheet)
+    tie: settlement.Tie | None = None
+    if utility is not None:
+        tie = settlement.Tie(
+            utility.member, delivery.tie_import_wh, delivery.tie_export_wh, NO_MEMBER in delivery.estimated
+        )
+    sheet: settlement.Sheet | None = None
+    booked = False
+    if record.code == OK:
+        terms = corrections.terms(record, params)
+        batch = corrections.carry(state, params, interval, delivery.behind)
+        sheet = settlement.settle(terms, positions, tie, batch.amounts)
+        booked = sheet is not None and _book(state, interval, sheet, delivery, batch)
+        if not booked and batch.amounts:
+            batch = corrections.cancel(state, batch)
+            sheet = settlement.settle(terms, positions, tie)
+            booked = sheet is not None and _book(state, interval, sheet, delivery, batch)
+        events += batch.events()
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
     residual_nano = sheet.residual_nano if sheet is not None and booked else 0
@@ -265,6 +253,9 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     members = {position.member for position in positions}.union(sheet.lines if sheet is not None else ())
     if members:
         state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(sorted(members))))
+    silent = delivery.silent()
+    if silent:
+        events.append(MetersEstimated(interval, len(silent), tuple(silent[:MAX_NAMED])))
     state.save(
         key,
         _replace(
@@ -277,43 +268,15 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
             losses_wh=injected_wh - withdrawn_wh,
             residual_nano=residual_nano,
             code=code,
+            estimated=len(silent),
+            estimated_meters=tuple(silent[:MAX_NAMED]),
         ),
     )
     events.append(IntervalSettled(interval, injected_wh, withdrawn_wh, residual_nano, code))
     return events
 
 
-def _deliver(state: State, params: PactParams, interval: int) -> _Delivery:
-    """Settle the registers of every meter that reported the interval, and remember them in its ring."""
-    site = state.load(SITES, SITE) or Site(())
-    slot = interval % max(1, DAY_MS // params.interval_ms)
-    members: dict[str, tuple[int, int]] = {}
-    tie_import_wh = tie_export_wh = 0
-    for meter in site.meters:
-        raw_id = meter.meter.encode()
-        head_key = HEADS.prefix + raw_id
-        head = state.load(HEADS, head_key)
-        if head is None or not head.open:
-            continue
-        settled = settle_register(head, interval)
-        if settled is None:
-            continue
-        head, import_wh, export_wh = settled
-        state.save(head_key, head)
-        ring_key = RINGS.key(meter.meter, slot)
-        ring = state.load(RINGS, ring_key)
-        entries = ring.entries[1 - RING_DAYS :] if ring else ()
-        state.save(ring_key, Ring((*entries, RingEntry(interval, import_wh, export_wh))))
-        if meter.tie:
-            tie_import_wh += export_wh
-            tie_export_wh += import_wh
-        else:
-            withdrawn_wh, injected_wh = members.get(meter.member, (0, 0))
-            members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
-    return _Delivery(members, tie_import_wh, tie_export_wh)
-
-
-def _positions(state: State, interval: int, delivery: _Delivery) -> list[settlement.Position]:
+def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:
     """Orders beside deliveries, ascending by member."""
     key = ORDER_INDEX.key(interval)
     index = state.load(ORDER_INDEX, key)
@@ -327,21 +290,11 @@ def _positions(state: State, interval: int, delivery: _Delivery) -> list[settlem
     for member in sorted(orders.keys() | delivery.members.keys()):
         order = orders.get(member)
         withdrawn_wh, injected_wh = delivery.members.get(member, (0, 0))
-        positions.append(
-            settlement.Position(
-                member,
-                order.served_wh if order else 0,
-                order.supplied_wh if order else 0,
-                order.pay_as_bid_nano if order else 0,
-                order.offer_nano_per_wh if order else None,
-                withdrawn_wh,
-                injected_wh,
-            )
-        )
+        positions.append(corrections.position(member, order, withdrawn_wh, injected_wh, member in delivery.estimated))
     return positions
 
 
-def _book(state: State, interval: int, sheet: settlement.Sheet) -> bool:
+def _book(state: State, interval: int, sheet: settlement.Sheet, delivery: Delivery, batch: corrections.Batch) -> bool:
     """Write bills and move balances (below zero if need be); False, and nothing written, when one leaves
     its bounds.
     """
@@ -355,5 +308,14 @@ def _book(state: State, interval: int, sheet: settlement.Sheet) -> bool:
     for key, account in balances:
         state.save(key, account)
     for member, lines in sheet.lines.items():
-        state.save(BILLS.key(interval, member), Bill(member, interval, lines, sheet.totals[member]))
+        bill = Bill(
+            member,
+            interval,
+            lines,
+            sheet.totals[member],
+            *delivery.members.get(member, (0, 0)),
+            len(delivery.estimated.get(member, ())),
+            batch.counts.get(member, 0),
+        )
+        state.save(BILLS.key(interval, member), bill)
     return True

@@ -33,6 +33,8 @@ MAX_KEYS = 16
 MAX_NODES = 4
 MAX_OPEN_REGISTERS = 64
 """Intervals that one meter may have reported and that are not settled yet."""
+MAX_GAPS = 64
+"""Runs of estimated intervals that one meter may have waiting for its registers; older ones are final."""
 STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
@@ -116,11 +118,19 @@ class Meter(Record, frozen=True):
 
 
 class OpenRegister(Record, frozen=True):
-    """Registers at the last reading of an interval that is not settled yet."""
+    """Registers at the last reading of an interval that is not settled, or was estimated."""
 
     interval: Interval
     import_wh: Energy
     export_wh: Energy
+    sequence: Count = 0
+
+
+class Gap(Record, frozen=True):
+    """A run of intervals in which the meter was estimated and not trued up."""
+
+    interval: Interval
+    count: Count
 
 
 class MeterHead(Record, frozen=True):
@@ -139,3 +149,7 @@ class MeterHead(Record, frozen=True):
     open: Annotated[tuple[OpenRegister, ...], Meta(max_length=MAX_OPEN_REGISTERS)]
     budget_interval: Interval
     units_used: Count
+    gaps: Annotated[tuple[Gap, ...], Meta(max_length=MAX_GAPS)] = ()
+    """Ascending, apart from each other."""
+    returns: Count = 0
+    """Entries of the meter's `Returns`."""

@@ -3,9 +3,12 @@
 A meter speaks with its own key, without nonce or expiry; anybody may carry its envelope. (meter, sequence) is
 the replay guard, so each reading counts once however often and in whatever order it arrives.
 
-Registers are cumulative and differences settle: what was missed in one interval appears in the next reading.
-Several readings of one interval are welcome; the last one settles. A reading for an interval that is already
-settled extends the chain (`late`), and its energy settles with the next interval that the meter reports.
+Registers are cumulative and differences settle. Several readings of one interval are welcome; the last one
+settles. A meter that says nothing about an interval that closes is estimated, and the interval stays a gap of
+its head until registers return: by a late reading for it, or by the next reading at all. What the registers
+grew by since the last settled ones then belongs to all gaps up to the reading, and to the reading's own
+interval where that is not closed: evenly in whole Wh, what is left over to the earliest, 1 Wh each. Any other
+late reading extends the chain (`late`), and its energy settles with the next interval that the meter reports.
 
 `import` is what the meter's owner takes from the site, `export` what it puts into it; on the utility's tie
 meter, export is therefore what the site buys.
@@ -17,15 +20,16 @@ produce are charged to it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import lru_cache
+from typing import NamedTuple
 
 from contracts.bodies import PlainReading, Reading
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
-from contracts.members import MAX_OPEN_REGISTERS, Meter, MeterHead, OpenRegister
+from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister
 from contracts.params import PactParams
 from contracts.receipts import OK, ReadingAccepted, Receipt
+from contracts.records import Return
 from contracts.schedule import await_close, close_ms, waits_for_close
 from contracts.schema import HEADS, METERS
 from contracts.state import State
@@ -97,6 +101,8 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
             open_,
             now,
             used,
+            head.gaps,
+            head.returns,
         ),
     )
     state.commit()
@@ -122,33 +128,96 @@ def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     return OK
 
 
-def settle_register(head: MeterHead, interval: int) -> tuple[MeterHead, int, int] | None:
-    """Take `interval` out of the open registers: new head, imported and exported Wh since the settled ones.
+class Measured(NamedTuple):
+    """Energy of a meter in the interval that closes, and the sequence of the reading that says so."""
 
-    None when the meter said nothing about the interval.
+    import_wh: int
+    export_wh: int
+    sequence: int
+
+
+def settle_registers(head: MeterHead, interval: int) -> tuple[MeterHead, Measured | None, list[Return]]:
+    """Take every open register up to `interval` out of the head, at its close.
+
+    Returns the new head, the energy of `interval` (None: the meter said nothing about it, and it is a gap now)
+    and what earlier gaps turn out to be.
     """
-    at = bisect_left(head.open, interval, key=lambda register: register.interval)
-    if at == len(head.open) or head.open[at].interval != interval:
-        return None
-    register = head.open[at]
-    settled = MeterHead(
+    settled = head.settled_interval, head.settled_import_wh, head.settled_export_wh
+    gaps, measured = head.gaps, None
+    returns: list[Return] = []
+    taken = 0
+    for register in head.open:
+        if register.interval > interval:
+            break
+        taken += 1
+        covered, later = _split(gaps, register.interval) if gaps else ((), gaps)
+        own = register.interval == interval
+        shares = sum(gap.count for gap in covered) + own
+        if not shares:
+            # The gap was given up as final meanwhile: the energy settles with the next register.
+            continue
+        gaps = later
+        import_wh, export_wh = register.import_wh - settled[1], register.export_wh - settled[2]
+        for gap in covered:
+            part = Return(
+                gap.interval,
+                gap.count,
+                _first_shares(import_wh, shares, gap.count),
+                _first_shares(export_wh, shares, gap.count),
+                "returned",
+            )
+            returns.append(part)
+            import_wh, export_wh = import_wh - part.import_wh, export_wh - part.export_wh
+            shares -= gap.count
+        if own:
+            measured = Measured(import_wh, export_wh, register.sequence)
+        settled = register.interval, register.import_wh, register.export_wh
+    if measured is None:
+        gaps = _with_gap(gaps, interval)
+    after = MeterHead(
         head.sequence,
         head.reading_hash,
         head.interval,
         head.import_wh,
         head.export_wh,
-        interval,
-        register.import_wh,
-        register.export_wh,
-        head.open[at + 1 :],
+        *settled,
+        head.open[taken:],
         head.budget_interval,
         head.units_used,
+        gaps,
+        head.returns,
     )
-    return (
-        settled,
-        register.import_wh - head.settled_import_wh,
-        register.export_wh - head.settled_export_wh,
-    )
+    return after, measured, returns
+
+
+def _first_shares(total_wh: int, shares: int, count: int) -> int:
+    """Sum of the first `count` of `shares` even parts; the remainder is with the first ones."""
+    share, remainder = divmod(total_wh, shares)
+    return share * count + min(count, remainder)
+
+
+def next_share(waiting: Return) -> tuple[int, int]:
+    """Imported and exported Wh of the first interval of `waiting`."""
+    return _first_shares(waiting.import_wh, waiting.count, 1), _first_shares(waiting.export_wh, waiting.count, 1)
+
+
+def _split(gaps: tuple[Gap, ...], last: int) -> tuple[tuple[Gap, ...], tuple[Gap, ...]]:
+    """The gaps up to and including the interval `last`, and those behind it."""
+    covered, later = [], []
+    for gap in gaps:
+        count = min(max(0, last + 1 - gap.interval), gap.count)
+        if count:
+            covered.append(Gap(gap.interval, count))
+        if count < gap.count:
+            later.append(Gap(gap.interval + count, gap.count - count))
+    return tuple(covered), tuple(later)
+
+
+def _with_gap(gaps: tuple[Gap, ...], interval: int) -> tuple[Gap, ...]:
+    """The gaps and this interval behind them; the oldest run beyond the maximum is final."""
+    if gaps and gaps[-1].interval + gaps[-1].count == interval:
+        return (*gaps[:-1], Gap(gaps[-1].interval, gaps[-1].count + 1))
+    return (*gaps, Gap(interval, 1))[-MAX_GAPS:]
 
 
 def _out_of_sequence(head: MeterHead, sequence: int, digest: bytes) -> str:
@@ -186,9 +255,9 @@ def _checked(
     most = meter.rating_w * (body.interval - since + 1) * params.interval_ms
     if max(body.import_wh - imported, body.export_wh - exported) * WH_MS > most + WH_MS:
         return open_, "reading.rating"
-    if late:
+    if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in head.gaps):
         return open_, OK
-    return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh)), OK
+    return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence)), OK
 
 
 def _charged(head: MeterHead, now: int, used: int) -> MeterHead:
@@ -205,6 +274,8 @@ def _charged(head: MeterHead, now: int, used: int) -> MeterHead:
         head.open,
         now,
         used,
+        head.gaps,
+        head.returns,
     )
 
 

@@ -24,6 +24,24 @@ class ReadingAccepted(Event, frozen=True, tag=0):
     late: bool
 
 
+class MetersEstimated(Event, frozen=True, tag=1):
+    """Meters said nothing about an interval that closes; up to `MAX_NAMED` of the `count` are named."""
+
+    interval: Interval
+    count: Count
+    meters: tuple[Id, ...]
+
+
+class EnergyCorrected(Event, frozen=True, tag=2):
+    """A closed interval was corrected by a line in the bill of a later one; see `Correction`."""
+
+    meter: Id
+    interval: Interval
+    booked_in: Interval
+    amount_nano: Money
+    final: bool
+
+
 class NeedAccepted(Event, frozen=True, tag=16):
     """A need is number `index` of its first interval, counted from 0."""
 
@@ -78,7 +96,15 @@ class Transferred(Event, frozen=True, tag=32):
 
 
 AnyEvent = (
-    ReadingAccepted | NeedAccepted | OfferAccepted | TariffAccepted | IntervalOrdered | IntervalSettled | Transferred
+    ReadingAccepted
+    | MetersEstimated
+    | EnergyCorrected
+    | NeedAccepted
+    | OfferAccepted
+    | TariffAccepted
+    | IntervalOrdered
+    | IntervalSettled
+    | Transferred
 )
 
 

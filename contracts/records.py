@@ -14,7 +14,13 @@ from contracts.members import MAX_METERS, Record
 from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Price, Rate, Total
 
 RING_DAYS = 35
-"""Like days that a meter's ring holds, and after which an estimate is final."""
+"""Days that a meter's ring holds."""
+FINAL_DAYS = 35
+"""After so many days a closed interval is final: later differences are recorded, and billed no more."""
+MAX_NAMED = 16
+"""Estimated meters that an interval names; more are counted."""
+MAX_RETURNS = 4_096
+"""Differences of one meter that wait to be billed; the oldest beyond it are final."""
 BUCKETS = 16
 """Records over which the needs, and the offers, of one interval are spread."""
 MAX_NEEDS_PER_MEMBER = 64
@@ -146,6 +152,9 @@ class IntervalRecord(Record, frozen=True):
     """What consumption shared: positive was handed out, negative was collected."""
     code: str = "ok"
     """`amount.range` when lines would have left the bounds of money and none was booked."""
+    estimated: Count = 0
+    """Meters that said nothing about the interval and were estimated; the first `MAX_NAMED` follow."""
+    estimated_meters: Annotated[tuple[Id, ...], Meta(max_length=MAX_NAMED)] = ()
 
 
 class MeterOrder(Record, frozen=True):
@@ -186,23 +195,104 @@ class Line(Record, frozen=True):
     energy_wh: Balance
     price_nano_per_wh: Rate | None
     amount_nano: Money
+    estimated: bool = False
+    """It rests on the estimate of a silent meter, and is trued up when the meter's register returns."""
 
 
 class Bill(Record, frozen=True):
-    """Settlement of one member in one interval. Over all members the totals sum to zero."""
+    """Settlement of one member in one interval. Over all members the totals sum to zero. Never changes."""
 
     member: Id
     interval: Interval
     lines: tuple[Line, ...]
     total_nano: Money
+    withdrawn_wh: Total = 0
+    """What the member's meters (ties excluded) saw or were estimated at."""
+    injected_wh: Total = 0
+    estimated: Count = 0
+    """How many of its meters were estimated; each has an `Estimate`."""
+    corrections: Count = 0
+    """How many earlier intervals the line `correction` answers for; each has a `Correction`."""
+
+
+class Estimate(Record, frozen=True):
+    """What a silent meter was billed for in one interval. Written at its close, for good."""
+
+    meter: Id
+    interval: Interval
+    import_wh: Energy
+    export_wh: Energy
+    like: Annotated[tuple[Interval, ...], Meta(max_length=4)]
+    """The measured intervals that it is the adverse extreme of; none: rating or nothing."""
+
+
+class Return(Record, frozen=True):
+    """True energy of a meter in `count` closed intervals from `interval` on, waiting to be billed.
+
+    It spreads evenly in whole Wh; what is left over goes to the earliest intervals, 1 Wh each.
+    """
+
+    interval: Interval
+    count: Count
+    import_wh: Energy
+    export_wh: Energy
+    cause: Id
+
+
+class Returns(Record, frozen=True):
+    """What waits of one meter, oldest first. Working record of `contracts.corrections`."""
+
+    entries: Annotated[tuple[Return, ...], Meta(max_length=MAX_RETURNS)]
+
+
+class Basis(Record, frozen=True):
+    """Energy of one meter in one closed interval as it is billed by now. Working record."""
+
+    import_wh: Energy
+    export_wh: Energy
+    corrections: Count
+    """How many `Correction`s name it."""
+
+
+class Standing(Record, frozen=True):
+    """Position of one member in one closed interval as it is billed by now. Working record."""
+
+    net_wh: Balance
+    """Injected minus withdrawn, ties excluded."""
+    tie_import_wh: Balance
+    tie_export_wh: Balance
+
+
+class Correction(Record, frozen=True):
+    """A later word about a closed interval: what its bill rests on, what is true, and what that is worth.
+
+    The bill of `interval` stays as it is; `booked_in` is the interval whose bill of `member` has the amount,
+    and whose residual has the other side of it.
+    """
+
+    interval: Interval
+    meter: Id
+    member: Id
+    booked_in: Interval
+    cause: Id
+    old_import_wh: Energy
+    old_export_wh: Energy
+    new_import_wh: Energy
+    new_export_wh: Energy
+    lines: tuple[Line, ...]
+    """New minus old, by kind; without a price, since both sides may have different ones."""
+    amount_nano: Money
+    final: bool
+    """Too late, or beyond the bounds of money: recorded, not billed."""
 
 
 class RingEntry(Record, frozen=True):
-    """Metered energy of one meter in one interval."""
+    """Metered energy of one meter in one interval, and the sequence of the reading that settled it."""
 
     interval: Interval
     import_wh: Energy
     export_wh: Energy
+    sequence: Count = 0
 
 
 class Ring(Record, frozen=True):

@@ -8,16 +8,21 @@ from __future__ import annotations
 from contracts.members import Account, Member, Meter, MeterHead
 from contracts.records import (
     BUCKETS,
+    Basis,
     Bill,
+    Correction,
+    Estimate,
     IntervalRecord,
     NeedBucket,
     OfferBucket,
     Order,
     OrderIndex,
+    Returns,
     Ring,
     Schedule,
     Sentinel,
     Site,
+    Standing,
     TariffRecord,
     Utility,
 )
@@ -33,6 +38,15 @@ ORDERS: Table[Order] = Table("order", Order)
 BILLS: Table[Bill] = Table("bill", Bill)
 TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
 RINGS: Table[Ring] = Table("ring", Ring)
+ESTIMATES: Table[Estimate] = Table("estimate", Estimate)
+"""By interval and meter."""
+RETURNS: Table[Returns] = Table("returns", Returns)
+BASES: Table[Basis] = Table("basis", Basis)
+"""By interval and meter."""
+STANDINGS: Table[Standing] = Table("standing", Standing)
+"""By interval and member."""
+CORRECTIONS: Table[Correction] = Table("correction", Correction)
+"""By corrected interval, meter and number, from 0."""
 NEEDS: Table[NeedBucket] = Table("needs", NeedBucket)
 OFFERS: Table[OfferBucket] = Table("offers", OfferBucket)
 ORDER_INDEX: Table[OrderIndex] = Table("orders", OrderIndex)

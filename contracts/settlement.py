@@ -12,6 +12,7 @@ Per member, amounts from the member's side (positive is received):
   scarcity price and long receives nothing.
 - *tie-import*, *tie-export*: the utility's tariff on the metered flow of its meter. It has no orders to
   deviate from.
+- *correction*: what earlier intervals turned out to be worth, see `contracts.corrections`.
 - *residual*: whatever is left over or missing (tariff spread, losses, penalties, pay-as-bid), shared by
   metered consumption, largest remainder first, equal remainders in order of hash(interval, member).
 
@@ -22,7 +23,7 @@ equally among those who have a line. An interval whose lines would leave the bou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from contracts.records import Line
@@ -40,6 +41,8 @@ class Position(NamedTuple):
     offer_nano_per_wh: int | None
     withdrawn_wh: int
     injected_wh: int
+    estimated: bool = False
+    """One of its meters at least said nothing."""
 
 
 class Terms(NamedTuple):
@@ -60,6 +63,7 @@ class Tie(NamedTuple):
     utility: str
     import_wh: int
     export_wh: int
+    estimated: bool = False
 
 
 class Sheet(NamedTuple):
@@ -70,17 +74,24 @@ class Sheet(NamedTuple):
     residual_nano: int
 
 
-def settle(terms: Terms, positions: Sequence[Position], tie: Tie | None) -> Sheet | None:
-    """Lines of all members; None when an amount would leave the bounds of money."""
+def settle(
+    terms: Terms, positions: Sequence[Position], tie: Tie | None, carried: Mapping[str, int] | None = None
+) -> Sheet | None:
+    """Lines of all members; None when an amount would leave the bounds of money.
+
+    `carried` is what corrections of earlier intervals owe each member in this one.
+    """
     lines: dict[str, list[Line]] = {}
     for position in positions:
-        own = _position_lines(terms, position)
+        own = position_lines(terms, position)
         if own:
             lines[position.member] = own
     if tie is not None:
-        own = _tie_lines(terms, tie)
+        own = tie_lines(terms, tie)
         if own:
             lines.setdefault(tie.utility, []).extend(own)
+    for member, amount_nano in (carried or {}).items():
+        lines.setdefault(member, []).append(Line("correction", 0, None, amount_nano))
 
     residual = -sum(line.amount_nano for own in lines.values() for line in own)
     for member, share in _share_residual(terms.interval, residual, positions, sorted(lines)).items():
@@ -96,7 +107,7 @@ def settle(terms: Terms, positions: Sequence[Position], tie: Tie | None) -> Shee
     return Sheet(ordered, totals, residual)
 
 
-def _position_lines(terms: Terms, position: Position) -> list[Line]:
+def position_lines(terms: Terms, position: Position) -> list[Line]:
     """Ordered energy at the price, then the deviation."""
     price, lines = terms.price_nano_per_wh, []
     if position.served_wh:
@@ -108,10 +119,10 @@ def _position_lines(terms: Terms, position: Position) -> list[Line]:
     deviation_wh = (position.injected_wh - position.withdrawn_wh) - (position.supplied_wh - position.served_wh)
     if deviation_wh < 0:
         rate = short_price(terms)
-        lines.append(Line("short", deviation_wh, rate, deviation_wh * rate))
+        lines.append(Line("short", deviation_wh, rate, deviation_wh * rate, position.estimated))
     elif deviation_wh > 0:
         rate = long_price(terms, position.offer_nano_per_wh)
-        lines.append(Line("long", deviation_wh, rate, deviation_wh * rate))
+        lines.append(Line("long", deviation_wh, rate, deviation_wh * rate, position.estimated))
     return lines
 
 
@@ -129,14 +140,15 @@ def long_price(terms: Terms, offer_nano_per_wh: int | None) -> int:
     return worth if offer_nano_per_wh is None else min(worth, offer_nano_per_wh)
 
 
-def _tie_lines(terms: Terms, tie: Tie) -> list[Line]:
+def tie_lines(terms: Terms, tie: Tie) -> list[Line]:
+    """The tariff on what flowed through the tie."""
     lines = []
     if tie.import_wh:
         price = terms.import_nano_per_wh
-        lines.append(Line("tie-import", tie.import_wh, price, tie.import_wh * price))
+        lines.append(Line("tie-import", tie.import_wh, price, tie.import_wh * price, tie.estimated))
     if tie.export_wh:
         price = terms.export_nano_per_wh
-        lines.append(Line("tie-export", -tie.export_wh, price, -tie.export_wh * price))
+        lines.append(Line("tie-export", -tie.export_wh, price, -tie.export_wh * price, tie.estimated))
     return lines
 
 

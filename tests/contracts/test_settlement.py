@@ -214,6 +214,7 @@ def test_storage_both_takes_and_delivers() -> None:
         chain.reading("m-storage", NEXT, 2_000, 0),
         chain.reading("m-bio", NEXT, 0, 2_000),
     )
+    chain.quiet(NEXT)
     chain.at(NEXT + 2, -1)
     chain.block(
         chain.reading("m-storage", NEXT + 1, 2_000, 1_500),

@@ -1,0 +1,296 @@
+"""Later words about closed intervals: what they are worth, and where they are billed.
+
+A correction recomputes the lines of one member in one closed interval with the true energy of one meter, at
+that interval's price and rules. The difference is one line `correction` in the member's bill of the interval
+that closes now, and this interval's residual, shared by its metered consumption, is the other side of it. So
+every bill sums to zero when it is written, no closed bill changes, and balances move in the block that closes
+the carrying interval. Who shared the residual of the old interval does not matter: it would take a line per
+member and correction, for a sum that consumption shares in either case.
+
+`FINAL_DAYS` after an interval, and where an amount would leave the bounds of money, a correction is recorded
+as final and not billed. At most `MAX_CORRECTIONS_PER_CLOSE` are billed with one interval; the rest waits for
+the next ones, meters taking turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from contracts import settlement
+from contracts.estimates import slot
+from contracts.members import MeterHead
+from contracts.metering import next_share
+from contracts.params import DAY_MS, PactParams
+from contracts.receipts import OK, EnergyCorrected
+from contracts.records import (
+    FINAL_DAYS,
+    MAX_RETURNS,
+    SETTLED,
+    Basis,
+    Correction,
+    IntervalRecord,
+    Line,
+    Order,
+    Return,
+    Returns,
+    SiteMeter,
+    Standing,
+)
+from contracts.schema import (
+    BASES,
+    BILLS,
+    CORRECTIONS,
+    ESTIMATES,
+    HEADS,
+    INTERVALS,
+    ORDERS,
+    RETURNS,
+    RINGS,
+    STANDINGS,
+    UTILITIES,
+    UTILITY,
+)
+from contracts.state import State
+from contracts.units import MAX_MONEY
+
+_replace = msgspec.structs.replace
+MAX_CORRECTIONS_PER_CLOSE = 256
+
+
+class Batch(NamedTuple):
+    """Corrections that one interval carries: their sum by member, and what `cancel` needs."""
+
+    amounts: dict[str, int]
+    counts: dict[str, int]
+    corrections: dict[bytes, Correction]
+    before: dict[bytes, Basis | Standing | None]
+
+    def events(self) -> list[EnergyCorrected]:
+        """One per correction, in the order in which they were made."""
+        return [
+            EnergyCorrected(one.meter, one.interval, one.booked_in, one.amount_nano, one.final)
+            for one in self.corrections.values()
+        ]
+
+
+def enqueue(state: State, meter: str, head: MeterHead, returns: Sequence[Return]) -> MeterHead:
+    """Let `returns` wait to be billed; the head that says so. The oldest beyond `MAX_RETURNS` are given up."""
+    key = RETURNS.key(meter)
+    waiting = state.load(RETURNS, key)
+    entries = (*(waiting.entries if waiting else ()), *returns)[-MAX_RETURNS:]
+    state.save(key, Returns(entries))
+    return _replace(head, returns=len(entries))
+
+
+def is_final(params: PactParams, interval: int, now: int) -> bool:
+    """In interval `now`, `interval` is too old to be billed again."""
+    return (now - interval) * params.interval_ms > FINAL_DAYS * DAY_MS
+
+
+def terms(record: IntervalRecord, params: PactParams) -> settlement.Terms:
+    """Prices at which an interval settles, and is corrected for ever after."""
+    return settlement.Terms(
+        record.interval,
+        record.price_nano_per_wh,
+        record.grid,
+        record.import_nano_per_wh,
+        record.export_nano_per_wh,
+        params.scarcity_price_nano_per_wh,
+        params.penalty_ppm,
+    )
+
+
+def position(
+    member: str, order: Order | None, withdrawn_wh: int, injected_wh: int, estimated: bool = False
+) -> settlement.Position:
+    """What was ordered from a member beside what was delivered."""
+    return settlement.Position(
+        member,
+        order.served_wh if order else 0,
+        order.supplied_wh if order else 0,
+        order.pay_as_bid_nano if order else 0,
+        order.offer_nano_per_wh if order else None,
+        withdrawn_wh,
+        injected_wh,
+        estimated,
+    )
+
+
+def carry(state: State, params: PactParams, interval: int, behind: Sequence[SiteMeter]) -> Batch:
+    """Work off what waits, as far as one interval carries; meters begin in turn."""
+    batch = Batch({}, {}, {}, {})
+    first = interval % len(behind) if behind else 0
+    for meter in (*behind[first:], *behind[:first]):
+        left = MAX_CORRECTIONS_PER_CLOSE - len(batch.corrections)
+        if left <= 0:
+            break
+        _work_off(state, params, interval, meter, left, batch)
+    return batch
+
+
+def cancel(state: State, batch: Batch) -> Batch:
+    """The amounts can not be booked: the same corrections as final ones, which change nothing."""
+    for key, record in batch.before.items():
+        if record is None:
+            state.remove(key)
+        else:
+            state.save(key, record)
+    finals: dict[bytes, Correction] = {}
+    for key, correction in batch.corrections.items():
+        finals[key] = _replace(correction, final=True)
+        state.save(key, finals[key])
+    return Batch({}, {}, finals, {})
+
+
+def _work_off(state: State, params: PactParams, interval: int, meter: SiteMeter, most: int, batch: Batch) -> None:
+    """Up to `most` waiting intervals of one meter, oldest first."""
+    key = RETURNS.key(meter.meter)
+    waiting = state.load(RETURNS, key)
+    entries = list(waiting.entries) if waiting else []
+    done = 0
+    while entries and most > 0:
+        entry = entries[0]
+        import_wh, export_wh = next_share(entry)
+        _correct(state, params, interval, meter, entry.interval, import_wh, export_wh, entry.cause, batch)
+        most -= 1
+        if entry.count == 1:
+            done += 1
+            entries.pop(0)
+        else:
+            entries[0] = Return(
+                entry.interval + 1,
+                entry.count - 1,
+                entry.import_wh - import_wh,
+                entry.export_wh - export_wh,
+                entry.cause,
+            )
+    if entries:
+        state.save(key, Returns(tuple(entries)))
+    else:
+        state.remove(key)
+    head_key = HEADS.key(meter.meter)
+    head = state.load(HEADS, head_key)
+    assert head is not None, "what waits belongs to a meter"
+    state.save(head_key, _replace(head, returns=len(entries)))
+
+
+def _correct(
+    state: State,
+    params: PactParams,
+    booked_in: int,
+    meter: SiteMeter,
+    interval: int,
+    import_wh: int,
+    export_wh: int,
+    cause: str,
+    batch: Batch,
+) -> None:
+    """Make one correction, unless nothing changes: record it, and add what it is worth to the batch."""
+    basis = billed_energy(state, params, meter.meter, interval)
+    record = state.load(INTERVALS, INTERVALS.key(interval))
+    final = basis is None or record is None or record.status != SETTLED or record.code != OK
+    final = final or is_final(params, interval, booked_in)
+    old = basis or Basis(0, 0, 0)
+    if (old.import_wh, old.export_wh) == (import_wh, export_wh):
+        return
+    lines: tuple[Line, ...] = ()
+    amount_nano = 0
+    if not final:
+        assert record is not None, "only a settled interval is billed"
+        standing = _standing(state, record, meter)
+        moved = _moved(standing, meter.tie, import_wh - old.import_wh, export_wh - old.export_wh)
+        before = _own_lines(state, params, record, meter.member, standing)
+        lines = _difference(before, _own_lines(state, params, record, meter.member, moved))
+        amount_nano = sum(line.amount_nano for line in lines)
+        if max(abs(amount) for amount in (amount_nano, *(line.amount_nano for line in lines))) > MAX_MONEY:
+            final, lines, amount_nano = True, (), 0
+        else:
+            _write(state, STANDINGS.key(interval, meter.member), moved, batch)
+    kept = old if final else Basis(import_wh, export_wh, 0)
+    _write(state, BASES.key(interval, meter.meter), _replace(kept, corrections=old.corrections + 1), batch)
+    correction = Correction(
+        interval,
+        meter.meter,
+        meter.member,
+        booked_in,
+        cause,
+        old.import_wh,
+        old.export_wh,
+        import_wh,
+        export_wh,
+        lines,
+        amount_nano,
+        final,
+    )
+    key = CORRECTIONS.key(interval, meter.meter, old.corrections)
+    state.save(key, correction)
+    batch.corrections[key] = correction
+    if not final:
+        batch.amounts[meter.member] = batch.amounts.get(meter.member, 0) + amount_nano
+        batch.counts[meter.member] = batch.counts.get(meter.member, 0) + 1
+
+
+def billed_energy(state: State, params: PactParams, meter: str, interval: int) -> Basis | None:
+    """What a meter is billed for in a closed interval by now; None when the ledger keeps it no more."""
+    basis = state.load(BASES, BASES.key(interval, meter))
+    if basis is not None:
+        return basis
+    guess = state.load(ESTIMATES, ESTIMATES.key(interval, meter))
+    if guess is not None:
+        return Basis(guess.import_wh, guess.export_wh, 0)
+    ring = state.load(RINGS, RINGS.key(meter, slot(params, interval)))
+    for entry in ring.entries if ring else ():
+        if entry.interval == interval:
+            return Basis(entry.import_wh, entry.export_wh, 0)
+    return None
+
+
+def _standing(state: State, record: IntervalRecord, meter: SiteMeter) -> Standing:
+    """Where a member stands in a closed interval by now. Without a bill it delivered what was ordered."""
+    standing = state.load(STANDINGS, STANDINGS.key(record.interval, meter.member))
+    if standing is not None:
+        return standing
+    utility = state.load(UTILITIES, UTILITY)
+    owns_tie = utility is not None and utility.member == meter.member
+    tie = (record.tie_import_wh, record.tie_export_wh) if owns_tie else (0, 0)
+    bill = state.load(BILLS, BILLS.key(record.interval, meter.member))
+    if bill is not None:
+        return Standing(bill.injected_wh - bill.withdrawn_wh, *tie)
+    order = state.load(ORDERS, ORDERS.key(record.interval, meter.member))
+    return Standing(order.supplied_wh - order.served_wh if order else 0, *tie)
+
+
+def _moved(standing: Standing, tie: bool, import_wh: int, export_wh: int) -> Standing:
+    """The standing after a meter's energy changed by these differences."""
+    if tie:
+        return Standing(standing.net_wh, standing.tie_import_wh + export_wh, standing.tie_export_wh + import_wh)
+    return Standing(standing.net_wh + export_wh - import_wh, standing.tie_import_wh, standing.tie_export_wh)
+
+
+def _own_lines(state: State, params: PactParams, record: IntervalRecord, member: str, standing: Standing) -> list[Line]:
+    """All lines of a member in an interval but the residual."""
+    order = state.load(ORDERS, ORDERS.key(record.interval, member))
+    at = terms(record, params)
+    own = position(member, order, max(0, -standing.net_wh), max(0, standing.net_wh))
+    tie = settlement.Tie(member, standing.tie_import_wh, standing.tie_export_wh)
+    return settlement.position_lines(at, own) + settlement.tie_lines(at, tie)
+
+
+def _difference(old: Sequence[Line], new: Sequence[Line]) -> tuple[Line, ...]:
+    """New minus old by kind, in order of kinds; equal ones are left out."""
+    sums: dict[str, tuple[int, int]] = {}
+    for sign, lines in ((-1, old), (1, new)):
+        for line in lines:
+            energy_wh, amount_nano = sums.get(line.kind, (0, 0))
+            sums[line.kind] = energy_wh + sign * line.energy_wh, amount_nano + sign * line.amount_nano
+    return tuple(Line(kind, change[0], None, change[1]) for kind, change in sorted(sums.items()) if any(change))
+
+
+def _write(state: State, key: bytes, record: Basis | Standing, batch: Batch) -> None:
+    """Save a working record and remember what it replaces."""
+    if key not in batch.before:
+        batch.before[key] = state.load(BASES, key) if isinstance(record, Basis) else state.load(STANDINGS, key)
+    state.save(key, record)

@@ -1,0 +1,75 @@
+"""What was delivered in an interval that closes: registers where meters spoke, estimates where they did not.
+
+Never holds an interval up: a silent meter costs its owner the adverse extreme, and one record that says from
+which days. What its registers say when they return is queued for `contracts.corrections`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts.corrections import enqueue
+from contracts.estimates import estimate, slot
+from contracts.metering import settle_registers
+from contracts.params import PactParams
+from contracts.records import RING_DAYS, Ring, RingEntry, Site, SiteMeter
+from contracts.schema import ESTIMATES, HEADS, METERS, RINGS, SITE, SITES
+from contracts.state import State
+
+NO_MEMBER = ""
+"""Stands for the utility where its tie is estimated: that flow is in no member's position."""
+
+
+class Delivery(NamedTuple):
+    """What meters saw: per member (withdrawn, injected) without ties, and the utility's exchange."""
+
+    members: dict[str, tuple[int, int]]
+    tie_import_wh: int
+    tie_export_wh: int
+    estimated: dict[str, list[str]]
+    """Silent meters by member; those of ties are under `NO_MEMBER`."""
+    behind: list[SiteMeter]
+    """Meters with corrections that wait to be billed."""
+
+    def silent(self) -> list[str]:
+        """All estimated meters, ascending."""
+        return sorted(meter for meters in self.estimated.values() for meter in meters)
+
+
+def deliver(state: State, params: PactParams, interval: int) -> Delivery:
+    """Settle the registers of every meter of the site, and remember what was measured in its ring."""
+    site = state.load(SITES, SITE) or Site(())
+    members: dict[str, tuple[int, int]] = {}
+    estimated: dict[str, list[str]] = {}
+    behind: list[SiteMeter] = []
+    tie_import_wh = tie_export_wh = 0
+    for meter in site.meters:
+        head_key = HEADS.key(meter.meter)
+        head = state.load(HEADS, head_key)
+        assert head is not None, "every meter of the site has a head"
+        head, measured, returns = settle_registers(head, interval)
+        if returns:
+            head = enqueue(state, meter.meter, head, returns)
+        state.save(head_key, head)
+        if head.returns:
+            behind.append(meter)
+        if measured is not None:
+            import_wh, export_wh, sequence = measured
+            ring_key = RINGS.key(meter.meter, slot(params, interval))
+            ring = state.load(RINGS, ring_key)
+            entries = ring.entries[1 - RING_DAYS :] if ring else ()
+            state.save(ring_key, Ring((*entries, RingEntry(interval, import_wh, export_wh, sequence))))
+        else:
+            equipment = state.load(METERS, METERS.key(meter.meter))
+            assert equipment is not None, "every meter of the site is registered"
+            guess = estimate(state, params, equipment, interval)
+            state.save(ESTIMATES.key(interval, meter.meter), guess)
+            import_wh, export_wh = guess.import_wh, guess.export_wh
+            estimated.setdefault(NO_MEMBER if meter.tie else meter.member, []).append(meter.meter)
+        if meter.tie:
+            tie_import_wh += export_wh
+            tie_export_wh += import_wh
+        else:
+            withdrawn_wh, injected_wh = members.get(meter.member, (0, 0))
+            members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
+    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind)
