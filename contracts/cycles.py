@@ -24,8 +24,8 @@ class Cycle(NamedTuple):
     last: int
 
     @property
-    def count(self) -> int:
-        """Intervals; 0 when none starts in the cycle."""
+    def intervals(self) -> int:
+        """How many intervals start in it."""
         return max(0, self.last - self.first + 1)
 
 

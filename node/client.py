@@ -191,6 +191,10 @@ class Client:
         """What a member owes or gets for a settled interval."""
         return await self.query("bill", which, member, prove=int(prove))
 
+    async def statement(self, cycle: int | str, member: str, *, prove: bool = False) -> Document:
+        """All lines of a member in one billing cycle (`now`, `last` or a number)."""
+        return await self.query("statement", cycle, member, prove=int(prove))
+
     async def events(
         self, topics: Sequence[str] = ("block", "interval", "receipt"), cursor: str | None = None
     ) -> AsyncIterator[Document]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from node.cli.bill import app as bill
 from node.cli.home import register as register_home
 from node.cli.proof import app as proof
 from node.cli.query import app as query
@@ -22,4 +23,5 @@ register_home(app)
 tx.add_typer(dispatch, name="dispatch")
 app.add_typer(tx, name="tx")
 app.add_typer(query, name="query")
+app.add_typer(bill, name="bill")
 app.add_typer(proof, name="proof")

@@ -18,7 +18,7 @@ from node.errors import NodeError
 
 app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 
-KINDS = ("tx", "reading", "member", "balance", "meter", "interval", "dispatch", "bill")
+KINDS = ("tx", "reading", "member", "balance", "meter", "interval", "explain", "dispatch", "bill")
 
 
 @app.command()
@@ -61,11 +61,12 @@ def verify(
     with reporting(as_json):
         from node.proofs import decode_bundle, verify_bundle
 
-        proven = verify_bundle(decode_bundle(_read(file)), genesis_document(genesis, directory))
+        proven = verify_bundle(decode_bundle(read_bundle(file)), genesis_document(genesis, directory))
         emit(as_json, {"valid": True, "proven": proven.sentence, **proven.data}, lambda: _draw(proven))
 
 
-def _read(file: str) -> bytes:
+def read_bundle(file: str) -> bytes:
+    """Bytes of a proof file, `-` for stdin. Raises NodeError `proof.unreadable`, `proof.empty`."""
     from node.proofs import MAX_BUNDLE_BYTES
 
     try:

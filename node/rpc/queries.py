@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from contracts.bodies import Reading
+from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelope import CODEC, MeterEnvelope
-from contracts.records import BUCKETS, OPEN, IntervalRecord, NeedEntry, OfferEntry
+from contracts.records import BUCKETS, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
 from contracts.schema import (
     ACCOUNTS,
     BILLS,
@@ -29,6 +30,7 @@ from contracts.schema import (
     OFFERS,
     ORDER_INDEX,
     ORDERS,
+    SCHEDULES,
     TARIFFS,
 )
 from contracts.state import Table
@@ -38,6 +40,7 @@ from node.rpc.explain import explain, explain_member
 from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.render import render
 from node.service import NodeService
+from node.statement import begun, make_statement
 
 R = TypeVar("R", bound=msgspec.Struct)
 Document = dict[str, Any]
@@ -47,6 +50,8 @@ _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 YIELD_EVERY = 256
 """Records read before other work of the node gets a turn."""
+PROOFS_AT_ONCE = 32
+"""Proofs made before other work gets a turn."""
 
 
 def number(text: str, what: str, below: int = 2**48) -> int:
@@ -187,7 +192,7 @@ class Queries:
                 return await self._reading(meter, options)
             case "member" | "balance" | "meter" | "interval" | "dispatch", [which]:
                 pass
-            case "bill" | "explain", [_, _]:
+            case "bill" | "explain" | "statement", [_, _]:
                 pass
             case "explain", [_]:
                 pass
@@ -205,6 +210,8 @@ class Queries:
                 data = self._interval(view, self._which(which))
             case "dispatch", [which]:
                 data = await self._dispatch(view, self._which(which))
+            case "statement", [which, member]:
+                data = await self._statement(view, self._which_cycle(which), identifier(member, "member"))
             case "explain", [which, *members]:
                 data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
             case _:
@@ -220,8 +227,17 @@ class Queries:
                     f"The answer is made of {len(view.keys)} records, a bundle holds {MAX_ENTRIES}.",
                     "Ask for single bills or members.",
                 )
-            answer["proof"] = state_bundle(self._ledger, list(view.keys), view.height)
+            answer["proof"] = await self._bundle(list(view.keys), view.height)
         return answer
+
+    async def _bundle(self, keys: list[bytes], height: int) -> Document:
+        """Proofs of these records, a part at a time."""
+        bundle = state_bundle(self._ledger, keys[:PROOFS_AT_ONCE], height)
+        for start in range(PROOFS_AT_ONCE, len(keys), PROOFS_AT_ONCE):
+            await asyncio.sleep(0)
+            part = state_bundle(self._ledger, keys[start : start + PROOFS_AT_ONCE], height)
+            bundle["entries"] += part["entries"]
+        return bundle
 
     async def _view(self, options: Mapping[str, str]) -> tuple[View, bool]:
         prove = _prove(options)
@@ -255,6 +271,13 @@ class Queries:
             case "next":
                 return (now_ms + self._params.gate_lead_ms) // length + 1
         return number(text, "interval", 2**32)
+
+    def _which_cycle(self, text: str) -> Cycle:
+        """Billing cycle from `now`, `last` (the one before) or digits."""
+        if text in ("now", "last"):
+            present = cycle_of(self._params, self._service.now_ms() // self._params.interval_ms)
+            return cycle(self._params, max(0, present - (text == "last")))
+        return cycle(self._params, number(text, "billing cycle", 2**32))
 
     def _member(self, view: View, member: str) -> Document | None:
         record, account = view.load(MEMBERS, member), view.load(ACCOUNTS, member)
@@ -352,6 +375,30 @@ class Queries:
     def _bill(self, view: View, interval: int, member: str) -> Document | None:
         bill = view.load(BILLS, interval, member)
         return None if bill is None else dict(render(bill))
+
+    async def _statement(self, view: View, which: Cycle, member: str) -> Document | None:
+        """All lines of a member's settled intervals of one billing cycle."""
+        if View(self._service, view.height).load(MEMBERS, member) is None:
+            return None
+        header = self._ledger.header(view.height + 1)
+        time_ms = self._ledger.time_ms(view.height) if header is None else header.time_ms
+        intervals = begun(self._params, which, time_ms)
+        if len(intervals) >= MAX_ENTRIES:
+            raise Refusal(
+                400,
+                "rpc.too-many-proofs",
+                f"Cycle {which.number} has {len(intervals)} intervals; a statement has at most {MAX_ENTRIES - 1}.",
+                "Ask for the bills of single intervals.",
+            )
+        schedule = view.load(SCHEDULES, "working") or Schedule((), ())
+        bills: dict[int, Bill] = {}
+        for position, interval in enumerate(intervals):
+            bill = view.load(BILLS, interval, member)
+            if bill is not None:
+                bills[interval] = bill
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        return make_statement(self._params, which, member, time_ms, schedule, bills)
 
     async def _reading(self, text: str, options: Mapping[str, str]) -> Document:
         """An accepted reading: the newest of the meter, or the one with `sequence`."""

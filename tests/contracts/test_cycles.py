@@ -39,7 +39,7 @@ def test_the_default_is_the_day_in_utc() -> None:
     params = PactParams()
     day = cycle(params, cycle_of(params, 1_754_294_400_000 // 900_000))
     assert datetime.fromtimestamp(day.start_ms // 1000, UTC) == datetime(2025, 8, 4, tzinfo=UTC)
-    assert (day.count, day.end_ms - day.start_ms) == (96, DAY_MS)
+    assert (day.intervals, day.end_ms - day.start_ms) == (96, DAY_MS)
 
 
 def test_local_days_have_92_96_or_100_quarter_hours() -> None:
@@ -47,7 +47,7 @@ def test_local_days_have_92_96_or_100_quarter_hours() -> None:
     zone = ZoneInfo("Europe/Berlin")
     days = [datetime(2024, 12, 31, tzinfo=zone) + timedelta(days=day) for day in range(367)]
     params = PactParams(cycle_starts_ms=tuple(int(day.timestamp()) * 1000 for day in days))
-    counts = [cycle(params, number).count for number in range(1, 366)]
+    counts = [cycle(params, number).intervals for number in range(1, 366)]
     assert [counts.count(length) for length in (92, 96, 100)] == [1, 363, 1]
     assert days[1 + counts.index(92)].date().isoformat() == "2025-03-30"
     assert days[1 + counts.index(100)].date().isoformat() == "2025-10-26"
@@ -56,5 +56,5 @@ def test_local_days_have_92_96_or_100_quarter_hours() -> None:
 
 def test_intervals_that_do_not_divide_the_day_belong_where_they_start() -> None:
     params = PactParams(interval_ms=7 * 60_000)
-    counts = {cycle(params, number).count for number in range(40)}
+    counts = {cycle(params, number).intervals for number in range(40)}
     assert counts == {205, 206}

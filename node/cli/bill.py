@@ -1,0 +1,195 @@
+"""`gridpact bill show | verify`: a member's statement for one billing cycle, and how a stranger checks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.cli import options
+from node.cli.context import Connection, genesis_document
+from node.cli.form import Form, form, print_csv, rows
+from node.cli.output import emit, line, money, per_kwh, progress, reporting, table
+from node.cli.proof import read_bundle
+from node.errors import NodeError
+
+app = typer.Typer(help="Statements: what a member owes or gets for a billing cycle.", no_args_is_help=True)
+Data = dict[str, Any]
+
+LINE_HEADINGS = ["Interval", "Starts", "Line", "Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
+TOTAL_HEADINGS = ["Line", "Energy (Wh)", "Amount (currency)"]
+
+
+@app.command()
+def show(
+    member: Annotated[str, typer.Argument(help="Member id.")],
+    cycle: Annotated[
+        str, typer.Option("--cycle", help="Billing cycle: now, last (the one before), or its number.")
+    ] = "now",
+    document: Annotated[
+        Path | None, typer.Option("--document", help="Write the statement as a document (Markdown) to this file.")
+    ] = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    prove: options.Prove = False,
+    prove_to: Annotated[
+        Path | None, typer.Option("--prove-to", help="Write the statement with the proof of every line to this file.")
+    ] = None,
+    as_json: options.Json = False,
+    csv: options.Csv = False,
+    tz: options.Zone = None,
+) -> None:
+    """All lines of a member's settled intervals in a billing cycle, and their total."""
+    with reporting(as_json):
+        shown = form(as_json, csv, tz, directory)
+        proven = prove or prove_to is not None
+        with Connection(node, directory) as connection:
+            answer = connection.run(connection.client.statement(cycle, member, prove=proven))
+        statement = answer["data"]
+        if statement is None:
+            raise NodeError("rpc.unknown-member", f"There is no member {member}.", "Check the spelling.")
+        if proven:
+            answer["proven"] = _check(statement, answer["proof"], directory, prove_to)
+        if document is not None:
+            _write(document, as_document(statement, shown, answer))
+            progress(f"Statement written to {document}.")
+        if csv:
+            entries = {**statement}
+            entries.pop("totals")
+            print_csv(rows(entries, shown, "lines", "line_"))
+        else:
+            emit(as_json, answer, lambda: _draw(statement, shown, answer, prove_to))
+
+
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(help="Statement that `bill show --prove-to` wrote, or - for stdin.")],
+    genesis: options.Genesis = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+    tz: options.Zone = None,
+) -> None:
+    """Check every line of a statement, and that they add up, against the genesis document alone."""
+    with reporting(as_json):
+        from node.statement import verify_statement
+
+        shown = form(as_json, False, tz, directory)
+        proven = verify_statement(read_bundle(file), genesis_document(genesis, directory))
+
+        def draw() -> None:
+            _draw_totals(proven.data, shown)
+            line(f"Valid. {proven.sentence}")
+
+        emit(as_json, {"valid": True, "proven": proven.sentence, **proven.data}, draw)
+
+
+def _check(statement: Data, proof: Data, directory: Path, to: Path | None) -> str:
+    """Verify a statement as a stranger would, and keep it. Raises NodeError."""
+    from msgspec import json as codec
+
+    from node.statement import verify_statement
+
+    raw = codec.encode({"kind": "statement", "statement": statement, "proof": proof})
+    sentence = verify_statement(raw, genesis_document(None, directory)).sentence
+    if to is not None:
+        _write(to, raw.decode() + "\n")
+    return sentence
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NodeError("cli.write", f"{path}: {error.strerror}.", "Give another file.") from None
+
+
+def _line_rows(statement: Data, shown: Form) -> list[list[str]]:
+    return [
+        [
+            str(one["interval"]),
+            shown.time(one["start_ms"]),
+            one["kind"] + (" (estimated)" if one.get("estimated") else ""),
+            f"{one['energy_wh']:,}",
+            per_kwh(one["price_nano_per_wh"]),
+            money(one["amount_nano"]),
+        ]
+        for one in statement["lines"]
+    ]
+
+
+def _total_rows(statement: Data) -> list[list[str]]:
+    rows_ = [[one["kind"], f"{one['energy_wh']:,}", money(one["amount_nano"])] for one in statement["totals"]]
+    return [*rows_, ["total", "", money(statement["total_nano"])]]
+
+
+def _title(statement: Data, shown: Form) -> str:
+    return (
+        f"Statement of {statement['member']}, cycle {statement['cycle']}: "
+        f"{shown.span(statement['start_ms'], statement['end_ms'])}"
+    )
+
+
+def _state(statement: Data) -> str:
+    intervals = statement["last_interval"] - statement["first_interval"] + 1
+    text = f"{statement['billed_intervals']} of {intervals} intervals have lines"
+    if statement["status"] == "closed":
+        return f"Closed: {text}, and none waits any more."
+    return f"Open: {text}, {statement['waiting_intervals']} wait for settlement."
+
+
+def _verdict(statement: Data) -> str:
+    nano = int(statement["total_nano"])
+    return f"{statement['member']} {'gets' if nano >= 0 else 'pays'} {money(abs(nano))} currency."
+
+
+def _draw_totals(statement: Data, shown: Form) -> None:
+    table(_title(statement, shown), TOTAL_HEADINGS, _total_rows(statement), right=TOTAL_HEADINGS[1:])
+    line(_state(statement))
+    line(_verdict(statement))
+
+
+def _draw(statement: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
+    table("Lines", LINE_HEADINGS, _line_rows(statement, shown), right=LINE_HEADINGS[3:])
+    _draw_totals(statement, shown)
+    line(f"As of block {answer['height']}, {shown.time(statement['as_of_ms'])} ledger time.")
+    if "proven" in answer:
+        line(f"Proven: {answer['proven']}")
+    if prove_to is not None:
+        line(f"Anybody checks it with: gridpact bill verify {prove_to} --genesis genesis.mp")
+
+
+def as_document(statement: Data, shown: Form, answer: Data) -> str:
+    """The statement as Markdown that reads as plain text too: columns are aligned."""
+    parts = [
+        f"# {_title(statement, shown)}",
+        f"{_verdict(statement)} Positive amounts are received, negative ones paid; money in currency units, exact.",
+        _state(statement),
+        "## Totals",
+        _markdown(TOTAL_HEADINGS, _total_rows(statement), right=TOTAL_HEADINGS[1:]),
+        "## Lines",
+        _markdown(LINE_HEADINGS, _line_rows(statement, shown), right=LINE_HEADINGS[3:]),
+        "## How to check it",
+        f"As of block {answer['height']}, {shown.time(statement['as_of_ms'])} ledger time. "
+        f"`gridpact bill show {statement['member']} --cycle {statement['cycle']} --prove-to statement.json` fetches "
+        "the proof of every line; `gridpact bill verify statement.json --genesis genesis.mp` checks them all, and "
+        "that they add up, without any node.",
+    ]
+    if "proven" in answer:
+        parts.append(f"Proven: {answer['proven']}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(headings: list[str], rows_: list[list[str]], right: list[str]) -> str:
+    widths = [max(3, *(len(row[at]) for row in [headings, *rows_])) for at in range(len(headings))]
+    sides = [heading in right for heading in headings]
+
+    def one(cells: list[str]) -> str:
+        padded = [
+            cell.rjust(width) if side else cell.ljust(width)
+            for cell, width, side in zip(cells, widths, sides, strict=True)
+        ]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = ["-" * (width - 1) + ":" if side else "-" * width for width, side in zip(widths, sides, strict=True)]
+    return "\n".join([one(headings), one(rule), *map(one, rows_)])
