@@ -2,7 +2,8 @@
 
 Reads the scenario, gives each agent its own member's key and each gateway its own meter's, and plays until it
 is stopped or has seen N intervals settle. What it waits for, and what physically happened, is in
-`DIR/agents.json`. With `--record` every envelope is written to `DIR/submitted.jsonl` before it is first sent.
+`DIR/agents.json`; killed and started again it goes on from there, every reading and offer exactly once. With
+`--record` every envelope is written to `DIR/submitted.jsonl` before it is first sent.
 With `--load` it makes traffic instead of playing intervals.
 """
 
@@ -15,26 +16,32 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
+from contracts.envelope import CODEC, AccountEnvelope, Domains
 from devnet import keyring, profiles
-from devnet.conductor import Conductor, Progress, Wallet
+from devnet.conductor import Conductor, Wallet
 from devnet.courier import Courier, PooledClient
-from devnet.directory import Layout, write_whole
+from devnet.diary import Diary, Progress
+from devnet.directory import Layout
 from devnet.errors import DevnetError
 from devnet.expectations import Submitted
-from devnet.scenario import Scenario
+from devnet.scenario import Scenario, within
 from devnet.tempo import Running, Stepped, Tempo
 from devnet.trades import hire
 from devnet.traffic import Traffic
 from devnet.world import Flow, World
 from node.agents.gateway import MeterGateway
+from node.agents.outbox import Outbox
 from node.client import Account, MeterKey
 from node.clock import SystemClock
 from node.disk import AppendFile, RealAppendFile, RealDisk
 from node.errors import NodeError
+
+LAG_S = 0.05
+"""Between two questions to a node that is a block behind."""
 
 
 class KillSafeDisk(RealDisk):
@@ -62,19 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--load", action="store_true")
     options = parser.parse_args(arguments)
     layout = Layout(options.dir)
-    progress = Progress()
-    report = _reporter(layout)
+    diary = Diary(layout)
     try:
         with contextlib.ExitStack() as stack:
             record: Callable[[Sequence[Submitted]], None] = _forget
             if options.record:
-                record = _Recorder(stack.enter_context(layout.submitted.open("ab")))
-            asyncio.run(_until_stopped(_play(layout, options.intervals, options.load, record, report)))
+                record = _Recorder(stack.enter_context(_whole_lines(layout.submitted)))
+            asyncio.run(_until_stopped(_play(layout, options.intervals, options.load, record, diary)))
     except asyncio.CancelledError:
         return 0
     except NodeError as error:
+        progress = diary.progress()
         progress.error = str(error)
-        report(progress)
+        diary.tell(progress)
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -93,7 +100,7 @@ async def _play(
     intervals: int | None,
     load: bool,
     record: Callable[[Sequence[Submitted]], None],
-    report: Callable[[Progress], None],
+    diary: Diary,
 ) -> None:
     document = layout.load()
     scenario = load_scenario(layout)
@@ -103,24 +110,24 @@ async def _play(
         genesis = await courier.ask(lambda node: node.genesis())
         clock = SystemClock(genesis.devnet_clock)
         if load:
-            await _make_traffic(layout, scenario, courier, clock, report)
+            await _make_traffic(layout, scenario, courier, clock, diary)
             return
         tempo: Tempo = Running(clock)
         if document.stepped:
-            now_ms = int((await courier.get("/status"))["time_ms"])
+            now_ms = await _stepped_to(layout, courier)
             tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, now_ms)
         world = World(scenario, profiles.load(scenario.season))
-        wallets = {}
-        for member in scenario.members:
-            wallets[member.id] = Wallet(_account(layout, document.chain_id, member.id))
-            await wallets[member.id].catch_up(courier)
-        gateways = {}
-        for meter in scenario.meters:
-            gateway = await _gateway(layout, document.chain_id, meter.id, courier)
+        wallets = await _wallets(layout, scenario, document.chain_id, courier, diary)
+        gateways, signed = {}, {}
+        opened = [_gateway(layout, document.chain_id, meter.id, courier) for meter in scenario.meters]
+        for gateway, head in await asyncio.gather(*opened):
             stack.callback(gateway.close)
-            gateways[meter.id] = gateway
-            head = (await courier.get(f"/query/meter/{meter.id}"))["data"]["head"]
-            world.registers[meter.id] = Flow(int(head["import_wh"]), int(head["export_wh"]))
+            gateways[gateway.meter] = gateway
+            if gateway.sequence:
+                signed[gateway.meter] = int(head["interval"])
+            world.registers[gateway.meter] = Flow(int(head["import_wh"]), int(head["export_wh"]))
+        if (known := diary.progress().world) is not None:
+            world.restore(known)
         conductor = Conductor(
             scenario,
             world,
@@ -130,14 +137,16 @@ async def _play(
             courier,
             document.chain_id,
             tempo,
-            report,
+            diary,
+            () if intervals is None else [one for one in within(scenario.faults, intervals) if one.on_equipment],
+            signed,
         )
         # The first interval whose gate is still ahead.
         params = scenario.params
         first = (tempo.now_ms() + params.gate_lead_ms) // params.interval_ms + 1
         await conductor.run(first, intervals)
         conductor.progress.done = True
-        report(conductor.progress)
+        diary.tell(conductor.progress)
 
 
 async def _make_traffic(
@@ -145,18 +154,18 @@ async def _make_traffic(
     scenario: Scenario,
     courier: Courier,
     clock: SystemClock,
-    report: Callable[[Progress], None],
+    diary: Diary,
 ) -> None:
     plan = scenario.load
     if plan is None:
         raise DevnetError("scenario.load", f"{scenario.name} has no [load].", "Add the table to the scenario.")
     progress = Progress(waiting_for=f"{plan.seconds} s of traffic to be final", begun=1)
-    report(progress)
+    diary.tell(progress)
     traffic = await Traffic.open(layout, scenario, courier, clock, readings=True)
     result = await traffic.run(plan.seconds, plan.readings_per_s, plan.transfers_per_s)
     progress.refused = result.refused
     progress.done = True
-    report(progress)
+    diary.tell(progress)
 
 
 def _account(layout: Layout, chain_id: str, member: str) -> Account:
@@ -164,14 +173,53 @@ def _account(layout: Layout, chain_id: str, member: str) -> Account:
     return Account(chain_id, member, seed)
 
 
-async def _gateway(layout: Layout, chain_id: str, meter: str, courier: Courier) -> MeterGateway:
-    """The meter's gateway, with everything final that an earlier process signed."""
+async def _stepped_to(layout: Layout, courier: Courier) -> int:
+    """Ledger time where the last step went; before the first, where the chain stands."""
+    if layout.clock.exists():
+        return int(msgspec.json.decode(layout.clock.read_bytes())["at_ms"])
+    return int((await courier.get("/status"))["time_ms"])
+
+
+async def _wallets(
+    layout: Layout, scenario: Scenario, chain_id: str, courier: Courier, diary: Diary
+) -> dict[str, Wallet]:
+    """Every member's wallet, behind what an earlier process signed and may not have sent."""
+    wallets = {member.id: Wallet(_account(layout, chain_id, member.id)) for member in scenario.members}
+    await asyncio.gather(*(wallet.catch_up(courier) for wallet in wallets.values()))
+    _, parcels = diary.market() or (0, ())
+    for parcel in parcels:
+        envelope = CODEC.decode(parcel.raw)
+        assert isinstance(envelope, AccountEnvelope), "the market speaks with account keys"
+        wallets[envelope.sender].skip(envelope.nonce)
+    return wallets
+
+
+async def _gateway(layout: Layout, chain_id: str, meter: str, courier: Courier) -> tuple[MeterGateway, dict[str, Any]]:
+    """The meter's gateway and its chain's head, with everything final that an earlier process signed."""
     seed = keyring.seed(layout.meter_keys / f"{meter}.json", "meter")
-    gateway = MeterGateway(MeterKey(chain_id, meter, seed), layout.outbox / meter, KillSafeDisk())
+    path, disk = layout.outbox / meter, KillSafeDisk()
+    courier.record(_unsent(path, disk, chain_id, meter))
+    gateway = MeterGateway(MeterKey(chain_id, meter, seed), path, disk)
     await courier.ask(gateway.adopt)
     while gateway.waiting:
         await courier.ask(gateway.flush)
-    return gateway
+    while True:
+        head: dict[str, Any] = (await courier.get(f"/query/meter/{meter}"))["data"]["head"]
+        # Another node may answer than the one that has just taken the reading.
+        if int(head["sequence"]) >= gateway.sequence:
+            return gateway, head
+        await asyncio.sleep(LAG_S)
+
+
+def _unsent(path: Path, disk: RealDisk, chain_id: str, meter: str) -> list[Submitted]:
+    """What waits in an outbox, signed by a process that was killed before it could write it down."""
+    outbox, domains = Outbox(path, disk), Domains(chain_id)
+    waiting = [
+        Submitted(domains.transaction_id(one.envelope).hex(), "reading", meter, one.sequence)
+        for one in outbox.waiting.values()
+    ]
+    outbox.close()
+    return waiting
 
 
 def load_scenario(layout: Layout) -> Scenario:
@@ -184,11 +232,12 @@ def load_scenario(layout: Layout) -> Scenario:
         ) from None
 
 
-def _reporter(layout: Layout) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
-        write_whole(layout.progress, msgspec.json.encode(progress), durable=False)
-
-    return report
+def _whole_lines(path: Path) -> BinaryIO:
+    """The record opened to append, without the part of a line at which an earlier process was killed."""
+    file = path.open("a+b")
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+    return file
 
 
 class _Recorder:

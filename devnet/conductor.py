@@ -3,7 +3,8 @@
 At the start of interval k the meters read k - 1 and the market for k + 1 is posted; k + 1 is ordered at its
 gate, and k - 1 settles when its grace is over. Whether time waits for the agents or not is the tempo's
 business. Survives dead nodes, refusals and halts: what is late is late, registers are cumulative, and the
-next interval comes.
+next interval comes. Survives its own death too: every step is written down before it shows, and doing it again
+changes nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
-import msgspec
-
 from contracts.bodies import AccountBody, Need, Offer, Tariff
 from contracts.envelope import Domains
 from contracts.schedule import close_ms, lock_ms
 from devnet.courier import WAIT_MS, Courier, Parcel
+from devnet.diary import Diary
 from devnet.expectations import Submitted
-from devnet.scenario import MAX_INTERVALS, Scenario
+from devnet.scenario import MAX_INTERVALS, Fault, Scenario, broken
 from devnet.tempo import Tempo
 from devnet.trades import Agent
 from devnet.world import Order, World
@@ -33,22 +33,6 @@ EXPIRY_BLOCKS = 20_000
 """About an hour: longer than any halt that a person waits out."""
 
 Kind = Literal["need", "offer", "tariff", "transfer"]
-
-
-class Progress(msgspec.Struct):
-    """What the process of all agents tells whoever watches, replaced whole in `agents.json`."""
-
-    waiting_for: str = "the agents to start"
-    interval: int | None = None
-    """Interval under way."""
-    begun: int = 0
-    """Intervals of the run that have started."""
-    done: bool = False
-    error: str | None = None
-    refused: dict[str, int] = {}
-    """Refusals by code."""
-    outcomes: dict[int, dict[str, int]] = {}
-    """What physically happened: injected_wh, withdrawn_wh, losses_wh, unserved_wh by interval."""
 
 
 class Wallet:
@@ -67,6 +51,10 @@ class Wallet:
         """Read the nonce lane and the height again."""
         await courier.ask(self._account.sync)
 
+    def skip(self, nonce: int) -> None:
+        """An earlier process has signed with this nonce."""
+        self._account.next_nonce = max(self._account.next_nonce, nonce + 1)
+
 
 class Conductor:
     """Everything that the agents of one scenario do, in the order in which it happens."""
@@ -81,8 +69,11 @@ class Conductor:
         courier: Courier,
         chain_id: str,
         tempo: Tempo,
-        report: Callable[[Progress], None],
+        diary: Diary,
+        faults: Sequence[Fault] = (),
+        signed: Mapping[str, int] | None = None,
     ) -> None:
+        """`faults` are those on equipment; `signed` is the last interval that each gateway has spoken about."""
         self._params = scenario.params
         self._world = world
         self._agents = agents
@@ -91,28 +82,35 @@ class Conductor:
         self._courier = courier
         self._domains = Domains(chain_id)
         self._tempo = tempo
-        self._report = report
+        self._diary = diary
+        self._faults = faults
+        self._signed = dict(signed or {})
         self._orders: dict[int, dict[str, Order]] = {}
-        self.progress = Progress()
+        self.progress = diary.progress()
 
     async def run(self, first: int, count: int | None) -> None:
         """Take `count` intervals from `first` on (None: until cancelled) from market to settlement.
 
-        `first` must not be locked yet: its market is posted now.
+        `first` must not be locked yet: its market is posted now. A run that the diary knows goes on where it was.
         """
+        progress = self.progress
+        progress.error = None
+        first = progress.first = first if progress.first is None else progress.first
         last = None if count is None else first + count - 1
 
         def wanted(interval: int) -> bool:
             return last is None or interval <= last
 
-        await self._market(first)
-        await self._order(first)
-        interval = first
+        interval = first if progress.happened is None else progress.happened + 1
+        if interval == first:
+            await self._market(first)
+        if wanted(interval):
+            await self._order(interval)
         while wanted(interval - 1):
             await self._reach(interval * self._params.interval_ms, f"the start of interval {interval}")
             if wanted(interval):
-                self.progress.interval = interval
-                self.progress.begun += 1
+                progress.interval = interval
+                progress.begun = interval - first + 1
             dues: list[tuple[int, Callable[[int], Awaitable[None]], int]] = []
             if interval > first:
                 await self._deliver(interval - 1)
@@ -132,13 +130,18 @@ class Conductor:
         return interval < self._tempo.now_ms() // self._params.interval_ms
 
     async def _market(self, interval: int) -> None:
-        """Everybody says what it has to say about `interval`."""
-        parcels = []
+        """Everybody says what it has to say about `interval`, knowing what is out of order one interval before."""
         height = int((await self._courier.get("/status"))["height"])
-        for agent in self._agents:
-            wallet = self._wallets[agent.member]
-            for body in agent.market(interval):
-                parcels.append(wallet.seal(body, _kind(body), height))
+        self._world.lost = self._held("lose", interval - 1)
+
+        def sealed() -> list[Parcel]:
+            return [
+                self._wallets[agent.member].seal(body, _kind(body), height)
+                for agent in self._agents
+                for body in agent.market(interval)
+            ]
+
+        parcels = self._diary.posting(interval, sealed)
         await self._send(parcels, f"{len(parcels)} needs, offers and tariffs of interval {interval} to be final")
 
     async def _order(self, interval: int) -> None:
@@ -158,24 +161,42 @@ class Conductor:
                     found[meter.id] = Order(supply_wh, int(order["served_wh"]))
 
     def _let_happen(self, interval: int) -> None:
-        """Energy flows as ordered, as far as nature allows."""
+        """Energy flows as ordered, as far as nature allows; once, whoever is killed."""
+        progress = self.progress
+        if progress.happened is not None and interval <= progress.happened:
+            return
+        self._world.lost = self._held("lose", interval)
         outcome = self._world.deliver(interval, self._orders.pop(interval, {}))
-        if len(self.progress.outcomes) >= MAX_INTERVALS:
-            del self.progress.outcomes[next(iter(self.progress.outcomes))]
-        self.progress.outcomes[interval] = {
+        if len(progress.outcomes) >= MAX_INTERVALS:
+            del progress.outcomes[next(iter(progress.outcomes))]
+        progress.outcomes[interval] = {
             "injected_wh": outcome.injected_wh,
             "withdrawn_wh": outcome.withdrawn_wh,
             "losses_wh": outcome.losses_wh,
             "unserved_wh": outcome.unserved_wh,
+            "curtailed_wh": outcome.curtailed_wh,
         }
+        progress.happened, progress.world = interval, self._world.state
+        self._diary.tell(progress)
+
+    def _held(self, action: str, interval: int) -> frozenset[str]:
+        """Equipment that a fault holds in `interval`."""
+        return broken(self._faults, action, interval - (self.progress.first or 0))
 
     async def _deliver(self, interval: int) -> None:
-        """The interval is over: energy has flowed, and every meter says what its registers show."""
+        """The interval is over: energy has flowed, and every meter that can says what its registers show."""
         self._let_happen(interval)
         readings = []
+        silent = self._held("silence", interval)
         for meter, gateway in self._gateways.items():
+            if meter in silent:
+                continue
             shown = self._world.registers[meter]
+            self.progress.shown[meter] = (shown.import_wh, shown.export_wh)
+            if self._signed.get(meter, -1) >= interval:
+                continue
             raw = gateway.record(interval, shown.import_wh, shown.export_wh)
+            self._signed[meter] = interval
             hash_ = self._domains.transaction_id(raw).hex()
             readings.append(Submitted(hash_, "reading", meter, gateway.sequence))
         self._courier.record(readings)
@@ -226,7 +247,7 @@ class Conductor:
 
     def _tell(self, waiting_for: str) -> None:
         self.progress.waiting_for = waiting_for
-        self._report(self.progress)
+        self._diary.tell(self.progress)
 
 
 def _kind(body: AccountBody) -> Kind:

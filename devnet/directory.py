@@ -48,6 +48,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stepped: bool
     nodes: tuple[NodeEntry, ...]
     members: tuple[MemberEntry, ...]
+    zone: str | None = None
+    """Time zone of the site, where this machine knows it."""
     agents: int | None = None
     """Pid of the process that is all agents."""
 
@@ -69,6 +71,7 @@ class Layout:
         self.outbox = self.root / "outbox"
         self.submitted = self.root / "submitted.jsonl"
         self.progress = self.root / "agents.json"
+        self.market = self.root / "market.json"
 
     def exists(self) -> bool:
         """Whether there is a devnet, running or not."""

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from contracts.api import RESUBMITTABLE
-from devnet.scenario import Expectations
+from devnet.scenario import Expectations, MeterSpan
 
 MAX_EXAMPLES = 3
 """A failure names at most so many offenders and counts the rest."""
@@ -60,6 +60,8 @@ class NodeView(Record, frozen=True):
     blocks: tuple[BlockView, ...]
     sequences: dict[str, int]
     """Last reading of each meter, by this node's state."""
+    registers: dict[str, tuple[int, int]] = {}
+    """Its import and export register."""
 
 
 class IntervalView(Record, frozen=True):
@@ -72,11 +74,17 @@ class IntervalView(Record, frozen=True):
     shed_wh: int
     unserved_wh: int
     """What the physical world could not feed; 0 where nobody was cut."""
+    curtailed_wh: int
+    """What sun and wind could have given and nobody took."""
     price_nano_per_wh: int
     injected_wh: int
     withdrawn_wh: int
     losses_wh: int
     bills_nano: dict[str, str]
+    silent: tuple[str, ...] = ()
+    """Meters without a reading on time."""
+    supplied_wh: dict[str, int] = {}
+    """Ordered from each meter; those with nothing are left out."""
 
 
 class Observation(Record, frozen=True):
@@ -96,6 +104,9 @@ class Observation(Record, frozen=True):
     intervals: tuple[IntervalView, ...]
     """Those the run was about, and any other that has settled."""
     expected_intervals: tuple[int, ...]
+    """Those the run was about, ascending; expectations that count intervals count these."""
+    shown: dict[str, tuple[int, int]] = {}
+    """What each meter's registers physically showed when it last spoke."""
 
 
 class Failure(NamedTuple):
@@ -120,6 +131,9 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(expect.everything_accepted, "everything_accepted", _refused(seen))
     demand(expect.money_conserved, "money_conserved", _money_off(seen))
     demand(expect.bills_balance, "bills_balance", _bills_off(seen))
+    demand(expect.registers_equal, "registers_equal", _registers_off(seen))
+    demand(True, "silent_meters", _silence_off(seen, expect.silent_meters))
+    demand(True, "lost_sources", _still_ordered(seen, expect.lost_sources))
     demand(expect.load_served, "load_served", _unserved(seen))
     demand(expect.intervals_settled, "intervals_settled", _unsettled(seen))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
@@ -177,6 +191,49 @@ def _not_once(seen: Observation) -> list[str]:
             if node.sequences.get(meter, 0) != sequence:
                 counted = node.sequences.get(meter, 0)
                 offenders.append(f"{node.name} counts {counted} readings of {meter}, {sequence} were sent")
+    return offenders
+
+
+def _registers_off(seen: Observation) -> list[str]:
+    """Meters that a node knows with other registers than the world had: energy lost, or counted twice."""
+    return [
+        f"{node.name} has {meter} at {node.registers.get(meter, (0, 0))} Wh where it showed {shown}"
+        for node in seen.nodes
+        for meter, shown in seen.shown.items()
+        if node.registers.get(meter, (0, 0)) != shown
+    ]
+
+
+def _silence_off(seen: Observation, planned: tuple[MeterSpan, ...]) -> list[str]:
+    """Intervals of the run in which other meters were silent than those that broke."""
+    views = {view.interval: view for view in seen.intervals}
+    offenders = []
+    for at, interval in enumerate(seen.expected_intervals):
+        broken = {span.meter for span in planned if span.covers(at)}
+        silent = set(views[interval].silent) if interval in views else set()
+        offenders += [
+            f"{meter} {'has no reading' if meter in silent else 'spoke'} in interval {interval}"
+            for meter in sorted(broken ^ silent)
+        ]
+    return offenders
+
+
+def _still_ordered(seen: Observation, lost: tuple[MeterSpan, ...]) -> list[str]:
+    """Sources that were ordered from after they were lost, or not even before: then losing them says nothing."""
+    views = {view.interval: view for view in seen.intervals}
+    offenders = []
+    for span in lost:
+        supplied = [
+            views[interval].supplied_wh.get(span.meter, 0) if interval in views else 0
+            for interval in seen.expected_intervals
+        ]
+        offenders += [
+            f"{energy_wh} Wh of {span.meter} were ordered in interval {seen.expected_intervals[at]} after it was lost"
+            for at, energy_wh in enumerate(supplied)
+            if span.covers(at) and energy_wh
+        ]
+        if len(supplied) > span.from_interval and not any(supplied[: span.from_interval]):
+            offenders.append(f"{span.meter} was not ordered before it was lost either")
     return offenders
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -25,7 +26,7 @@ from devnet import keyring, processes
 from devnet.directory import FORMAT, Document, Layout, NodeEntry, write_whole
 from devnet.errors import DevnetError
 from devnet.founding import PORTS_PER_NODE, Founding, found
-from devnet.scenario import Scenario
+from devnet.scenario import AGENTS, Scenario
 from node.client import Account, SyncClient
 
 START_TIMEOUT_S = 30.0
@@ -103,6 +104,7 @@ class Launcher:
             stepped=stepped,
             nodes=founded.nodes,
             members=founded.members,
+            zone=_known_zone(scenario.clock.zone),
         )
 
     def refuse_running(self) -> None:
@@ -150,7 +152,7 @@ class Launcher:
     # Faults
 
     def kill(self, name: str) -> None:
-        """SIGKILL: no goodbye, no flush."""
+        """SIGKILL to a node, or to `agents`: no goodbye, no flush."""
         self._signal(name, signal.SIGKILL, "dead")
 
     def pause(self, name: str) -> None:
@@ -236,13 +238,13 @@ class Launcher:
 
     def log_tail(self, name: str, lines: int) -> str:
         """Last lines of a node's log, or of the agents'."""
-        log = self.layout.agents_log if name == "agents" else Path(self._node(name).log)
+        log = self.layout.agents_log if name == AGENTS else Path(self._node(name).log)
         return processes.tail(log, lines)
 
     # Processes
 
     def spawn_agents(self, arguments: list[str]) -> Document:
-        """Start the process of all agents; its output goes to `agents.log`."""
+        """Start the process of all agents; its output goes to `agents.log`. One that was killed goes on."""
         pid = processes.spawn(
             [sys.executable, "-m", "devnet.agents", "--dir", str(self.layout.root), *arguments],
             self.layout.agents_log,
@@ -304,10 +306,17 @@ class Launcher:
 
     def _signal(self, name: str, number: signal.Signals, then: str) -> None:
         """Signal a node and return once it shows."""
-        node = self._node(name)
-        if not processes.send(node.pid, node.home, number):
+        pid, marker = self._process(name)
+        if not processes.send(pid, marker, number):
             raise DevnetError("devnet.not-running", f"{name} is not running.", f"`gridpact devnet restart {name}`")
-        processes.wait_state(node.pid, node.home, then, PROBE_TIMEOUT_S)
+        processes.wait_state(pid, marker, then, PROBE_TIMEOUT_S)
+
+    def _process(self, name: str) -> tuple[int | None, str]:
+        """Pid and marker of a node, or of the agents."""
+        if name == AGENTS:
+            return self.layout.load().agents, str(self.layout.root)
+        node = self._node(name)
+        return node.pid, node.home
 
     def _node(self, name: str) -> NodeEntry:
         return self._find(self.layout.load(), name)
@@ -322,6 +331,15 @@ class Launcher:
             f"There is no node {name!r}.",
             f"Nodes here: {', '.join(node.name for node in document.nodes)}.",
         )
+
+
+def _known_zone(name: str) -> str | None:
+    """The name, where this machine has a time zone of that name: without one, times are shown in UTC alone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+    return name
 
 
 class _PortTaken(Exception):

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from devnet.diary import Progress
 from devnet.directory import Document
 from devnet.errors import DevnetError
 from devnet.expectations import BlockView, IntervalView, Moved, NodeView, Observation, Submitted
@@ -36,6 +37,8 @@ class Chain(NamedTuple):
     blocks: tuple[BlockView, ...]
     transfers: tuple[Moved, ...]
     settled: tuple[int, ...]
+    spoken: dict[int, set[str]]
+    """Meters with a reading on time, by interval."""
 
 
 async def observe(
@@ -43,8 +46,7 @@ async def observe(
     document: Document,
     profiles: Profiles,
     submitted: Sequence[Submitted],
-    expected_intervals: Sequence[int],
-    unserved_wh: Mapping[int, int],
+    progress: Progress,
 ) -> Observation:
     """Everything that `check` compares. Raises `DevnetError` (`devnet.unobservable`) if no node answers."""
     async with contextlib.AsyncExitStack() as stack:
@@ -61,7 +63,14 @@ async def observe(
         best = max(views, key=lambda view: view.height)
         reader = _Reader(clients[best.name], best.height)
         members = [member.id for member in scenario.members]
-        wanted = sorted({*expected_intervals, *chains[best.name].settled})
+        expected = sorted(progress.outcomes)
+        wanted = sorted({*expected, *chains[best.name].settled})
+        spoken = chains[best.name].spoken
+
+        async def interval(number: int) -> IntervalView:
+            silent = [meter for meter in meters if meter not in spoken.get(number, ())]
+            return await reader.interval(number, members, progress.outcomes.get(number, {}), silent)
+
         return Observation(
             scenario=scenario.name,
             chain_id=document.chain_id,
@@ -73,10 +82,9 @@ async def observe(
             transfers=chains[best.name].transfers,
             opening_nano={member.id: str(member.balance_nano) for member in scenario.members},
             balances_nano=dict(zip(members, await reader.all(map(reader.balance, members)), strict=True)),
-            intervals=tuple(
-                [await reader.interval(interval, members, unserved_wh.get(interval, 0)) for interval in wanted]
-            ),
-            expected_intervals=tuple(expected_intervals),
+            intervals=tuple([await interval(number) for number in wanted]),
+            expected_intervals=tuple(expected),
+            shown=dict(progress.shown),
         )
 
 
@@ -111,13 +119,15 @@ async def _node(name: str, client: Client, target: int, meters: Sequence[str]) -
     """One node's view of the chain up to `target`; an empty one if it does not answer."""
     height = min(await _height(client), target)
     if height < 1:
-        return Chain((), (), ()), NodeView(name, 0, "", (), {})
+        return Chain((), (), (), {}), NodeView(name, 0, "", (), {}, {})
     async with asyncio.timeout(EVENTS_S):
         chain = await _chain(client, height)
     reader = _Reader(client, height)
-    sequences = dict(zip(meters, await reader.all(map(reader.sequence, meters)), strict=True))
+    heads = dict(zip(meters, await reader.all(map(reader.head, meters)), strict=True))
+    sequences = {meter: int(head["sequence"]) for meter, head in heads.items()}
+    registers = {meter: (int(head["import_wh"]), int(head["export_wh"])) for meter, head in heads.items()}
     root = (await client.header(height))["header"]["state_root"]
-    return chain, NodeView(name, height, str(root), chain.blocks, sequences)
+    return chain, NodeView(name, height, str(root), chain.blocks, sequences, registers)
 
 
 async def _chain(client: Client, height: int) -> Chain:
@@ -127,6 +137,7 @@ async def _chain(client: Client, height: int) -> Chain:
     transactions: dict[int, list[tuple[str, str]]] = {}
     transfers: list[Moved] = []
     settled: set[int] = set()
+    spoken: dict[int, set[str]] = {}
     stream = client.events(cursor="0.0")
     async with contextlib.aclosing(stream):  # type: ignore[type-var]  # an async generator by construction
         async for event in stream:
@@ -147,12 +158,15 @@ async def _chain(client: Client, height: int) -> Chain:
                         for one in receipt["events"]
                         if one["type"] == "transferred"
                     ]
+                    for one in receipt["events"]:
+                        if one["type"] == "reading-accepted" and not one["late"]:
+                            spoken.setdefault(int(one["interval"]), set()).add(str(one["meter"]))
             if at == height and counts.get(at) == len(transactions[at]):
                 break
     # The last block may have been left before its clock spoke: an idle chain says nothing more to wait for.
     settled |= _settled((await client.get(f"/receipt/{height}/clock"))["data"])
     blocks = tuple(BlockView(at, ids[at], tuple(transactions[at])) for at in sorted(ids))
-    return Chain(blocks, tuple(transfers), tuple(sorted(settled)))
+    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken)
 
 
 def _settled(receipt: Mapping[str, Any]) -> set[int]:
@@ -175,9 +189,10 @@ class _Reader:
         """Decimal nano."""
         return str((await self._data("balance", member))["balance_nano"])
 
-    async def sequence(self, meter: str) -> int:
-        """Of the meter's last accepted reading."""
-        return int((await self._data("meter", meter))["head"]["sequence"])
+    async def head(self, meter: str) -> dict[str, Any]:
+        """Where the meter's chain stands."""
+        head: dict[str, Any] = (await self._data("meter", meter))["head"]
+        return head
 
     async def bill(self, interval: int, member: str) -> str:
         """Decimal nano; "0" for a member without a line."""
@@ -188,10 +203,17 @@ class _Reader:
                 return "0"
             raise
 
-    async def interval(self, interval: int, members: Sequence[str], unserved_wh: int) -> IntervalView:
-        """The interval with the bills of all members."""
+    async def interval(
+        self, interval: int, members: Sequence[str], outcome: Mapping[str, int], silent: Sequence[str]
+    ) -> IntervalView:
+        """The interval with its orders and the bills of all members."""
         data = await self._data("interval", interval)
         bills: list[str] = []
+        supplied: dict[str, int] = {}
+        if data["status"] in ("ordered", "settled"):
+            orders = (await self._data("dispatch", interval))["orders"]
+            parts = [part for order in orders for part in order["meters"]]
+            supplied = {str(part["meter"]): int(part["energy_wh"]) for part in parts if int(part["energy_wh"])}
         if data["status"] == "settled":
             bills = await self.all(self.bill(interval, member) for member in members)
         return IntervalView(
@@ -200,7 +222,10 @@ class _Reader:
             demand_wh=int(data.get("demand_wh", 0)),
             served_wh=int(data.get("served_wh", 0)),
             shed_wh=int(data.get("shed_wh", 0)),
-            unserved_wh=unserved_wh,
+            unserved_wh=outcome.get("unserved_wh", 0),
+            curtailed_wh=outcome.get("curtailed_wh", 0),
+            silent=tuple(silent),
+            supplied_wh=supplied,
             price_nano_per_wh=int(data.get("price_nano_per_wh", 0)),
             injected_wh=int(data.get("injected_wh", 0)),
             withdrawn_wh=int(data.get("withdrawn_wh", 0)),

@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 
 from devnet import processes, profiles
-from devnet.conductor import Progress
+from devnet.diary import Diary, Progress
 from devnet.directory import Layout, write_whole
 from devnet.errors import DevnetError
 from devnet.expectations import Failure, Observation, Submitted, check
 from devnet.launcher import Launcher
 from devnet.observe import observe
-from devnet.scenario import Expectations, Fault, Scenario
+from devnet.scenario import AGENTS, MENDS, Expectations, Fault, Scenario, within
 
 POLL_S = 0.05
 BASE_TIMEOUT_S = 60.0
@@ -39,6 +39,8 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     observation: Observation
     expect: Expectations
+    faults: tuple[Fault, ...] = ()
+    """What broke on the way, for whoever reads the report."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -51,6 +53,8 @@ class Report(msgspec.Struct, frozen=True):
     readings: int
     transactions: int
     intervals: tuple[dict[str, Any], ...]
+    faults: tuple[dict[str, Any], ...]
+    """What broke, and in which interval of the run."""
     data: dict[str, str]
     seconds: dict[str, float]
 
@@ -80,7 +84,7 @@ def run(
         played = time.monotonic()
         say("recording what every node shows")
         observation = _observe(launcher, scenario, progress)
-        judged = Recording(observation, scenario.expect)
+        judged = Recording(observation, scenario.expect, _faults(scenario, count))
         if recording is not None:
             write_whole(recording, msgspec.json.encode(judged))
         seconds = {
@@ -112,11 +116,14 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
                 "served_wh": view.served_wh,
                 "withdrawn_wh": view.withdrawn_wh,
                 "losses_wh": view.losses_wh,
+                "curtailed_wh": view.curtailed_wh,
+                "silent": view.silent,
                 "price_nano_per_wh": view.price_nano_per_wh,
                 "paid_nano": str(-sum(int(nano) for nano in view.bills_nano.values() if int(nano) < 0)),
             }
             for view in seen.intervals
         ),
+        faults=tuple(_happening(fault) for fault in recording.faults),
         data={"source": seen.profile_source, "sha256": seen.profile_sha256},
         seconds=seconds,
     )
@@ -137,6 +144,16 @@ def recheck(path: Path) -> Report:
     return report(recording, {})
 
 
+def _happening(fault: Fault) -> dict[str, Any]:
+    targets = (*fault.nodes, *fault.meters, *(name for group in fault.groups for name in group))
+    return {"action": fault.action, "targets": targets, "interval": fault.interval, "after_ms": fault.after_ms}
+
+
+def _faults(scenario: Scenario, count: int) -> tuple[Fault, ...]:
+    """Those of a run of so many intervals; traffic has none to count, and all of them."""
+    return scenario.faults if scenario.load is not None else within(scenario.faults, count)
+
+
 def _document(failure: Failure) -> dict[str, str]:
     return {"expectation": failure.expectation, "message": failure.message}
 
@@ -145,24 +162,27 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
     """Let the agents do their part while faults happen on time. Raises `DevnetError`."""
     layout = launcher.layout
     mode = ["--load"] if scenario.load is not None else ["--intervals", str(count)]
-    document = launcher.spawn_agents([*mode, "--record"])
+    arguments = [*mode, "--record"]
+    document, diary = launcher.spawn_agents(arguments), Diary(layout)
     timeout_s = BASE_TIMEOUT_S + count * INTERVAL_TIMEOUT_S
     if scenario.load is not None:
         timeout_s = BASE_TIMEOUT_S + TRAFFIC_TIMEOUT_FACTOR * scenario.load.seconds
     deadline = time.monotonic() + min(timeout_s, MAX_TIMEOUT_S)
     begun_at: float | None = None
-    faults = list(scenario.faults)
+    faults = [fault for fault in _faults(scenario, count) if not fault.on_equipment]
     shown = ""
     while True:
         # In this order: agents that end after the first look have said everything before the second.
         ended = processes.state(document.agents, str(layout.root)) == "dead"
-        progress = read_progress(layout)
+        progress = diary.progress()
         if progress.begun and begun_at is None:
             begun_at = time.monotonic()
-        for fault in [fault for fault in faults if progress.done or _due(fault, progress, begun_at)]:
+        for fault in [one for one in faults if _due(one, progress, begun_at)]:
             faults.remove(fault)
             say(f"fault: {fault.action} {' | '.join(','.join(group) for group in fault.groups)}{','.join(fault.nodes)}")
             inflict(launcher, fault)
+            if AGENTS in fault.nodes:
+                document, ended = launcher.spawn_agents(arguments), False
         if progress.done:
             return progress
         if ended:
@@ -185,6 +205,9 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
 
 
 def _due(fault: Fault, progress: Progress, begun_at: float | None) -> bool:
+    """Its time has come; once all is done, whatever mends is due."""
+    if progress.done and fault.action in MENDS:
+        return True
     if fault.interval is not None:
         return progress.begun > fault.interval
     return begun_at is not None and time.monotonic() - begun_at >= (fault.after_ms or 0) / 1000
@@ -211,31 +234,22 @@ def inflict(launcher: Launcher, fault: Fault) -> None:
             launcher.heal()
 
 
-def read_progress(layout: Layout) -> Progress:
-    """What the agents are doing; a fresh document before they say anything."""
-    try:
-        return msgspec.json.decode(layout.progress.read_bytes(), type=Progress)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return Progress()
-
-
 def read_submitted(layout: Layout) -> Sequence[Submitted]:
-    """Everything that the agents recorded."""
+    """Everything that the agents recorded, once: killed ones may have written what they then said again."""
     if not layout.submitted.exists():
         return ()
-    return msgspec.json.Decoder(Submitted).decode_lines(layout.submitted.read_bytes())
+    items = msgspec.json.Decoder(Submitted).decode_lines(layout.submitted.read_bytes())
+    return tuple({item.hash: item for item in items}.values())
 
 
 def _observe(launcher: Launcher, scenario: Scenario, progress: Progress) -> Observation:
     layout = launcher.layout
-    unserved = {interval: outcome["unserved_wh"] for interval, outcome in progress.outcomes.items()}
     return asyncio.run(
         observe(
             scenario,
             layout.load(),
             profiles.load(scenario.season),
             read_submitted(layout),
-            sorted(progress.outcomes),
-            unserved,
+            progress,
         )
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,8 @@ MAX_VALIDATORS = 7
 MAX_INTERVALS = 512
 """Of one `devnet run`; agents remember the physical outcome of as many."""
 MAX_SCENARIO_BYTES = 1024 * 1024
+AGENTS = "agents"
+"""What faults and commands call the process of all agents, beside the nodes; no member may be called so."""
 SCENARIOS = Path(__file__).parent / "scenarios"
 
 Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
@@ -48,6 +51,8 @@ class Clock(Section, frozen=True):
     speed: Annotated[int, Meta(ge=1, le=3_600)] = 1
     run: Literal["stepped", "running"] = "running"
     """What `devnet run` does; `devnet up` always runs."""
+    zone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+-]{1,64}\Z")] = "UTC"
+    """Time zone of the site, by its IANA name; people see both times, the ledger knows UTC alone."""
 
     @property
     def origin_ms(self) -> int:
@@ -145,14 +150,75 @@ class Load(Section, frozen=True):
 
 
 class Fault(Section, frozen=True):
-    """Something that breaks or is mended, some time after a run's start or at its k-th interval."""
+    """Something that breaks or is mended, some time after a run's start or at its k-th interval.
 
-    action: Literal["kill", "restart", "pause", "resume", "partition", "heal"]
+    Processes and links break for real: the runner does that. `agents` can only be killed, and start again at
+    once. Equipment breaks in the world, at an interval: a meter in `silence` counts on and says nothing until it
+    may `speak`; a source that is lost (`lose`) gives and offers nothing until `regain`. What was promised for
+    the interval of the loss is not delivered.
+    """
+
+    action: Literal["kill", "restart", "pause", "resume", "partition", "heal", "silence", "speak", "lose", "regain"]
     nodes: tuple[Id, ...] = ()
     groups: tuple[tuple[Id, ...], ...] = ()
     """Sides of a partition."""
+    meters: tuple[Id, ...] = ()
+    """Equipment."""
     after_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
     interval: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+
+    @property
+    def on_equipment(self) -> bool:
+        """It happens in the world, and no process notices."""
+        return self.action in EQUIPMENT
+
+
+EQUIPMENT = ("silence", "speak", "lose", "regain")
+MENDS = {"restart": "kill", "resume": "pause", "heal": "partition", "speak": "silence", "regain": "lose"}
+"""Actions that undo another."""
+
+
+def within(faults: Sequence[Fault], intervals: int) -> tuple[Fault, ...]:
+    """The faults of a run of so many intervals: what would begin later is left out, with its mending.
+
+    A mending that would come later, of something that breaks inside, stays: it happens at the end of the run.
+    """
+    kept: list[Fault] = []
+    for fault in faults:
+        breaking = MENDS.get(fault.action)
+        undone = any(
+            one.action == breaking and not {*fault.nodes, *fault.meters}.isdisjoint((*one.nodes, *one.meters))
+            for one in kept
+        ) or any(one.action == breaking == "partition" for one in kept)
+        inside = fault.interval is None or fault.interval < intervals
+        if undone or (inside and breaking is None) or fault.after_ms is not None:
+            kept.append(fault)
+    return tuple(kept)
+
+
+def broken(faults: Sequence[Fault], action: str, at: int) -> frozenset[str]:
+    """Meters that `action` (`silence` or `lose`) holds in the run's `at`-th interval."""
+    held: set[str] = set()
+    for fault in faults:
+        if fault.interval is None or fault.interval > at:
+            continue
+        if fault.action == action:
+            held |= set(fault.meters)
+        elif MENDS.get(fault.action) == action:
+            held -= set(fault.meters)
+    return frozenset(held)
+
+
+class MeterSpan(Section, frozen=True):
+    """A meter from one interval of the run (the first is 0) until before another; None: to its end."""
+
+    meter: Id
+    from_interval: Annotated[int, Meta(ge=0, le=10_000)]
+    until_interval: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+
+    def covers(self, at: int) -> bool:
+        """Whether the run's `at`-th interval is one of these."""
+        return self.from_interval <= at and (self.until_interval is None or at < self.until_interval)
 
 
 class Expectations(Section, frozen=True):
@@ -164,8 +230,13 @@ class Expectations(Section, frozen=True):
     bills_balance: bool = True
     everything_accepted: bool = True
     caught_up: bool = True
+    registers_equal: bool = True
     load_served: bool = False
     intervals_settled: bool = False
+    silent_meters: tuple[MeterSpan, ...] = ()
+    """Exactly these say nothing about exactly these intervals, and nobody else about any."""
+    lost_sources: tuple[MeterSpan, ...] = ()
+    """Nothing is ordered from these in these intervals, though something was before."""
     readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     transfers_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
 
@@ -373,6 +444,13 @@ def _check(scenario: Scenario, where: str) -> None:
             f"{where}: {scenario.validators} validators, but only {len(scenario.nodes)} members are able.",
             "Set `able = true` on more members, or lower `validators`.",
         )
+    if AGENTS in ids:
+        raise DevnetError("scenario.duplicate", f"{where}: `{AGENTS}` is the agents' process.", "Rename the member.")
+    _known_meters(
+        scenario,
+        [span.meter for span in (*scenario.expect.silent_meters, *scenario.expect.lost_sources)],
+        f"{where}: expect",
+    )
     for index, meter in enumerate(scenario.meters):
         if meter.member not in ids:
             raise DevnetError(
@@ -394,8 +472,21 @@ def _check(scenario: Scenario, where: str) -> None:
                 "Sort the blocks by price and merge equal ones.",
             )
     for index, fault in enumerate(scenario.faults):
+        if AGENTS in fault.nodes and fault.action != "kill":
+            raise DevnetError(
+                "scenario.fault",
+                f"{where}: faults[{index}]: `{AGENTS}` can only be killed; they start again by themselves.",
+                "Use `kill`, without a `restart`.",
+            )
+        if bool(fault.meters) != fault.on_equipment or (fault.on_equipment and fault.interval is None):
+            raise DevnetError(
+                "scenario.fault",
+                f"{where}: faults[{index}]: `meters` and an `interval` go with {', '.join(EQUIPMENT)}, and only there.",
+                "Name nodes, or meters and an interval.",
+            )
+        _known_meters(scenario, fault.meters, f"{where}: faults[{index}]")
         for name in (*fault.nodes, *(node for group in fault.groups for node in group)):
-            if name not in scenario.nodes:
+            if name not in (*scenario.nodes, AGENTS):
                 raise DevnetError(
                     "scenario.reference",
                     f"{where}: faults[{index}]: there is no node `{name}`.",
@@ -421,3 +512,10 @@ def _check(scenario: Scenario, where: str) -> None:
             f"{where}: clock.origin is not on a boundary of {scenario.params.interval_ms} ms.",
             "Start on the interval.",
         )
+
+
+def _known_meters(scenario: Scenario, names: Sequence[str], where: str) -> None:
+    meters = [meter.id for meter in scenario.meters]
+    for name in names:
+        if name not in meters:
+            raise DevnetError("scenario.reference", f"{where}: there is no meter `{name}`.", _closest(name, meters))

@@ -17,10 +17,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from devnet.conductor import Progress
+from devnet.diary import Diary, Progress
 from devnet.directory import Document, Layout
 from devnet.launcher import Launcher
-from devnet.run import read_progress
 from devnet.scenario import Scenario
 from node.cli.output import money, per_kwh, utc
 from node.client import Client
@@ -50,7 +49,7 @@ class Snapshot(NamedTuple):
 async def look(launcher: Launcher, scenario: Scenario) -> Snapshot:
     """Ask every node how it is, and one of them about the rest."""
     nodes = await asyncio.to_thread(launcher.status)
-    progress = read_progress(launcher.layout)
+    progress = Diary(launcher.layout).progress()
     alive = [node for node in nodes if node["height"] is not None]
     if not alive:
         return Snapshot(nodes, [], [], {}, 0, progress)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from contracts.units import PPM
 from devnet.scenario import Scenario
 
@@ -22,6 +24,8 @@ WEEK_SLOTS = 7 * 96
 _EPOCH_TO_MONDAY_SLOTS = 4 * 96
 """1970-01-01 was a Thursday."""
 HOUR_MS = 3_600_000
+FREE = ("pv", "wind")
+"""Profiles of sources that burn nothing: what they don't give is curtailed, not saved."""
 
 
 class Shapes(Protocol):
@@ -60,6 +64,16 @@ class Outcome(NamedTuple):
     losses_wh: int
     unserved_wh: int
     """Appetite that no source and no tie could feed."""
+    curtailed_wh: int
+    """What sources that burn nothing could have given beside, and nobody took."""
+
+
+class WorldState(msgspec.Struct, frozen=True):
+    """Where the physical world stands; it goes on from here whatever happens to who simulates it."""
+
+    registers: dict[str, Flow]
+    charge_uwh: dict[str, int]
+    """Millionths of a Wh in each battery."""
 
 
 class World:
@@ -79,10 +93,24 @@ class World:
         }
         self.registers = {meter.id: Flow(0, 0) for meter in scenario.meters}
         """Cumulative, since the meters were admitted."""
+        self.lost: frozenset[str] = frozenset()
+        """Sources that are out of order."""
+
+    @property
+    def state(self) -> WorldState:
+        """All that `deliver` changes."""
+        return WorldState(dict(self.registers), dict(self._charge_uwh))
+
+    def restore(self, state: WorldState) -> None:
+        """Go on from `state`."""
+        self.registers = dict(state.registers)
+        self._charge_uwh = dict(state.charge_uwh)
 
     def forecast_wh(self, meter: str, interval: int) -> int:
         """What equipment behind `meter` is expected to want or to be able to give in `interval`."""
         spec = self.meters[meter]
+        if meter in self.lost:
+            return 0
         peak_w = spec.rating_w if spec.peak_w is None else spec.peak_w
         slot = (interval * self._interval_ms // SLOT_MS - _EPOCH_TO_MONDAY_SLOTS) % WEEK_SLOTS
         match spec.profile:
@@ -164,7 +192,12 @@ class World:
             injected_wh += max(gap_wh, 0)
             taken_wh += max(-gap_wh, 0)
         self._advance(flows)
-        return Outcome(flows, injected_wh, taken_wh, losses_wh, wanted_wh - withdrawn_wh)
+        curtailed_wh = sum(
+            self.actual_wh(meter, interval) - flows[meter].export_wh
+            for meter, spec in self.meters.items()
+            if spec.kind == "source" and spec.profile in FREE
+        )
+        return Outcome(flows, injected_wh, taken_wh, losses_wh, wanted_wh - withdrawn_wh, curtailed_wh)
 
     def _advance(self, flows: Mapping[str, Flow]) -> None:
         for meter, flow in flows.items():

@@ -1,8 +1,9 @@
-"""The conductor under a clock that jumps: every interval happens once, in order, and is read."""
+"""The conductor under a clock that jumps and a process that is killed anywhere: all happens once, in order."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.bodies import PlainReading
-from contracts.envelope import CODEC
+from contracts.bodies import Need, Offer, PlainReading
+from contracts.envelope import CODEC, AccountEnvelope
 from devnet import profiles, scenario
 from devnet.agents import KillSafeDisk
 from devnet.conductor import Conductor, Wallet
 from devnet.courier import Courier
+from devnet.diary import Diary, Progress
+from devnet.directory import Layout
+from devnet.scenario import Fault
 from devnet.trades import hire
 from devnet.world import Order, Outcome, World
 from node.agents.gateway import MeterGateway
@@ -45,25 +49,64 @@ class Jumping:
         """Nobody to tell."""
 
 
+class Killed(BaseException):
+    """SIGKILL: nothing handles it."""
+
+
+class Doom:
+    """Kills whoever takes the given step, and everything that would still happen after it."""
+
+    def __init__(self, at: int | None) -> None:
+        self._left = at
+
+    def step(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise Killed
+
+
+class Doomed(Diary):
+    """A diary whose owner may die before or after it has written."""
+
+    def __init__(self, layout: Layout, doom: Doom) -> None:
+        super().__init__(layout)
+        self._doom = doom
+
+    def tell(self, progress: Progress) -> None:
+        self._doom.step()
+        super().tell(progress)
+        self._doom.step()
+
+
 class Willing(Client):
-    """A node that takes everything and finds every interval settled, with half of the offers ordered."""
+    """A node that takes everything once and finds every interval settled, with half of the offers ordered."""
 
     def __init__(self) -> None:
         super().__init__("http://nowhere")
         self.readings: dict[str, list[PlainReading]] = {}
-        self.markets = 0
+        self.markets: list[AccountEnvelope] = []
+        self.doom = Doom(None)
+        self._known: set[bytes] = set()
 
     async def submit(self, envelopes: Sequence[bytes], wait: Wait = "final", timeout_ms: int = 0) -> list[Result]:
+        self.doom.step()
         for raw in envelopes:
+            if raw in self._known:
+                continue
+            self._known.add(raw)
             envelope = CODEC.decode(raw)
-            if isinstance(envelope.body, PlainReading):
-                self.readings.setdefault(envelope.meter, []).append(envelope.body)  # type: ignore[union-attr]
+            if isinstance(envelope, AccountEnvelope):
+                self.markets.append(envelope)
             else:
-                self.markets += 1
+                assert isinstance(envelope.body, PlainReading)
+                self.readings.setdefault(envelope.meter, []).append(envelope.body)
+        self.doom.step()
         domain_hashes = [IDENTIFY(raw) for raw in envelopes]
         return [Result(hash_, "final", "ok") for hash_ in domain_hashes]
 
     async def get(self, path: str, **options: str | int) -> dict[str, Any]:
+        self.doom.step()
         match path.split("/"):
             case ["", "status"]:
                 return {"height": 1}
@@ -94,28 +137,52 @@ class Watched(World):
         return super().deliver(interval, orders)
 
 
-def play(directory: Path, jumps: list[int], count: int) -> tuple[Watched, Willing, Conductor]:
-    world, node = Watched(), Willing()
+def play(
+    directory: Path,
+    jumps: list[int],
+    count: int,
+    faults: Sequence[Fault] = (),
+    node: Willing | None = None,
+    doom: Doom | None = None,
+) -> tuple[Watched, Willing, Conductor]:
+    """A run, or what is left of one that was killed: the directory and the node are all that remains of that."""
+    world, node = Watched(), node or Willing()
+    node.doom = doom or Doom(None)
+    diary = Doomed(Layout(directory), node.doom)
+    if (known := diary.progress().world) is not None:
+        world.restore(known)
     seeds = {name: sha256(name.encode()) for name in (*world.meters, *(one.id for one in CAMPUS.members))}
     gateways = {
         meter: MeterGateway(MeterKey(CHAIN, meter, seeds[meter]), directory / meter, KillSafeDisk())
         for meter in world.meters
     }
     wallets = {one.id: Wallet(Account(CHAIN, one.id, seeds[one.id])) for one in CAMPUS.members}
+    _, parcels = diary.market() or (0, ())
+    for envelope in [*node.markets, *(CODEC.decode(parcel.raw) for parcel in parcels)]:
+        assert isinstance(envelope, AccountEnvelope)
+        wallets[envelope.sender].skip(envelope.nonce)
+    courier = Courier([node])
+    for gateway in gateways.values():
+        while gateway.waiting:
+            asyncio.run(courier.ask(gateway.flush))
     conductor = Conductor(
         CAMPUS,
         world,
         hire(CAMPUS, world),
         wallets,
         gateways,
-        Courier([node]),
+        courier,
         CHAIN,
         Jumping(iter(jumps)),
-        lambda progress: None,
+        diary,
+        faults,
+        {meter: bodies[-1].interval for meter, bodies in node.readings.items()},
     )
-    asyncio.run(conductor.run(FIRST, count))
-    for gateway in gateways.values():
-        gateway.close()
+    try:
+        asyncio.run(conductor.run(FIRST, count))
+    finally:
+        for gateway in gateways.values():
+            gateway.close()
     return world, node, conductor
 
 
@@ -143,5 +210,59 @@ def test_orders_reach_the_equipment(tmp_path: Path) -> None:
             "storage-battery": Order(charge_wh=1_000),
         }
         assert conductor.progress.outcomes[interval]["unserved_wh"] == 0
-    assert node.markets >= 2 * 58
+    assert len(node.markets) >= 2 * 58
     assert conductor.progress.begun == 2
+
+
+COUNT = 3
+TENANT = "tenant-07-load"
+WELL = "geothermal-well"
+EQUIPMENT = (
+    Fault("silence", meters=(TENANT,), interval=0),
+    Fault("speak", meters=(TENANT,), interval=2),
+    Fault("lose", meters=(WELL,), interval=1),
+)
+
+
+def test_broken_equipment_is_silent_or_gives_nothing(tmp_path: Path) -> None:
+    world, node, _ = play(tmp_path, [], COUNT, EQUIPMENT)
+    (late,) = node.readings[TENANT]
+    assert (late.interval, late.import_wh) == (FIRST + 2, world.registers[TENANT].import_wh)
+    given_wh = [body.export_wh for body in node.readings[WELL]]
+    # Ordered 50 kWh each time: delivered once, then never again.
+    assert given_wh == [50_000] * COUNT
+    offered = {
+        envelope.body.interval
+        for envelope in node.markets
+        if isinstance(envelope.body, Offer) and envelope.body.meter == WELL
+    }
+    # Nobody knew of the loss when the second interval's market was made.
+    assert offered == {FIRST, FIRST + 1}
+
+
+@settings(max_examples=40)
+@given(deaths=st.lists(st.integers(0, 420), min_size=1, max_size=3))
+def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
+    deaths: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole, told, _ = play(tmp_path_factory.mktemp("whole"), [], COUNT, EQUIPMENT)
+    directory, node = tmp_path_factory.mktemp("killed"), Willing()
+    for death in deaths:
+        with contextlib.suppress(Killed):
+            play(directory, [], COUNT, EQUIPMENT, node, Doom(death))
+    world, _, conductor = play(directory, [], COUNT, EQUIPMENT, node)
+    assert node.readings == told.readings
+    assert world.registers == whole.registers
+    assert conductor.progress.shown == {meter: tuple(flow) for meter, flow in whole.registers.items()}
+    assert sorted(conductor.progress.outcomes) == list(range(FIRST, FIRST + COUNT))
+    assert said(node) == said(told)
+    for sender in {envelope.sender for envelope in node.markets}:
+        nonces = [envelope.nonce for envelope in node.markets if envelope.sender == sender]
+        assert nonces == list(range(len(nonces)))
+
+
+def said(node: Willing) -> list[str]:
+    """Needs and offers as the node has them, whoever signed them how often; tariffs may be written again."""
+    return sorted(
+        f"{envelope.sender} {envelope.body}" for envelope in node.markets if isinstance(envelope.body, Need | Offer)
+    )

@@ -100,6 +100,51 @@ def test_campus_intervals_through_the_command(tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "net").exists()
 
 
+def test_a_window_of_the_four_sources_with_its_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = tmp_path / "recording.json"
+    window = ["--scenario", "four-sources", "--intervals", "8", "--dir", str(tmp_path / "net")]
+    assert run(app, ["devnet", "run", *window, "--record", str(recording), "--json"]) == 0
+    report = msgspec.json.decode(capsys.readouterr().out)
+    broken = {(fault["action"], *fault["targets"]) for fault in report["faults"]}
+    assert broken > {("kill", "large-wind"), ("kill", "agents"), ("lose", "small-geothermal-well")}
+    assert [view["silent"] for view in report["intervals"][2:7]] == [[], *[["small-solar-pv"]] * 3, []]
+
+    for breaks, expectation in (
+        (lose_energy, "registers_equal"),
+        (let_it_speak, "silent_meters"),
+        (silence_another, "silent_meters"),
+        (order_from_the_lost, "lost_sources"),
+        (shed_somebody, "load_served"),
+    ):
+        document = msgspec.json.decode(recording.read_bytes())
+        breaks(document["observation"])
+        changed = tmp_path / "changed.json"
+        changed.write_bytes(msgspec.json.encode(document))
+        assert run(app, ["devnet", "check", str(changed), "--json"]) == 1
+        failures = msgspec.json.decode(capsys.readouterr().out)["failures"]
+        assert [failure["expectation"] for failure in failures] == [expectation]
+
+
+def lose_energy(seen: dict[str, Any]) -> None:
+    seen["nodes"][1]["registers"]["campus-main"][0] -= 1
+
+
+def let_it_speak(seen: dict[str, Any]) -> None:
+    seen["intervals"][4]["silent"] = []
+
+
+def silence_another(seen: dict[str, Any]) -> None:
+    seen["intervals"][0]["silent"] = ["campus-main"]
+
+
+def order_from_the_lost(seen: dict[str, Any]) -> None:
+    seen["intervals"][7]["supplied_wh"]["small-geothermal-well"] = 1
+
+
+def shed_somebody(seen: dict[str, Any]) -> None:
+    seen["intervals"][5]["shed_wh"] = 1
+
+
 def test_a_halt_says_why_and_one_restart_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     launcher = Launcher(tmp_path / "net")
     where = ["--dir", str(tmp_path / "net"), "--json"]

@@ -9,6 +9,7 @@ import pytest
 from devnet import scenario
 from devnet.errors import DevnetError
 from devnet.profiles import load as load_profiles
+from devnet.scenario import Fault, broken, within
 
 CAMPUS = (scenario.SCENARIOS / "campus.toml").read_text()
 SMOKE = (scenario.SCENARIOS / "smoke.toml").read_text()
@@ -119,6 +120,71 @@ def test_a_typo_is_named(right: str, wrong: str, code: str, path: str, hint: str
 def test_faults_and_stores_must_make_sense(right: str, wrong: str, code: str) -> None:
     assert right in SMOKE
     assert refusal(SMOKE.replace(right, wrong, 1)).code == code
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ('nodes = ["agents"]\ninterval = 3', 'nodes = ["agent"]\ninterval = 3', "scenario.reference"),
+        ('action = "restart"\nnodes = ["wind"]', 'action = "restart"\nnodes = ["agents"]', "scenario.fault"),
+        ('action = "silence"', 'action = "kill"', "scenario.fault"),
+        ('meters = ["tenant-07-load"]\ninterval = 4', 'nodes = ["wind"]\ninterval = 4', "scenario.fault"),
+        ('meters = ["tenant-07-load"]\ninterval = 4', 'meters = ["tenant-07-load"]\nafter_ms = 4', "scenario.fault"),
+        ('meters = ["tenant-07-load"]', 'meters = ["tenant-7-load"]', "scenario.reference"),
+        ('{ meter = "tenant-07-load"', '{ meter = "tenant-7-load"', "scenario.reference"),
+        ('lost_sources = [{ meter = "geo', 'lost_sources = [{ meter = "deo', "scenario.reference"),
+        ("until_interval = 6", "until_interval = -1", "scenario.value"),
+        ('id = "storage"', 'id = "agents"', "scenario.duplicate"),
+    ],
+)
+def test_equipment_faults_name_meters_and_expectations_too(right: str, wrong: str, code: str) -> None:
+    assert right in CAMPUS
+    assert refusal(CAMPUS.replace(right, wrong, 1)).code == code
+
+
+CUT = Fault("partition", groups=(("a",), ("b",)), interval=4)
+DAY = (
+    Fault("kill", ("a",), interval=2),
+    Fault("silence", meters=("m", "n"), interval=3),
+    CUT,
+    Fault("speak", meters=("m",), interval=5),
+    Fault("lose", meters=("s",), interval=6),
+    Fault("restart", ("a",), interval=9),
+    Fault("heal", interval=12),
+    Fault("regain", meters=("s",), interval=20),
+)
+
+
+def test_a_short_run_has_the_faults_that_begin_in_it_and_their_mending() -> None:
+    assert within(DAY, 96) == DAY
+    assert within(DAY, 2) == ()
+    assert [fault.action for fault in within(DAY, 4)] == ["kill", "silence", "speak", "restart"]
+    assert [fault.action for fault in within(DAY, 5)] == ["kill", "silence", "partition", "speak", "restart", "heal"]
+    assert within(DAY, 7) == DAY
+
+
+def test_equipment_is_broken_from_its_fault_to_its_mending() -> None:
+    held = [sorted(broken(DAY, "silence", at)) for at in range(7)]
+    assert held == [[], [], [], ["m", "n"], ["m", "n"], ["n"], ["n"]]
+    assert [at for at in range(25) if broken(DAY, "lose", at)] == list(range(6, 20))
+
+
+@pytest.mark.parametrize("name", ["campus", "four-sources"])
+def test_what_breaks_is_what_is_expected(name: str) -> None:
+    """A day loses a validator, the gateways, a meter and a supplier, and says exactly which must be missed."""
+    day = scenario.load(name)
+    assert day.intervals == 96
+    actions = [(fault.action, target) for fault in day.faults for target in fault.nodes]
+    assert ("kill", "agents") in actions
+    assert any(action == "kill" and node in day.nodes for action, node in actions)
+    for at in range(day.intervals):
+        silent = {span.meter for span in day.expect.silent_meters if span.covers(at)}
+        assert silent == broken(day.faults, "silence", at)
+        # What is lost in one interval is missed from the next one's orders on.
+        lost = {span.meter for span in day.expect.lost_sources if span.covers(at)}
+        assert lost == (broken(day.faults, "lose", at - 1) if at else frozenset())
+    assert day.expect.silent_meters
+    assert day.expect.lost_sources
 
 
 def test_a_scenario_is_found_by_name_or_path(tmp_path: Path) -> None:
