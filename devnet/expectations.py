@@ -41,6 +41,14 @@ class Moved(Record, frozen=True):
     amount_nano: str
 
 
+class Corrected(Record, frozen=True):
+    """A closed interval that a line of a later one's bills corrected."""
+
+    meter: str
+    interval: int
+    booked_in: int
+
+
 class BlockView(Record, frozen=True):
     """A final block as one node shows it."""
 
@@ -83,6 +91,8 @@ class IntervalView(Record, frozen=True):
     bills_nano: dict[str, str]
     silent: tuple[str, ...] = ()
     """Meters without a reading on time."""
+    estimated: tuple[str, ...] = ()
+    """Meters that the ledger estimated."""
     supplied_wh: dict[str, int] = {}
     """Ordered from each meter; those with nothing are left out."""
 
@@ -107,6 +117,7 @@ class Observation(Record, frozen=True):
     """Those the run was about, ascending; expectations that count intervals count these."""
     shown: dict[str, tuple[int, int]] = {}
     """What each meter's registers physically showed when it last spoke."""
+    corrected: tuple[Corrected, ...] = ()
 
 
 class Failure(NamedTuple):
@@ -133,6 +144,7 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(expect.bills_balance, "bills_balance", _bills_off(seen))
     demand(expect.registers_equal, "registers_equal", _registers_off(seen))
     demand(True, "silent_meters", _silence_off(seen, expect.silent_meters))
+    demand(expect.silence_estimated, "silence_estimated", _not_estimated(seen))
     demand(True, "lost_sources", _still_ordered(seen, expect.lost_sources))
     demand(expect.load_served, "load_served", _unserved(seen))
     demand(expect.intervals_settled, "intervals_settled", _unsettled(seen))
@@ -215,6 +227,26 @@ def _silence_off(seen: Observation, planned: tuple[MeterSpan, ...]) -> list[str]
             f"{meter} {'has no reading' if meter in silent else 'spoke'} in interval {interval}"
             for meter in sorted(broken ^ silent)
         ]
+    return offenders
+
+
+def _not_estimated(seen: Observation) -> list[str]:
+    """Silent meters that were not estimated, others that were, and estimates that outlived the silence."""
+    views = [view for view in seen.intervals if view.interval in seen.expected_intervals and view.status == "settled"]
+    corrected = {(one.meter, one.interval): one.booked_in for one in seen.corrected}
+    offenders = []
+    for at, view in enumerate(views):
+        offenders += [
+            f"{meter} was {'' if meter in view.estimated else 'not '}estimated in interval {view.interval}"
+            for meter in sorted({*view.silent} ^ {*view.estimated})
+        ]
+        for meter in view.estimated:
+            spoke = next((later.interval for later in views[at + 1 :] if meter not in later.silent), None)
+            booked = corrected.get((meter, view.interval))
+            if booked != spoke:
+                offenders.append(
+                    f"the estimate of {meter} in interval {view.interval} was trued up in {booked}, due in {spoke}"
+                )
     return offenders
 
 

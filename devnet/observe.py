@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from devnet.diary import Progress
 from devnet.directory import Document
 from devnet.errors import DevnetError
-from devnet.expectations import BlockView, IntervalView, Moved, NodeView, Observation, Submitted
+from devnet.expectations import BlockView, Corrected, IntervalView, Moved, NodeView, Observation, Submitted
 from devnet.profiles import Profiles
 from devnet.scenario import Scenario
 from node.client import Client
@@ -39,6 +39,7 @@ class Chain(NamedTuple):
     settled: tuple[int, ...]
     spoken: dict[int, set[str]]
     """Meters with a reading on time, by interval."""
+    corrected: tuple[Corrected, ...]
 
 
 async def observe(
@@ -85,6 +86,7 @@ async def observe(
             intervals=tuple([await interval(number) for number in wanted]),
             expected_intervals=tuple(expected),
             shown=dict(progress.shown),
+            corrected=chains[best.name].corrected,
         )
 
 
@@ -119,7 +121,7 @@ async def _node(name: str, client: Client, target: int, meters: Sequence[str]) -
     """One node's view of the chain up to `target`; an empty one if it does not answer."""
     height = min(await _height(client), target)
     if height < 1:
-        return Chain((), (), (), {}), NodeView(name, 0, "", (), {}, {})
+        return Chain((), (), (), {}, ()), NodeView(name, 0, "", (), {}, {})
     async with asyncio.timeout(EVENTS_S):
         chain = await _chain(client, height)
     reader = _Reader(client, height)
@@ -138,6 +140,7 @@ async def _chain(client: Client, height: int) -> Chain:
     transfers: list[Moved] = []
     settled: set[int] = set()
     spoken: dict[int, set[str]] = {}
+    corrected: dict[tuple[str, int, int], None] = {}
     stream = client.events(cursor="0.0")
     async with contextlib.aclosing(stream):  # type: ignore[type-var]  # an async generator by construction
         async for event in stream:
@@ -150,6 +153,7 @@ async def _chain(client: Client, height: int) -> Chain:
                     transactions[at] = []
                 case "interval":
                     settled |= _settled(event)
+                    corrected |= dict.fromkeys(_corrected(event))
                 case "receipt":
                     receipt = event["receipt"]
                     transactions[at].append((str(event["hash"]), str(receipt["code"])))
@@ -164,13 +168,23 @@ async def _chain(client: Client, height: int) -> Chain:
             if at == height and counts.get(at) == len(transactions[at]):
                 break
     # The last block may have been left before its clock spoke: an idle chain says nothing more to wait for.
-    settled |= _settled((await client.get(f"/receipt/{height}/clock"))["data"])
+    last = (await client.get(f"/receipt/{height}/clock"))["data"]
+    settled |= _settled(last)
+    corrected |= dict.fromkeys(_corrected(last))
     blocks = tuple(BlockView(at, ids[at], tuple(transactions[at])) for at in sorted(ids))
-    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken)
+    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken, tuple(Corrected(*one) for one in corrected))
 
 
 def _settled(receipt: Mapping[str, Any]) -> set[int]:
     return {int(one["interval"]) for one in receipt["events"] if one["type"] == "interval-settled"}
+
+
+def _corrected(receipt: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    return [
+        (str(one["meter"]), int(one["interval"]), int(one["booked_in"]))
+        for one in receipt["events"]
+        if one["type"] == "energy-corrected"
+    ]
 
 
 class _Reader:
@@ -225,6 +239,7 @@ class _Reader:
             unserved_wh=outcome.get("unserved_wh", 0),
             curtailed_wh=outcome.get("curtailed_wh", 0),
             silent=tuple(silent),
+            estimated=tuple(map(str, data.get("estimated_meters", ()))),
             supplied_wh=supplied,
             price_nano_per_wh=int(data.get("price_nano_per_wh", 0)),
             injected_wh=int(data.get("injected_wh", 0)),

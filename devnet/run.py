@@ -118,6 +118,7 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
                 "losses_wh": view.losses_wh,
                 "curtailed_wh": view.curtailed_wh,
                 "silent": view.silent,
+                "estimated": view.estimated,
                 "price_nano_per_wh": view.price_nano_per_wh,
                 "paid_nano": str(-sum(int(nano) for nano in view.bills_nano.values() if int(nano) < 0)),
             }

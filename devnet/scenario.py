@@ -235,6 +235,8 @@ class Expectations(Section, frozen=True):
     intervals_settled: bool = False
     silent_meters: tuple[MeterSpan, ...] = ()
     """Exactly these say nothing about exactly these intervals, and nobody else about any."""
+    silence_estimated: bool = True
+    """The ledger estimated exactly the silent meters, and trued them up in the interval in which they spoke again."""
     lost_sources: tuple[MeterSpan, ...] = ()
     """Nothing is ordered from these in these intervals, though something was before."""
     readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0

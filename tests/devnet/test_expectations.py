@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from devnet.cli import app
-from devnet.expectations import BlockView, IntervalView, Moved, NodeView, Observation, Submitted, check
+from devnet.expectations import BlockView, Corrected, IntervalView, Moved, NodeView, Observation, Submitted, check
 from devnet.run import Recording
 from devnet.scenario import Expectations, MeterSpan
 from node.cli.output import run
@@ -39,7 +39,9 @@ SETTLED = IntervalView(
     supplied_wh={"source-1": 600},
 )
 # The run's second interval: one meter is broken, one source is lost.
-BROKEN_DOWN = replace(SETTLED, interval=8, bills_nano={}, silent=("meter-2",), supplied_wh={})
+BROKEN_DOWN = replace(SETTLED, interval=8, bills_nano={}, silent=("meter-2",), estimated=("meter-2",), supplied_wh={})
+# In the third the meter speaks again, and is trued up.
+WHOLE_AGAIN = replace(SETTLED, interval=9, bills_nano={}, supplied_wh={})
 GOOD = Observation(
     scenario="test",
     chain_id="test-0",
@@ -51,9 +53,10 @@ GOOD = Observation(
     transfers=(Moved("ann", "bob", "25"),),
     opening_nano={"ann": "1000", "bob": "0"},
     balances_nano={"ann": "475", "bob": "525"},
-    intervals=(SETTLED, BROKEN_DOWN),
-    expected_intervals=(7, 8),
+    intervals=(SETTLED, BROKEN_DOWN, WHOLE_AGAIN),
+    expected_intervals=(7, 8, 9),
     shown={"meter-1": (40, 2)},
+    corrected=(Corrected("meter-2", 8, 9),),
 )
 ALL = Expectations(
     load_served=True,
@@ -72,11 +75,11 @@ def with_node(change: Callable[[NodeView], NodeView]) -> Observation:
 
 
 def with_interval(**fields: object) -> Observation:
-    return replace(GOOD, intervals=(replace(SETTLED, **fields), BROKEN_DOWN))
+    return replace(GOOD, intervals=(replace(SETTLED, **fields), BROKEN_DOWN, WHOLE_AGAIN))
 
 
 def with_second(**fields: object) -> Observation:
-    return replace(GOOD, intervals=(SETTLED, replace(BROKEN_DOWN, **fields)))
+    return replace(GOOD, intervals=(SETTLED, replace(BROKEN_DOWN, **fields), WHOLE_AGAIN))
 
 
 def with_block(node: NodeView, height: int, **fields: object) -> NodeView:
@@ -113,7 +116,7 @@ BROKEN: dict[str, list[Observation]] = {
         with_interval(unserved_wh=1),
         with_interval(demand_wh=0),
     ],
-    "intervals_settled": [with_interval(status="ordered"), replace(GOOD, expected_intervals=(7, 8, 9))],
+    "intervals_settled": [with_interval(status="ordered"), replace(GOOD, expected_intervals=(7, 8, 9, 10))],
     "registers_equal": [
         with_node(lambda node: replace(node, registers={"meter-1": (39, 2)})),
         with_node(lambda node: replace(node, registers={"meter-1": (40, 3)})),
@@ -125,6 +128,15 @@ BROKEN: dict[str, list[Observation]] = {
         with_second(silent=("meter-2", "meter-3")),
         with_second(silent=("meter-3",)),
         with_interval(silent=("meter-2",)),
+    ],
+    "silence_estimated": [
+        with_second(estimated=()),
+        with_second(estimated=("meter-2", "meter-3")),
+        with_second(silent=()),
+        replace(GOOD, corrected=()),
+        replace(GOOD, corrected=(Corrected("meter-2", 8, 10),)),
+        replace(GOOD, corrected=(Corrected("meter-3", 8, 9),)),
+        replace(GOOD, intervals=(SETTLED, BROKEN_DOWN)),
     ],
     "lost_sources": [
         with_second(supplied_wh={"source-1": 1}),
