@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from contracts import market, money
-from contracts.bodies import Need, Offer, Tariff, Transfer
+from contracts import corrections, market, money
+from contracts.bodies import Correct, Need, Offer, Tariff, Transfer
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
@@ -58,9 +58,11 @@ RESUBMITTABLE = (
 """Refusals that leave everything as it was, so that the same envelope may succeed in a later block."""
 
 TRANSFER_UNITS = 1
+CORRECT_UNITS = 4
 
 Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
 _HANDLERS: dict[type, tuple[str, Handler]] = {
+    Correct: ("metering", corrections.restate),
     Need: ("market", market.need),
     Offer: ("market", market.offer),
     Tariff: ("market", market.tariff),
@@ -147,6 +149,8 @@ def units(envelope: Envelope) -> int:
             return 1 + len(blocks) // 8
         case Transfer():
             return TRANSFER_UNITS
+        case Correct():
+            return CORRECT_UNITS
 
 
 def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:

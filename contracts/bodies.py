@@ -97,6 +97,20 @@ class CommittedReading(Body, frozen=True, tag=1):
 Reading = PlainReading | CommittedReading
 
 
+class Correct(Body, frozen=True, tag=2):
+    """A meter's owner restates what its reading `sequence` settled in `interval`, which is closed.
+
+    Energy of the interval, as it should have been. None withdraws what the reading said of that register: an
+    estimate takes its place.
+    """
+
+    meter: Id
+    sequence: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    interval: Interval
+    import_wh: Energy | None
+    export_wh: Energy | None
+
+
 # Market: 16..31
 
 
@@ -156,5 +170,5 @@ class Transfer(Body, frozen=True, tag=32):
     memo: Annotated[str, Meta(max_length=80)]
 
 
-AccountBody = Need | Offer | Tariff | Transfer
+AccountBody = Correct | Need | Offer | Tariff | Transfer
 MeterBody = Reading

@@ -79,6 +79,29 @@ CODES: dict[str, Code] = {
         "The meter has reported the maximum of intervals that are not settled yet.",
         "Send the same reading again once intervals have settled.",
     ),
+    "correction.owner": Code("The meter belongs to another member.", "Correct readings of your own meters."),
+    "correction.open": Code(
+        "The interval is not settled, so there is nothing to correct.",
+        "Send another reading of the interval; the last one settles.",
+    ),
+    "correction.final": Code(
+        "The interval closed more than 35 days ago and is final.", "Nothing to do: it is billed no more."
+    ),
+    "correction.unknown": Code(
+        "No reading with this sequence settled the interval.",
+        "Name the last reading of the interval; estimates are trued up by readings.",
+    ),
+    "correction.rating": Code(
+        "The energy is more than the meter's rating allows in an interval.", "Check the units: energies are whole Wh."
+    ),
+    "correction.favour": Code(
+        "The correction is in the owner's own favour.",
+        "Only against oneself is an owner's word enough; otherwise the meter of a registered line decides.",
+    ),
+    "correction.same": Code("The interval is billed like this already.", "Nothing to do: it counts once."),
+    "correction.full": Code(
+        "The meter has the maximum of corrections waiting.", "Send it again once intervals have closed."
+    ),
     # Market
     "need.late": Code("The gate of the first interval has passed.", "Ask for a later interval."),
     "need.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),

@@ -20,11 +20,13 @@ from typing import NamedTuple
 import msgspec
 
 from contracts import settlement
-from contracts.estimates import slot
+from contracts.bodies import Correct
+from contracts.context import BlockContext, current_interval
+from contracts.estimates import estimate, slot
 from contracts.members import MeterHead
-from contracts.metering import next_share
+from contracts.metering import WH_MS, next_share
 from contracts.params import DAY_MS, PactParams
-from contracts.receipts import OK, EnergyCorrected
+from contracts.receipts import OK, AnyEvent, EnergyCorrected, ReadingCorrected
 from contracts.records import (
     FINAL_DAYS,
     MAX_RETURNS,
@@ -46,6 +48,7 @@ from contracts.schema import (
     ESTIMATES,
     HEADS,
     INTERVALS,
+    METERS,
     ORDERS,
     RETURNS,
     RINGS,
@@ -58,6 +61,50 @@ from contracts.units import MAX_MONEY
 
 _replace = msgspec.structs.replace
 MAX_CORRECTIONS_PER_CLOSE = 256
+
+
+def restate(state: State, context: BlockContext, sender: str, body: Correct) -> tuple[AnyEvent, ...] | str:
+    """Queue what the owner says its settled reading should have said.
+
+    Refuses `meter.unknown`, `correction.owner`, `correction.open`, `correction.final`, `correction.unknown`,
+    `correction.rating`, `correction.favour`, `correction.same`, `correction.full`.
+
+    An owner's word is good against the owner alone: it may take more and give less than billed. What would be
+    in its favour only another meter can say, see `contracts.disputes`.
+    """
+    params, interval = context.params, body.interval
+    meter = state.load(METERS, METERS.key(body.meter))
+    head = state.load(HEADS, HEADS.key(body.meter))
+    if meter is None or head is None:
+        return "meter.unknown"
+    if meter.member != sender:
+        return "correction.owner"
+    record = state.load(INTERVALS, INTERVALS.key(interval))
+    if record is None or record.status != SETTLED:
+        return "correction.open"
+    if is_final(params, interval, current_interval(context)):
+        return "correction.final"
+    ring = state.load(RINGS, RINGS.key(body.meter, slot(params, interval)))
+    settled = ring is not None and any(
+        entry.interval == interval and entry.sequence == body.sequence for entry in ring.entries
+    )
+    billed = billed_energy(state, params, body.meter, interval)
+    if not settled or billed is None:
+        return "correction.unknown"
+    guess = estimate(state, params, meter, interval)
+    import_wh = guess.import_wh if body.import_wh is None else body.import_wh
+    export_wh = guess.export_wh if body.export_wh is None else body.export_wh
+    if max(import_wh, export_wh) * WH_MS > 2 * meter.rating_w * params.interval_ms + WH_MS:
+        return "correction.rating"
+    if import_wh < billed.import_wh or export_wh > billed.export_wh:
+        return "correction.favour"
+    if (import_wh, export_wh) == (billed.import_wh, billed.export_wh):
+        return "correction.same"
+    if head.returns >= MAX_RETURNS:
+        return "correction.full"
+    entry = Return(interval, 1, import_wh, export_wh, "restated")
+    state.save(HEADS.key(body.meter), enqueue(state, body.meter, head, [entry]))
+    return (ReadingCorrected(body.meter, body.sequence, interval, import_wh, export_wh),)
 
 
 class Batch(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Id, Interval, Money, Price, Total
+from contracts.units import Count, Energy, Id, Interval, Money, Price, Total
 from zk.codec import encode
 
 
@@ -40,6 +40,16 @@ class EnergyCorrected(Event, frozen=True, tag=2):
     booked_in: Interval
     amount_nano: Money
     final: bool
+
+
+class ReadingCorrected(Event, frozen=True, tag=3):
+    """The owner restated a settled reading: the energy of its interval as the next bill will have it."""
+
+    meter: Id
+    sequence: Count
+    interval: Interval
+    import_wh: Energy
+    export_wh: Energy
 
 
 class NeedAccepted(Event, frozen=True, tag=16):
@@ -99,6 +109,7 @@ AnyEvent = (
     ReadingAccepted
     | MetersEstimated
     | EnergyCorrected
+    | ReadingCorrected
     | NeedAccepted
     | OfferAccepted
     | TariffAccepted

@@ -15,8 +15,8 @@ from contracts.members import Account, AccountKey, Member, Meter, MeterHead, Nod
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
-from contracts.records import Bill, IntervalRecord, Order
-from contracts.schema import ACCOUNTS, BILLS, HEADS, INTERVALS, ORDERS
+from contracts.records import Bill, Correction, IntervalRecord, Order
+from contracts.schema import ACCOUNTS, BILLS, CORRECTIONS, HEADS, INTERVALS, ORDERS
 from contracts.state import State
 from zk.ed25519 import SigningKey
 from zk.hashing import sha256
@@ -273,6 +273,36 @@ class Chain:
     def money(self) -> int:
         """Sum of all balances: constant for ever."""
         return sum(self.balance(member.id) for member in self.genesis.members)
+
+
+def corrections(chain: Chain) -> list[Correction]:
+    """All of them, in order of their keys."""
+    return [CORRECTIONS.decode(raw) for key, raw in sorted(chain.store.items()) if key.startswith(CORRECTIONS.prefix)]
+
+
+def history(chain: Chain) -> dict[bytes, bytes]:
+    """Records that never change once they are written."""
+    return {key: raw for key, raw in chain.store.items() if key.startswith((b"bill/", b"estimate/", b"correction/"))}
+
+
+def settle(chain: Chain, interval: int, registers: dict[str, tuple[int, int]], silent: tuple[str, ...] = ()) -> None:
+    """One interval: named meters add to their registers, the silent say nothing, the rest repeats itself."""
+    chain.at(interval)
+    readings = []
+    for meter in (meter.id for meter in chain.genesis.meters):
+        if meter not in silent:
+            head = chain.head(meter)
+            import_wh, export_wh = registers.get(meter, (0, 0))
+            readings.append(chain.reading(meter, interval, head.import_wh + import_wh, head.export_wh + export_wh))
+    assert {receipt.code for receipt in chain.block(*readings)} <= {"ok"}
+    chain.close(interval, silent=True)
+
+
+def bill(chain: Chain, interval: int, member: str) -> Bill:
+    """A bill that must be there."""
+    found = chain.bill(interval, member)
+    assert found is not None
+    return found
 
 
 def change(params: PactParams, **fields: int) -> PactParams:

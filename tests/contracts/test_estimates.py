@@ -5,15 +5,28 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import FIRST, INTERVAL_MS, METERS, ROLES, Chain, Site, change, make_genesis
+from ledger_world import (
+    FIRST,
+    INTERVAL_MS,
+    METERS,
+    ROLES,
+    Chain,
+    Site,
+    bill,
+    change,
+    corrections,
+    history,
+    make_genesis,
+    settle,
+)
 
 from contracts.corrections import MAX_CORRECTIONS_PER_CLOSE
 from contracts.estimates import day_type
 from contracts.members import MAX_GAPS, Gap
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, MetersEstimated
-from contracts.records import FINAL_DAYS, MAX_NAMED, Bill, Correction, Estimate
-from contracts.schema import CORRECTIONS, ESTIMATES, INTERVALS, RETURNS
+from contracts.records import FINAL_DAYS, MAX_NAMED, Estimate
+from contracts.schema import ESTIMATES, INTERVALS, RETURNS
 from contracts.units import MAX_ENERGY, MAX_MONEY
 
 PARAMS = PactParams()
@@ -27,34 +40,6 @@ while day_type(PARAMS, MONDAY - 1) != 2:
 def estimated(chain: Chain, interval: int, meter: str) -> Estimate | None:
     raw = chain.store.get(ESTIMATES.key(interval, meter))
     return None if raw is None else ESTIMATES.decode(raw)
-
-
-def corrections(chain: Chain) -> list[Correction]:
-    """All of them, in order of their keys."""
-    return [CORRECTIONS.decode(raw) for key, raw in sorted(chain.store.items()) if key.startswith(CORRECTIONS.prefix)]
-
-
-def bills(chain: Chain) -> dict[bytes, bytes]:
-    return {key: raw for key, raw in chain.store.items() if key.startswith((b"bill/", b"estimate/", b"correction/"))}
-
-
-def settle(chain: Chain, interval: int, registers: dict[str, tuple[int, int]], silent: tuple[str, ...] = ()) -> None:
-    """One interval: named meters add to their registers, the silent say nothing, the rest repeats itself."""
-    chain.at(interval)
-    readings = []
-    for meter in (meter.id for meter in chain.genesis.meters):
-        if meter not in silent:
-            head = chain.head(meter)
-            import_wh, export_wh = registers.get(meter, (0, 0))
-            readings.append(chain.reading(meter, interval, head.import_wh + import_wh, head.export_wh + export_wh))
-    assert {receipt.code for receipt in chain.block(*readings)} <= {"ok"}
-    chain.close(interval, silent=True)
-
-
-def bill(chain: Chain, interval: int, member: str) -> Bill:
-    found = chain.bill(interval, member)
-    assert found is not None
-    return found
 
 
 # Estimates
@@ -158,7 +143,7 @@ def test_late_reading_corrects_its_interval_by_hand() -> None:
     """
     chain = Chain()
     settle(chain, FIRST, {"m-campus": (1_000, 0)}, silent=("m-tenant",))
-    closed = bills(chain)
+    closed = history(chain)
     (receipt,) = chain.at(FIRST + 1, INTERVAL_MS // 2).block(chain.reading("m-tenant", FIRST, 9_000, 0))
     assert receipt.events[0].late
     settle(chain, FIRST + 1, {"m-tenant": (5_000, 0), "m-campus": (1_000, 0)})
@@ -356,7 +341,7 @@ def test_money_and_energy_are_conserved_through_any_gaps_and_late_readings(
                 assert receipt.code == "ok"
         assert chain.money() == before
         assert all(chain.store[key] == raw for key, raw in closed.items()), "nothing closed is modified"
-        closed = bills(chain)
+        closed = history(chain)
     last = interval + 1
     for final in (last, last + 1):
         chain.at(final)

@@ -17,10 +17,11 @@ from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, Chain, change, key_of
 
 import contracts
 from contracts import api
-from contracts.bodies import CommittedReading, Need
+from contracts.bodies import CommittedReading, Correct, Need
 from contracts.codes import CODES, describe
 from contracts.envelope import Envelope
 from contracts.params import PactParams
+from contracts.records import MAX_RETURNS
 from contracts.schema import ACCOUNTS, HEADS
 from contracts.state import State
 from contracts.units import MAX_COUNT, MAX_ENERGY, MAX_MONEY
@@ -180,6 +181,63 @@ def _() -> tuple[Chain, Envelope]:
     for interval in range(FIRST, FIRST + 64):
         assert chain.at(interval).run(chain.reading("m-solar", interval, 0, 1)) == "ok"
     return chain.at(FIRST + 64), chain.reading("m-solar", FIRST + 64, 0, 1)
+
+
+# Corrections
+
+
+def corrected(**fields: object) -> tuple[Chain, Envelope]:
+    """The tenant took 1,000 Wh in a settled interval and says it was 1,200; `fields` change the body."""
+    chain = Chain()
+    chain.block(chain.reading("m-tenant", FIRST, 1_000, 0))
+    chain.close(FIRST)
+    body = msgspec.structs.replace(Correct("m-tenant", 1, FIRST, 1_200, 0), **fields)
+    return chain, chain.say("tenant", body)
+
+
+@provokes("correction.owner")
+def _() -> tuple[Chain, Envelope]:
+    return corrected(meter="m-solar")
+
+
+@provokes("correction.open")
+def _() -> tuple[Chain, Envelope]:
+    return corrected(interval=FIRST + 1)
+
+
+@provokes("correction.final")
+def _() -> tuple[Chain, Envelope]:
+    chain, envelope = corrected()
+    chain.at(FIRST + 36 * 96)
+    return chain, envelope
+
+
+@provokes("correction.unknown")
+def _() -> tuple[Chain, Envelope]:
+    return corrected(sequence=2)
+
+
+@provokes("correction.rating")
+def _() -> tuple[Chain, Envelope]:
+    return corrected(import_wh=30_002)
+
+
+@provokes("correction.favour")
+def _() -> tuple[Chain, Envelope]:
+    return corrected(import_wh=999)
+
+
+@provokes("correction.same")
+def _() -> tuple[Chain, Envelope]:
+    return corrected(import_wh=1_000)
+
+
+@provokes("correction.full")
+def _() -> tuple[Chain, Envelope]:
+    chain, envelope = corrected()
+    full = msgspec.structs.replace(chain.head("m-tenant"), returns=MAX_RETURNS)
+    chain.store[HEADS.key("m-tenant")] = encode(full)
+    return chain, envelope
 
 
 # Market
