@@ -31,6 +31,19 @@ def throughput(
         emit(json, report, lambda: _draw(report))
 
 
+@app.command()
+def interval(
+    members: Annotated[int, typer.Option(min=8, max=9_999, help="Members of the site, each with one meter.")] = 1_000,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """What one node pays to close an interval (tree and disk included), and to clear 10,000 offers."""
+    from devnet.bench.interval import measure
+
+    with reporting(json):
+        report = measure(members, progress)
+        emit(json, report, lambda: _draw(report))
+
+
 def _draw(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name != "sweep":

@@ -1,0 +1,53 @@
+"""The interval benchmark measures what it says: a whole market, metering and settlement, and bytes that stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts import dispatch
+from contracts.schema import BILLS, INTERVALS
+from devnet.bench import interval as bench
+from devnet.errors import DevnetError
+
+
+def test_the_report_has_the_promised_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "RING_DAYS", 1)
+    monkeypatch.setattr(bench, "MEASURED", 2)
+    monkeypatch.setattr(bench, "OFFERS", 1_500)
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    report = bench.measure(24, lambda line: None)
+    assert report["members"] == 24
+    for key in ("close_ms", "dispatch_ms", "lock_ms", "readings_ms", "bytes_per_bill"):
+        assert report[key] > 0
+    assert report["bytes_per_reading"] > report["envelope_bytes"] > 150
+
+
+def test_what_is_timed_is_a_settled_market(tmp_path: Path) -> None:
+    site = bench.Site(24, tmp_path)
+    interval = bench.START_MS // site.params.interval_ms + 2
+    site.live(interval)
+    raw = site.ledger.get(INTERVALS.key(interval))
+    assert raw is not None
+    record = INTERVALS.decode(raw)
+    assert record.status == "settled" and record.code == "ok"
+    assert record.served_wh > 0 and record.supplied_wh > 0 and record.injected_wh > 0
+    bills = [BILLS.decode(site.ledger.get(BILLS.key(interval, one.id)) or b"") for one in site.genesis.members]
+    assert sum(bill.total_nano for bill in bills) == 0
+    assert all(bill.lines for bill in bills)
+    site.store.close()
+
+
+def test_a_refusal_is_an_error_and_not_a_fast_block(tmp_path: Path) -> None:
+    site = bench.Site(24, tmp_path)
+    interval = bench.START_MS // site.params.interval_ms + 2
+    with pytest.raises(DevnetError) as refused:
+        site._timed(interval * site.params.interval_ms, site._market(interval))
+    assert refused.value.code == "bench.refused"
+    site.store.close()
+
+
+def test_many_offers_cover_their_demand() -> None:
+    cleared = dispatch.clear(bench.market(2_000))
+    assert sum(cleared.served_wh) > 0 and cleared.shed_wh == 0 and cleared.import_wh == 0
