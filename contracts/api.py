@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from contracts import corrections, market, money
-from contracts.bodies import Correct, Need, Offer, Tariff, Transfer
+from contracts import corrections, market, modes, money
+from contracts.bodies import Correct, Need, Offer, SetMode, Tariff, Transfer
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
@@ -67,6 +67,7 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Offer: ("market", market.offer),
     Tariff: ("market", market.tariff),
     Transfer: ("money", money.transfer),
+    SetMode: ("market", modes.set_mode),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -143,7 +144,7 @@ def units(envelope: Envelope) -> int:
     match envelope.body:
         case Need(count=count):
             return count
-        case Tariff(count=count):
+        case Tariff(count=count) | SetMode(count=count):
             return 1 + count // 4
         case Offer(blocks=blocks):
             return 1 + len(blocks) // 8

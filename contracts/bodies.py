@@ -11,7 +11,7 @@ Types and bounds only; meaning is in the module of each contract. An unknown tag
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ from contracts.units import (
     Id,
     Interval,
     Meta,
+    Name,
     Point,
     Price,
     Small,
@@ -170,5 +171,20 @@ class Transfer(Body, frozen=True, tag=32):
     memo: Annotated[str, Meta(max_length=80)]
 
 
-AccountBody = Correct | Need | Offer | Tariff | Transfer
+# Governance: 80..95
+
+
+class SetMode(Body, frozen=True, tag=80):
+    """The site's connection to the public grid in `count` intervals from `interval` on; see `contracts.modes`.
+
+    `island` opens it, `grid` takes the sender's earlier order back.
+    """
+
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    mode: Literal["grid", "island"]
+    reason: Name
+
+
+AccountBody = Correct | Need | Offer | Tariff | Transfer | SetMode
 MeterBody = Reading

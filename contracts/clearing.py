@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts import corrections, dispatch, settlement
+from contracts import corrections, dispatch, modes, settlement
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Account
@@ -81,7 +81,8 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
     record = state.load(INTERVALS, key) or IntervalRecord(interval)
     needs, offers = _standing(state, record)
     params = context.params
-    grid = _grid(state, params, interval)
+    utility, island = _grid(state, params, interval), modes.island_reason(state, interval)
+    grid = None if island else utility
     supplies = [
         dispatch.Supply(entry.member, entry.meter, block.price_nano_per_wh, entry.factor_ug_per_wh, block.energy_wh)
         for entry in offers
@@ -107,13 +108,13 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
     if orders:
         state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(order.member for order in orders)))
     served_wh = sum(result.served_wh)
-    export = 0 if grid is None else grid.export_nano_per_wh
     record = _replace(
         record,
         status=ORDERED,
         grid=grid is not None,
-        import_nano_per_wh=0 if grid is None else grid.import_nano_per_wh,
-        export_nano_per_wh=min(export, grid.import_nano_per_wh) if grid is not None else 0,
+        mode_reason=island,
+        import_nano_per_wh=utility.import_nano_per_wh if utility else 0,
+        export_nano_per_wh=min(utility.export_nano_per_wh, utility.import_nano_per_wh) if utility else 0,
         export_lowered=result.export_lowered,
         price_nano_per_wh=result.price_nano_per_wh,
         served_wh=served_wh,
@@ -227,6 +228,9 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
         assert record is not None, "ordering writes the record"
     params = context.params
     delivery = deliver(state, params, interval)
+    detected = modes.observe(state, interval, delivery.ties)
+    if detected and record.grid:
+        record = _replace(record, grid=False, mode_reason=detected)
     positions = _positions(state, interval, delivery)
     utility = state.load(UTILITIES, UTILITY)
     tie: settlement.Tie | None = None

@@ -130,6 +130,16 @@ CODES: dict[str, Code] = {
     "tariff.late": Code("The gate of the first interval has passed.", "Write tariffs ahead."),
     "tariff.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
     "tariff.price": Code("A price is outside price floor and offer cap.", "Choose prices between them."),
+    # Modes
+    "mode.role": Code(
+        "The sender is neither the campus nor the utility.", "Ask a member with one of these roles to order the mode."
+    ),
+    "mode.no-grid": Code("The site has no utility.", "Nothing to do: without one it is always an island."),
+    "mode.late": Code("The gate of the first interval has passed.", "Order the mode ahead."),
+    "mode.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "mode.full": Code(
+        "The maximum of members keeps the interval an island already.", "Nothing to do: it is an island."
+    ),
     # Money
     "money.recipient": Code("No member has the recipient's id.", "Transfer to a member of this chain."),
     "money.insufficient": Code("The balance does not cover the amount.", "Transfer less."),

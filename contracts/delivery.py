@@ -11,6 +11,7 @@ from typing import NamedTuple
 from contracts.corrections import enqueue
 from contracts.estimates import estimate, slot
 from contracts.metering import settle_registers
+from contracts.modes import TieSeen
 from contracts.params import PactParams
 from contracts.records import RING_DAYS, Ring, RingEntry, Site, SiteMeter
 from contracts.schema import ESTIMATES, HEADS, METERS, RINGS, SITE, SITES
@@ -30,6 +31,8 @@ class Delivery(NamedTuple):
     """Silent meters by member; those of ties are under `NO_MEMBER`."""
     behind: list[SiteMeter]
     """Meters with corrections that wait to be billed."""
+    ties: list[TieSeen]
+    """What the utility's meters said."""
 
     def silent(self) -> list[str]:
         """All estimated meters, ascending."""
@@ -42,6 +45,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     members: dict[str, tuple[int, int]] = {}
     estimated: dict[str, list[str]] = {}
     behind: list[SiteMeter] = []
+    ties: list[TieSeen] = []
     tie_import_wh = tie_export_wh = 0
     for meter in site.meters:
         head_key = HEADS.key(meter.meter)
@@ -54,7 +58,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         if head.returns:
             behind.append(meter)
         if measured is not None:
-            import_wh, export_wh, sequence = measured
+            import_wh, export_wh, sequence, _ = measured
             ring_key = RINGS.key(meter.meter, slot(params, interval))
             ring = state.load(RINGS, ring_key)
             entries = ring.entries[1 - RING_DAYS :] if ring else ()
@@ -67,9 +71,10 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             import_wh, export_wh = guess.import_wh, guess.export_wh
             estimated.setdefault(NO_MEMBER if meter.tie else meter.member, []).append(meter.meter)
         if meter.tie:
+            ties.append(TieSeen(meter.meter, head.sequence > 0, None if measured is None else measured.status))
             tie_import_wh += export_wh
             tie_export_wh += import_wh
         else:
             withdrawn_wh, injected_wh = members.get(meter.member, (0, 0))
             members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
-    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind)
+    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties)

@@ -124,6 +124,8 @@ class OpenRegister(Record, frozen=True):
     import_wh: Energy
     export_wh: Energy
     sequence: Count = 0
+    status: Count = 0
+    """Device status of that reading."""
 
 
 class Gap(Record, frozen=True):

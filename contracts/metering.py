@@ -129,11 +129,12 @@ def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
 
 
 class Measured(NamedTuple):
-    """Energy of a meter in the interval that closes, and the sequence of the reading that says so."""
+    """Energy of a meter in the interval that closes, and sequence and status of the reading that says so."""
 
     import_wh: int
     export_wh: int
     sequence: int
+    status: int
 
 
 def settle_registers(head: MeterHead, interval: int) -> tuple[MeterHead, Measured | None, list[Return]]:
@@ -170,7 +171,7 @@ def settle_registers(head: MeterHead, interval: int) -> tuple[MeterHead, Measure
             import_wh, export_wh = import_wh - part.import_wh, export_wh - part.export_wh
             shares -= gap.count
         if own:
-            measured = Measured(import_wh, export_wh, register.sequence)
+            measured = Measured(import_wh, export_wh, register.sequence, register.status)
         settled = register.interval, register.import_wh, register.export_wh
     if measured is None:
         gaps = _with_gap(gaps, interval)
@@ -257,7 +258,7 @@ def _checked(
         return open_, "reading.rating"
     if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in head.gaps):
         return open_, OK
-    return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence)), OK
+    return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status)), OK
 
 
 def _charged(head: MeterHead, now: int, used: int) -> MeterHead:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Energy, Id, Interval, Money, Price, Total
+from contracts.units import Count, Energy, Id, Interval, Money, Name, Price, Total
 from zk.codec import encode
 
 
@@ -105,6 +105,16 @@ class Transferred(Event, frozen=True, tag=32):
     amount_nano: Money
 
 
+class ModeOrdered(Event, frozen=True, tag=80):
+    """The connection to the public grid was ordered for these intervals."""
+
+    member: Id
+    interval: Interval
+    count: Count
+    mode: Id
+    reason: Name
+
+
 AnyEvent = (
     ReadingAccepted
     | MetersEstimated
@@ -116,6 +126,7 @@ AnyEvent = (
     | IntervalOrdered
     | IntervalSettled
     | Transferred
+    | ModeOrdered
 )
 
 

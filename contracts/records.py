@@ -11,7 +11,7 @@ from typing import Annotated
 
 from contracts.bodies import MAX_BLOCKS, OfferBlock
 from contracts.members import MAX_METERS, Record
-from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Price, Rate, Total
+from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Name, Price, Rate, Total
 
 RING_DAYS = 35
 """Days that a meter's ring holds."""
@@ -26,10 +26,14 @@ BUCKETS = 16
 MAX_NEEDS_PER_MEMBER = 64
 """Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
 
+MAX_ISLAND_ORDERS = 4
+"""Members that may keep one interval an island at the same time."""
+
 OPEN = "open"
 ORDERED = "ordered"
 SETTLED = "settled"
 
+Reason = Annotated[str, Meta(max_length=1_024)]
 Mask = Annotated[int, Meta(ge=0, lt=1 << BUCKETS)]
 """Bit b is set when bucket b exists."""
 
@@ -73,6 +77,28 @@ class TariffRecord(Record, frozen=True):
     import_limit_wh: Energy
     export_limit_wh: Energy
     factor_ug_per_wh: Factor
+
+
+class IslandOrder(Record, frozen=True):
+    """Who keeps the connection to the public grid open in an interval, and why."""
+
+    member: Id
+    reason: Name
+
+
+class ModeRecord(Record, frozen=True):
+    """Standing orders to be an island in one interval; none: the site is on the grid. Written by
+    `contracts.modes`.
+    """
+
+    islands: Annotated[tuple[IslandOrder, ...], Meta(max_length=MAX_ISLAND_ORDERS)]
+
+
+class Link(Record, frozen=True):
+    """What the tie meters showed at the last close that changed it. An empty reason: connected."""
+
+    interval: Interval
+    reason: Reason
 
 
 class NeedEntry(Record, frozen=True):
@@ -126,7 +152,8 @@ class IntervalRecord(Record, frozen=True):
     offer_buckets: Mask = 0
 
     grid: bool = False
-    """The site has a utility; without one it is an island."""
+    """Mode `grid`: import and export are possible. False is mode `island`, for `mode_reason`."""
+    mode_reason: Reason = ""
     import_nano_per_wh: Price = 0
     export_nano_per_wh: Price = 0
     export_lowered: bool = False

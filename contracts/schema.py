@@ -13,6 +13,8 @@ from contracts.records import (
     Correction,
     Estimate,
     IntervalRecord,
+    Link,
+    ModeRecord,
     NeedBucket,
     OfferBucket,
     Order,
@@ -37,6 +39,8 @@ INTERVALS: Table[IntervalRecord] = Table("interval", IntervalRecord)
 ORDERS: Table[Order] = Table("order", Order)
 BILLS: Table[Bill] = Table("bill", Bill)
 TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
+MODES: Table[ModeRecord] = Table("mode", ModeRecord)
+LINKS: Table[Link] = Table("link", Link)
 RINGS: Table[Ring] = Table("ring", Ring)
 ESTIMATES: Table[Estimate] = Table("estimate", Estimate)
 """By interval and meter."""
@@ -58,6 +62,7 @@ SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 SCHEDULE = SCHEDULES.key("working")
 SITE = SITES.key("all")
 UTILITY = UTILITIES.key("grid")
+LINK = LINKS.key("grid")
 SENTINEL = SENTINELS.key("genesis")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from contracts import api
-from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, Tariff, Transfer
+from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis
 from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, Trust
@@ -245,6 +245,11 @@ class Chain:
         sender: str = "utility",
     ) -> AccountEnvelope:
         return self.say(sender, Tariff(interval, count, import_, export, limit_wh, limit_wh, 400_000))
+
+    def mode(
+        self, sender: str, interval: int, mode: Literal["grid", "island"], reason: str = "storm", count: int = 1
+    ) -> AccountEnvelope:
+        return self.say(sender, SetMode(interval, count, mode, reason))
 
     def pay(self, sender: str, to: str, amount: int, scope: str = "all") -> AccountEnvelope:
         return self.say(sender, Transfer(to, amount, ""), scope=scope)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, Chain, change, key_of, make_genesis
+from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, ROLES, Chain, change, key_of, make_genesis
 
 import contracts
 from contracts import api
@@ -21,7 +21,7 @@ from contracts.bodies import CommittedReading, Correct, Need
 from contracts.codes import CODES, describe
 from contracts.envelope import Envelope
 from contracts.params import PactParams
-from contracts.records import MAX_RETURNS
+from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
 from contracts.schema import ACCOUNTS, HEADS
 from contracts.state import State
 from contracts.units import MAX_COUNT, MAX_ENERGY, MAX_MONEY
@@ -340,6 +340,42 @@ def _() -> tuple[Chain, Envelope]:
 def _() -> tuple[Chain, Envelope]:
     chain = Chain()
     return chain, chain.tariff(NEXT, PARAMS.offer_cap_nano_per_wh + 1, 1)
+
+
+# Modes
+
+
+@provokes("mode.role")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    return chain, chain.mode("bio", NEXT, "island")
+
+
+@provokes("mode.no-grid")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain(make_genesis(roles={**ROLES, "utility": ("consumer",)}))
+    return chain, chain.mode("campus", NEXT, "island")
+
+
+@provokes("mode.late")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain().at(NEXT, -PARAMS.gate_lead_ms)
+    return chain, chain.mode("campus", NEXT, "island")
+
+
+@provokes("mode.horizon")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    return chain, chain.mode("campus", FIRST + PARAMS.horizon_intervals, "island", count=2)
+
+
+@provokes("mode.full")
+def _() -> tuple[Chain, Envelope]:
+    more = {f"campus-{number}": ("campus",) for number in range(MAX_ISLAND_ORDERS)}
+    chain = Chain(make_genesis(roles={**ROLES, **more}))
+    for name in more:
+        assert chain.run(chain.mode(name, NEXT + 1, "island")) == "ok"
+    return chain, chain.mode("campus", NEXT, "island", count=2)
 
 
 # Money

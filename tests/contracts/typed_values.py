@@ -30,6 +30,8 @@ def _of(info: Any, overrides: dict[type, st.SearchStrategy[Any]]) -> st.SearchSt
             return st.booleans()
         case inspect.NoneType():
             return st.none()
+        case inspect.LiteralType():
+            return st.sampled_from(info.values)
         case inspect.UnionType():
             return st.one_of([_of(option, overrides) for option in info.types])
         case inspect.VarTupleType():

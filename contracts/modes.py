@@ -1,0 +1,95 @@
+"""Whether the site hangs on the public grid in an interval, or is an island, and why.
+
+Ordered: the campus or the utility opens the connection for a window of intervals ahead, with a reason. Each may
+take back its own order alone, so that the site is in `grid` only while nobody keeps it an island. Detected: at
+the close of an interval every tie meter of the utility is silent or reports an open breaker; the interval then
+settles as an island, and so do the ones that lock from now on, until a close sees a tie speak with its breaker
+closed. A tie that has never spoken says nothing.
+
+In island there is neither import nor export: `contracts.dispatch` gets no grid, serves the most critical tiers
+first, and `contracts.settlement` knows the scarcity price. The tariff stays in the interval record, because what
+flows through the tie all the same is still the utility's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from contracts.bodies import SetMode
+from contracts.context import BlockContext
+from contracts.receipts import AnyEvent, ModeOrdered
+from contracts.records import MAX_ISLAND_ORDERS, IslandOrder, Link, ModeRecord
+from contracts.schedule import beyond_horizon, is_locked
+from contracts.schema import LINK, LINKS, MEMBERS, MODES, UTILITIES, UTILITY
+from contracts.state import State
+
+GRID = "grid"
+ISLAND = "island"
+OPEN_BREAKER = 1
+"""Bit of a tie meter's device status: its breaker is open at the moment of the reading."""
+ORDERING_ROLES = ("campus", "utility")
+
+
+class TieSeen(NamedTuple):
+    """What one tie meter of the utility said about an interval that closes."""
+
+    meter: str
+    spoke_ever: bool
+    status: int | None
+    """Device status of its last reading in the interval; None: it was silent."""
+
+
+def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) -> tuple[AnyEvent, ...] | str:
+    """Open the connection for a window, or take back one's own order to do so.
+
+    Refuses `mode.role`, `mode.no-grid`, `mode.late`, `mode.horizon`, `mode.full`; all intervals or none.
+    """
+    member = state.load(MEMBERS, MEMBERS.key(sender))
+    if member is None or not any(role in member.roles for role in ORDERING_ROLES):
+        return "mode.role"
+    if state.load(UTILITIES, UTILITY) is None:
+        return "mode.no-grid"
+    if is_locked(context, body.interval):
+        return "mode.late"
+    if beyond_horizon(context, body.interval + body.count - 1):
+        return "mode.horizon"
+    for interval in range(body.interval, body.interval + body.count):
+        key = MODES.key(interval)
+        held = state.load(MODES, key)
+        orders = tuple(order for order in held.islands if order.member != sender) if held else ()
+        if body.mode == ISLAND:
+            if len(orders) >= MAX_ISLAND_ORDERS:
+                return "mode.full"
+            orders = (*orders, IslandOrder(sender, body.reason))
+        if held is not None or orders:
+            state.save(key, ModeRecord(orders))
+    return (ModeOrdered(sender, body.interval, body.count, body.mode, body.reason),)
+
+
+def island_reason(state: State, interval: int) -> str:
+    """Why the interval is an island when its offers lock; empty: it is on the grid."""
+    if state.load(UTILITIES, UTILITY) is None:
+        return "the site has no utility"
+    ordered = state.load(MODES, MODES.key(interval))
+    if ordered is not None and ordered.islands:
+        return "; ".join(f"ordered by {order.member}: {order.reason}" for order in ordered.islands)
+    link = state.load(LINKS, LINK)
+    return link.reason if link is not None else ""
+
+
+def observe(state: State, interval: int, ties: Iterable[TieSeen]) -> str:
+    """At a close: whether the site was an island in truth; the reason, or empty. Remembers it for later locks."""
+    seen = [tie for tie in ties if tie.spoke_ever or tie.status is not None]
+    if not seen:
+        return ""
+    reason = ""
+    if all(tie.status is None or tie.status & OPEN_BREAKER for tie in seen):
+        first = min(seen, key=lambda tie: (tie.status is None, tie.meter))
+        reason = f"detected: tie meter {first.meter} " + (
+            "is silent" if first.status is None else "has its breaker open"
+        )
+    link = state.load(LINKS, LINK)
+    if (link.reason if link is not None else "") != reason:
+        state.save(LINK, Link(interval, reason))
+    return reason
