@@ -44,6 +44,7 @@ __all__ = [
     "genesis_records",
     "next_position",
     "open_block",
+    "owner",
     "seats",
     "units",
 ]
@@ -218,6 +219,14 @@ def admit(state: State, envelope: Envelope, context: BlockContext) -> str:
     if used + units(envelope) > context.params.units_per_key:
         return "budget.exceeded"
     return OK
+
+
+def owner(state: State, envelope: Envelope) -> str:
+    """Member who answers for this envelope: its sender, or whose meter it is. "" for a meter that nobody registered."""
+    if isinstance(envelope, AccountEnvelope):
+        return envelope.sender
+    meter = state.load(METERS, METERS.prefix + envelope.meter.encode())
+    return "" if meter is None else meter.member
 
 
 def next_position(state: State, speaker: str, public_key: bytes) -> int:

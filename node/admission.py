@@ -61,7 +61,8 @@ class Admission:
         if envelope.chain_id != self._domains.chain_id:
             return "tx.wrong-chain"
         lane, position = lane_of(envelope)
-        entry = Entry(hash_, raw, envelope, lane, position, api.units(envelope), local)
+        owner = api.owner(self._state, envelope)
+        entry = Entry(hash_, raw, envelope, owner, lane, position, api.units(envelope), local)
         return Candidate(entry, Triple(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature))
 
     def worth_keeping(self, entry: Entry, now_ms: int) -> str:
@@ -74,4 +75,4 @@ class Admission:
         code = api.admit(self._state, envelope, context)
         if code != "ok":
             return code
-        return self._mempool.room_for(entry.lane, entry.position, len(entry.raw))
+        return self._mempool.room_for(entry)

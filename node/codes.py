@@ -11,7 +11,7 @@ from contracts.codes import Code
 NODE_CODES: dict[str, Code] = {
     "mempool.full": Code("This node holds as many waiting transactions as it may.", "Send it again a little later."),
     "mempool.sender-full": Code(
-        "Too many transactions of this key or meter wait for a block.", "Wait until some of them are final."
+        "Too many transactions of this member and its meters wait for a block.", "Wait until some of them are final."
     ),
     "mempool.conflict": Code(
         "Another transaction with this nonce or sequence waits for a block.",

@@ -7,6 +7,7 @@ a locked, valid or decided value) are never evicted. Never checks a signature an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ class Entry:
     hash: bytes
     raw: bytes
     envelope: Envelope
+    owner: str
+    """Member who answers for it: all its keys and meters share one limit."""
     lane: Lane
     position: int
     units: int
@@ -47,8 +50,8 @@ class MempoolLimits:
     """Maxima of the pool; pinned entries may exceed them."""
 
     size: int = 32 * 1024 * 1024
-    transactions: int = 16_384
-    per_lane: int = 1_024
+    transactions: int = 8_192
+    per_member: int = 1_024
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Mempool:
     """Bytes of all envelopes."""
     _entries: dict[bytes, Entry] = field(default_factory=dict)
     _lanes: dict[Lane, dict[int, tuple[bytes, ...]]] = field(default_factory=dict)
+    _owners: Counter[str] = field(default_factory=Counter)
     _pinned: frozenset[bytes] = frozenset()
 
     def __len__(self) -> int:
@@ -75,16 +79,19 @@ class Mempool:
         """Entry with this hash, or None."""
         return self._entries.get(hash_)
 
-    def room_for(self, lane: Lane, position: int, size: int) -> str:
-        """Whether one more entry of `size` bytes fits: "ok" or the code of what stands in its way."""
-        if len(self._entries) >= self.limits.transactions or self.size + size > self.limits.size:
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is taken from anybody."""
+        return len(self._entries) >= self.limits.transactions or self.size >= self.limits.size
+
+    def room_for(self, entry: Entry) -> str:
+        """Whether one more entry fits: "ok" or the code of what stands in its way."""
+        if len(self._entries) >= self.limits.transactions or self.size + len(entry.raw) > self.limits.size:
             return "mempool.full"
-        positions = self._lanes.get(lane)
-        if positions is not None:
-            if position in positions:
-                return "mempool.conflict"
-            if len(positions) >= self.limits.per_lane:
-                return "mempool.sender-full"
+        if entry.position in self._lanes.get(entry.lane, ()):
+            return "mempool.conflict"
+        if self._owners[entry.owner] >= self.limits.per_member:
+            return "mempool.sender-full"
         return "ok"
 
     def add(self, entry: Entry) -> None:
@@ -95,6 +102,7 @@ class Mempool:
         positions = self._lanes.setdefault(entry.lane, {})
         positions[entry.position] = (*positions.get(entry.position, ()), entry.hash)
         self.size += len(entry.raw)
+        self._owners[entry.owner] += 1
 
     def pin(self, hashes: Iterable[bytes]) -> None:
         """Replace the set of entries that may not be dropped."""
@@ -107,6 +115,9 @@ class Mempool:
             if entry is None:
                 continue
             self.size -= len(entry.raw)
+            self._owners[entry.owner] -= 1
+            if not self._owners[entry.owner]:
+                del self._owners[entry.owner]
             positions = self._lanes[entry.lane]
             others = tuple(other for other in positions[entry.position] if other != hash_)
             if others:

@@ -22,7 +22,7 @@ from zk.codec import encode
 
 MAX_BLOCK_BYTES = 4 * 1024 * 1024
 """Envelopes of one block."""
-MAX_UNVERIFIED = 8_192
+MAX_UNVERIFIED = 4_096
 """Transactions whose signatures may wait for verification."""
 EXPIRY_EVERY = 16
 """Heights between two sweeps for expired transactions (no block takes one in between)."""
@@ -216,9 +216,11 @@ class TransactionFlow:
         self._work.emit(Sync(), Reply(request, results))
 
     def _examine(self, raw: bytes, hash_: bytes, *, local: bool) -> Candidate | str:
-        """Everything but the signature, for a transaction that nobody asked for."""
+        """Everything but the signature, for a transaction that nobody asked for. An overloaded node says so first."""
         if self._unverified >= MAX_UNVERIFIED:
             return "mempool.busy"
+        if self.mempool.full:
+            return "mempool.full"
         outcome = self.admission.decode(raw, hash_, local=local)
         if isinstance(outcome, str):
             return outcome

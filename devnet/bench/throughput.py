@@ -41,7 +41,8 @@ IDLE_PAUSE_S = 0.4
 """Longer than the block that makes a result provable takes to follow."""
 PROBES_PER_S = 10
 RETRY_S = 20.0
-RETRY_PAUSE_S = 0.05
+RETRY_PAUSE_S = 0.1
+MAX_RETRY_PAUSE_S = 1.0
 """A node that is full says so; a lane without one of its envelopes would stand still for good."""
 OUTSTANDING = 24
 """Requests per node that may wait for an answer: beyond it the generator offers less."""
@@ -90,7 +91,7 @@ class Load:
 
     async def _send(self, name: str, envelopes: list[bytes], gate: asyncio.Semaphore) -> None:
         try:
-            end = time.perf_counter() + RETRY_S
+            end, pause = time.perf_counter() + RETRY_S, RETRY_PAUSE_S
             while envelopes:
                 results = await self._clients[name].submit(envelopes, wait="accepted")
                 envelopes = [raw for raw, one in zip(envelopes, results, strict=True) if one.code != "ok"]
@@ -99,7 +100,8 @@ class Load:
                 if envelopes and (time.perf_counter() > end or not all(code.startswith("mempool.") for code in codes)):
                     raise DevnetError("bench.refused", f"{name} refused {codes}.", "See the node's log.")
                 if envelopes:
-                    await asyncio.sleep(RETRY_PAUSE_S)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, MAX_RETRY_PAUSE_S)
         finally:
             gate.release()
 

@@ -43,7 +43,7 @@ class QueueBound(NamedTuple):
 QUEUE_BOUNDS: dict[Priority, QueueBound] = {
     Priority.CONSENSUS: QueueBound(4096, 16 * 1024 * 1024),
     Priority.SYNC: QueueBound(256, 33 * 1024 * 1024),
-    Priority.TRANSACTIONS: QueueBound(512, 8 * 1024 * 1024),
+    Priority.TRANSACTIONS: QueueBound(512, 2 * 1024 * 1024),
 }
 
 
