@@ -107,7 +107,13 @@ def _grid(data: Data) -> str:
     if grid is None:
         return "Grid: import and export follow when the interval is ordered."
     if not grid["connected"]:
-        return "Island: no import and no export; what is missing is shed, tier 0 last."
+        text = f"Island ({grid['reason']}): "
+        if grid["import_wh"] or grid["export_wh"]:
+            return (
+                f"{text}of the {_wh(grid['import_wh'])} import and {_wh(grid['export_wh'])} export that were ordered, "
+                "only what the tie metered is paid."
+            )
+        return text + "no import and no export; what is missing is shed, tier 0 last."
     text = (
         f"Grid: imports {grid['import_wh']:,} of at most {_wh(grid['import_limit_wh'])} at "
         f"{per_kwh(grid['import_nano_per_wh'])}, exports {grid['export_wh']:,} of at most "

@@ -236,6 +236,11 @@ def _draw_interval(data: Data, shown: Form) -> None:
         ["Readings on time until", shown.time(data["closes_ms"])],
         ["Status", data["status"]],
     ]
+    if data["mode"] is not None:
+        rows.append(["Mode", data["mode"] + (f" ({data['mode_reason']})" if data["mode_reason"] else "")])
+    elif data["island_orders"]:
+        orders = [f"ordered by {one['member']}: {one['reason']}" for one in data["island_orders"]]
+        rows.append(["Mode", f"island ({'; '.join(orders)})"])
     if data["status"] != "empty":
         rows += [["Fixed demand (Wh)", f"{data['demand_wh']:,}"], ["Demand with a limit (Wh)", f"{data['bids_wh']:,}"]]
     if data["status"] in ("ordered", "settled"):

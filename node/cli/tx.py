@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ app = typer.Typer(help="Sign and submit transactions.", no_args_is_help=True)
 RETRIES = 3
 """Attempts at `--interval next` when its gate closes between looking and deciding."""
 MAX_MEMO = 80
+MAX_WINDOW = 96
 Ask = Annotated[int, typer.Option("--amount-nano", min=1, help="Amount in nano-currency (10^9 are 1).")]
 
 
@@ -197,6 +198,58 @@ def offer(
         )
 
     _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the offer", make)
+
+
+@app.command()
+def mode(
+    mode: Annotated[str, typer.Argument(help="island: open the connection; grid: take one's own order back.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, up to 80 characters, public.")],
+    interval: Annotated[
+        str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")
+    ] = "next",
+    count: Annotated[int, typer.Option("--count", min=1, max=MAX_WINDOW, help="Number of intervals.")] = 1,
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    wait: options.Wait = True,
+    prove_to: options.ProveTo = None,
+    timeout: options.Timeout = 60,
+    as_json: options.Json = False,
+) -> None:
+    """Order the site's connection to the public grid for a window of intervals; campus or utility only."""
+    from contracts.bodies import SetMode
+
+    def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
+        match mode:
+            case "grid" | "island":
+                wanted: Literal["grid", "island"] = mode
+            case _:
+                raise NodeError("cli.mode", f"{mode!r} is not a mode.", "Modes are island and grid.")
+        if not (0 < len(reason) <= MAX_MEMO and reason.isprintable()):
+            raise NodeError(
+                "cli.reason", "The reason is empty, too long or unprintable.", f"Use 1 to {MAX_MEMO} characters."
+            )
+        when = interval_number(connection, interval)
+        length_ms = when["end_ms"] - when["start_ms"]
+        window = span(when["start_ms"], when["start_ms"] + count * length_ms)
+        document = {
+            "mode": mode,
+            "reason": reason,
+            "interval": when["interval"],
+            "count": count,
+            "start_ms": when["start_ms"],
+            "end_ms": when["start_ms"] + count * length_ms,
+        }
+        row = [mode, str(when["interval"]), str(count), window, reason]
+        headings = ["Mode", "First interval", "Intervals", "Time", "Reason"]
+        return (
+            SetMode(when["interval"], count, wanted, reason),
+            document,
+            lambda: table("Connection to the grid", headings, [row], right=headings[1:3]),
+        )
+
+    _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the order", make)
 
 
 @app.command()

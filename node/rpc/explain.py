@@ -76,6 +76,7 @@ def explain(
         else None,
         "grid": {
             "connected": record.grid,
+            "reason": record.mode_reason,
             "import_nano_per_wh": record.import_nano_per_wh,
             "export_nano_per_wh": record.export_nano_per_wh,
             "export_lowered": record.export_lowered,
@@ -155,7 +156,8 @@ def _set_by(
         for block in equal
         if block.ordered_wh
     ]
-    if record.grid:
+    # An interval that was ordered on the grid may turn out to have been an island.
+    if record.grid or record.import_wh or record.export_wh:
         import_limit_wh, export_limit_wh = _limits(params, tariff)
         if record.import_wh and record.import_nano_per_wh == price:
             found.append({"kind": "import", "offered_wh": import_limit_wh, "ordered_wh": record.import_wh})

@@ -18,6 +18,7 @@ import msgspec
 from contracts.bodies import Reading
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelope import CODEC, MeterEnvelope
+from contracts.modes import GRID, ISLAND
 from contracts.records import BUCKETS, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
 from contracts.schema import (
     ACCOUNTS,
@@ -26,6 +27,7 @@ from contracts.schema import (
     INTERVALS,
     MEMBERS,
     METERS,
+    MODES,
     NEEDS,
     OFFERS,
     ORDER_INDEX,
@@ -296,11 +298,14 @@ class Queries:
     def _interval(self, view: View, interval: int) -> Document:
         """Every interval exists; one without needs, offers and energy has the status `empty`."""
         record, tariff = view.load(INTERVALS, interval), view.load(TARIFFS, interval)
+        ordered = view.load(MODES, interval)
         return {
             "interval": interval,
             "status": "empty",
             **(render(record) if record is not None else {}),
             **self._times(interval),
+            "mode": _mode(record),
+            "island_orders": render(ordered.islands) if ordered is not None else [],
             "tariff": render(tariff),
         }
 
@@ -416,6 +421,13 @@ class Queries:
             body: Reading = envelope.body
             answer["data"] = {"meter": meter, **render(body), **answer["data"]}
         return answer
+
+
+def _mode(record: IntervalRecord | None) -> str | None:
+    """`grid` or `island`; None before the interval is ordered."""
+    if record is None or record.status == OPEN:
+        return None
+    return GRID if record.grid else ISLAND
 
 
 def _prove(options: Mapping[str, str]) -> bool:

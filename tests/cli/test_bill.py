@@ -189,7 +189,7 @@ def without_schedule(file: dict[str, Any]) -> None:
 
 def changed_bill(file: dict[str, Any]) -> None:
     entry = next(one for one in file["proof"]["entries"][1:] if one["value"] is not None)
-    entry["value"] = entry["value"][:-2] + "00"
+    entry["value"] = entry["value"][:-2] + f"{int(entry['value'][-2:], 16) ^ 1:02x}"
 
 
 def extra(file: dict[str, Any]) -> None:

@@ -155,7 +155,7 @@ def test_five_lines_say_why(devnet: Devnet) -> None:
     )
     assert price.startswith("Price: 0.12 currency/kWh, set by solar's offer from solar-1, 2,000 of 4,000 Wh taken; ")
     assert "read 0.5% of supply (25 Wh) below the top" in price
-    assert grid.startswith("Island: no import and no export")
+    assert grid.startswith("Island (the site has no utility): no import and no export")
     assert member.startswith("For campus: asked for 5,000 Wh, is served 5,000 Wh; pays 0.60 currency if everybody")
     assert "delivers 5,000 Wh; gets 0.60 currency" in explained(devnet, "--as", "solar")[4]
     assert "neither asked" in explained(devnet, "--as", "wind")[4]
