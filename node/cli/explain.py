@@ -42,7 +42,7 @@ def _demand(data: Data) -> str:
     shed_wh, refused_wh = demand["shed_wh"], wanted_wh - demand["served_wh"] - demand["shed_wh"]
     text += "; all of it is served" if demand["served_wh"] == wanted_wh else f"; {_wh(demand['served_wh'])} are served"
     text += f", {_wh(shed_wh)} are shed, least critical tier first" if shed_wh else ""
-    text += f", {_wh(refused_wh)} are not served because the price passed their limit" if refused_wh else ""
+    text += f", {_wh(refused_wh)} are not served, since their limit is at the price or below" if refused_wh else ""
     return text + "."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,12 @@ from node.errors import NodeError
 Data = dict[str, Any]
 MOMENTS = ("start_ms", "end_ms", "locks_ms", "closes_ms", "time_ms")
 """Fields that are points in time; they appear in UTC too, and at the site where its zone is known."""
+RECORD_LISTS = frozenset(
+    {"events", "gaps", "island_orders", "keys", "lanes", "largest", "lines", "meters", "nodes", "open", "set_by"}
+    | {"orders", "suppliers"}
+)
+"""Lists of records: a row has their number, even when they are empty."""
+ZONE_VARIABLE = "GRIDPACT_TZ"
 _NUMBER = re.compile(r"-?[0-9]+\Z")
 
 
@@ -86,6 +93,11 @@ def form(as_json: bool, as_csv: bool, tz: str | None, directory: Path) -> Form:
         ) from None
 
 
+def site_form(directory: Path) -> Form:
+    """Times as the environment or the devnet has them, for commands without options of their own."""
+    return form(False, False, os.environ.get(ZONE_VARIABLE), directory)
+
+
 def flat(document: Data, shown: Form, prefix: str = "") -> dict[str, str]:
     """One row: nested fields under joined names, lists of records as their number."""
     row: dict[str, str] = {}
@@ -93,7 +105,7 @@ def flat(document: Data, shown: Form, prefix: str = "") -> dict[str, str]:
         match value:
             case dict():
                 row |= flat(value, shown, f"{prefix}{name}_")
-            case list() if any(isinstance(item, dict) for item in value):
+            case list() if name in RECORD_LISTS or any(isinstance(item, dict) for item in value):
                 row[f"{prefix}{name}_count"] = str(len(value))
             case list():
                 row[prefix + name] = ";".join(_cell(item) for item in value)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from node.cli.form import ZONE_VARIABLE
+
 DEVNET = Path(".gridpact") / "devnet"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -15,7 +17,7 @@ Zone = Annotated[
     str | None,
     typer.Option(
         "--tz",
-        envvar="GRIDPACT_TZ",
+        envvar=ZONE_VARIABLE,
         help="Time zone of the site, like Europe/Berlin, shown beside UTC.",
         metavar="ZONE",
     ),

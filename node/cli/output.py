@@ -47,13 +47,6 @@ def utc(time_ms: int) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}{milliseconds} UTC"
 
 
-def span(start_ms: int, end_ms: int) -> str:
-    """An interval of time for people."""
-    start, end = utc(start_ms), utc(end_ms)
-    same_day = start[:10] == end[:10]
-    return f"{start.removesuffix(' UTC')} to {end[11:] if same_day else end}"
-
-
 def progress(text: str) -> None:
     """Say what is being waited for."""
     print(text, file=sys.stderr, flush=True)

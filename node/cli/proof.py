@@ -13,7 +13,8 @@ import typer
 
 from node.cli import options
 from node.cli.context import Connection, genesis_document
-from node.cli.output import emit, line, reporting, utc
+from node.cli.form import Form, site_form
+from node.cli.output import emit, line, reporting
 from node.errors import NodeError
 
 app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
@@ -62,7 +63,11 @@ def verify(
         from node.proofs import decode_bundle, verify_bundle
 
         proven = verify_bundle(decode_bundle(read_bundle(file)), genesis_document(genesis, directory))
-        emit(as_json, {"valid": True, "proven": proven.sentence, **proven.data}, lambda: _draw(proven))
+        emit(
+            as_json,
+            {"valid": True, "proven": proven.sentence, **proven.data},
+            lambda: _draw(proven, site_form(directory)),
+        )
 
 
 def read_bundle(file: str) -> bytes:
@@ -82,9 +87,10 @@ def read_bundle(file: str) -> bytes:
     return raw
 
 
-def _draw(proven: Any) -> None:
+def _draw(proven: Any, shown: Form) -> None:
     line(f"Valid. {proven.sentence}")
-    line(f"Header {proven.data['height']}, {utc(proven.data['time_ms'])} ledger time, id {proven.data['block_id']}.")
+    when = shown.time(proven.data["time_ms"])
+    line(f"Header {proven.data['height']}, {when} ledger time, id {proven.data['block_id']}.")
     line("Its signers are more than 2/3 of the power that the genesis document seats.")
     for record in proven.data.get("records", ()):
         line(f"  {record['key']}: {_flat(record['value'])}")

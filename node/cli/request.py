@@ -10,7 +10,8 @@ import typer
 
 from node.cli import options
 from node.cli.context import Connection, account
-from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, span, table, utc
+from node.cli.form import Form, site_form
+from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table
 from node.cli.tx import RETRIES, interval_number, settle, write_proof
 from node.errors import NodeError
 
@@ -41,6 +42,7 @@ def request(
     from contracts.bodies import Need
 
     with reporting(as_json), Connection(node, directory) as connection:
+        shown = site_form(directory)
         signer = account(connection, as_, key, directory)
         for attempt in range(RETRIES):
             when = interval_number(connection, interval)
@@ -66,7 +68,7 @@ def request(
             return
         progress(
             f"Need final in block {result.height}. Waiting until interval {when['interval']} is ordered: "
-            f"offers lock at {utc(when['locks_ms'])} ledger time ..."
+            f"offers lock at {shown.time(when['locks_ms'])} ledger time ..."
         )
         ordered = connection.run(_ordered(connection, when["interval"], f"{result.height}.0", timeout))
         dispatch = connection.run(connection.client.query("dispatch", when["interval"], height=ordered["height"]))[
@@ -78,7 +80,7 @@ def request(
         proven: str | None = None
         if prove or prove_to is not None:
             proven = _prove(connection, when["interval"], ordered["height"], document, prove_to, directory)
-        emit(as_json, document, lambda: _draw(document, proven, prove_to))
+        emit(as_json, document, lambda: _draw(document, proven, prove_to, shown))
         if document["served_wh"] < energy_wh and limit_nano_per_wh is None:
             progress(f"Only {document['served_wh']} of {energy_wh} Wh are served; the rest is shed.")
             raise typer.Exit(FAILED)
@@ -172,9 +174,9 @@ def _prove(
     return proven.sentence
 
 
-def _draw(document: dict[str, Any], proven: str | None, prove_to: Path | None) -> None:
-    line(f"Interval {document['interval']}: {span(document['start_ms'], document['end_ms'])}")
-    line(f"Ordered in block {document['block']}, {utc(document['ordered_ms'])} ledger time.")
+def _draw(document: dict[str, Any], proven: str | None, prove_to: Path | None, shown: Form) -> None:
+    line(f"Interval {document['interval']}: {shown.span(document['start_ms'], document['end_ms'])}")
+    line(f"Ordered in block {document['block']}, {shown.time(document['ordered_ms'])} ledger time.")
     line(
         f"{document['member']} asked for {document['requested_wh']:,} Wh; in this interval it is served "
         f"{document['served_wh']:,} Wh" + (f", {document['shed_wh']:,} Wh are shed." if document["shed_wh"] else ".")

@@ -8,7 +8,8 @@ import typer
 
 from node.cli import options
 from node.cli.context import Connection
-from node.cli.output import emit, line, reporting, table, utc
+from node.cli.form import Form, site_form
+from node.cli.output import emit, line, reporting, table
 
 
 def register(app: typer.Typer) -> None:
@@ -22,12 +23,12 @@ def status(
     """Show a node's height, peers, mempool, and why it waits."""
     with reporting(as_json), Connection(node, directory) as connection:
         document = connection.status
-        emit(as_json, document, lambda: _draw(document))
+        emit(as_json, document, lambda: _draw(document, site_form(directory)))
 
 
-def _draw(document: dict[str, Any]) -> None:
+def _draw(document: dict[str, Any], shown: Form) -> None:
     line(f"Chain {document.get('chain_id', '?')}, node {document.get('node', '?')}")
-    line(f"Height {document.get('height', '?')}, ledger time {utc(int(document.get('time_ms', 0)))}")
+    line(f"Height {document.get('height', '?')}, ledger time {shown.time(int(document.get('time_ms', 0)))}")
     if document.get("syncing"):
         line(f"Catching up to height {document.get('best_peer_height', '?')}.")
     mempool = document.get("mempool", {})

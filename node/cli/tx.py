@@ -10,7 +10,8 @@ import typer
 
 from node.cli import options
 from node.cli.context import Connection, account, meter_key
-from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, span, table
+from node.cli.form import site_form
+from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ def offer(
         }
         headings = ["Price (currency/kWh)", "Energy (Wh)"]
         rows = [[per_kwh(price), f"{energy:,}"] for price, energy in pairs]
-        title = f"Offer of {meter}, interval {when['interval']}: {span(when['start_ms'], when['end_ms'])}"
+        time = site_form(directory).span(when["start_ms"], when["end_ms"])
+        title = f"Offer of {meter}, interval {when['interval']}: {time}"
         return (
             Offer(meter, when["interval"], tuple(OfferBlock(*pair) for pair in pairs)),
             document,
@@ -232,7 +234,7 @@ def mode(
             )
         when = interval_number(connection, interval)
         length_ms = when["end_ms"] - when["start_ms"]
-        window = span(when["start_ms"], when["start_ms"] + count * length_ms)
+        window = site_form(directory).span(when["start_ms"], when["start_ms"] + count * length_ms)
         document = {
             "mode": mode,
             "reason": reason,

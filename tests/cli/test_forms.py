@@ -88,8 +88,15 @@ def test_cells_survive_quotes_and_are_no_formulas() -> None:
 
 
 def test_nested_fields_join_and_lists_of_records_are_counted() -> None:
-    document = {"a": {"b_wh": 1, "c": [1, 2]}, "many": [{"x": 1}, {"x": 2}], "none": None, "yes": True}
-    assert flat(document, PLAIN) == {"a_b_wh": "1", "a_c": "1;2", "many_count": "2", "none": "", "yes": "true"}
+    document = {"a": {"b_wh": 1, "c": [1, 2]}, "many": [{"x": 1}, {"x": 2}], "meters": [], "none": None, "yes": True}
+    assert flat(document, PLAIN) == {
+        "a_b_wh": "1",
+        "a_c": "1;2",
+        "many_count": "2",
+        "meters_count": "0",
+        "none": "",
+        "yes": "true",
+    }
 
 
 def test_site_time_stands_beside_utc() -> None:
@@ -124,6 +131,13 @@ def test_the_zone_comes_from_option_environment_or_devnet(devnet: Devnet, monkey
     assert "CEST" not in devnet.run("query", "interval", str(NEXT), "--tz", "UTC").stdout
     monkeypatch.setenv("GRIDPACT_TZ", "America/New_York")
     assert "EDT" in devnet.run("query", "interval", str(NEXT)).stdout
+    assert "EDT" in devnet.run("status").stdout
+    offered = devnet.run("tx", "offer", "--as", "solar", "--meter", "solar-1", "--block", "100000:3000")
+    assert "EDT" in offered.stdout
+    monkeypatch.delenv("GRIDPACT_TZ")
+    devnet.chain.leap_to_ms = LOCK_MS
+    asked = devnet.run("tx", "dispatch", "request", "--as", "campus", "--wh", "10")
+    assert asked.stdout.count("CEST") == 2 and "ordered: offers lock at" in asked.output
 
 
 @pytest.mark.parametrize("zone", ["Europe/Nowhere", "../../etc/passwd", "/etc/passwd", "x" * 5_000])
