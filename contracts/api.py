@@ -18,11 +18,12 @@ from contracts.genesis import Genesis
 from contracts.members import Account, Lane, Member, MeterHead
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
 from contracts.receipts import OK, AnyEvent, Receipt
-from contracts.records import Sentinel, Site, SiteMeter, Utility
+from contracts.records import Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schedule import earliest_deadline_ms
 from contracts.schema import (
     ACCOUNTS,
     HEADS,
+    LINE_LIST,
     MEMBERS,
     METERS,
     SENTINEL,
@@ -128,6 +129,8 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     utility = min((member.id for member in genesis.members if "utility" in member.roles), default=None)
     if utility is not None:
         records[UTILITY] = encode(Utility(utility))
+    if genesis.lines:
+        records[LINE_LIST] = encode(Lines(genesis.lines))
     site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)
     records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
     return records

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts import corrections, dispatch, modes, settlement
+from contracts import corrections, dispatch, disputes, modes, settlement
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Account
@@ -231,6 +231,9 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     detected = modes.observe(state, interval, delivery.ties)
     if detected and record.grid:
         record = _replace(record, grid=False, mode_reason=detected)
+    # Verdicts come before new disputes: what they correct is settled.
+    behind, decided = disputes.decide(state, params, interval, delivery.behind) if record.code == OK else ([], [])
+    delivery, disputed = disputes.compare(state, params, record, delivery)
     positions = _positions(state, interval, delivery)
     utility = state.load(UTILITIES, UTILITY)
     tie: settlement.Tie | None = None
@@ -242,14 +245,14 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     booked = False
     if record.code == OK:
         terms = corrections.terms(record, params)
-        batch = corrections.carry(state, params, interval, delivery.behind)
+        batch = corrections.carry(state, params, interval, behind)
         sheet = settlement.settle(terms, positions, tie, batch.amounts)
         booked = sheet is not None and _book(state, interval, sheet, delivery, batch)
         if not booked and batch.amounts:
             batch = corrections.cancel(state, batch)
             sheet = settlement.settle(terms, positions, tie)
             booked = sheet is not None and _book(state, interval, sheet, delivery, batch)
-        events += batch.events()
+        events += [*decided, *batch.events()]
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
     residual_nano = sheet.residual_nano if sheet is not None and booked else 0
@@ -257,6 +260,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     members = {position.member for position in positions}.union(sheet.lines if sheet is not None else ())
     if members:
         state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(sorted(members))))
+    events += disputed
     silent = delivery.silent()
     if silent:
         events.append(MetersEstimated(interval, len(silent), tuple(silent[:MAX_NAMED])))
@@ -274,6 +278,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
             code=code,
             estimated=len(silent),
             estimated_meters=tuple(silent[:MAX_NAMED]),
+            disputes=len(disputed),
         ),
     )
     events.append(IntervalSettled(interval, injected_wh, withdrawn_wh, residual_nano, code))

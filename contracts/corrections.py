@@ -24,7 +24,7 @@ from contracts.bodies import Correct
 from contracts.context import BlockContext, current_interval
 from contracts.estimates import estimate, slot
 from contracts.members import MeterHead
-from contracts.metering import WH_MS, next_share
+from contracts.metering import RETURNED, WH_MS, take_share
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import OK, AnyEvent, EnergyCorrected, ReadingCorrected
 from contracts.records import (
@@ -197,23 +197,11 @@ def _work_off(state: State, params: PactParams, interval: int, meter: SiteMeter,
     key = RETURNS.key(meter.meter)
     waiting = state.load(RETURNS, key)
     entries = list(waiting.entries) if waiting else []
-    done = 0
     while entries and most > 0:
-        entry = entries[0]
-        import_wh, export_wh = next_share(entry)
-        _correct(state, params, interval, meter, entry.interval, import_wh, export_wh, entry.cause, batch)
+        first, later = take_share(entries[0])
+        entries[:1] = [] if later is None else [later]
+        _correct(state, params, interval, meter, first, batch)
         most -= 1
-        if entry.count == 1:
-            done += 1
-            entries.pop(0)
-        else:
-            entries[0] = Return(
-                entry.interval + 1,
-                entry.count - 1,
-                entry.import_wh - import_wh,
-                entry.export_wh - export_wh,
-                entry.cause,
-            )
     if entries:
         state.save(key, Returns(tuple(entries)))
     else:
@@ -229,19 +217,22 @@ def _correct(
     params: PactParams,
     booked_in: int,
     meter: SiteMeter,
-    interval: int,
-    import_wh: int,
-    export_wh: int,
-    cause: str,
+    said: Return,
     batch: Batch,
 ) -> None:
-    """Make one correction, unless nothing changes: record it, and add what it is worth to the batch."""
+    """Make one correction: record it, and add what it is worth to the batch.
+
+    What changes nothing leaves nothing, except where registers confirm an estimate: then it is one no more.
+    """
+    interval = said.interval
     basis = billed_energy(state, params, meter.meter, interval)
     record = state.load(INTERVALS, INTERVALS.key(interval))
     final = basis is None or record is None or record.status != SETTLED or record.code != OK
     final = final or is_final(params, interval, booked_in)
     old = basis or Basis(0, 0, 0)
-    if (old.import_wh, old.export_wh) == (import_wh, export_wh):
+    import_wh = old.import_wh if said.import_wh is None else said.import_wh
+    export_wh = old.export_wh if said.export_wh is None else said.export_wh
+    if (old.import_wh, old.export_wh) == (import_wh, export_wh) and said.cause != RETURNED:
         return
     lines: tuple[Line, ...] = ()
     amount_nano = 0
@@ -263,7 +254,7 @@ def _correct(
         meter.meter,
         meter.member,
         booked_in,
-        cause,
+        said.cause,
         old.import_wh,
         old.export_wh,
         import_wh,

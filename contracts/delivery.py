@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from contracts.corrections import enqueue
 from contracts.estimates import estimate, slot
-from contracts.metering import settle_registers
+from contracts.metering import Measured, settle_registers
 from contracts.modes import TieSeen
 from contracts.params import PactParams
 from contracts.records import RING_DAYS, Ring, RingEntry, Site, SiteMeter
-from contracts.schema import ESTIMATES, HEADS, METERS, RINGS, SITE, SITES
+from contracts.schema import ESTIMATES, HEADS, LINE_LIST, LINES, METERS, RINGS, SITE, SITES
 from contracts.state import State
 
 NO_MEMBER = ""
@@ -33,6 +33,8 @@ class Delivery(NamedTuple):
     """Meters with corrections that wait to be billed."""
     ties: list[TieSeen]
     """What the utility's meters said."""
+    witnesses: dict[str, tuple[SiteMeter, Measured]]
+    """Measured meters that stand at an end of a line."""
 
     def silent(self) -> list[str]:
         """All estimated meters, ascending."""
@@ -46,6 +48,9 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     estimated: dict[str, list[str]] = {}
     behind: list[SiteMeter] = []
     ties: list[TieSeen] = []
+    witnesses: dict[str, tuple[SiteMeter, Measured]] = {}
+    lines = state.load(LINES, LINE_LIST)
+    ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
     tie_import_wh = tie_export_wh = 0
     for meter in site.meters:
         head_key = HEADS.key(meter.meter)
@@ -63,6 +68,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             ring = state.load(RINGS, ring_key)
             entries = ring.entries[1 - RING_DAYS :] if ring else ()
             state.save(ring_key, Ring((*entries, RingEntry(interval, import_wh, export_wh, sequence))))
+            if meter.meter in ends:
+                witnesses[meter.meter] = meter, measured
         else:
             equipment = state.load(METERS, METERS.key(meter.meter))
             assert equipment is not None, "every meter of the site is registered"
@@ -77,4 +84,4 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         else:
             withdrawn_wh, injected_wh = members.get(meter.member, (0, 0))
             members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
-    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties)
+    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from contracts.members import MAX_MEMBERS, MAX_METERS, Member, Meter
+from contracts.members import MAX_LINES, MAX_MEMBERS, MAX_METERS, Member, Meter, PowerLine
 from contracts.params import PactParams
 from contracts.units import Count, Energy, Meta, Money, Time
 from zk.codec import Codec, encode
@@ -70,6 +70,8 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     validators: Annotated[tuple[str, ...], Meta(min_length=4, max_length=256)]
     devnet_clock: DevnetClock | None
     version: Count = 1
+    lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()
+    """Sorted by id; a meter is the sending end of one line at most, and the receiving end of one."""
 
     def chain_id(self) -> str:
         """Name and the first 16 hex digits of the hash of this document."""

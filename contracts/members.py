@@ -29,6 +29,7 @@ from contracts.units import (
 
 MAX_MEMBERS = 10_000
 MAX_METERS = 100_000
+MAX_LINES = 1_024
 MAX_KEYS = 16
 MAX_NODES = 4
 MAX_OPEN_REGISTERS = 64
@@ -115,6 +116,22 @@ class Meter(Record, frozen=True):
     rating_w: Energy
     factor_ug_per_wh: Factor | None
     reference_price_nano_per_wh: Price | None
+
+
+class PowerLine(Record, frozen=True):
+    """A line whose two ends witness what it carries, and the meter that decides where they disagree.
+
+    What the sending meter exports less what the receiving meter imports is expected from `-accuracy_wh` to
+    `fixed_wh` plus `loss_ppm` of what was sent, per interval.
+    """
+
+    id: Id
+    sending_meter: Id
+    receiving_meter: Id
+    parent_meter: Id
+    fixed_wh: Energy
+    loss_ppm: Ppm
+    accuracy_wh: Energy
 
 
 class OpenRegister(Record, frozen=True):

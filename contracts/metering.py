@@ -39,6 +39,8 @@ from zk.hashing import domain, sha256
 READING_UNITS = 1
 ADMISSION_WINDOW = 1024
 """Sequences ahead of the head that a mempool holds for one meter."""
+RETURNED = "returned"
+"""Cause of a correction: the meter's own registers."""
 WH_MS = 3_600_000
 """Milliseconds in which one watt makes one Wh."""
 
@@ -160,15 +162,9 @@ def settle_registers(head: MeterHead, interval: int) -> tuple[MeterHead, Measure
         gaps = later
         import_wh, export_wh = register.import_wh - settled[1], register.export_wh - settled[2]
         for gap in covered:
-            part = Return(
-                gap.interval,
-                gap.count,
-                _first_shares(import_wh, shares, gap.count),
-                _first_shares(export_wh, shares, gap.count),
-                "returned",
-            )
-            returns.append(part)
-            import_wh, export_wh = import_wh - part.import_wh, export_wh - part.export_wh
+            part = _first_shares(import_wh, shares, gap.count), _first_shares(export_wh, shares, gap.count)
+            returns.append(Return(gap.interval, gap.count, *part, RETURNED))
+            import_wh, export_wh = import_wh - part[0], export_wh - part[1]
             shares -= gap.count
         if own:
             measured = Measured(import_wh, export_wh, register.sequence, register.status)
@@ -197,9 +193,20 @@ def _first_shares(total_wh: int, shares: int, count: int) -> int:
     return share * count + min(count, remainder)
 
 
-def next_share(waiting: Return) -> tuple[int, int]:
-    """Imported and exported Wh of the first interval of `waiting`."""
-    return _first_shares(waiting.import_wh, waiting.count, 1), _first_shares(waiting.export_wh, waiting.count, 1)
+def take_share(waiting: Return) -> tuple[Return, Return | None]:
+    """The first interval of `waiting` by itself, and what waits behind it."""
+    import_wh = None if waiting.import_wh is None else _first_shares(waiting.import_wh, waiting.count, 1)
+    export_wh = None if waiting.export_wh is None else _first_shares(waiting.export_wh, waiting.count, 1)
+    first = Return(waiting.interval, 1, import_wh, export_wh, waiting.cause)
+    if waiting.count == 1:
+        return first, None
+    return first, Return(
+        waiting.interval + 1,
+        waiting.count - 1,
+        None if waiting.import_wh is None or import_wh is None else waiting.import_wh - import_wh,
+        None if waiting.export_wh is None or export_wh is None else waiting.export_wh - export_wh,
+        waiting.cause,
+    )
 
 
 def _split(gaps: tuple[Gap, ...], last: int) -> tuple[tuple[Gap, ...], tuple[Gap, ...]]:

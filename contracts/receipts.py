@@ -52,6 +52,26 @@ class ReadingCorrected(Event, frozen=True, tag=3):
     export_wh: Energy
 
 
+class LineDisputed(Event, frozen=True, tag=4):
+    """Both ends of a line are named: what they metered does not fit, and the smaller reading settles."""
+
+    line: Id
+    interval: Interval
+    sending_meter: Id
+    receiving_meter: Id
+    held_wh: Energy
+
+
+class DisputeDecided(Event, frozen=True, tag=5):
+    """The parent meter spoke, or (`final`) it did not in time."""
+
+    line: Id
+    interval: Interval
+    parent_meter: Id
+    settled_wh: Energy
+    final: bool
+
+
 class NeedAccepted(Event, frozen=True, tag=16):
     """A need is number `index` of its first interval, counted from 0."""
 
@@ -120,6 +140,8 @@ AnyEvent = (
     | MetersEstimated
     | EnergyCorrected
     | ReadingCorrected
+    | LineDisputed
+    | DisputeDecided
     | NeedAccepted
     | OfferAccepted
     | TariffAccepted

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from contracts.bodies import MAX_BLOCKS, OfferBlock
-from contracts.members import MAX_METERS, Record
+from contracts.members import MAX_LINES, MAX_METERS, PowerLine, Record
 from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Name, Price, Rate, Total
 
 RING_DAYS = 35
@@ -19,6 +19,8 @@ FINAL_DAYS = 35
 """After so many days a closed interval is final: later differences are recorded, and billed no more."""
 MAX_NAMED = 16
 """Estimated meters that an interval names; more are counted."""
+MAX_OPEN_DISPUTES = 1_024
+"""Disputes that wait for their parent meter; the oldest beyond it are final."""
 MAX_RETURNS = 4_096
 """Differences of one meter that wait to be billed; the oldest beyond it are final."""
 BUCKETS = 16
@@ -61,6 +63,12 @@ class Site(Record, frozen=True):
     """Everything that settlement enumerates, ascending by meter id. Written at genesis."""
 
     meters: Annotated[tuple[SiteMeter, ...], Meta(max_length=MAX_METERS)]
+
+
+class Lines(Record, frozen=True):
+    """Lines with a meter at both ends, ascending. Written at genesis, where there are any."""
+
+    lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)]
 
 
 class Utility(Record, frozen=True):
@@ -182,6 +190,8 @@ class IntervalRecord(Record, frozen=True):
     estimated: Count = 0
     """Meters that said nothing about the interval and were estimated; the first `MAX_NAMED` follow."""
     estimated_meters: Annotated[tuple[Id, ...], Meta(max_length=MAX_NAMED)] = ()
+    disputes: Count = 0
+    """Lines whose ends disagree; each has a `Dispute`."""
 
 
 class MeterOrder(Record, frozen=True):
@@ -261,8 +271,9 @@ class Return(Record, frozen=True):
 
     interval: Interval
     count: Count
-    import_wh: Energy
-    export_wh: Energy
+    import_wh: Energy | None
+    """None: as it is billed by then."""
+    export_wh: Energy | None
     cause: Id
 
 
@@ -311,6 +322,50 @@ class Correction(Record, frozen=True):
     amount_nano: Money
     final: bool
     """Too late, or beyond the bounds of money: recorded, not billed."""
+
+
+class Dispute(Record, frozen=True):
+    """Two ends of a line disagree in one interval. Written at its close, for good; the smaller settles."""
+
+    interval: Interval
+    line: Id
+    sending_meter: Id
+    receiving_meter: Id
+    parent_meter: Id
+    sent_wh: Energy
+    received_wh: Energy
+    settled_wh: Energy
+    held_wh: Energy
+    """The larger reading less the smaller."""
+    held_nano: Money
+    """What the end that read more would have received on top, had its own reading settled; may be a debt."""
+
+
+class OpenDispute(Record, frozen=True):
+    """Place of a dispute without a verdict."""
+
+    interval: Interval
+    line: Id
+
+
+class OpenDisputes(Record, frozen=True):
+    """Those that wait for a parent meter, oldest first. Working record of `contracts.disputes`."""
+
+    entries: Annotated[tuple[OpenDispute, ...], Meta(max_length=MAX_OPEN_DISPUTES)]
+
+
+class Verdict(Record, frozen=True):
+    """What the parent meter of a disputed line saw, and what both ends settle at from then on."""
+
+    interval: Interval
+    line: Id
+    parent_meter: Id
+    parent_wh: Energy
+    settled_wh: Energy
+    decided_in: Interval
+    """The interval whose close brought the verdict; its bills, or those of the next ones, carry it."""
+    final: bool
+    """Nobody decided in time: what settled stays."""
 
 
 class RingEntry(Record, frozen=True):

@@ -11,12 +11,15 @@ from contracts.records import (
     Basis,
     Bill,
     Correction,
+    Dispute,
     Estimate,
     IntervalRecord,
+    Lines,
     Link,
     ModeRecord,
     NeedBucket,
     OfferBucket,
+    OpenDisputes,
     Order,
     OrderIndex,
     Returns,
@@ -27,6 +30,7 @@ from contracts.records import (
     Standing,
     TariffRecord,
     Utility,
+    Verdict,
 )
 from contracts.state import Table
 from zk.hashing import sha256
@@ -57,12 +61,20 @@ ORDER_INDEX: Table[OrderIndex] = Table("orders", OrderIndex)
 SCHEDULES: Table[Schedule] = Table("schedule", Schedule)
 SITES: Table[Site] = Table("site", Site)
 UTILITIES: Table[Utility] = Table("utility", Utility)
+LINES: Table[Lines] = Table("line", Lines)
+DISPUTES: Table[Dispute] = Table("dispute", Dispute)
+"""By interval and line."""
+VERDICTS: Table[Verdict] = Table("verdict", Verdict)
+"""By interval and line."""
+OPEN_DISPUTES: Table[OpenDisputes] = Table("disputes", OpenDisputes)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 SCHEDULE = SCHEDULES.key("working")
 SITE = SITES.key("all")
 UTILITY = UTILITIES.key("grid")
 LINK = LINKS.key("grid")
+LINE_LIST = LINES.key("all")
+DISPUTE_LIST = OPEN_DISPUTES.key("open")
 SENTINEL = SENTINELS.key("genesis")
 
 

@@ -30,6 +30,7 @@ from contracts.genesis import (
 )
 from contracts.members import (
     MAX_KEYS,
+    MAX_LINES,
     MAX_MEMBERS,
     MAX_METERS,
     MAX_NODES,
@@ -39,6 +40,7 @@ from contracts.members import (
     Member,
     Meter,
     NodeKeys,
+    PowerLine,
     Trust,
 )
 from contracts.params import PactParams
@@ -115,6 +117,7 @@ class GenesisEntry(Entry, frozen=True, kw_only=True):
     devnet_clock: DevnetClock | None = None
     members: Annotated[tuple[MemberEntry, ...], Meta(max_length=MAX_MEMBERS)]
     meters: Annotated[tuple[MeterEntry, ...], Meta(max_length=MAX_METERS)] = ()
+    lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()
 
 
 def loads(text: str, production: bool = False) -> Genesis:
@@ -141,6 +144,7 @@ def loads(text: str, production: bool = False) -> Genesis:
         validators=tuple(sorted(entry.validators)),
         devnet_clock=entry.devnet_clock,
         version=entry.version,
+        lines=tuple(sorted(entry.lines, key=lambda line: line.id)),
     )
     check(genesis, production)
     return genesis
@@ -165,6 +169,7 @@ def dumps(genesis: Genesis) -> str:
         devnet_clock=genesis.devnet_clock,
         members=tuple(_member_entry(member, balances.get(member.id)) for member in genesis.members),
         meters=tuple(_meter_entry(meter, registers.get(meter.id)) for meter in genesis.meters),
+        lines=genesis.lines,
     )
     return f"# Genesis of the chain {genesis.chain_id()}\n" + emit(plain(entry, _BASE64_FIELDS))
 
@@ -219,6 +224,7 @@ def check(genesis: Genesis, production: bool = False) -> None:
     _check_order(genesis)
     _check_members(genesis)
     _check_meters(genesis)
+    _check_lines(genesis)
     _check_nodes(genesis)
     _check_validators(genesis)
     _check_keys(genesis)
@@ -232,6 +238,7 @@ def _check_order(genesis: Genesis) -> None:
         "meters": (meter.id for meter in genesis.meters),
         "balances": (balance.member for balance in genesis.balances),
         "registers": (register.meter for register in genesis.registers),
+        "lines": (line.id for line in genesis.lines),
         "validators": genesis.validators,
     }
     for name, ids in lists.items():
@@ -274,6 +281,34 @@ def _check_meters(genesis: Genesis) -> None:
     for register in genesis.registers:
         if register.meter not in meters:
             _reference(f'registers["{register.meter}"]', "meter", register.meter, sorted(meters))
+
+
+def _check_lines(genesis: Genesis) -> None:
+    """Three different known meters each, and no meter at the same end of two lines: its register is one number."""
+    meters = [meter.id for meter in genesis.meters]
+    taken: set[tuple[str, str]] = set()
+    for line in genesis.lines:
+        path = f'lines["{line.id}"]'
+        ends = {
+            "sending_meter": line.sending_meter,
+            "receiving_meter": line.receiving_meter,
+            "parent_meter": line.parent_meter,
+        }
+        for field, meter in ends.items():
+            _reference(f"{path}.{field}", "meter", meter, meters)
+        if len(set(ends.values())) < len(ends):
+            raise DocumentError(
+                "genesis.value", path, "two of its meters are the same", "A line has two ends and a third meter."
+            )
+        for field in ("sending_meter", "receiving_meter"):
+            if (field, ends[field]) in taken:
+                raise DocumentError(
+                    "genesis.value",
+                    f"{path}.{field}",
+                    f'"{ends[field]}" is this end of another line',
+                    "Give each line meters of its own.",
+                )
+            taken.add((field, ends[field]))
 
 
 def _check_nodes(genesis: Genesis) -> None:

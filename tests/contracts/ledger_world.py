@@ -11,7 +11,7 @@ from contracts import api
 from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis
-from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, Trust
+from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, PowerLine, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
@@ -67,6 +67,7 @@ def make_genesis(
     roles: dict[str, tuple[str, ...]] | None = None,
     scopes: tuple[str, ...] = ("all", "market", "money"),
     balances: dict[str, int] | None = None,
+    lines: tuple[PowerLine, ...] = (),
 ) -> Genesis:
     """Members in id order; each has one key per scope, named `member` (scope `all`) or `member/scope`."""
     roles = ROLES if roles is None else roles
@@ -100,6 +101,7 @@ def make_genesis(
         registers=(),
         validators=tuple(f"node-{name}" for name in names[:4]),
         devnet_clock=None,
+        lines=lines,
     )
 
 
@@ -287,7 +289,11 @@ def corrections(chain: Chain) -> list[Correction]:
 
 def history(chain: Chain) -> dict[bytes, bytes]:
     """Records that never change once they are written."""
-    return {key: raw for key, raw in chain.store.items() if key.startswith((b"bill/", b"estimate/", b"correction/"))}
+    return {
+        key: raw
+        for key, raw in chain.store.items()
+        if key.startswith((b"bill/", b"estimate/", b"correction/", b"dispute/", b"verdict/"))
+    }
 
 
 def settle(chain: Chain, interval: int, registers: dict[str, tuple[int, int]], silent: tuple[str, ...] = ()) -> None:

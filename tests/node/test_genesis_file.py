@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.genesis import Balance, Genesis
+from contracts.members import PowerLine
 from contracts.params import PactParams
 from node import genesis_file
 from node.disk import RealDisk
@@ -86,6 +87,34 @@ def test_the_text_is_for_people() -> None:
     assert "balance_nano = 4611686018427387904\n" in TEXT
     assert "register_export_wh = 77\n" in TEXT
     assert f'public_key = "{key(0, 1).public_key.hex()}", scope = "all"' in TEXT
+
+
+def test_lines_survive_in_any_order_and_their_meters_are_checked() -> None:
+    line = PowerLine("line-a", "meter-0", "meter-1", "meter-2", 5, 20_000, 3)
+    other = PowerLine("line-b", "meter-1", "meter-0", "meter-2", 0, 0, 0)
+    document = replace(lines=(line, other))
+    text = genesis_file.dumps(document)
+    assert genesis_file.loads(text) == document
+    assert genesis_file.loads(genesis_file.dumps(replace(lines=()))) == DOCUMENT
+    head, first, second = text.split("[[lines]]\n")
+    swapped = "[[lines]]\n".join([head, second.rstrip() + "\n\n", first])
+    assert genesis_file.loads(swapped) == document
+    for wrong, code, path in (
+        ({"parent_meter": "meter-9"}, "genesis.unknown-meter", 'lines["line-b"].parent_meter'),
+        ({"sending_meter": "meter-0"}, "genesis.value", 'lines["line-b"]'),
+        ({"parent_meter": "meter-0"}, "genesis.value", 'lines["line-b"]'),
+        ({"sending_meter": "meter-0", "receiving_meter": "meter-1"}, "genesis.value", 'lines["line-b"].sending_meter'),
+        (
+            {"sending_meter": "meter-2", "receiving_meter": "meter-1", "parent_meter": "meter-0"},
+            "genesis.value",
+            "receiving_meter",
+        ),
+        ({"id": "line-a"}, "genesis.duplicate-id", 'lines["line-a"]'),
+    ):
+        with pytest.raises(DocumentError) as caught:
+            genesis_file.check(replace(lines=(line, msgspec.structs.replace(other, **wrong))))
+        assert caught.value.code == code
+        assert path in caught.value.path
 
 
 def edited(old: str, new: str) -> str:
