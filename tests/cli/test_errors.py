@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.cli import app, run
-from node.cli.output import money, per_kwh, span, utc
+from node.cli.form import Form
+from node.cli.output import money, per_kwh, utc
 from tests.cli.conftest import Devnet
 
 Invoke = Callable[..., Any]
@@ -131,5 +132,8 @@ def test_units_for_people() -> None:
     assert money(1_500_000_000) == "1.50" and money("-1") == "-0.000000001" and money(10**15) == "1,000,000.00"
     assert per_kwh(100_000) == "0.10" and per_kwh(-1) == "-0.000001" and per_kwh(None) == "-"
     assert utc(1_754_294_400_000) == "2025-08-04 08:00:00 UTC"
-    assert span(1_754_294_400_000, 1_754_295_300_000) == "2025-08-04 08:00:00 to 08:15:00 UTC"
-    assert span(1_754_351_100_000, 1_754_352_000_000) == "2025-08-04 23:45:00 to 2025-08-05 00:00:00 UTC"
+    assert Form(False, False, None).span(1_754_294_400_000, 1_754_295_300_000) == "2025-08-04 08:00:00 to 08:15:00 UTC"
+    assert (
+        Form(False, False, None).span(1_754_351_100_000, 1_754_352_000_000)
+        == "2025-08-04 23:45:00 to 2025-08-05 00:00:00 UTC"
+    )
