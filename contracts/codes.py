@@ -79,6 +79,14 @@ CODES: dict[str, Code] = {
         "The meter has reported the maximum of intervals that are not settled yet.",
         "Send the same reading again once intervals have settled.",
     ),
+    "reading.quality": Code(
+        "The quality record is physically impossible.",
+        "Check units and sensors: ratios are in ppm, the temperature is in thousandths of a degree.",
+    ),
+    "reading.reserve": Code(
+        "The reserve is more than the meter's registered capacity, or its generation more than the rating.",
+        "Report what the equipment can hold and give.",
+    ),
     "correction.owner": Code("The meter belongs to another member.", "Correct readings of your own meters."),
     "correction.open": Code(
         "The interval is not settled, so there is nothing to correct.",

@@ -116,6 +116,8 @@ class Meter(Record, frozen=True):
     rating_w: Energy
     factor_ug_per_wh: Factor | None
     reference_price_nano_per_wh: Price | None
+    capacity_wh: Energy | None = None
+    """Most that a storage can hold."""
 
 
 class PowerLine(Record, frozen=True):

@@ -13,6 +13,9 @@ late reading extends the chain (`late`), and its energy settles with the next in
 `import` is what the meter's owner takes from the site, `export` what it puts into it; on the utility's tie
 meter, export is therefore what the site buys.
 
+Quality and reserve records are checked against what is physically possible and registered, and kept where
+readings are: in the transaction list, provable by (meter, sequence). The head has no use for them.
+
 Refusals that a carrier could provoke with genuine old or early envelopes (gap, replay, duplicate, future,
 open-full) cost the meter nothing, so that nobody can spend its budget; those that only its own key can
 produce are charged to it.
@@ -23,7 +26,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from contracts.bodies import PlainReading, Reading
+from contracts.bodies import PlainReading, Quality, Reading, Reserve
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
 from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister
@@ -33,6 +36,7 @@ from contracts.records import Return
 from contracts.schedule import await_close, close_ms, waits_for_close
 from contracts.schema import HEADS, METERS
 from contracts.state import State
+from contracts.units import PPM
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
@@ -41,6 +45,12 @@ ADMISSION_WINDOW = 1024
 """Sequences ahead of the head that a mempool holds for one meter."""
 RETURNED = "returned"
 """Cause of a correction: the meter's own registers."""
+MAX_FREQUENCY_MHZ = 1_000_000
+"""1 kHz: above every power system, aircraft included."""
+MAX_THD_PPM = 10 * PPM
+"""A distorted current may be more than all harmonics of its fundamental; tenfold is a broken sensor."""
+MIN_AMBIENT_MC = -273_150
+MAX_AMBIENT_MC = 200_000
 WH_MS = 3_600_000
 """Milliseconds in which one watt makes one Wh."""
 
@@ -263,9 +273,33 @@ def _checked(
     most = meter.rating_w * (body.interval - since + 1) * params.interval_ms
     if max(body.import_wh - imported, body.export_wh - exported) * WH_MS > most + WH_MS:
         return open_, "reading.rating"
+    if body.quality is not None and not _plausible(body.quality):
+        return open_, "reading.quality"
+    if body.reserve is not None and not _possible(meter, body.reserve):
+        return open_, "reading.reserve"
     if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in head.gaps):
         return open_, OK
     return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status)), OK
+
+
+def _plausible(quality: Quality) -> bool:
+    """A wave and a climate that exist. The power factor is negative where energy flows to the site."""
+    return (
+        quality.voltage_mv >= 0
+        and quality.current_ma >= 0
+        and 0 <= quality.frequency_mhz <= MAX_FREQUENCY_MHZ
+        and -PPM <= quality.power_factor_ppm <= PPM
+        and 0 <= quality.thd_ppm <= MAX_THD_PPM
+        and MIN_AMBIENT_MC <= quality.ambient_mc <= MAX_AMBIENT_MC
+        and 0 <= quality.ambient_humidity_ppm <= PPM
+    )
+
+
+def _possible(meter: Meter, reserve: Reserve) -> bool:
+    """No more stored than the registered capacity, and no more coming in than the rating."""
+    return reserve.generation_w <= meter.rating_w and (
+        meter.capacity_wh is None or reserve.charge_wh <= meter.capacity_wh
+    )
 
 
 def _charged(head: MeterHead, now: int, used: int) -> MeterHead:

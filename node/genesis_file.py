@@ -100,6 +100,7 @@ class MeterEntry(Entry, frozen=True, kw_only=True):
     rating_w: Energy
     factor_ug_per_wh: Factor | None = None
     reference_price_nano_per_wh: Price | None = None
+    capacity_wh: Energy | None = None
     register_import_wh: Energy | None = None
     register_export_wh: Energy | None = None
 
@@ -481,6 +482,7 @@ def _meter(entry: MeterEntry) -> Meter:
         rating_w=entry.rating_w,
         factor_ug_per_wh=entry.factor_ug_per_wh,
         reference_price_nano_per_wh=entry.reference_price_nano_per_wh,
+        capacity_wh=entry.capacity_wh,
     )
 
 

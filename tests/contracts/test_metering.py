@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import FIRST, INTERVAL_MS, Chain, change, codes, make_genesis
 
-from contracts.bodies import PlainReading
+from contracts.bodies import PlainReading, Quality, Reserve
 from contracts.envelope import MeterEnvelope
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.schema import HEADS, RINGS, SCHEDULE
+from contracts.units import MAX_ENERGY
 
 PARAMS = PactParams()
 GRACE_MS = PARAMS.close_grace_ms
@@ -210,3 +211,70 @@ def test_late_or_not_no_energy_is_lost(readings: list[tuple[int, int, int]]) -> 
     chain.at(interval + 3).block(chain.reading("m-solar", interval + 3, 0, register))
     chain.close(interval + 3)
     assert settled_wh(chain, "m-solar", range(FIRST, interval + 4)) == register
+
+
+# Quality and reserve
+
+WAVE = Quality(
+    voltage_mv=230_000,
+    current_ma=12_000,
+    frequency_mhz=49_990,
+    power_factor_ppm=980_000,
+    thd_ppm=30_000,
+    ambient_mc=21_500,
+    ambient_humidity_ppm=450_000,
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("voltage_mv", 0, None),
+        ("current_ma", 0, None),
+        ("frequency_mhz", 0, 1_000_000),
+        ("power_factor_ppm", -1_000_000, 1_000_000),
+        ("thd_ppm", 0, 10_000_000),
+        ("ambient_mc", -273_150, 200_000),
+        ("ambient_humidity_ppm", 0, 1_000_000),
+    ],
+)
+def test_quality_inside_physical_bounds_and_not_one_step_beyond(field: str, low: int, high: int | None) -> None:
+    cases = [(low, "ok"), (low - 1, "reading.quality")]
+    cases += [] if high is None else [(high, "ok"), (high + 1, "reading.quality")]
+    for value, code in cases:
+        chain = Chain()
+        quality = msgspec.structs.replace(WAVE, **{field: value})
+        body = msgspec.structs.replace(chain.reading("m-solar", FIRST, 0, 1).body, quality=quality)
+        assert chain.run(chain.meter_says("m-solar", body)) == code
+
+
+@pytest.mark.parametrize(
+    ("capacity", "charge", "generation", "code"),
+    [
+        (None, MAX_ENERGY, 100_000, "ok"),
+        (None, 0, 100_001, "reading.reserve"),
+        (5_000, 5_000, 0, "ok"),
+        (5_000, 5_001, 0, "reading.reserve"),
+        (0, 0, 100_000, "ok"),
+    ],
+)
+def test_reserve_is_bounded_by_what_is_registered(
+    capacity: int | None, charge: int, generation: int, code: str
+) -> None:
+    genesis = make_genesis()
+    meters = tuple(
+        msgspec.structs.replace(meter, capacity_wh=capacity) if meter.id == "m-storage" else meter
+        for meter in genesis.meters
+    )
+    chain = Chain(msgspec.structs.replace(genesis, meters=meters))
+    reserve = Reserve(charge_wh=charge, fuel_wh=MAX_ENERGY, generation_w=generation)
+    body = msgspec.structs.replace(chain.reading("m-storage", FIRST, 0, 1).body, reserve=reserve)
+    assert chain.run(chain.meter_says("m-storage", body)) == code
+
+
+def test_an_impossible_record_does_not_end_the_meters_chain() -> None:
+    """It costs the meter a unit, and the same registers without it are welcome."""
+    chain = Chain()
+    good = chain.reading("m-solar", FIRST, 0, 9)
+    bad = msgspec.structs.replace(good.body, quality=msgspec.structs.replace(WAVE, thd_ppm=-1))
+    assert codes(chain.block(chain.meter_says("m-solar", bad), good)) == ["reading.quality", "ok"]

@@ -17,7 +17,7 @@ from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, ROLES, Chain, change,
 
 import contracts
 from contracts import api
-from contracts.bodies import CommittedReading, Correct, Need
+from contracts.bodies import CommittedReading, Correct, Need, Quality, Reserve
 from contracts.codes import CODES, describe
 from contracts.envelope import Envelope
 from contracts.params import PactParams
@@ -181,6 +181,22 @@ def _() -> tuple[Chain, Envelope]:
     for interval in range(FIRST, FIRST + 64):
         assert chain.at(interval).run(chain.reading("m-solar", interval, 0, 1)) == "ok"
     return chain.at(FIRST + 64), chain.reading("m-solar", FIRST + 64, 0, 1)
+
+
+@provokes("reading.quality")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    quality = Quality(230_000, 1_000, 50_000, 1_000_001, 0, 20_000, 500_000)
+    body = msgspec.structs.replace(chain.reading("m-solar", FIRST, 0, 1).body, quality=quality)
+    return chain, chain.meter_says("m-solar", body)
+
+
+@provokes("reading.reserve")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    reserve = Reserve(charge_wh=0, fuel_wh=0, generation_w=400_001)
+    body = msgspec.structs.replace(chain.reading("m-solar", FIRST, 0, 1).body, reserve=reserve)
+    return chain, chain.meter_says("m-solar", body)
 
 
 # Corrections
