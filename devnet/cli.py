@@ -1,6 +1,6 @@
 """The `gridpact` command: what `node.cli` can do, plus devnets.
 
-Mounts the node's commands and adds `devnet` and `bench`. Imports what a command needs when it runs, so that
+Mounts the node's commands and adds `devnet`, `plot` and `bench`. Imports what a command needs when it runs, so that
 help and `gridpact tx` start fast. Results go to stdout, progress to stderr, errors with a code and a next
 step.
 """
@@ -16,6 +16,7 @@ import typer
 
 from devnet.bench.cli import app as bench
 from devnet.directory import DEFAULT, Document, Layout
+from devnet.plot.cli import app as plot
 from node.cli import app
 from node.cli.output import emit, progress, reporting, run, table
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 devnet = typer.Typer(no_args_is_help=True, help="Many real nodes on this machine, with agents, faults and a verdict.")
 app.add_typer(devnet, name="devnet")
 app.add_typer(bench, name="bench")
+app.add_typer(plot, name="plot")
 
 Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
