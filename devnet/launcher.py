@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -104,7 +103,7 @@ class Launcher:
             stepped=stepped,
             nodes=founded.nodes,
             members=founded.members,
-            zone=_known_zone(scenario.clock.zone),
+            zone=site.key if (site := scenario.clock.site) is not None else None,
         )
 
     def refuse_running(self) -> None:
@@ -331,15 +330,6 @@ class Launcher:
             f"There is no node {name!r}.",
             f"Nodes here: {', '.join(node.name for node in document.nodes)}.",
         )
-
-
-def _known_zone(name: str) -> str | None:
-    """The name, where this machine has a time zone of that name: without one, times are shown in UTC alone."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        return None
-    return name
 
 
 class _PortTaken(Exception):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -53,6 +54,14 @@ class Clock(Section, frozen=True):
     """What `devnet run` does; `devnet up` always runs."""
     zone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+-]{1,64}\Z")] = "UTC"
     """Time zone of the site, by its IANA name; people see both times, the ledger knows UTC alone."""
+
+    @property
+    def site(self) -> ZoneInfo | None:
+        """The zone, where this machine knows one of that name; without it, times are shown in UTC alone."""
+        try:
+            return ZoneInfo(self.zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            return None
 
     @property
     def origin_ms(self) -> int:

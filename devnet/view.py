@@ -1,4 +1,4 @@
-"""What a person watches: blocks, dispatch, money and peers of a devnet, in UTC, and what it waits for.
+"""What a person watches: blocks, dispatch, money and peers of a devnet, in UTC and site time, and what it waits for.
 
 Reads public RPC and the agents' progress, and nothing else. On a terminal a Rich screen that is drawn anew;
 elsewhere a plain line now and then. Never changes anything.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from rich.console import Console, Group
@@ -21,6 +22,7 @@ from devnet.diary import Diary, Progress
 from devnet.directory import Document, Layout
 from devnet.launcher import Launcher
 from devnet.scenario import Scenario
+from node.cli.form import Form
 from node.cli.output import money, per_kwh, utc
 from node.client import Client
 from node.errors import NodeError
@@ -31,6 +33,8 @@ PLAIN_EVERY_S = 5.0
 SHOWN_INTERVALS = 6
 SHOWN_BLOCKS = 6
 SHOWN_MEMBERS = 8
+MAX_PAID = 64
+"""Settled intervals whose payments are remembered: bills never change, so nobody is asked for them twice."""
 ANSWER_S = 1.0
 """A node that takes longer is asked again at the next refresh."""
 
@@ -44,25 +48,33 @@ class Snapshot(NamedTuple):
     balances_nano: dict[str, int]
     time_ms: int
     progress: Progress
+    paid_nano: dict[int, int]
+    """What members together paid, by settled interval."""
 
 
-async def look(launcher: Launcher, scenario: Scenario) -> Snapshot:
-    """Ask every node how it is, and one of them about the rest."""
+async def look(launcher: Launcher, scenario: Scenario, paid_nano: dict[int, int] | None = None) -> Snapshot:
+    """Ask every node how it is, and one of them about the rest. `paid_nano` is what earlier looks found."""
     nodes = await asyncio.to_thread(launcher.status)
     progress = Diary(launcher.layout).progress()
+    paid_nano = {} if paid_nano is None else paid_nano
     alive = [node for node in nodes if node["height"] is not None]
     if not alive:
-        return Snapshot(nodes, [], [], {}, 0, progress)
+        return Snapshot(nodes, [], [], {}, 0, progress, {})
     best = max(alive, key=lambda node: int(node["height"]))
     try:
         async with asyncio.timeout(ANSWER_S), Client(best["rpc"]) as client:
-            return await _ask(client, scenario, nodes, int(best["height"]), progress)
+            return await _ask(client, scenario, nodes, int(best["height"]), progress, paid_nano)
     except (NodeError, TimeoutError):
-        return Snapshot(nodes, [], [], {}, 0, progress)
+        return Snapshot(nodes, [], [], {}, 0, progress, {})
 
 
 async def _ask(
-    client: Client, scenario: Scenario, nodes: list[dict[str, Any]], height: int, progress: Progress
+    client: Client,
+    scenario: Scenario,
+    nodes: list[dict[str, Any]],
+    height: int,
+    progress: Progress,
+    paid_nano: dict[int, int],
 ) -> Snapshot:
     heights = range(max(1, height - SHOWN_BLOCKS + 1), height + 1)
     blocks = await asyncio.gather(*(client.block(at) for at in heights))
@@ -73,7 +85,27 @@ async def _ask(
     members = [member.id for member in scenario.members[:SHOWN_MEMBERS]]
     balances = await asyncio.gather(*map(client.balance_nano, members))
     intervals = [answer["data"] for answer in answers]
-    return Snapshot(nodes, list(blocks), intervals, dict(zip(members, balances, strict=True)), time_ms, progress)
+    for one in intervals:
+        if one["status"] == "settled" and one["interval"] not in paid_nano:
+            paid_nano[one["interval"]] = await _paid(client, scenario, one["interval"])
+    while len(paid_nano) > MAX_PAID:
+        del paid_nano[min(paid_nano)]
+    known = dict(zip(members, balances, strict=True))
+    return Snapshot(nodes, list(blocks), intervals, known, time_ms, progress, dict(paid_nano))
+
+
+async def _paid(client: Client, scenario: Scenario, interval: int) -> int:
+    """What the members whose bill of a settled interval is a debt owe together, nano."""
+
+    async def owed(member: str) -> int:
+        try:
+            return max(0, -int((await client.bill(interval, member))["data"]["total_nano"]))
+        except NodeError as error:
+            if error.code.startswith("rpc.unknown"):
+                return 0
+            raise
+
+    return sum(await asyncio.gather(*(owed(member.id) for member in scenario.members)))
 
 
 async def watch(launcher: Launcher, scenario: Scenario, source: str) -> None:
@@ -83,24 +115,32 @@ async def watch(launcher: Launcher, scenario: Scenario, source: str) -> None:
         await _watch_plainly(launcher, scenario)
         return
     opening = {member.id: member.balance_nano for member in scenario.members}
+    paid_nano: dict[int, int] = {}
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            live.update(draw(await look(launcher, scenario), scenario, opening, source), refresh=True)
+            snapshot = await look(launcher, scenario, paid_nano)
+            live.update(draw(snapshot, scenario, opening, source), refresh=True)
             await asyncio.sleep(REFRESH_S)
 
 
 async def _watch_plainly(launcher: Launcher, scenario: Scenario) -> None:
     last = ""
+    paid_nano: dict[int, int] = {}
     while True:
-        snapshot = await look(launcher, scenario)
-        line = plain(snapshot)
+        snapshot = await look(launcher, scenario, paid_nano)
+        line = plain(snapshot, _form(scenario))
         if line != last:
             print(line, flush=True)
             last = line
         await asyncio.sleep(PLAIN_EVERY_S)
 
 
-def plain(snapshot: Snapshot) -> str:
+def _form(scenario: Scenario) -> Form:
+    """Times of this site."""
+    return Form(as_json=False, as_csv=False, zone=scenario.clock.site)
+
+
+def plain(snapshot: Snapshot, shown: Form) -> str:
     """One line: time, heights, the newest settled interval, and what is waited for."""
     heights = " ".join(
         f"{node['name']}={node['height'] if node['height'] is not None else node['state']}" for node in snapshot.nodes
@@ -110,10 +150,12 @@ def plain(snapshot: Snapshot) -> str:
     if settled:
         one = settled[-1]
         energy = (
-            f" | interval {one['interval']}: {one['withdrawn_wh']} Wh delivered at "
-            f"{per_kwh(one['price_nano_per_wh'])} per kWh"
+            f" | interval {one['interval']}: needed {_kwh(one['demand_wh'])} kWh, "
+            f"ordered {_kwh(one['served_wh'])} kWh, delivered {_kwh(one['withdrawn_wh'])} kWh "
+            f"at {per_kwh(one['price_nano_per_wh'])} currency/kWh, "
+            f"paid {money(snapshot.paid_nano.get(one['interval'], 0))} currency"
         )
-    when = utc(snapshot.time_ms) if snapshot.time_ms else "no node answers"
+    when = shown.time(snapshot.time_ms) if snapshot.time_ms else "no node answers"
     return f"{when} | {heights}{energy} | {waiting(snapshot)}"
 
 
@@ -129,14 +171,15 @@ def waiting(snapshot: Snapshot) -> str:
 
 def draw(snapshot: Snapshot, scenario: Scenario, opening: dict[str, int], source: str) -> Group:
     """The screen."""
-    when = utc(snapshot.time_ms) if snapshot.time_ms else "no node answers"
+    shown = _form(scenario)
+    when = shown.time(snapshot.time_ms) if snapshot.time_ms else "no node answers"
     head = Text.assemble((f"gridpact devnet · {scenario.name}", "bold"), f"   {when}   {scenario.clock.speed}x life")
     foot = Text(f"{waiting(snapshot)}\ndata: {source} Prices are synthetic.", style="dim")
     return Group(
         head,
         _nodes(snapshot),
-        _blocks(snapshot),
-        _dispatch(snapshot),
+        _blocks(snapshot, shown),
+        _dispatch(snapshot, shown),
         _money(snapshot, opening),
         Panel(foot, title="waiting", title_align="left"),
     )
@@ -155,7 +198,7 @@ def _nodes(snapshot: Snapshot) -> Table:
     return table
 
 
-def _blocks(snapshot: Snapshot) -> Table:
+def _blocks(snapshot: Snapshot, shown: Form) -> Table:
     table = Table(title="blocks", title_justify="left", expand=True)
     for name in ("height", "time", "proposer", "round", "transactions", "block", "state before"):
         table.add_column(name, justify="right" if name in ("height", "round", "transactions") else "left")
@@ -163,7 +206,7 @@ def _blocks(snapshot: Snapshot) -> Table:
         header = block["header"]
         table.add_row(
             str(block["height"]),
-            utc(block["time_ms"]),
+            shown.time(block["time_ms"]),
             header["proposer"],
             str(header["proposer_round"]),
             str(len(block["payload"])),
@@ -173,31 +216,64 @@ def _blocks(snapshot: Snapshot) -> Table:
     return table
 
 
-def _dispatch(snapshot: Snapshot) -> Table:
-    table = Table(title="dispatch (kWh; price per kWh)", title_justify="left", expand=True)
-    for name in ("interval", "from", "status", "needed", "ordered", "delivered", "price", "import", "losses"):
-        table.add_column(name, justify="left" if name in ("from", "status") else "right")
+DISPATCH = (
+    ("interval", ""),
+    ("from", "UTC · site"),
+    ("status", ""),
+    ("needed", "kWh"),
+    ("ordered", "kWh"),
+    ("delivered", "kWh"),
+    ("price", "currency/kWh"),
+    ("paid", "currency"),
+    ("import", "kWh"),
+    ("export", "kWh"),
+    ("losses", "kWh"),
+    ("curtailed", "kWh"),
+    ("estimated", "meters"),
+)
+"""Columns of the dispatch and their units."""
+
+
+def _dispatch(snapshot: Snapshot, shown: Form) -> Table:
+    table = Table(title="dispatch", title_justify="left", expand=True)
+    for name, unit in DISPATCH:
+        table.add_column(f"{name}\n{unit}", justify="left" if name in ("from", "status") else "right")
     for one in snapshot.intervals:
-        if one["status"] == "empty":
-            table.add_row(str(one["interval"]), utc(one["start_ms"])[11:16], "empty", *["-"] * 6)
-            continue
-        ordered, settled = one["status"] != "open", one["status"] == "settled"
-        table.add_row(
-            str(one["interval"]),
-            utc(one["start_ms"])[11:16],
-            one["status"],
-            _kwh(one["demand_wh"]),
-            _kwh(one["served_wh"]) if ordered else "-",
-            _kwh(one["withdrawn_wh"]) if settled else "-",
-            per_kwh(one["price_nano_per_wh"]) if ordered else "-",
-            _kwh(one["tie_import_wh"] if settled else one["import_wh"]) if ordered else "-",
-            _kwh(one["losses_wh"]) if settled else "-",
-        )
+        table.add_row(*_cells(snapshot, one, shown))
     return table
 
 
+def _cells(snapshot: Snapshot, one: dict[str, Any], shown: Form) -> list[str]:
+    """One interval; what is not known yet is a dash."""
+    start = utc(one["start_ms"])[11:16]
+    if shown.zone is not None:
+        start += f" · {datetime.fromtimestamp(one['start_ms'] // 1000, shown.zone):%H:%M}"
+    cells = [str(one["interval"]), start, str(one["status"])]
+    if one["status"] != "empty":
+        cells.append(_kwh(one["demand_wh"]))
+    if one["status"] in ("ordered", "settled"):
+        cells.append(_kwh(one["served_wh"]))
+    price = per_kwh(one["price_nano_per_wh"]) if one["status"] in ("ordered", "settled") else "-"
+    if one["status"] == "ordered":
+        cells += ["-", price, "-", _kwh(one["import_wh"]), _kwh(one["export_wh"])]
+    if one["status"] == "settled":
+        curtailed_wh = snapshot.progress.outcomes.get(one["interval"], {}).get("curtailed_wh")
+        paid_nano = snapshot.paid_nano.get(one["interval"])
+        cells += [
+            _kwh(one["withdrawn_wh"]),
+            price,
+            "-" if paid_nano is None else money(paid_nano),
+            _kwh(one["tie_import_wh"]),
+            _kwh(one["tie_export_wh"]),
+            _kwh(one["losses_wh"]),
+            "-" if curtailed_wh is None else _kwh(curtailed_wh),
+            str(one["estimated"]),
+        ]
+    return cells + ["-"] * (len(DISPATCH) - len(cells))
+
+
 def _money(snapshot: Snapshot, opening: dict[str, int]) -> Table:
-    table = Table(title="money", title_justify="left", expand=True)
+    table = Table(title="money (currency)", title_justify="left", expand=True)
     for name in ("member", "balance", "since start"):
         table.add_column(name, justify="left" if name == "member" else "right")
     for member, nano in snapshot.balances_nano.items():
@@ -208,7 +284,8 @@ def _money(snapshot: Snapshot, opening: dict[str, int]) -> Table:
 
 
 def _kwh(energy_wh: int) -> str:
-    return f"{energy_wh // 1000:,}.{energy_wh % 1000:03d}"
+    """Exact, with the sign in front."""
+    return f"{'-' if energy_wh < 0 else ''}{abs(energy_wh) // 1000:,}.{abs(energy_wh) % 1000:03d}"
 
 
 def describe(document: Document, layout: Layout) -> str:
