@@ -115,3 +115,14 @@ def test_what_members_expect_adds_up_to_the_tariff_spread(
     assert sum(int(one["expected_nano"]) for one in told) == sum(order.pay_as_bid_nano for order in orders)
     assert sum(one["served_wh"] for one in told) == record.served_wh
     assert all(one["served_wh"] + one["shed_wh"] <= one["requested_wh"] for one in told)
+
+
+def test_a_members_cheapest_bid_is_refused_first_and_sets_the_price() -> None:
+    needs = [("campus", 1_000, 300_000, 0), ("campus", 1_000, 100_000, 0)]
+    chain, stood, offered, orders = ordered(needs, [(("bio", "m-bio"), ((90_000, 1_200),))], None)
+    record = INTERVALS.decode(chain.store[INTERVALS.key(NEXT)])
+    told = explain(chain.genesis.params, record, None, stood, offered, orders)
+    assert told["price"]["price_nano_per_wh"] == 100_000
+    assert told["price"]["set_by"] == [{"kind": "bid", "member": "campus", "offered_wh": 1_000, "ordered_wh": 200}]
+    (campus,) = (order for order in orders if order.member == "campus")
+    assert explain_member(record, campus, None, 2_000)["expected_nano"] == str(-1_200 * 100_000)
