@@ -209,6 +209,9 @@ class Conductor:
             flushed = await self._courier.ask(lambda node: gateway.flush(node, "final", WAIT_MS))
             for refused in flushed.refused:
                 self._count(refused.code)
+            if flushed.held:
+                # Nothing but time changes that answer: asking at once would only keep the node busy.
+                await asyncio.sleep(POLL_S)
 
     async def _settle(self, interval: int) -> None:
         """Wait for the bills."""

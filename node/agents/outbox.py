@@ -161,16 +161,16 @@ class Outbox:
 
 def _locked(path: Path, disk: Disk) -> Lock:
     """The outbox's lock: in a file of its own, because rewriting replaces the outbox itself."""
-    path = path.with_name(path.name + LOCK_SUFFIX)
-    disk.open_append(path).close()
+    beside = path.with_name(path.name + LOCK_SUFFIX)
+    disk.open_append(beside).close()
     try:
-        return disk.lock(path)
+        return disk.lock(beside)
     except NodeError as error:
         if error.code != "disk.locked":
             raise
         raise NodeError(
             "gateway.locked",
-            f"Another gateway process uses the outbox of {path}.",
+            f"Another gateway process uses the outbox {path}.",
             "A meter has one gateway: stop the other process first.",
         ) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from contracts.bodies import Need, Offer, PlainReading
 from contracts.envelope import CODEC, AccountEnvelope
 from devnet import profiles, scenario
 from devnet.agents import KillSafeDisk
-from devnet.conductor import Conductor, Wallet
+from devnet.conductor import POLL_S, Conductor, Wallet
 from devnet.courier import Courier
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout
@@ -162,25 +163,26 @@ def play(
         assert isinstance(envelope, AccountEnvelope)
         wallets[envelope.sender].skip(envelope.nonce)
     courier = Courier([node])
-    for gateway in gateways.values():
-        while gateway.waiting:
-            asyncio.run(courier.ask(gateway.flush))
-    conductor = Conductor(
-        CAMPUS,
-        world,
-        hire(CAMPUS, world),
-        wallets,
-        gateways,
-        courier,
-        CHAIN,
-        Jumping(iter(jumps)),
-        diary,
-        faults,
-        {meter: bodies[-1].interval for meter, bodies in node.readings.items()},
-    )
     try:
+        for gateway in gateways.values():
+            while gateway.waiting:
+                asyncio.run(courier.ask(gateway.flush))
+        conductor = Conductor(
+            CAMPUS,
+            world,
+            hire(CAMPUS, world),
+            wallets,
+            gateways,
+            courier,
+            CHAIN,
+            Jumping(iter(jumps)),
+            diary,
+            faults,
+            {meter: bodies[-1].interval for meter, bodies in node.readings.items()},
+        )
         asyncio.run(conductor.run(FIRST, count))
     finally:
+        # Also when killed: with a process its locks go.
         for gateway in gateways.values():
             gateway.close()
     return world, node, conductor
@@ -212,6 +214,31 @@ def test_orders_reach_the_equipment(tmp_path: Path) -> None:
         assert conductor.progress.outcomes[interval]["unserved_wh"] == 0
     assert len(node.markets) >= 2 * 58
     assert conductor.progress.begun == 2
+
+
+class Reluctant(Willing):
+    """Holds each meter's readings back a few times before it takes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[bytes, list[float]] = {}
+
+    async def submit(self, envelopes: Sequence[bytes], wait: Wait = "final", timeout_ms: int = 0) -> list[Result]:
+        if isinstance(CODEC.decode(envelopes[0]), AccountEnvelope):
+            return await super().submit(envelopes, wait, timeout_ms)
+        times = self.asked.setdefault(envelopes[0], [])
+        times.append(asyncio.get_running_loop().time())
+        if len(times) <= 3:
+            return [Result(IDENTIFY(raw), "refused", "budget.exceeded") for raw in envelopes]
+        return await super().submit(envelopes, wait, timeout_ms)
+
+
+def test_a_node_that_holds_readings_back_is_not_pressed(tmp_path: Path) -> None:
+    world, node, conductor = play(tmp_path, [], 1, node=(reluctant := Reluctant()))
+    assert {len(bodies) for bodies in node.readings.values()} == {1}
+    assert set(node.readings) == set(world.meters) and not conductor.progress.refused
+    pauses = [later - earlier for times in reluctant.asked.values() for earlier, later in pairwise(times)]
+    assert len(pauses) == 3 * len(world.meters) and min(pauses) >= POLL_S * 0.9
 
 
 COUNT = 3
