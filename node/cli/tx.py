@@ -259,6 +259,9 @@ def reading(
     import_wh: Annotated[int, typer.Option("--import-wh", min=0, help="Import register, cumulative, in Wh.")],
     export_wh: Annotated[int, typer.Option("--export-wh", min=0, help="Export register, cumulative, in Wh.")],
     meter: Annotated[str | None, typer.Option("--meter", help="Meter that signs (same as --as).")] = None,
+    status: Annotated[
+        int, typer.Option("--status", min=0, max=2**32 - 1, help="Device status bits; 1: a tie's breaker is open.")
+    ] = 0,
     interval: Annotated[str, typer.Option("--interval", help="Interval number, or `now`.")] = "now",
     as_: options.As = None,
     key: options.KeyFile = None,
@@ -287,7 +290,7 @@ def reading(
             export_wh,
             None,
             None,
-            0,
+            status,
             bytes.fromhex(head["reading_hash"]),
         )
         result = settle(connection, signer.sign(body), wait, prove_to is not None, timeout, "the reading")

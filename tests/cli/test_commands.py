@@ -124,6 +124,8 @@ def test_readings_link_to_the_meters_chain_and_are_found_again(devnet: Devnet) -
     found = devnet.document("query", "reading", "campus-1", "--prove")
     assert (found["data"]["sequence"], found["data"]["import_wh"]) == (2, 25)
     assert "executed in block" in found["proven"]
+    devnet.document("tx", "reading", "--meter", "solar-1", "--import-wh", "0", "--export-wh", "5", "--status", "1")
+    assert devnet.document("query", "reading", "solar-1")["data"]["status"] == 1
     first = devnet.document("query", "reading", "campus-1", "--sequence", "1")
     assert first["data"]["import_wh"] == 10
     assert devnet.document("query", "meter", "campus-1")["data"]["head"]["sequence"] == 2
