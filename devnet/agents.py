@@ -41,7 +41,7 @@ from node.disk import AppendFile, RealAppendFile, RealDisk
 from node.errors import NodeError
 
 LAG_S = 0.05
-"""Between two questions to a node that is a block behind."""
+"""Between two questions to a node that is a block behind, or takes no reading now."""
 
 
 class KillSafeDisk(RealDisk):
@@ -202,7 +202,9 @@ async def _gateway(layout: Layout, chain_id: str, meter: str, courier: Courier) 
     gateway = MeterGateway(MeterKey(chain_id, meter, seed), path, disk)
     await courier.ask(gateway.adopt)
     while gateway.waiting:
-        await courier.ask(gateway.flush)
+        flushed = await courier.ask(gateway.flush)
+        if flushed.held:
+            await asyncio.sleep(LAG_S)
     while True:
         head: dict[str, Any] = (await courier.get(f"/query/meter/{meter}"))["data"]["head"]
         # Another node may answer than the one that has just taken the reading.

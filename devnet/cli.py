@@ -221,6 +221,21 @@ def check(
         _verdict(json, recheck(recording))
 
 
+REPORTED = (
+    ("interval", ""),
+    ("UTC · site", ""),
+    ("needed", "kWh"),
+    ("ordered", "kWh"),
+    ("delivered", "kWh"),
+    ("price", "per kWh"),
+    ("paid", "currency"),
+    ("losses", "kWh"),
+    ("curtailed", "kWh"),
+    ("remarks", ""),
+)
+"""Columns of a report and their units."""
+
+
 def _verdict(json: bool, report: Report) -> None:
     import msgspec
 
@@ -231,28 +246,47 @@ def _verdict(json: bool, report: Report) -> None:
 
 
 def _draw_report(report: Report) -> None:
+    from zoneinfo import ZoneInfo
+
+    from devnet.view import clock, kwh
+    from node.cli.form import Form
     from node.cli.output import money, per_kwh
 
-    rows = [
-        [
+    shown = Form(as_json=False, as_csv=False, zone=ZoneInfo(report.zone) if report.zone else None)
+    rows: list[tuple[str, ...]] = [
+        (
             str(one["interval"]),
-            one["status"],
-            f"{one['demand_wh']:,}",
-            f"{one['served_wh']:,}",
-            f"{one['withdrawn_wh']:,}",
+            clock(one["start_ms"], shown),
+            kwh(one["demand_wh"]),
+            kwh(one["served_wh"]),
+            kwh(one["withdrawn_wh"]),
             per_kwh(one["price_nano_per_wh"]),
             money(one["paid_nano"]),
-        ]
+            kwh(one["losses_wh"]),
+            kwh(one["curtailed_wh"]),
+            ", ".join([*(f"{meter} silent" for meter in one["silent"]), *_unless("settled", one["status"])]),
+        )
         for one in report.intervals
     ]
-    headings = ("interval", "status", "needed Wh", "ordered Wh", "delivered Wh", "price per kWh", "paid")
-    table(f"scenario {report.scenario}", headings, rows, right=headings[2:])
+    print(f"scenario {report.scenario}")
+    lines = [tuple(name for name, _ in REPORTED), tuple(unit for _, unit in REPORTED), *rows]
+    widths = [max(len(row[at]) for row in lines) for at in range(len(REPORTED) - 1)]
+    for row in lines:
+        # Plain lines, since a table with borders would be folded where nobody can read it.
+        print("  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
+    for fault in report.faults:
+        when = f"in interval {fault['interval']}" if fault["after_ms"] is None else f"after {fault['after_ms']} ms"
+        print(f"fault {when}: {fault['action']} {', '.join(fault['targets'])}")
     print(f"{report.height} blocks, {report.transactions} transactions, {report.readings} readings")
     print(f"data: {report.data['source']} (sha256 {report.data['sha256'][:16]}); prices are synthetic")
     print("seconds: " + ", ".join(f"{name} {seconds}" for name, seconds in report.seconds.items()))
     for failure in report.failures:
         print(f"FAILED {failure['expectation']}: {failure['message']}")
     print("every expectation holds" if report.ok else f"{len(report.failures)} expectations do not hold")
+
+
+def _unless(usual: str, status: str) -> list[str]:
+    return [] if status == usual else [status]
 
 
 def _load(layout: Layout, rate: int, seconds: float) -> dict[str, Any]:

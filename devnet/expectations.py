@@ -89,6 +89,7 @@ class IntervalView(Record, frozen=True):
     withdrawn_wh: int
     losses_wh: int
     bills_nano: dict[str, str]
+    start_ms: int = 0
     silent: tuple[str, ...] = ()
     """Meters without a reading on time."""
     estimated: tuple[str, ...] = ()

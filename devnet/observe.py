@@ -238,6 +238,7 @@ class _Reader:
             shed_wh=int(data.get("shed_wh", 0)),
             unserved_wh=outcome.get("unserved_wh", 0),
             curtailed_wh=outcome.get("curtailed_wh", 0),
+            start_ms=int(data["start_ms"]),
             silent=tuple(silent),
             estimated=tuple(map(str, data.get("estimated_meters", ()))),
             supplied_wh=supplied,

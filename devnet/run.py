@@ -41,6 +41,8 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expect: Expectations
     faults: tuple[Fault, ...] = ()
     """What broke on the way, for whoever reads the report."""
+    zone: str | None = None
+    """Time zone of the site, for the same."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -55,6 +57,7 @@ class Report(msgspec.Struct, frozen=True):
     intervals: tuple[dict[str, Any], ...]
     faults: tuple[dict[str, Any], ...]
     """What broke, and in which interval of the run."""
+    zone: str | None
     data: dict[str, str]
     seconds: dict[str, float]
 
@@ -84,7 +87,7 @@ def run(
         played = time.monotonic()
         say("recording what every node shows")
         observation = _observe(launcher, scenario, progress)
-        judged = Recording(observation, scenario.expect, _faults(scenario, count))
+        judged = Recording(observation, scenario.expect, _faults(scenario, count), launcher.layout.load().zone)
         if recording is not None:
             write_whole(recording, msgspec.json.encode(judged))
         seconds = {
@@ -111,6 +114,7 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
         intervals=tuple(
             {
                 "interval": view.interval,
+                "start_ms": view.start_ms,
                 "status": view.status,
                 "demand_wh": view.demand_wh,
                 "served_wh": view.served_wh,
@@ -125,6 +129,7 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
             for view in seen.intervals
         ),
         faults=tuple(_happening(fault) for fault in recording.faults),
+        zone=recording.zone,
         data={"source": seen.profile_source, "sha256": seen.profile_sha256},
         seconds=seconds,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -119,7 +118,7 @@ async def watch(launcher: Launcher, scenario: Scenario, source: str) -> None:
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
             snapshot = await look(launcher, scenario, paid_nano)
-            live.update(draw(snapshot, scenario, opening, source), refresh=True)
+            live.update(draw(snapshot, scenario, opening, source, console.width), refresh=True)
             await asyncio.sleep(REFRESH_S)
 
 
@@ -150,8 +149,8 @@ def plain(snapshot: Snapshot, shown: Form) -> str:
     if settled:
         one = settled[-1]
         energy = (
-            f" | interval {one['interval']}: needed {_kwh(one['demand_wh'])} kWh, "
-            f"ordered {_kwh(one['served_wh'])} kWh, delivered {_kwh(one['withdrawn_wh'])} kWh "
+            f" | interval {one['interval']}: needed {kwh(one['demand_wh'])} kWh, "
+            f"ordered {kwh(one['served_wh'])} kWh, delivered {kwh(one['withdrawn_wh'])} kWh "
             f"at {per_kwh(one['price_nano_per_wh'])} currency/kWh, "
             f"paid {money(snapshot.paid_nano.get(one['interval'], 0))} currency"
         )
@@ -169,8 +168,8 @@ def waiting(snapshot: Snapshot) -> str:
     return f"waiting for {snapshot.progress.waiting_for}"
 
 
-def draw(snapshot: Snapshot, scenario: Scenario, opening: dict[str, int], source: str) -> Group:
-    """The screen."""
+def draw(snapshot: Snapshot, scenario: Scenario, opening: dict[str, int], source: str, width: int = 150) -> Group:
+    """The screen, for lines of `width` characters."""
     shown = _form(scenario)
     when = shown.time(snapshot.time_ms) if snapshot.time_ms else "no node answers"
     head = Text.assemble((f"gridpact devnet · {scenario.name}", "bold"), f"   {when}   {scenario.clock.speed}x life")
@@ -179,7 +178,7 @@ def draw(snapshot: Snapshot, scenario: Scenario, opening: dict[str, int], source
         head,
         _nodes(snapshot),
         _blocks(snapshot, shown),
-        _dispatch(snapshot, shown),
+        _dispatch(snapshot, shown, width),
         _money(snapshot, opening),
         Panel(foot, title="waiting", title_align="left"),
     )
@@ -232,41 +231,44 @@ DISPATCH = (
     ("estimated", "meters"),
 )
 """Columns of the dispatch and their units."""
+NARROW = ((150, ("import", "export", "estimated")), (120, ("interval", "status")))
+"""Columns that are left out on screens with fewer characters a line."""
 
 
-def _dispatch(snapshot: Snapshot, shown: Form) -> Table:
+def _dispatch(snapshot: Snapshot, shown: Form, width: int) -> Table:
     table = Table(title="dispatch", title_justify="left", expand=True)
+    left_out = {name for least, names in NARROW if width < least for name in names}
     for name, unit in DISPATCH:
+        if name in left_out:
+            continue
         table.add_column(f"{name}\n{unit}", justify="left" if name in ("from", "status") else "right")
     for one in snapshot.intervals:
-        table.add_row(*_cells(snapshot, one, shown))
+        cells = zip(DISPATCH, _cells(snapshot, one, shown), strict=True)
+        table.add_row(*(cell for (name, _), cell in cells if name not in left_out))
     return table
 
 
 def _cells(snapshot: Snapshot, one: dict[str, Any], shown: Form) -> list[str]:
     """One interval; what is not known yet is a dash."""
-    start = utc(one["start_ms"])[11:16]
-    if shown.zone is not None:
-        start += f" · {datetime.fromtimestamp(one['start_ms'] // 1000, shown.zone):%H:%M}"
-    cells = [str(one["interval"]), start, str(one["status"])]
+    cells = [str(one["interval"]), clock(one["start_ms"], shown), str(one["status"])]
     if one["status"] != "empty":
-        cells.append(_kwh(one["demand_wh"]))
+        cells.append(kwh(one["demand_wh"]))
     if one["status"] in ("ordered", "settled"):
-        cells.append(_kwh(one["served_wh"]))
+        cells.append(kwh(one["served_wh"]))
     price = per_kwh(one["price_nano_per_wh"]) if one["status"] in ("ordered", "settled") else "-"
     if one["status"] == "ordered":
-        cells += ["-", price, "-", _kwh(one["import_wh"]), _kwh(one["export_wh"])]
+        cells += ["-", price, "-", kwh(one["import_wh"]), kwh(one["export_wh"])]
     if one["status"] == "settled":
         curtailed_wh = snapshot.progress.outcomes.get(one["interval"], {}).get("curtailed_wh")
         paid_nano = snapshot.paid_nano.get(one["interval"])
         cells += [
-            _kwh(one["withdrawn_wh"]),
+            kwh(one["withdrawn_wh"]),
             price,
             "-" if paid_nano is None else money(paid_nano),
-            _kwh(one["tie_import_wh"]),
-            _kwh(one["tie_export_wh"]),
-            _kwh(one["losses_wh"]),
-            "-" if curtailed_wh is None else _kwh(curtailed_wh),
+            kwh(one["tie_import_wh"]),
+            kwh(one["tie_export_wh"]),
+            kwh(one["losses_wh"]),
+            "-" if curtailed_wh is None else kwh(curtailed_wh),
             str(one["estimated"]),
         ]
     return cells + ["-"] * (len(DISPATCH) - len(cells))
@@ -283,9 +285,17 @@ def _money(snapshot: Snapshot, opening: dict[str, int]) -> Table:
     return table
 
 
-def _kwh(energy_wh: int) -> str:
+def kwh(energy_wh: int) -> str:
     """Exact, with the sign in front."""
     return f"{'-' if energy_wh < 0 else ''}{abs(energy_wh) // 1000:,}.{abs(energy_wh) % 1000:03d}"
+
+
+def clock(time_ms: int, shown: Form) -> str:
+    """Hours and minutes in UTC, and behind them on the site's clock where its zone is known."""
+    text = utc(time_ms)[11:16]
+    if shown.zone is None:
+        return text
+    return f"{text} · {datetime.fromtimestamp(time_ms // 1000, shown.zone):%H:%M}"
 
 
 def describe(document: Document, layout: Layout) -> str:
@@ -305,8 +315,3 @@ def describe(document: Document, layout: Layout) -> str:
         console.print(nodes)
         console.print(members)
     return capture.get()
-
-
-def elapsed(start: float) -> str:
-    """Seconds since `start` of the monotonic clock, for people."""
-    return f"{time.monotonic() - start:.1f} s"

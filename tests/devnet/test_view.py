@@ -91,6 +91,16 @@ def test_every_figure_is_in_its_column() -> None:
     assert set(list(found[str(FIRST + 3)].values())[3:]) == {"-"}
 
 
+def test_a_narrow_screen_keeps_what_matters() -> None:
+    for width, left_out in ((150, 0), (149, 3), (119, 5)):
+        console = Console(width=150, file=io.StringIO(), record=True)
+        console.print(view.draw(SNAPSHOT, CAMPUS, OPENING, "somewhere", width))
+        heading = next(line for line in console.export_text().splitlines() if "needed" in line)
+        assert len(heading.split("┃")) - 2 == len(view.DISPATCH) - left_out
+        for name in ("needed", "ordered", "delivered", "price", "paid", "losses", "curtailed"):
+            assert name in heading
+
+
 def test_one_line_says_needed_ordered_delivered_price_and_paid() -> None:
     line = view.plain(SNAPSHOT, view.Form(False, False, None))
     assert line.startswith("2025-08-21 08:00:00.001 UTC | ")
