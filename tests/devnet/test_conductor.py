@@ -267,7 +267,7 @@ def test_broken_equipment_is_silent_or_gives_nothing(tmp_path: Path) -> None:
     assert offered == {FIRST, FIRST + 1}
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(deaths=st.lists(st.integers(0, 420), min_size=1, max_size=3))
 def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
     deaths: list[int], tmp_path_factory: pytest.TempPathFactory
