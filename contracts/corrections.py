@@ -113,7 +113,7 @@ class Batch(NamedTuple):
     amounts: dict[str, int]
     counts: dict[str, int]
     corrections: dict[bytes, Correction]
-    before: dict[bytes, Basis | Standing | None]
+    before: dict[bytes, Standing | None]
 
     def events(self) -> list[EnergyCorrected]:
         """One per correction, in the order in which they were made."""
@@ -180,11 +180,17 @@ def carry(state: State, params: PactParams, interval: int, behind: Sequence[Site
 
 def cancel(state: State, batch: Batch) -> Batch:
     """The amounts can not be booked: the same corrections as final ones, which change nothing."""
-    for key, record in batch.before.items():
-        if record is None:
+    for key, standing in batch.before.items():
+        if standing is None:
             state.remove(key)
         else:
-            state.save(key, record)
+            state.save(key, standing)
+    # Latest first, so that what was billed before the batch stands in the end; the numbers stay taken.
+    for one in reversed(batch.corrections.values()):
+        place = BASES.key(one.interval, one.meter)
+        basis = state.load(BASES, place)
+        assert basis is not None, "a correction writes its basis"
+        state.save(place, Basis(one.old_import_wh, one.old_export_wh, basis.corrections))
     finals: dict[bytes, Correction] = {}
     for key, correction in batch.corrections.items():
         finals[key] = _replace(correction, final=True)
@@ -246,9 +252,11 @@ def _correct(
         if max(abs(amount) for amount in (amount_nano, *(line.amount_nano for line in lines))) > MAX_MONEY:
             final, lines, amount_nano = True, (), 0
         else:
-            _write(state, STANDINGS.key(interval, meter.member), moved, batch)
+            place = STANDINGS.key(interval, meter.member)
+            batch.before.setdefault(place, state.load(STANDINGS, place))
+            state.save(place, moved)
     kept = old if final else Basis(import_wh, export_wh, 0)
-    _write(state, BASES.key(interval, meter.meter), _replace(kept, corrections=old.corrections + 1), batch)
+    state.save(BASES.key(interval, meter.meter), _replace(kept, corrections=old.corrections + 1))
     correction = Correction(
         interval,
         meter.meter,
@@ -325,10 +333,3 @@ def _difference(old: Sequence[Line], new: Sequence[Line]) -> tuple[Line, ...]:
             energy_wh, amount_nano = sums.get(line.kind, (0, 0))
             sums[line.kind] = energy_wh + sign * line.energy_wh, amount_nano + sign * line.amount_nano
     return tuple(Line(kind, change[0], None, change[1]) for kind, change in sorted(sums.items()) if any(change))
-
-
-def _write(state: State, key: bytes, record: Basis | Standing, batch: Batch) -> None:
-    """Save a working record and remember what it replaces."""
-    if key not in batch.before:
-        batch.before[key] = state.load(BASES, key) if isinstance(record, Basis) else state.load(STANDINGS, key)
-    state.save(key, record)

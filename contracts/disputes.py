@@ -152,7 +152,7 @@ def _witness(state: State, params: PactParams, meter: str, interval: int) -> int
         if entry.interval == interval:
             return max(entry.import_wh, entry.export_wh)
     basis = state.load(BASES, BASES.key(interval, meter))
-    return max(basis.import_wh, basis.export_wh) if basis is not None and basis.corrections else None
+    return max(basis.import_wh, basis.export_wh) if basis is not None else None
 
 
 def _restore(state: State, meter: str, entry: Return) -> None:

@@ -26,15 +26,13 @@ from contracts.members import MAX_GAPS, Gap
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, MetersEstimated
 from contracts.records import FINAL_DAYS, MAX_NAMED, Estimate
-from contracts.schema import ESTIMATES, INTERVALS, RETURNS
+from contracts.schema import BASES, ESTIMATES, INTERVALS, RETURNS, STANDINGS
 from contracts.units import MAX_ENERGY, MAX_MONEY
 
 PARAMS = PactParams()
 SLOTS = 96
-MONDAY = FIRST - FIRST % SLOTS + SLOTS * 7
-"""A slot at 00:00 UTC of a Monday, found by `test_days_are_alike_by_their_utc_weekday`."""
-while day_type(PARAMS, MONDAY - 1) != 2:
-    MONDAY += SLOTS
+MONDAY = next(day for day in range(FIRST // SLOTS, FIRST // SLOTS + 7) if day % 7 == 4) * SLOTS
+"""First interval of a Monday: 1970-01-05, day 4, was one."""
 
 
 def estimated(chain: Chain, interval: int, meter: str) -> Estimate | None:
@@ -201,16 +199,20 @@ def test_late_readings_split_a_gap_where_they_stand() -> None:
 
 
 def test_a_second_correction_starts_from_the_first() -> None:
-    """Two meters of one member return one after the other: the lines move by what is new, not twice."""
+    """Two meters of one member return one after the other: 28,000 Wh short, then 14,000, then 500 Wh long."""
     chain = Chain(make_genesis(meters={**METERS, "m-ten2": Site("tenant", "load", 60_000)}))
-    settle(chain, FIRST, {}, silent=("m-tenant", "m-ten2"))
-    before = bill(chain, FIRST, "tenant")
-    assert before.withdrawn_wh == 30_000
-    for interval, meter in ((FIRST + 1, "m-tenant"), (FIRST + 2, "m-ten2")):
-        chain.block(chain.reading(meter, FIRST, 1_000, 0))
-        settle(chain, interval, {}, silent=("m-ten2",) if meter == "m-tenant" else ())
-    amounts = [one.amount_nano for one in corrections(chain) if one.interval == FIRST]
-    assert amounts == [14_000 * 330_000, 14_000 * 330_000]
+    first = FIRST + 2
+    chain.block(chain.need("tenant", first, 2_000))
+    settle(chain, first, {}, silent=("m-tenant", "m-ten2"))
+    assert bill(chain, first, "tenant").withdrawn_wh == 30_000
+    chain.block(chain.reading("m-tenant", first, 1_000, 0))
+    settle(chain, first + 1, {"m-campus": (10, 0)}, silent=("m-ten2",))
+    chain.block(chain.reading("m-ten2", first, 500, 0))
+    settle(chain, first + 2, {"m-campus": (10, 0)})
+    amounts = [one.amount_nano for one in corrections(chain) if one.interval == first]
+    record = chain.interval(first)
+    long = min(record.price_nano_per_wh, record.export_nano_per_wh)
+    assert sorted(amounts) == sorted([14_000 * 330_000, 14_000 * 330_000 + 500 * long])
 
 
 def test_long_and_short_meet_in_the_recomputed_lines() -> None:
@@ -281,6 +283,9 @@ def test_a_correction_beyond_money_is_final_and_the_interval_still_books() -> No
     assert chain.money() == before
     assert bill(chain, FIRST + 1, "campus").total_nano == 0
     assert chain.head("m-tenant").returns == 0
+    assert STANDINGS.key(FIRST, "tenant") not in chain.store
+    basis = BASES.decode(chain.store[BASES.key(FIRST, "m-tenant")])
+    assert (basis.import_wh, basis.corrections) == (15_000, 1), "billed as before, and the number is taken"
 
 
 def test_an_estimate_of_giants_stays_an_energy() -> None:
