@@ -1,8 +1,9 @@
 """`gridpact bench throughput`: finalised transactions a second, latency, and where the time goes.
 
 Real validators on loopback, a generator of pre-signed envelopes, and a rate that rises until the chain no longer
-follows. A rate is sustained when what became final on the slowest node, over the step without its first fifth, is at
-least 95% of what was offered. Every figure is measured in one run, the limit by signature verification included.
+follows: until less than 85% of what was offered became final on the slowest node, over the step without its first
+fifth. The figure is the most that any step made final. Everything is measured in one run, the limit by signature
+verification included.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ GROWTH = 1.25
 MAX_STEPS = 8
 SWEEP_S = 170.0
 """No further step after this, so that the whole run stays below five minutes."""
-SUSTAINED = 0.95
+FOLLOWS = 0.85
 WARM_UP_SHARE = 0.2
 IDLE_PROBES = 30
 IDLE_PAUSE_S = 0.4
@@ -164,7 +165,7 @@ class Throughput:
             self._say(f"offered {rate:,.0f} tx/s, final {step['finalised_tx_per_s']:,.0f} tx/s")
             if step["finalised_tx_per_s"] > best.get("finalised_tx_per_s", 0):
                 best = step
-            if step["finalised_tx_per_s"] < SUSTAINED * rate or time.perf_counter() - started > SWEEP_S:
+            if step["finalised_tx_per_s"] < FOLLOWS * rate or time.perf_counter() - started > SWEEP_S:
                 break
             rate *= GROWTH
         report.update(best)

@@ -23,7 +23,7 @@ Batch = list[tuple[bytes, bytes | None]]
 """Writes in order; None deletes."""
 
 WRITE_BUFFER_BYTES = 4 * 1024 * 1024
-BLOCK_CACHE_BYTES = 8 * 1024 * 1024
+BLOCK_CACHE_BYTES = 4 * 1024 * 1024
 TABLE_BYTES = 1024 * 1024
 """LevelDB maps open tables into memory, so tables times `MAX_OPEN_FILES` bounds what they add to it."""
 MAX_OPEN_FILES = 74

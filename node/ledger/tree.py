@@ -41,7 +41,7 @@ from node.ledger.store import Batch, KeyValue, StoreError
 from zk.sparse import LEAF_PREFIX
 
 PAGE_TAG, ROOT_TAG, STALE_TAG = b"p", b"v", b"s"
-PAGE_CACHE_BYTES = 32 * 1024 * 1024
+PAGE_CACHE_BYTES = 20 * 1024 * 1024
 
 _sha256 = hashlib.sha256
 _DIGITS = b"0123456789abcdef"
