@@ -41,7 +41,7 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     units_per_key: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 10_000
     """Unit budget of an account key per interval."""
     units_per_meter: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 64
-    max_block_units: Annotated[int, Meta(ge=1, le=1_000_000)] = 8_192
+    max_block_units: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_048
     horizon_intervals: Annotated[int, Meta(ge=1, le=3_000)] = 192
     """How far ahead needs, offers and tariffs may reach."""
     max_closes_per_block: Annotated[int, Meta(ge=1, le=96)] = 4
