@@ -36,7 +36,7 @@ def main(target: Path) -> None:
             if time.monotonic() > end:
                 raise SystemExit("the intervals did not settle")
             time.sleep(0.5)
-        console = Console(record=True, width=132, file=open("/dev/null", "w"))  # noqa: SIM115
+        console = Console(record=True, width=160, file=open("/dev/null", "w"))  # noqa: SIM115
         opening = {member.id: member.balance_nano for member in scenario.members}
         console.print(view.draw(snapshot, scenario, opening, profiles.load(scenario.season).source))
         console.save_svg(str(target), title="gridpact devnet up --scenario campus --live")
