@@ -22,7 +22,7 @@ import msgspec
 
 from contracts.bodies import Transfer
 from devnet import keyring, processes
-from devnet.directory import FORMAT, Document, Layout, NodeEntry, write_whole
+from devnet.directory import FORMAT, Document, Layout, NodeEntry
 from devnet.errors import DevnetError
 from devnet.founding import PORTS_PER_NODE, Founding, found
 from devnet.scenario import AGENTS, Scenario
@@ -207,14 +207,6 @@ class Launcher:
         for node in self.layout.load().nodes:
             if processes.state(node.pid, node.home) == "running":
                 self.admin(node.name, {"cmd": "heal"})
-
-    def set_clock(self, at_ms: int, *, freeze: bool = True) -> None:
-        """Set ledger time on every node that can hear, and leave it for those that start later."""
-        command = {"cmd": "clock", "freeze": freeze, "at_ms": at_ms}
-        write_whole(self.layout.clock, msgspec.json.encode(command))
-        for node in self.layout.load().nodes:
-            if processes.state(node.pid, node.home) == "running":
-                self.admin(node.name, command)
 
     def admin(self, name: str, command: dict[str, Any]) -> dict[str, Any]:
         """Ask a node's admin socket. Raises `NodeError` with the node's code, or `admin.unreachable`."""

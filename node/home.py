@@ -93,11 +93,6 @@ class Home(NamedTuple):
         return self.data / "journal"
 
     @property
-    def admin_socket(self) -> Path:
-        """Unix socket for the operator."""
-        return self.root / "admin.sock"
-
-    @property
     def log(self) -> Path:
         """Where a detached node writes."""
         return self.root / "node.log"

@@ -209,11 +209,6 @@ class Node:
             finally:
                 self._heights = [entry for entry in self._heights if entry[1] is not waiting]
 
-    async def wait_change(self, height: int) -> int:
-        """Return the new height once it differs from `height`."""
-        await self.wait_height(height + 1)
-        return self.ledger.height
-
     def now_ms(self) -> int:
         """This node's ledger time."""
         return self.clock.ledger_ms()

@@ -23,10 +23,6 @@ class NodeService(Protocol):
         """Return once `ledger.height >= height` (cancel to give up)."""
         ...
 
-    async def wait_change(self, height: int) -> int:
-        """Return the new height once it differs from `height`."""
-        ...
-
     def now_ms(self) -> int:
         """This node's ledger time."""
         ...

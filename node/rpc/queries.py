@@ -59,7 +59,7 @@ PROOFS_AT_ONCE = 32
 def number(text: str, what: str, below: int = 2**48) -> int:
     """A decimal number of a path or query. Raises `Refusal` (400)."""
     if not _NUMBER.match(text) or int(text) >= below:
-        raise malformed(f"{text[:40]!r} is not a {what}.", f"Give the {what} as a decimal number.")
+        raise malformed(f"{text[:40]!r} is no {what}.", f"Give the {what} as a decimal number.")
     return int(text)
 
 

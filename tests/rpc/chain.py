@@ -78,10 +78,6 @@ class Chain:
             self.waiters += 1
             await self._grown.wait_for(lambda: self.ledger.height >= height)
 
-    async def wait_change(self, height: int) -> int:
-        await self.wait_height(height + 1)
-        return self.ledger.height
-
     def now_ms(self) -> int:
         return self.time_ms
 
