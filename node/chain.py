@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from consensus.block import genesis_parent
 from consensus.effects import HeightContext, Parent, Timing
-from consensus.validators import Validator, ValidatorSet
 from contracts import api
 from contracts.genesis import Genesis
 from contracts.state import State
 from node.ledger.ledger import Ledger
+from node.seats import Sets
 from zk.codec import encode
 from zk.merkle import EMPTY_ROOT
 
 STEPPED_PRECISION_MS = 86_400_000
 """A clock that is stepped by hand reaches the nodes one after the other, so its steps must not look untimely."""
-
-
-def validators_of(genesis: Genesis) -> ValidatorSet:
-    """Seats of genesis; rule set 1 never changes them."""
-    return ValidatorSet(tuple(Validator(*seat) for seat in api.seats(genesis)))
 
 
 def timing_of(genesis: Genesis) -> Timing:
@@ -35,27 +30,27 @@ def timing_of(genesis: Genesis) -> Timing:
     return Timing(params.target_block_ms, precision, delay)
 
 
-def height_context(ledger: Ledger, validators: ValidatorSet) -> HeightContext:
-    """Context of the height after the ledger's newest one; `validators` are those of this height."""
+def height_context(ledger: Ledger, sets: Sets) -> HeightContext:
+    """Context of the height after the ledger's newest one."""
     genesis, height = ledger.genesis, ledger.height
     header = ledger.header(height)
     if header is None:
-        parent = genesis_parent(ledger.block_id(0), genesis.time_ms, validators)
+        parent = genesis_parent(ledger.block_id(0), genesis.time_ms, sets(0))
     else:
         parent = Parent(
             block_id=ledger.block_id(height),
             time_ms=header.time_ms,
             state_root=header.state_root,
             carried=header.payload_root != EMPTY_ROOT or header.evidence_root != EMPTY_ROOT,
-            validators=validators,
+            validators=sets(height),
             certificate=ledger.certificate(height),
         )
     return HeightContext(
         chain_id=ledger.chain_id,
         version=genesis.rule_set,
         height=height + 1,
-        validators=validators,
-        next_set_hash=validators.hash,
+        validators=sets(height + 1),
+        next_set_hash=sets(height + 2).hash,
         params_hash=genesis.params.hash(ledger.chain_id, encode(genesis.consensus)),
         timing=timing_of(genesis),
         parent=parent,

@@ -21,14 +21,15 @@ import msgspec
 from consensus.certificates import verify_commit
 from consensus.messages import Block, CommitCertificate, Header
 from consensus.refusals import Refusal
-from consensus.validators import Validator, ValidatorSet
-from contracts import api, schema
+from consensus.validators import Validator
+from contracts import schema
 from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
 from contracts.state import Table
 from node.errors import NodeError
 from node.rpc.render import NotThisForm, parse, render
+from node.seats import validators_of
 from zk import ics23, merkle
 from zk.merkle_size import prove_size, proven_size
 
@@ -137,11 +138,6 @@ class Source(Protocol):
     def prove_receipt(self, height: int, index: int, /) -> list[bytes]: ...
 
 
-def genesis_set(genesis: Genesis) -> ValidatorSet:
-    """The validators that genesis seats: the root of all trust."""
-    return ValidatorSet(tuple(Validator(*seat) for seat in api.seats(genesis)))
-
-
 def state_bundle(source: Source, keys: list[bytes], height: int) -> Document:
     """Proof of what was under `keys` after executing `height`. Raises `ProofError` when not (or no longer)
     provable."""
@@ -182,7 +178,7 @@ def _anchor(source: Source, height: int) -> Document:
         "chain_id": source.chain_id,
         "header": render(header),
         "certificate": render(certificate),
-        "validators": render(genesis_set(source.genesis).seats),
+        "validators": render(validators_of(source.genesis).seats),
     }
 
 
@@ -232,7 +228,7 @@ def verify_bundle(bundle: AnyBundle, genesis: Genesis) -> Proven:
 def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
     """The bundle's header, once more than 2/3 of the power of the genesis set is known to have committed to
     it."""
-    trusted, chain_id = genesis_set(genesis), genesis.chain_id()
+    trusted, chain_id = validators_of(genesis), genesis.chain_id()
     header = parse(Header, bundle.header)
     certificate = parse(CommitCertificate, bundle.certificate)
     if not bundle.chain_id == header.chain_id == chain_id:

@@ -41,7 +41,7 @@ from consensus.messages import MAX_PAYLOAD, Block, Commit, CommitCertificate, Me
 from consensus.refusals import Refusal
 from contracts.envelope import Envelope
 from node.catchup import CatchUp, divergence
-from node.chain import height_context, validators_of
+from node.chain import height_context
 from node.effects import (
     Append,
     Checkpoint,
@@ -79,6 +79,7 @@ from node.peer.wire import (
     TransactionRequest,
     Transactions,
 )
+from node.seats import Sets, constant_sets
 from node.transactions import TransactionFlow
 from node.work import Work
 from zk.codec import Codec, Malformed, encode
@@ -105,17 +106,19 @@ class _Executing(NamedTuple):
 
 
 class Replica:
-    """One node of one chain. `node_id` without a seat follows and never signs."""
+    """One node of one chain. `node_id` without a seat follows and never signs; `sets` None: genesis seats for good."""
 
-    def __init__(self, ledger: Ledger, node_id: str, limits: MempoolLimits | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, node_id: str, limits: MempoolLimits | None = None, sets: Sets | None = None
+    ) -> None:
         self.ledger = ledger
         self.node_id = node_id
         self.work = Work()
         self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self._payload_checked, self._arrived)
         self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
         self.machine = machine.initial(node_id)
-        self._validators = validators_of(ledger.genesis)
-        self._context: HeightContext = height_context(ledger, self._validators)
+        self._sets = sets or constant_sets(ledger.genesis)
+        self._context: HeightContext = height_context(ledger, self._sets)
         self._events: deque[LoggedInput | StartHeight] = deque()
         self._started = False
         self._executing: _Executing | None = None
@@ -359,7 +362,7 @@ class Replica:
         final = tuple(hash_ for hash_ in done.payload if hash_ not in unfinished) if unfinished else done.payload
         self.flow.height_done(final, done.lanes)
         self.work.emit(Checkpoint(height))
-        self._context = height_context(self.ledger, self._validators)
+        self._context = height_context(self.ledger, self._sets)
         self._awake = False
         self._height_started_ms = self.work.now.monotonic_ms
         self._build = None

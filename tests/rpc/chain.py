@@ -18,8 +18,8 @@ from node.client import Client
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
-from node.proofs import genesis_set
 from node.rpc.server import RpcServer
+from node.seats import validators_of
 from node.service import Submission
 from tests.support.pact import START_MS, Speaker, genesis, key_of, meter
 from zk import ed25519, merkle
@@ -120,7 +120,7 @@ class Chain:
 
     def _block(self, payload: list[bytes]) -> Block:
         ledger, height = self.ledger, self.ledger.height + 1
-        set_hash = genesis_set(ledger.genesis).hash
+        set_hash = validators_of(ledger.genesis).hash
         parent = ledger.certificate(height - 1)
         header = Header(
             version=1,
@@ -144,7 +144,7 @@ class Chain:
 
     def certify(self, header: Header, seats: tuple[int, ...] = (0, 1, 3)) -> CommitCertificate:
         """Precommits of these seats for `header`."""
-        validators = genesis_set(self.ledger.genesis)
+        validators = validators_of(self.ledger.genesis)
         signed = vote_sign_bytes(self.ledger.chain_id, VoteType.PRECOMMIT, header.height, 0, header.id(), NO_ROUND)
         signatures = tuple((seat, key_of(f"{validators.seats[seat].id} node").sign(signed)) for seat in seats)
         return CommitCertificate(header.height, 0, header.id(), signatures)
