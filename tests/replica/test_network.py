@@ -61,7 +61,7 @@ def test_transfers_and_readings_become_final_everywhere() -> None:
     net, speaker = network()
     for number in range(10):
         net.machines["solar"].submit(speaker.member("campus", Transfer("wind", 100 + number, "")))
-        net.machines["wind"].submit(speaker.reading("m-0", net.clock.ledger_ms() // 900_000, 10 * number))
+        net.machines["wind"].submit(speaker.reading("m-0", net.ledger_ms() // 900_000, 10 * number))
     quiet(net)
     agreed(net)
     sent = sum(100 + number for number in range(10))
@@ -184,7 +184,7 @@ def run_trace() -> str:
     for number in range(12):
         net.alive()[number % len(net.alive())].submit(
             speaker.member("campus", Transfer("wind", number + 1, "")),
-            speaker.reading(f"m-{number % 4}", net.clock.ledger_ms() // 900_000, number),
+            speaker.reading(f"m-{number % 4}", net.ledger_ms() // 900_000, number),
         )
         net.run_for(70)
         if number == 5:
