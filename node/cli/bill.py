@@ -22,6 +22,7 @@ TOTAL_HEADINGS = ["Line", "Energy (Wh)", "Amount (currency)"]
 
 
 @app.command()
+@options.grouped
 def show(
     member: Annotated[str, typer.Argument(help="Member id.")],
     cycle: Annotated[
@@ -30,36 +31,32 @@ def show(
     document: Annotated[
         Path | None, typer.Option("--document", help="Write the statement as a document (Markdown) to this file.")
     ] = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
     prove_to: Annotated[
         Path | None, typer.Option("--prove-to", help="Write the statement with the proof of every line to this file.")
     ] = None,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
+    *,
+    asking: options.Asking,
 ) -> None:
     """All lines of a member's settled intervals in a billing cycle, and their total."""
-    with reporting(as_json):
-        shown = form(as_json, csv, tz, directory)
-        proven = prove or prove_to is not None
-        with Connection(node, directory) as connection:
+    with reporting(asking.as_json):
+        shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
+        proven = asking.prove or prove_to is not None
+        with Connection(asking.node, asking.directory) as connection:
             answer = connection.run(connection.client.statement(cycle, member, prove=proven))
         statement = answer["data"]
         if statement is None:
             raise NodeError("rpc.unknown-member", f"There is no member {member}.", "Check the spelling.")
         if proven:
-            answer["proven"] = _check(statement, answer["proof"], directory, prove_to)
+            answer["proven"] = _check(statement, answer["proof"], asking.directory, prove_to)
         if document is not None:
             _write(document, as_document(statement, shown, answer))
             progress(f"Statement written to {document}.")
-        if csv:
+        if asking.as_csv:
             entries = {**statement}
             entries.pop("totals")
             print_csv(rows(entries, shown, "lines", "line_"))
         else:
-            emit(as_json, answer, lambda: _draw(statement, shown, answer, prove_to))
+            emit(asking.as_json, answer, lambda: _draw(statement, shown, answer, prove_to))
 
 
 @app.command()

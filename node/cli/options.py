@@ -1,14 +1,22 @@
-"""Options that many commands share, with one spelling and one help text."""
+"""Options that many commands share, with one spelling and one help text, and whole groups of them.
+
+A command that takes a group has one parameter of its type and is decorated with `grouped`; the command line sees the
+group's options in its place.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
 from node.cli.form import ZONE_VARIABLE
 
+R = TypeVar("R")
 DEVNET = Path(".gridpact") / "devnet"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -39,3 +47,66 @@ Interval = Annotated[
 Genesis = Annotated[
     Path | None, typer.Option("--genesis", help="Genesis document to trust (genesis.mp). Default: the devnet's.")
 ]
+
+
+class Asking(NamedTuple):
+    """Options of a query."""
+
+    node: Node = None
+    directory: Devnet = DEVNET
+    prove: Prove = False
+    as_json: Json = False
+    as_csv: Csv = False
+    tz: Zone = None
+
+
+class Signing(NamedTuple):
+    """Options of whatever signs one thing and submits it."""
+
+    as_: As = None
+    key: KeyFile = None
+    node: Node = None
+    directory: Devnet = DEVNET
+    wait: Wait = True
+    prove_to: ProveTo = None
+    timeout: Timeout = 60
+    as_json: Json = False
+
+
+GROUPS = (Asking, Signing)
+
+
+def grouped(command: Callable[..., R]) -> Callable[..., R]:
+    """`command` as the command line sees it: a parameter of a group's type is replaced by the group's options.
+
+    The parameter's own default, where it has one, gives the options' defaults.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[Parameter] = []
+    members: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    for name, parameter in signature(command).parameters.items():
+        group = hints[name]
+        if group not in GROUPS:
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=group))
+            continue
+        defaults = group() if parameter.default is Parameter.empty else parameter.default
+        options = get_type_hints(group, include_extras=True)
+        members[name] = group, list(options)
+        parameters += [
+            Parameter(option, Parameter.KEYWORD_ONLY, default=getattr(defaults, option), annotation=annotation)
+            for option, annotation in options.items()
+        ]
+
+    @wraps(command)
+    def gathered(**values: Any) -> R:
+        groups = {
+            name: group(**{option: values.pop(option) for option in options})
+            for name, (group, options) in members.items()
+        }
+        return command(**values, **groups)
+
+    # Typer reads both, and must not look through to `command`.
+    vars(gathered)["__signature__"] = signature(command).replace(parameters=parameters)
+    gathered.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": hints["return"]}
+    del vars(gathered)["__wrapped__"]
+    return gathered

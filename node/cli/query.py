@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
 
 from node.cli import options
-from node.cli.context import Connection, genesis_document
-from node.cli.explain import sentences
+from node.cli.answer import Data, Rows, show
+from node.cli.context import Connection
 from node.cli.form import Form, form, print_csv, rows
-from node.cli.output import emit, line, money, per_kwh, progress, reporting, table
+from node.cli.output import emit, line, money, per_kwh, reporting, table
 from node.errors import NodeError
 
 app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
@@ -20,99 +18,11 @@ app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
 Which = Annotated[str, typer.Argument(help="Interval number, now, or next: the first whose offers are not locked.")]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 MeterId = Annotated[str, typer.Argument(help="Meter id.")]
-Data = dict[str, Any]
-
-
-Draw = Callable[[Data, Form], None]
-
-
-class Asking(NamedTuple):
-    """Options that every query shares."""
-
-    node: str | None
-    directory: Path
-    as_json: bool
-    as_csv: bool
-    tz: str | None
-    prove: bool = False
-
-
-class Rows(NamedTuple):
-    """How an answer becomes CSV: the list that has a row per entry, their prefix, and what is left out."""
-
-    several: str | None = None
-    prefix: str = ""
-    without: tuple[str, ...] = ()
-
-
-PLAIN = Rows()
-
-
-def _show(
-    kind: str, arguments: list[str], draw: Draw, asking: Asking, shape: Rows = PLAIN, sequence: int | None = None
-) -> None:
-    with reporting(asking.as_json):
-        shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
-        with Connection(asking.node, asking.directory) as connection:
-            asked: dict[str, int] = {"prove": 1} if asking.prove else {}
-            if sequence is not None:
-                asked["sequence"] = sequence
-            answer = connection.run(connection.client.query(kind, *arguments, **asked))
-        if asking.prove:
-            answer["proven"] = check(answer["proof"], asking.directory)
-        if kind == "member" and shown.as_csv and answer["data"] is not None:
-            answer["data"]["keys"] = [
-                key | lane for key, lane in zip(answer["data"]["keys"], answer["data"].pop("lanes"), strict=True)
-            ]
-        if kind == "explain":
-            answer["data"]["lines"] = sentences(answer["data"], shown)
-        _print(answer, draw, shown, shape, f"There is no {kind} {'/'.join(arguments)}.")
-
-
-def _print(answer: Data, draw: Draw, shown: Form, shape: Rows, missing: str) -> None:
-    """An answer in the form that was asked for; `data` None: its absence."""
-    data = answer["data"]
-    if data is None and not shown.as_json:
-        line(missing)
-        line(answer["proven"])
-    elif shown.as_csv:
-        if "proven" in answer:
-            progress(f"Proven: {answer['proven']}")
-        kept = {name: value for name, value in data.items() if name not in shape.without}
-        place = {"as_of_height": str(answer["height"]), "as_of_time_ms": str(answer["time_ms"])}
-        place |= shown.moments("as_of_time_ms", answer["time_ms"])
-        print_csv([row | place for row in rows(kept, shown, shape.several, shape.prefix)])
-    else:
-        emit(shown.as_json, answer, lambda: _draw_answer(answer, draw, shown))
-
-
-def check(proof: Data, directory: Path) -> str:
-    """What a proof shows, checked against the genesis that is trusted here. Raises `ProofError`."""
-    from msgspec import json as codec
-
-    from node.proofs import decode_bundle, verify_bundle
-
-    genesis = genesis_document(None, directory)
-    return verify_bundle(decode_bundle(codec.encode(proof)), genesis).sentence
-
-
-def _draw_answer(answer: Data, draw: Draw, shown: Form) -> None:
-    draw(answer["data"], shown)
-    line(f"As of block {answer['height']}, {shown.time(answer['time_ms'])} ledger time.")
-    if "proven" in answer:
-        line(f"Proven: {answer['proven']}")
 
 
 @app.command()
-def member(
-    member: MemberId,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
-) -> None:
+@options.grouped
+def member(member: MemberId, asking: options.Asking) -> None:
     """A member: roles, balance, tokens, keys and their next nonces."""
 
     def draw(data: Data, shown: Form) -> None:
@@ -137,19 +47,12 @@ def member(
         ]
         table("Account keys", ["Public key", "Scope", "Next nonce"], keys, right=["Next nonce"])
 
-    _show("member", [member], draw, Asking(node, directory, as_json, csv, tz, prove), Rows("keys", "key_", ("nodes",)))
+    show("member", [member], draw, asking, Rows("keys", "key_", ("nodes",)))
 
 
 @app.command()
-def balance(
-    member: MemberId,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
-) -> None:
+@options.grouped
+def balance(member: MemberId, asking: options.Asking) -> None:
     """A member's money."""
 
     def draw(data: Data, shown: Form) -> None:
@@ -160,19 +63,12 @@ def balance(
             right=["Balance (currency)"],
         )
 
-    _show("balance", [member], draw, Asking(node, directory, as_json, csv, tz, prove))
+    show("balance", [member], draw, asking)
 
 
 @app.command()
-def meter(
-    meter: MeterId,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
-) -> None:
+@options.grouped
+def meter(meter: MeterId, asking: options.Asking) -> None:
     """A meter and the head of its chain of readings."""
 
     def draw(data: Data, shown: Form) -> None:
@@ -190,19 +86,16 @@ def meter(
         ]
         table("Meter", ["Field", "Value"], rows)
 
-    _show("meter", [meter], draw, Asking(node, directory, as_json, csv, tz, prove))
+    show("meter", [meter], draw, asking)
 
 
 @app.command()
+@options.grouped
 def reading(
     meter: MeterId,
     sequence: Annotated[int | None, typer.Option("--sequence", min=1, help="Default: the newest.")] = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
+    *,
+    asking: options.Asking,
 ) -> None:
     """An accepted reading of a meter."""
 
@@ -219,11 +112,11 @@ def reading(
         table("Reading", headings, [row], right=headings[1:5])
         line(f"Transaction {data['hash']}")
 
-    _show(
+    show(
         "reading",
         [meter],
         draw,
-        Asking(node, directory, as_json, csv, tz, prove),
+        asking,
         Rows(without=("envelope", "raw")),
         sequence=sequence,
     )
@@ -261,6 +154,7 @@ def _draw_interval(data: Data, shown: Form) -> None:
 
 
 @app.command()
+@options.grouped
 def interval(
     which: Which,
     explain: Annotated[
@@ -269,17 +163,12 @@ def interval(
     as_: Annotated[
         str | None, typer.Option("--as", help="With --explain: also what it means for this member.", metavar="MEMBER")
     ] = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
+    *,
+    asking: options.Asking,
 ) -> None:
     """A settlement interval: times, demand, price, deliveries; or why it came out like that."""
-    asking = Asking(node, directory, as_json, csv, tz, prove)
     if not explain:
-        _show("interval", [which], _draw_interval, asking)
+        show("interval", [which], _draw_interval, asking)
         return
 
     def draw(data: Data, shown: Form) -> None:
@@ -287,19 +176,12 @@ def interval(
         for text in data["lines"]:
             line(text)
 
-    _show("explain", [which] if as_ is None else [which, as_], draw, asking)
+    show("explain", [which] if as_ is None else [which, as_], draw, asking)
 
 
 @app.command()
-def dispatch(
-    which: Which,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
-) -> None:
+@options.grouped
+def dispatch(which: Which, asking: options.Asking) -> None:
     """An ordered interval with every member's order."""
 
     def draw(data: Data, shown: Form) -> None:
@@ -318,20 +200,12 @@ def dispatch(
         ]
         table("Orders", headings, rows, right=headings[1:])
 
-    _show("dispatch", [which], draw, Asking(node, directory, as_json, csv, tz, prove), Rows("orders", "order_"))
+    show("dispatch", [which], draw, asking, Rows("orders", "order_"))
 
 
 @app.command()
-def bill(
-    which: Which,
-    member: MemberId,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    prove: options.Prove = False,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
-) -> None:
+@options.grouped
+def bill(which: Which, member: MemberId, asking: options.Asking) -> None:
     """What a member gets or owes for a settled interval, line by line."""
 
     def draw(data: Data, shown: Form) -> None:
@@ -343,10 +217,11 @@ def bill(
         rows.append(["total", "", "", money(data["total_nano"])])
         table(f"Bill of {data['member']}, interval {data['interval']}", headings, rows, right=headings[1:])
 
-    _show("bill", [which, member], draw, Asking(node, directory, as_json, csv, tz, prove), Rows("lines", "line_"))
+    show("bill", [which, member], draw, asking, Rows("lines", "line_"))
 
 
 @app.command()
+@options.grouped
 def block(
     height: Annotated[str, typer.Argument(help="Height, or latest.")] = "latest",
     node: options.Node = None,

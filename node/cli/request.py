@@ -17,9 +17,12 @@ from node.errors import NodeError
 
 app = typer.Typer(help="Dispatch: who delivers what, when.", no_args_is_help=True)
 TOO_LATE = "need.late"
+PATIENT = options.Signing(timeout=3_600)
+"""An interval is ordered when its gate closes, and not earlier."""
 
 
 @app.command()
+@options.grouped
 def request(
     energy_wh: Annotated[int, typer.Option("--wh", min=1, help="Energy wanted, in Wh.")],
     interval: options.Interval = "next",
@@ -28,26 +31,21 @@ def request(
         typer.Option("--limit", help="Highest price, nano-currency per Wh. Default: none, fixed demand."),
     ] = None,
     tier: Annotated[int, typer.Option("--tier", min=0, max=7, help="Shedding tier, 0 is shed last.")] = 0,
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    wait: options.Wait = True,
     prove: options.Prove = False,
-    prove_to: options.ProveTo = None,
-    timeout: options.Timeout = 3600,
-    as_json: options.Json = False,
+    signing: options.Signing = PATIENT,
 ) -> None:
     """Ask for energy in one interval, and wait for its dispatch."""
     from contracts.bodies import Need
 
-    with reporting(as_json), Connection(node, directory) as connection:
+    as_json, directory, prove_to = signing.as_json, signing.directory, signing.prove_to
+    with reporting(as_json), Connection(signing.node, directory) as connection:
         shown = site_form(directory)
-        signer = account(connection, as_, key, directory)
+        waiting = signing._replace(prove_to=None)  # what is proven is the dispatch, not the need
+        signer = account(connection, signing.as_, signing.key, directory)
         for attempt in range(RETRIES):
             when = interval_number(connection, interval)
             raw = signer.sign(Need(when["interval"], 1, energy_wh, limit_nano_per_wh, tier))
-            result = settle(connection, raw, wait, False, timeout, f"the need for interval {when['interval']}")
+            result = settle(connection, raw, waiting, f"the need for interval {when['interval']}")
             if not (interval == "next" and result.code == TOO_LATE and attempt < RETRIES - 1):
                 break
             progress(f"The gate of interval {when['interval']} closed meanwhile; asking for the next one.")
@@ -58,24 +56,27 @@ def request(
             "interval": when["interval"],
             "start_ms": when["start_ms"],
             "end_ms": when["end_ms"],
-            "member": as_,
+            "member": signing.as_,
             "requested_wh": energy_wh,
         }
-        if not (result.done if wait else result.status != "refused"):
+        if not (result.done if signing.wait else result.status != "refused"):
             raise NodeError(result.code, result.message or "The need was refused.", result.hint)
-        if not wait:
+        if not signing.wait:
             emit(as_json, document, lambda: line(f"Accepted: need {result.hash.hex()}, interval {when['interval']}."))
             return
         progress(
             f"Need final in block {result.height}. Waiting until interval {when['interval']} is ordered: "
             f"offers lock at {shown.time(when['locks_ms'])} ledger time ..."
         )
-        ordered = connection.run(_ordered(connection, when["interval"], f"{result.height}.0", timeout))
+        ordered = connection.run(_ordered(connection, when["interval"], f"{result.height}.0", signing.timeout))
         dispatch = connection.run(connection.client.query("dispatch", when["interval"], height=ordered["height"]))[
             "data"
         ]
-        document |= _summary(dispatch, str(as_)) | {"block": ordered["height"], "ordered_ms": ordered["time_ms"]}
-        fetch = _prove_command(when["interval"], node, directory)
+        document |= _summary(dispatch, str(signing.as_)) | {
+            "block": ordered["height"],
+            "ordered_ms": ordered["time_ms"],
+        }
+        fetch = _prove_command(when["interval"], signing.node, directory)
         document["prove"] = fetch
         proven: str | None = None
         if prove or prove_to is not None:

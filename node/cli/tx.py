@@ -33,31 +33,25 @@ def interval_number(connection: Connection, text: str) -> dict[str, Any]:
     return data
 
 
-def settle(connection: Connection, raw: bytes, wait: bool, prove: bool, timeout_s: int, what: str) -> Result:
+def settle(connection: Connection, raw: bytes, signing: options.Signing, what: str) -> Result:
     """Submit one envelope and wait as asked, saying so."""
-    if not wait:
-        return connection.submit(raw, "accepted", timeout_s)
-    progress(f"Waiting until {what} is final{' and provable' if prove else ''} (at most {timeout_s} s) ...")
-    return connection.submit(raw, "proof" if prove else "final", timeout_s)
+    if not signing.wait:
+        return connection.submit(raw, "accepted", signing.timeout)
+    prove = signing.prove_to is not None
+    progress(f"Waiting until {what} is final{' and provable' if prove else ''} (at most {signing.timeout} s) ...")
+    return connection.submit(raw, "proof" if prove else "final", signing.timeout)
 
 
-def report(
-    result: Result,
-    *,
-    wait: bool,
-    as_json: bool,
-    document: dict[str, Any],
-    draw: Callable[[], None],
-    prove_to: Path | None = None,
-) -> None:
+def report(result: Result, signing: options.Signing, document: dict[str, Any], draw: Callable[[], None]) -> None:
     """Print what became of an envelope; exit code 0 only if it is what was asked for."""
     from msgspec import structs
 
+    as_json, prove_to = signing.as_json, signing.prove_to
     outcome = {name: value for name, value in structs.asdict(result).items() if value not in (None, "")}
     outcome["hash"] = result.hash.hex()
     if prove_to is not None and result.proof is not None:
         write_proof(prove_to, result.proof)
-    fine = result.done if wait else result.status != "refused" and result.code == "ok"
+    fine = result.done if signing.wait else result.status != "refused" and result.code == "ok"
     if not fine:
         error = NodeError(result.code, result.message or "The transaction was refused.", result.hint)
         if as_json:
@@ -95,37 +89,25 @@ def write_proof(path: Path, proof: dict[str, Any]) -> None:
 
 
 def _send(
-    as_json: bool,
-    node: str | None,
-    directory: Path,
-    as_: str | None,
-    key: Path | None,
-    wait: bool,
-    prove_to: Path | None,
-    timeout_s: int,
+    signing: options.Signing,
     what: str,
     make: Callable[[Connection], tuple[AccountBody, dict[str, Any], Callable[[], None]]],
 ) -> None:
-    with reporting(as_json), Connection(node, directory) as connection:
-        signer = account(connection, as_, key, directory)
+    with reporting(signing.as_json), Connection(signing.node, signing.directory) as connection:
+        signer = account(connection, signing.as_, signing.key, signing.directory)
         body, document, draw = make(connection)
-        result = settle(connection, signer.sign(body), wait, prove_to is not None, timeout_s, what)
-        report(result, wait=wait, as_json=as_json, document=document, draw=draw, prove_to=prove_to)
+        result = settle(connection, signer.sign(body), signing, what)
+        report(result, signing, document, draw)
 
 
 @app.command()
+@options.grouped
 def transfer(
     to: Annotated[str, typer.Option("--to", help="Member who receives.")],
     amount_nano: Ask,
     memo: Annotated[str, typer.Option("--memo", help="Up to 80 characters, public.")] = "",
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    wait: options.Wait = True,
-    prove_to: options.ProveTo = None,
-    timeout: options.Timeout = 60,
-    as_json: options.Json = False,
+    *,
+    signing: options.Signing,
 ) -> None:
     """Move money from the signer's balance to another member's."""
     from contracts.bodies import Transfer
@@ -133,15 +115,15 @@ def transfer(
     def make(_: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
         if len(memo) > MAX_MEMO:
             raise NodeError("cli.memo", f"The memo has {len(memo)} characters.", f"Use at most {MAX_MEMO}.")
-        document = {"from": as_, "to": to, "amount_nano": str(amount_nano)}
-        row = [str(as_), to, money(amount_nano)]
+        document = {"from": signing.as_, "to": to, "amount_nano": str(amount_nano)}
+        row = [str(signing.as_), to, money(amount_nano)]
         return (
             Transfer(to, amount_nano, memo),
             document,
             lambda: table("Transfer", ["From", "To", "Amount (currency)"], [row], right=["Amount (currency)"]),
         )
 
-    _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the transfer", make)
+    _send(signing, "the transfer", make)
 
 
 def read_blocks(texts: list[str]) -> list[tuple[int, int]]:
@@ -161,6 +143,7 @@ def read_blocks(texts: list[str]) -> list[tuple[int, int]]:
 
 
 @app.command()
+@options.grouped
 def offer(
     meter: Annotated[str, typer.Option("--meter", help="Meter of the source that would deliver.")],
     blocks: Annotated[
@@ -168,14 +151,8 @@ def offer(
         typer.Option("--block", help="PRICE:WH, price in nano-currency per Wh (100000 = 0.10 per kWh); repeatable."),
     ],
     interval: options.Interval = "next",
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    wait: options.Wait = True,
-    prove_to: options.ProveTo = None,
-    timeout: options.Timeout = 60,
-    as_json: options.Json = False,
+    *,
+    signing: options.Signing,
 ) -> None:
     """Offer energy of one source in one interval; replaces an earlier offer of the same source."""
     from contracts.bodies import Offer, OfferBlock
@@ -191,7 +168,7 @@ def offer(
         }
         headings = ["Price (currency/kWh)", "Energy (Wh)"]
         rows = [[per_kwh(price), f"{energy:,}"] for price, energy in pairs]
-        time = site_form(directory).span(when["start_ms"], when["end_ms"])
+        time = site_form(signing.directory).span(when["start_ms"], when["end_ms"])
         title = f"Offer of {meter}, interval {when['interval']}: {time}"
         return (
             Offer(meter, when["interval"], tuple(OfferBlock(*pair) for pair in pairs)),
@@ -199,10 +176,11 @@ def offer(
             lambda: table(title, headings, rows, right=headings),
         )
 
-    _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the offer", make)
+    _send(signing, "the offer", make)
 
 
 @app.command()
+@options.grouped
 def mode(
     mode: Annotated[str, typer.Argument(help="island: open the connection; grid: take one's own order back.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, up to 80 characters, public.")],
@@ -210,14 +188,8 @@ def mode(
         str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")
     ] = "next",
     count: Annotated[int, typer.Option("--count", min=1, max=MAX_WINDOW, help="Number of intervals.")] = 1,
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    wait: options.Wait = True,
-    prove_to: options.ProveTo = None,
-    timeout: options.Timeout = 60,
-    as_json: options.Json = False,
+    *,
+    signing: options.Signing,
 ) -> None:
     """Order the site's connection to the public grid for a window of intervals; campus or utility only."""
     from contracts.bodies import SetMode
@@ -234,7 +206,7 @@ def mode(
             )
         when = interval_number(connection, interval)
         length_ms = when["end_ms"] - when["start_ms"]
-        window = site_form(directory).span(when["start_ms"], when["start_ms"] + count * length_ms)
+        window = site_form(signing.directory).span(when["start_ms"], when["start_ms"] + count * length_ms)
         document = {
             "mode": mode,
             "reason": reason,
@@ -251,10 +223,11 @@ def mode(
             lambda: table("Connection to the grid", headings, [row], right=headings[1:3]),
         )
 
-    _send(as_json, node, directory, as_, key, wait, prove_to, timeout, "the order", make)
+    _send(signing, "the order", make)
 
 
 @app.command()
+@options.grouped
 def reading(
     import_wh: Annotated[int, typer.Option("--import-wh", min=0, help="Import register, cumulative, in Wh.")],
     export_wh: Annotated[int, typer.Option("--export-wh", min=0, help="Export register, cumulative, in Wh.")],
@@ -263,23 +236,17 @@ def reading(
         int, typer.Option("--status", min=0, max=2**32 - 1, help="Device status bits; 1: a tie's breaker is open.")
     ] = 0,
     interval: Annotated[str, typer.Option("--interval", help="Interval number, or `now`.")] = "now",
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    wait: options.Wait = True,
-    prove_to: options.ProveTo = None,
-    timeout: options.Timeout = 60,
-    as_json: options.Json = False,
+    *,
+    signing: options.Signing,
 ) -> None:
     """Sign a meter's registers, linked to its last accepted reading."""
-    with reporting(as_json), Connection(node, directory) as connection:
+    with reporting(signing.as_json), Connection(signing.node, signing.directory) as connection:
         from contracts.bodies import PlainReading
 
-        name = meter or as_
+        name = meter or signing.as_
         if name is None:
             raise NodeError("cli.signer", "No meter is named.", "Add --meter METER.")
-        signer = meter_key(connection, name, key, directory)
+        signer = meter_key(connection, name, signing.key, signing.directory)
         head = connection.run(connection.client.meter(name))["data"]["head"]
         when = connection.run(connection.client.interval(interval))["data"]
         sequence = head["sequence"] + 1
@@ -293,20 +260,18 @@ def reading(
             status,
             bytes.fromhex(head["reading_hash"]),
         )
-        result = settle(connection, signer.sign(body), wait, prove_to is not None, timeout, "the reading")
+        result = settle(connection, signer.sign(body), signing, "the reading")
         headings = ["Meter", "Sequence", "Interval", "Import register (Wh)", "Export register (Wh)"]
         row = [name, str(sequence), str(when["interval"]), f"{import_wh:,}", f"{export_wh:,}"]
         report(
             result,
-            wait=wait,
-            as_json=as_json,
-            document={
+            signing,
+            {
                 "meter": name,
                 "sequence": sequence,
                 "interval": when["interval"],
                 "import_wh": import_wh,
                 "export_wh": export_wh,
             },
-            draw=lambda: table("Reading", headings, [row], right=headings[1:]),
-            prove_to=prove_to,
+            lambda: table("Reading", headings, [row], right=headings[1:]),
         )

@@ -1,0 +1,88 @@
+"""How `gridpact query` asks a node and prints the answer: tables, JSON or CSV, proven where that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from node.cli import options
+from node.cli.context import Connection, genesis_document
+from node.cli.explain import sentences
+from node.cli.form import Form, form, print_csv, rows
+from node.cli.output import emit, line, progress, reporting
+
+Data = dict[str, Any]
+Draw = Callable[[Data, Form], None]
+"""Prints an answer's data for people."""
+
+
+class Rows(NamedTuple):
+    """How an answer becomes CSV: the list that has a row per entry, their prefix, and what is left out."""
+
+    several: str | None = None
+    prefix: str = ""
+    without: tuple[str, ...] = ()
+
+
+PLAIN = Rows()
+
+
+def show(
+    kind: str,
+    arguments: list[str],
+    draw: Draw,
+    asking: options.Asking,
+    shape: Rows = PLAIN,
+    sequence: int | None = None,
+) -> None:
+    with reporting(asking.as_json):
+        shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
+        with Connection(asking.node, asking.directory) as connection:
+            asked: dict[str, int] = {"prove": 1} if asking.prove else {}
+            if sequence is not None:
+                asked["sequence"] = sequence
+            answer = connection.run(connection.client.query(kind, *arguments, **asked))
+        if asking.prove:
+            answer["proven"] = check(answer["proof"], asking.directory)
+        if kind == "member" and shown.as_csv and answer["data"] is not None:
+            answer["data"]["keys"] = [
+                key | lane for key, lane in zip(answer["data"]["keys"], answer["data"].pop("lanes"), strict=True)
+            ]
+        if kind == "explain":
+            answer["data"]["lines"] = sentences(answer["data"], shown)
+        _print(answer, draw, shown, shape, f"There is no {kind} {'/'.join(arguments)}.")
+
+
+def _print(answer: Data, draw: Draw, shown: Form, shape: Rows, missing: str) -> None:
+    """An answer in the form that was asked for; `data` None: its absence."""
+    data = answer["data"]
+    if data is None and not shown.as_json:
+        line(missing)
+        line(answer["proven"])
+    elif shown.as_csv:
+        if "proven" in answer:
+            progress(f"Proven: {answer['proven']}")
+        kept = {name: value for name, value in data.items() if name not in shape.without}
+        place = {"as_of_height": str(answer["height"]), "as_of_time_ms": str(answer["time_ms"])}
+        place |= shown.moments("as_of_time_ms", answer["time_ms"])
+        print_csv([row | place for row in rows(kept, shown, shape.several, shape.prefix)])
+    else:
+        emit(shown.as_json, answer, lambda: _draw_answer(answer, draw, shown))
+
+
+def check(proof: Data, directory: Path) -> str:
+    """What a proof shows, checked against the genesis that is trusted here. Raises `ProofError`."""
+    from msgspec import json as codec
+
+    from node.proofs import decode_bundle, verify_bundle
+
+    genesis = genesis_document(None, directory)
+    return verify_bundle(decode_bundle(codec.encode(proof)), genesis).sentence
+
+
+def _draw_answer(answer: Data, draw: Draw, shown: Form) -> None:
+    draw(answer["data"], shown)
+    line(f"As of block {answer['height']}, {shown.time(answer['time_ms'])} ledger time.")
+    if "proven" in answer:
+        line(f"Proven: {answer['proven']}")
