@@ -1,7 +1,8 @@
 """Validity of a block against its height, and how a proposer composes one.
 
-A payload is opaque here: hashes and their root. Whether transactions exist, decode and verify is asked
-through `CheckPayload`; what they do is decided by execution, after agreement. The checks raise `Refusal`.
+Payload and evidence are opaque here: bytes and their root. Whether transactions exist, decode and verify, and
+whether evidence holds against the set of its own height, is asked through `CheckPayload`; what they do is
+decided by execution, after agreement. The checks raise `Refusal`.
 """
 
 from __future__ import annotations
@@ -83,14 +84,11 @@ def check_validity(block: Block, context: HeightContext) -> None:
     # No transaction twice.
     if len(set(block.payload)) != len(block.payload):
         raise Refusal("consensus.block-payload")
-    # No evidence yet.
-    if block.evidence:
-        raise Refusal("consensus.block-evidence")
     # No beacon yet.
     if header.beacon != BEACON_RULE_SET_1:
         raise Refusal("consensus.block-beacon")
     # A block without content needs a reason.
-    if not block.payload and empty_block_reason(context, header.time_ms) is None:
+    if not block.payload and not block.evidence and empty_block_reason(context, header.time_ms) is None:
         raise Refusal("consensus.block-empty")
 
 
@@ -140,9 +138,11 @@ def build_block(
     payload: tuple[bytes, ...],
     clock_ms: int,
     last_certificate: CommitCertificate | None,
+    evidence: tuple[bytes, ...] = (),
 ) -> Block:
     """The block that the proposer of (height, `round_`) proposes: `payload` are transaction hashes in order,
-    `last_certificate` the one that `BuildValue` carries. Valid if payload or empty-block rule allow it."""
+    `last_certificate` the one that `BuildValue` carries, `evidence` encoded `consensus.evidence.Equivocation`s.
+    Valid if payload, evidence or empty-block rule allow it."""
     header = Header(
         version=context.version,
         chain_id=context.chain_id,
@@ -158,10 +158,10 @@ def build_block(
         payload_root=merkle.root(payload),
         state_root=context.state_root,
         receipts_root=context.receipts_root,
-        evidence_root=merkle.EMPTY_ROOT,
+        evidence_root=merkle.root(evidence),
         beacon=BEACON_RULE_SET_1,
     )
-    return Block(header, payload, last_certificate, ())
+    return Block(header, payload, last_certificate, evidence)
 
 
 def certificate_hash(certificate: CommitCertificate | None, chain_id: str) -> bytes:

@@ -156,19 +156,11 @@ def signatures_of(message: Message, context: HeightContext) -> list[SignatureChe
             own = SignatureCheck(seat.public_key, message.sign_bytes(chain_id), message.signature)
             return [own, *_nested_checks(message.block.last_certificate, context)]
         case PolkaCertificate():
-            signed = vote_sign_bytes(
-                chain_id,
-                VoteType.PREVOTE,
-                message.height,
-                message.round,
-                message.block_id,
-                message.valid_round,
-            )
-            return _list_checks(message.signatures, signed, context.validators)
+            return polka_checks(message, chain_id, context.validators)
         case RoundCertificate():
             return [_vote_check(vote, chain_id, context.validators) for vote in message.votes]
         case Commit():
-            checks = _commit_checks(message.certificate, chain_id, context.validators)
+            checks = commit_checks(message.certificate, chain_id, context.validators)
             if message.block is not None and message.block.last_certificate is not None:
                 _check_last_certificate(message.block.last_certificate, context)
                 checks += _nested_checks(message.block.last_certificate, context)
@@ -183,10 +175,24 @@ def _vote_check(vote: Vote, chain_id: str, validators: ValidatorSet) -> Signatur
 def _nested_checks(certificate: CommitCertificate | None, context: HeightContext) -> list[SignatureCheck]:
     if certificate is None:
         return []
-    return _commit_checks(certificate, context.chain_id, context.parent.validators)
+    return commit_checks(certificate, context.chain_id, context.parent.validators)
 
 
-def _commit_checks(certificate: CommitCertificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
+def polka_checks(certificate: PolkaCertificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
+    """Signatures of a certificate whose signers are seats of `validators` (`check_quorum`)."""
+    signed = vote_sign_bytes(
+        chain_id,
+        VoteType.PREVOTE,
+        certificate.height,
+        certificate.round,
+        certificate.block_id,
+        certificate.valid_round,
+    )
+    return _list_checks(certificate.signatures, signed, validators)
+
+
+def commit_checks(certificate: CommitCertificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
+    """Signatures of a certificate whose signers are seats of `validators` (`check_quorum`)."""
     signed = vote_sign_bytes(
         chain_id,
         VoteType.PRECOMMIT,
@@ -208,7 +214,7 @@ def verify_commit(certificate: CommitCertificate, chain_id: str, validators: Val
     For block sync and light proofs. Says nothing about which height or block was wanted: compare those first.
     """
     check_quorum(certificate.signatures, validators)
-    for check in _commit_checks(certificate, chain_id, validators):
+    for check in commit_checks(certificate, chain_id, validators):
         if not ed25519.verify(*check):
             raise Refusal("consensus.signature", f"commit certificate of height {certificate.height}")
 
@@ -245,6 +251,22 @@ def polka_votes(certificate: PolkaCertificate, validators: ValidatorSet) -> list
             certificate.round,
             certificate.block_id,
             certificate.valid_round,
+            validators.seats[index].id,
+            signature,
+        )
+        for index, signature in certificate.signatures
+    ]
+
+
+def commit_votes(certificate: CommitCertificate, validators: ValidatorSet) -> list[Vote]:
+    """The precommits that a checked certificate stands for."""
+    return [
+        Vote(
+            VoteType.PRECOMMIT,
+            certificate.height,
+            certificate.round,
+            certificate.block_id,
+            NO_ROUND,
             validators.seats[index].id,
             signature,
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from consensus import facts, multiplexer, tally
+from consensus import conflicts, facts, multiplexer, tally
 from consensus import round as algorithm
 from consensus.certificates import (
     check_message,
@@ -126,7 +126,9 @@ def is_redundant(state: State, message: Message) -> bool:
         case Proposal() if message.height == state.context.height:
             return any(received.proposal == message for received in state.proposals.get(message.round, ()))
         case PolkaCertificate() if message.height == state.context.height:
-            return message.round in state.polkas
+            held = state.polkas.get(message.round)
+            # One for another value holds votes that contradict counted ones.
+            return held is not None and held.block_id == message.block_id
         case RoundCertificate() if message.height == state.context.height:
             return all(is_redundant(state, vote) for vote in message.votes)
         case _:
@@ -235,6 +237,8 @@ def _receive(state: State, context: HeightContext, message: Message, received_ms
         case Commit(certificate, block):
             if block is not None:
                 state = record_block(state, context, block, certificate.block_id, effects)
+            counted = state.tally.round(certificate.round).precommits.values()
+            effects += conflicts.with_certificate(certificate, counted, context.validators)
             state = _commit(state, certificate, effects)
     return _settle(state, context, effects)
 
@@ -280,6 +284,7 @@ def _receive_late_precommit(state: State, context: HeightContext, vote: Vote, ef
     """A vote of the height below: more participation, or a sign that its voter has missed the decision."""
     if state.last_certificate is None:
         return state
+    effects += conflicts.with_certificate(state.last_certificate, (vote,), context.parent.validators)
     extended = extend_commit(state.last_certificate, vote, context.parent.validators)
     if extended is not state.last_certificate:
         return replace(state, last_certificate=extended)
@@ -288,6 +293,7 @@ def _receive_late_precommit(state: State, context: HeightContext, vote: Vote, ef
 
 def _receive_after_decision(state: State, context: HeightContext, message: Message, effects: Effects) -> State:
     """The same between `Decide` and the next `StartHeight`."""
+    effects += conflicts.after_decision(state, message, context.validators)
     if not isinstance(message, Vote) or state.commit is None:
         return state
     extended = extend_commit(state.commit, message, context.validators)

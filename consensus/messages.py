@@ -29,6 +29,9 @@ MAX_VALIDATORS = 256
 MAX_PAYLOAD = 8192
 """Transactions in one block."""
 MAX_EVIDENCE = 64
+"""Pieces of evidence in one block."""
+MAX_EVIDENCE_BYTES = 1024
+"""Encoding of one piece of evidence: two signed votes or proposals, these by block id."""
 
 NO_ROUND = -1
 """`valid_round` of a value that never had a polka."""
@@ -98,8 +101,9 @@ class Block(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     last_certificate: CommitCertificate | None
     """Certificate of height - 1 that the proposer included; None only at height 1."""
     evidence: Annotated[
-        tuple[Annotated[bytes, msgspec.Meta(max_length=65536)], ...], msgspec.Meta(max_length=MAX_EVIDENCE)
+        tuple[Annotated[bytes, msgspec.Meta(max_length=MAX_EVIDENCE_BYTES)], ...], msgspec.Meta(max_length=MAX_EVIDENCE)
     ]
+    """Encoded `consensus.evidence.Equivocation`s."""
 
 
 class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
@@ -114,9 +118,12 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
     def sign_bytes(self, chain_id: str) -> bytes:
         """What the proposer signs: the block by its id."""
-        return domain("proposal", chain_id) + encode(
-            (self.height, self.round, self.valid_round, self.block.header.id())
-        )
+        return proposal_sign_bytes(chain_id, self.height, self.round, self.valid_round, self.block.header.id())
+
+
+def proposal_sign_bytes(chain_id: str, height: int, round_: int, valid_round: int, block_id: bytes) -> bytes:
+    """Signed form of a proposal, also of those inside evidence."""
+    return domain("proposal", chain_id) + encode((height, round_, valid_round, block_id))
 
 
 class Vote(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):

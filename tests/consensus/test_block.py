@@ -105,9 +105,11 @@ def test_the_body_is_the_committed_one() -> None:
     assert code_of(replace(GOOD, last_certificate=None)) == "consensus.body"
 
 
-def test_rule_set_1_has_no_evidence() -> None:
-    header = replace(GOOD.header, evidence_root=merkle.root([b"x"]))
-    assert code_of(replace(GOOD, header=header, evidence=(b"x",))) == "consensus.block-evidence"
+def test_evidence_alone_is_a_reason_for_a_block() -> None:
+    block = build_block(CONTEXT, 0, (), START_MS, CONTEXT.parent.certificate, (b"x",))
+    assert block.header.evidence_root == merkle.root([b"x"])
+    assert code_of(block) is None
+    assert code_of(replace(block, evidence=())) == "consensus.body"
 
 
 @pytest.mark.parametrize(
