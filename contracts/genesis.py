@@ -21,12 +21,15 @@ MAX_GENESIS_BYTES = 64 * 1024 * 1024
 
 
 class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Timing of agreement, see `consensus.effects.Timing`, and epochs."""
+    """Timing of agreement, see `consensus.effects.Timing`, epochs, and how long evidence counts."""
 
     target_block_ms: Annotated[int, Meta(ge=10, le=60_000)] = 120
     precision_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 500
     message_delay_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 2_000
     epoch_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 64
+    evidence_age_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 100_000
+    """Evidence expires once it is older than this many blocks and than `evidence_age_ms`: both."""
+    evidence_age_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 21 * 86_400_000
 
 
 class DevnetClock(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

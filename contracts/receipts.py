@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Energy, Id, Interval, Money, Name, Price, Total
+from contracts.units import Count, Energy, Hash, Height, Id, Interval, Money, Name, Price, Total
 from zk.codec import encode
 
 
@@ -135,6 +135,16 @@ class ModeOrdered(Event, frozen=True, tag=80):
     reason: Name
 
 
+class OffenceRecorded(Event, frozen=True, tag=96):
+    """Evidence in the block shows that a seat signed two contradicting messages; see `Offence`."""
+
+    node: Id
+    member: Id
+    kind: Id
+    height: Height
+    evidence_hash: Hash
+
+
 AnyEvent = (
     ReadingAccepted
     | MetersEstimated
@@ -149,6 +159,7 @@ AnyEvent = (
     | IntervalSettled
     | Transferred
     | ModeOrdered
+    | OffenceRecorded
 )
 
 
