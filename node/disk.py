@@ -354,6 +354,10 @@ class MemoryDisk:
         self._files: dict[Path, _Content] = {}
         self._fuse: int | None = None
 
+    def survives(self, data: bytes) -> bool:
+        """Whether some file would hold these bytes after a crash that keeps nothing unsynced."""
+        return any(data in content.durable for content in self._files.values())
+
     def fail_at(self, operation: int) -> None:
         """Cut the power inside the `operation`-th write from now (1 is the next one)."""
         self._fuse = operation

@@ -70,6 +70,45 @@ class Watcher:
         """A frame never arrives."""
 
 
+class Watchers(Watcher):
+    """Several as one; each sees everything, in the order given."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = watchers
+
+    def sending(self, machine: Machine, target: str, frame: Frame, body: bytes) -> None:
+        for watcher in self._watchers:
+            watcher.sending(machine, target, frame, body)
+
+    def delivered(self, machine: Machine, peer: str, frame: Frame, body: bytes) -> None:
+        for watcher in self._watchers:
+            watcher.delivered(machine, peer, frame, body)
+
+    def fired(self, machine: Machine, timer: Timer) -> None:
+        for watcher in self._watchers:
+            watcher.fired(machine, timer)
+
+    def stored(self, machine: Machine, height: int) -> None:
+        for watcher in self._watchers:
+            watcher.stored(machine, height)
+
+    def penalised(self, machine: Machine, peer: str, code: str) -> None:
+        for watcher in self._watchers:
+            watcher.penalised(machine, peer, code)
+
+    def stopped(self, machine: Machine, error: NodeError) -> None:
+        for watcher in self._watchers:
+            watcher.stopped(machine, error)
+
+    def lost_power(self, machine: Machine) -> None:
+        for watcher in self._watchers:
+            watcher.lost_power(machine)
+
+    def lost(self, sender: str, target: str, frame: Frame, body: bytes) -> None:
+        for watcher in self._watchers:
+            watcher.lost(sender, target, frame, body)
+
+
 class Network:
     """The machines of one run. `twins` adds a second machine of a node, named `<node>~2`."""
 

@@ -1,0 +1,254 @@
+"""What must hold in every run, checked while it happens, from what leaves a machine and what its ledger says.
+
+Nothing here asks the code under test whether it did well: signatures, quorums, locks and roots are counted anew, so
+that a fault planted in the replica does not blind its judge. Honest machines only: liars may do anything.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consensus.messages import Block, CommitCertificate, Message, Proposal, Vote, VoteType, vote_sign_bytes
+from consensus.validators import ValidatorSet
+from contracts.envelope import CODEC
+from contracts.schema import ACCOUNTS
+from contracts.state import State
+from devnet.simulator.machine import Machine
+from devnet.simulator.network import Network, Watcher
+from devnet.simulator.violations import Violation
+from node.errors import NodeError
+from node.execution import execute
+from node.ledger.ledger import Ledger
+from node.ledger.store import MemoryStore
+from node.peer.wire import CODECS, Frame
+from node.seats import Sets
+from zk import merkle
+from zk.codec import Malformed, encode
+
+ORACLES = {
+    "agreement": "no two honest nodes decide different blocks of one height",
+    "validity": "every decided block stands on the one below, under the right set, with an honest account of its body",
+    "certificate": "every decision is certified by signatures of distinct seats worth more than 2/3 of power",
+    "double-vote": "an honest key signs one proposal, prevote and precommit a round, across restarts",
+    "durable": "nothing signed leaves before all that it rests on is on the medium",
+    "lock": "no honest node prevotes against its lock without a newer polka",
+    "polka": "no honest node precommits what more than 2/3 have not prevoted in that round",
+    "roots": "equal heights have equal state and receipts roots, those of an execution from genesis",
+    "money": "what all members have together never changes",
+    "blame": "no honest node penalises another, and no evidence names one",
+    "stopped": "no honest node stops by itself",
+    "crash": "no input raises",
+    "accepted": "what an honest node accepted is on the ledger in the end",
+    "liveness": "with a quorum healed, heights are decided within bounded time, and everybody catches up",
+}
+
+
+class Locked(NamedTuple):
+    """What a node's own precommits oblige it to."""
+
+    block_id: bytes
+    round: int
+
+
+class _Height:
+    """What honest nodes said in one height."""
+
+    def __init__(self) -> None:
+        self.prevotes: dict[tuple[int, bytes], set[str]] = {}
+        """By (round, block id): who prevoted it."""
+        self.locks: dict[str, Locked] = {}
+        self.said: dict[tuple[str, int, int], bytes] = {}
+        """By (node, round, step): the signed bytes."""
+
+
+class Oracles(Watcher):
+    """Raises `Violation` at the first broken rule."""
+
+    def __init__(self, network: Network, sets: Sets, honest: frozenset[str]) -> None:
+        self.decided: dict[int, bytes] = {}
+        self.penalties: list[tuple[str, str, str]] = []
+        self._network = network
+        self._sets = sets
+        self._honest = honest
+        self._heights: dict[int, _Height] = {}
+        self._messages: dict[bytes, Message | None] = {}
+        self._certified: set[tuple[bytes, int, tuple[tuple[int, bytes], ...]]] = set()
+        self._reference = Ledger.open(MemoryStore(), network.genesis)
+        self._roots: dict[int, tuple[bytes, bytes]] = {}
+        self._money = self._money_now()
+
+    @property
+    def height(self) -> int:
+        """Highest height that anybody honest has executed."""
+        return self._reference.height
+
+    # What leaves a machine
+
+    def sending(self, machine: Machine, target: str, frame: Frame, body: bytes) -> None:
+        if frame is not Frame.CONSENSUS or machine.node not in self._honest:
+            return
+        message = self._decoded(body)
+        if isinstance(message, Proposal) and message.proposer == machine.node:
+            self._said(machine, message, message.round, 0)
+        elif isinstance(message, Vote) and message.voter == machine.node:
+            self._said(machine, message, message.round, int(message.kind))
+
+    def _decoded(self, body: bytes) -> Message | None:
+        """The same message goes to everybody: decode it once."""
+        if body not in self._messages:
+            if len(self._messages) > 1_000:
+                self._messages.clear()
+            try:
+                message = CODECS[Frame.CONSENSUS].decode(body)
+            except Malformed:
+                message = None
+            assert message is None or isinstance(message, Message)
+            self._messages[body] = message
+        return self._messages[body]
+
+    def _said(self, machine: Machine, message: Proposal | Vote, round_: int, step: int) -> None:
+        """One own message of an honest node."""
+        node, height = machine.node, message.height
+        heard = self._heights.setdefault(height, _Height())
+        signed = message.sign_bytes(self._network.genesis.chain_id())
+        known = heard.said.get((node, round_, step))
+        if known == signed:
+            return
+        if known is not None:
+            raise Violation("double-vote", f"{machine.name} contradicts itself at {height}/{round_}, step {step}")
+        heard.said[node, round_, step] = signed
+        if not machine.disk.survives(encode(message)):
+            raise Violation("durable", f"{machine.name} sends what is not on its medium, at {height}/{round_}")
+        if isinstance(message, Vote) and message.block_id is not None:
+            if message.kind == VoteType.PREVOTE:
+                self._prevoted(node, heard, message, message.block_id)
+            else:
+                self._precommitted(node, heard, message, message.block_id)
+
+    def _prevoted(self, node: str, heard: _Height, vote: Vote, block_id: bytes) -> None:
+        heard.prevotes.setdefault((vote.round, block_id), set()).add(node)
+        lock = heard.locks.get(node)
+        if lock is None or lock.block_id == block_id or vote.round <= lock.round:
+            return
+        newer = range(lock.round, vote.round)
+        if vote.valid_round not in newer or not self._could_polka(heard, vote.height, vote.valid_round, block_id):
+            raise Violation(
+                "lock",
+                f"{node} is locked on {lock.block_id.hex()[:8]} since {vote.height}/{lock.round} and prevotes "
+                f"{block_id.hex()[:8]} in round {vote.round} with valid round {vote.valid_round}",
+            )
+
+    def _precommitted(self, node: str, heard: _Height, vote: Vote, block_id: bytes) -> None:
+        if not self._could_polka(heard, vote.height, vote.round, block_id):
+            raise Violation("polka", f"{node} precommits {block_id.hex()[:8]} at {vote.height}/{vote.round} unproven")
+        known = heard.locks.get(node)
+        if known is None or known.round < vote.round:
+            heard.locks[node] = Locked(block_id, vote.round)
+
+    def _could_polka(self, heard: _Height, height: int, round_: int, block_id: bytes) -> bool:
+        """Whether a polka can exist: honest prevotes that were sent, and every liar's."""
+        voters = heard.prevotes.get((round_, block_id), set())
+        seats = self._sets(height).seats
+        power = sum(seat.power for seat in seats if seat.id in voters or seat.id not in self._honest)
+        return 3 * power > 2 * sum(seat.power for seat in seats)
+
+    # What a machine stores
+
+    def stored(self, machine: Machine, height: int) -> None:
+        if machine.node not in self._honest:
+            return
+        ledger = machine.ledger
+        block, certificate = ledger.block(height), ledger.certificate(height)
+        assert block is not None and certificate is not None
+        block_id = block.header.id()
+        known = self.decided.setdefault(height, block_id)
+        if known != block_id:
+            raise Violation(
+                "agreement", f"{machine.name} decides {block_id.hex()[:8]} at {height}, not {known.hex()[:8]}"
+            )
+        self._check_certificate(machine.name, certificate, block_id, self._sets(height))
+        if height == self._reference.height + 1:
+            self._check_block(block, height)
+            self._execute(block, certificate, ledger.transactions(height))
+        if self._roots.get(height) != (ledger.state_root, ledger.receipts_root):
+            raise Violation("roots", f"{machine.name} has state root {ledger.state_root.hex()} after {height}")
+
+    def _check_certificate(
+        self, name: str, certificate: CommitCertificate, block_id: bytes, seats: ValidatorSet
+    ) -> None:
+        """Count the signatures anew, without `consensus.certificates`."""
+        identity = (block_id, certificate.round, certificate.signatures)
+        if identity in self._certified:
+            return
+        signed = vote_sign_bytes(
+            self._network.genesis.chain_id(),
+            VoteType.PRECOMMIT,
+            certificate.height,
+            certificate.round,
+            certificate.block_id,
+            -1,
+        )
+        power = 0
+        for index in {index for index, _ in certificate.signatures}:
+            seat = seats.seats[index]
+            signatures = [signature for at, signature in certificate.signatures if at == index]
+            if not all(self._network.verify(seat.public_key, signed, signature) for signature in signatures):
+                raise Violation("certificate", f"{name} decided {certificate.height} on a false signature")
+            power += 0 if seat.flagged else seat.power
+        if certificate.block_id != block_id or 3 * power <= 2 * sum(seat.power for seat in seats.seats):
+            raise Violation("certificate", f"{name} decided {certificate.height} with a power of {power}")
+        self._certified.add(identity)
+
+    def _check_block(self, block: Block, height: int) -> None:
+        """Against what the execution from genesis says, without `consensus.block`."""
+        header, reference = block.header, self._reference
+        expected = {
+            "chain_id": reference.chain_id,
+            "height": height,
+            "parent_hash": reference.block_id(height - 1),
+            "set_hash": self._sets(height).hash,
+            "next_set_hash": self._sets(height + 1).hash,
+            "proposer": self._sets(height).proposer(height, header.proposer_round).id,
+            "payload_root": merkle.root(block.payload),
+            "evidence_root": merkle.root(block.evidence),
+            "state_root": reference.state_root,
+            "receipts_root": reference.receipts_root,
+        }
+        for name, value in expected.items():
+            if getattr(header, name) != value:
+                raise Violation("validity", f"block {height} has another {name} than the chain")
+        if header.time_ms <= reference.time_ms(height - 1):
+            raise Violation("validity", f"block {height} is not later than the one below")
+        if len(set(block.payload)) != len(block.payload):
+            raise Violation("validity", f"block {height} names a transaction twice")
+
+    def _execute(self, block: Block, certificate: CommitCertificate, raws: list[bytes]) -> None:
+        """Bring the reference to this height."""
+        reference = self._reference
+        envelopes = [(raw, CODEC.decode(raw)) for raw in raws]
+        execute(reference, block, certificate, envelopes)
+        self._roots[reference.height] = (reference.state_root, reference.receipts_root)
+        money = self._money_now()
+        if money != self._money:
+            raise Violation("money", f"after block {reference.height} members have {money}, at first {self._money}")
+
+    def _money_now(self) -> int:
+        state, total = State(self._reference), 0
+        for member in self._network.genesis.members:
+            account = state.load(ACCOUNTS, ACCOUNTS.key(member.id))
+            total += 0 if account is None else account.balance_nano
+        return total
+
+    def on_ledger(self, hash_: bytes) -> bool:
+        """Whether a transaction was executed."""
+        return self._reference.find_transaction(hash_) is not None
+
+    # What goes wrong
+
+    def penalised(self, machine: Machine, peer: str, code: str) -> None:
+        if machine.node in self._honest and peer in self._honest:
+            raise Violation("blame", f"{machine.name} penalises {peer} for {code}")
+
+    def stopped(self, machine: Machine, error: NodeError) -> None:
+        if machine.node in self._honest:
+            raise Violation("stopped", f"{machine.name}: {error.code}: {error}")

@@ -1,0 +1,204 @@
+"""One run: carries a plan out on a network under the oracles, and says how it ended.
+
+Phase 1 lasts `PHASE_1_MS` of virtual time, anything of the plan may happen, and safety is judged. Phase 2 ends all
+faults, brings back a quorum of honest nodes and demands heights in bounded time until all epochs of the plan have
+passed; then the absent return, and everybody must agree on everything. Liars lie throughout.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from devnet.simulator.behaviours import Puppeteer, Signing
+from devnet.simulator.network import Network, Watcher, Watchers
+from devnet.simulator.oracles import Oracles
+from devnet.simulator.plan import (
+    PHASE_1_MS,
+    AnyFault,
+    Drift,
+    Outage,
+    Partition,
+    Pause,
+    Plan,
+    Storm,
+    genesis_of,
+    sets_of,
+)
+from devnet.simulator.traffic import Traffic
+from devnet.simulator.violations import Violation
+
+FIRST_HEIGHT_MS = 120_000
+"""Virtual time from the healing of a quorum to its next height. Rounds that passed without one have made timeouts long:
+they grow over 64 rounds."""
+HEIGHT_MS = 30_000
+"""Virtual time for each further height; transactions come all the time, so there is always a reason."""
+RETURN_MS = 120_000
+"""Virtual time in which the absent catch up and what was accepted becomes final."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The rule that was broken, and how."""
+
+    oracle: str
+    message: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run came to."""
+
+    seed: int
+    failure: Failure | None
+    heights: int
+    virtual_ms: int
+    faults: dict[str, int]
+    """By kind: those of the plan that happened, and what links did to frames."""
+    byzantine: dict[str, int]
+    """Deviations by behaviour."""
+
+
+class Run:
+    """`also` sees everything besides the oracles, for a trace."""
+
+    def __init__(self, plan: Plan, also: Watcher | None = None) -> None:
+        self.plan = plan
+        pact = genesis_of(plan)
+        sets = sets_of(plan, pact)
+        self.network = Network(pact, seed=plan.seed, weather=plan.weather, sets=sets)
+        self.oracles = Oracles(self.network, sets, frozenset(plan.honest))
+        self.network.watcher = self.oracles if also is None else Watchers(self.oracles, also)
+        self.traffic = Traffic(plan, self.network)
+        self.faults: Counter[str] = Counter()
+        self.byzantine: Counter[str] = Counter()
+        self._storms: list[Storm] = []
+
+    def go(self) -> Outcome:
+        """Carry the plan out. Never raises for what the replicas do."""
+        failure = None
+        try:
+            self._phase_1()
+            self._phase_2()
+            self._phase_3()
+        except Violation as violation:
+            failure = Failure(violation.oracle, str(violation))
+        except Exception:
+            failure = Failure("crash", traceback.format_exc(limit=-8))
+        return Outcome(
+            self.plan.seed,
+            failure,
+            self.oracles.height,
+            self.network.now_ms,
+            dict(sorted((self.faults + self.network.counts).items())),
+            dict(sorted(self.byzantine.items())),
+        )
+
+    # Phases
+
+    def _phase_1(self) -> None:
+        network = self.network
+        for liar in self.plan.liars:
+            machine = network.machines[liar.node]
+            puppeteer = Puppeteer(machine, liar.behaviours, self.byzantine)
+            machine.signer, machine.mouth = Signing(machine), puppeteer
+            puppeteer.start()
+        network.start()
+        self.traffic.start()
+        for fault in self.plan.faults:
+            network.at(fault.at_ms, partial(self._begin, fault))
+        network.run_for(PHASE_1_MS)
+
+    def _phase_2(self) -> None:
+        """All faults are over; whoever is absent stays away."""
+        network = self.network
+        for name, machine in network.machines.items():
+            if name in self.plan.absent:
+                if machine.driver is not None:
+                    machine.crash()
+            elif not machine.running:
+                # A liar that stopped itself.
+                machine.crash()
+                machine.start()
+        present = [network.machines[node] for node in self.plan.honest if node not in self.plan.absent]
+        start = self.oracles.height
+        limit = FIRST_HEIGHT_MS
+        for height in range(start + 1, max(start + 2, self.plan.heights) + 1):
+            self._demand(
+                lambda height=height: all(machine.ledger.height >= height for machine in present),  # type: ignore[misc]
+                limit,
+                f"height {height}",
+            )
+            limit = HEIGHT_MS
+
+    def _phase_3(self) -> None:
+        """Everybody returns, nothing new is said, and everything that was accepted becomes final."""
+        network = self.network
+        self.traffic.stop()
+        for name in self.plan.absent:
+            network.machines[name].start()
+        honest = [network.machines[node] for node in self.plan.honest]
+
+        def settled() -> bool:
+            return len({machine.ledger.height for machine in honest}) == 1 and not self._missing()
+
+        if not network.reached(settled, RETURN_MS):
+            missing = self._missing()
+            if missing:
+                raise Violation("accepted", f"{len(missing)} transactions, such as {missing[0]}")
+            raise Violation("liveness", f"not everybody catches up {network.describe()}")
+
+    def _missing(self) -> list[str]:
+        return [
+            f"{hash_.hex()[:16]} accepted by {node}"
+            for hash_, node in self.traffic.accepted.items()
+            if not self.oracles.on_ledger(hash_)
+        ]
+
+    def _demand(self, condition: Callable[[], bool], limit_ms: int, what: str) -> None:
+        if not self.network.reached(condition, limit_ms):
+            raise Violation("liveness", f"no {what} within {limit_ms} ms {self.network.describe()}")
+
+    # Faults
+
+    def _begin(self, fault: AnyFault) -> None:
+        network = self.network
+        self.faults[type(fault).__name__.lower()] += 1
+        network.at(min(fault.at_ms + fault.for_ms, PHASE_1_MS), partial(self._end, fault))
+        match fault:
+            case Outage(node=node, inside=inside):
+                machine = network.machines[node]
+                if machine.driver is not None and inside:
+                    machine.disk.fail_at(inside)
+                elif machine.driver is not None:
+                    machine.crash(network.tear(machine))
+            case Partition(links=links):
+                network.cut(links)
+            case Pause(node=node):
+                machine = network.machines[node]
+                machine.paused_until_ms = max(machine.paused_until_ms, min(fault.at_ms + fault.for_ms, PHASE_1_MS))
+            case Drift(node=node, skew_ms=skew_ms):
+                network.machines[node].skew_ms += skew_ms
+            case Storm():
+                self._storms.append(fault)
+                network.weather = fault.weather
+
+    def _end(self, fault: AnyFault) -> None:
+        network = self.network
+        match fault:
+            case Outage(node=node):
+                if network.machines[node].driver is not None:
+                    # The disk was not used since, or the node has come back meanwhile: now it goes anyway.
+                    network.machines[node].crash(network.tear(network.machines[node]))
+                network.machines[node].start()
+            case Partition(links=links):
+                network.mend(links)
+            case Pause():
+                pass
+            case Drift(node=node, skew_ms=skew_ms):
+                network.machines[node].skew_ms -= skew_ms
+            case Storm():
+                self._storms.remove(fault)
+                network.weather = self._storms[-1].weather if self._storms else self.plan.weather
