@@ -19,13 +19,19 @@ from node.errors import NodeError
 
 app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 
-KINDS = ("tx", "reading", "member", "balance", "meter", "interval", "explain", "dispatch", "bill")
+KINDS = (
+    *("tx", "reading", "member", "balance", "meter", "interval", "explain", "dispatch", "bill"),
+    *("energy", "estimates", "corrections", "disputes"),
+)
 
 
 @app.command()
 def fetch(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
-    arguments: Annotated[list[str], typer.Argument(help="Hash, id or interval; a bill takes interval and member.")],
+    arguments: Annotated[
+        list[str],
+        typer.Argument(help="Hash, id or interval; a bill takes interval and member, energy interval and meter."),
+    ],
     to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
     node: options.Node = None,
     directory: options.Devnet = options.DEVNET,

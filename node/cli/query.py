@@ -10,6 +10,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form, form, print_csv, rows
+from node.cli.history import corrections, disputes, energy, estimates
 from node.cli.output import emit, line, money, per_kwh, reporting, table
 from node.errors import NodeError
 
@@ -216,6 +217,11 @@ def bill(which: Which, member: MemberId, asking: options.Asking) -> None:
         ]
         rows.append(["total", "", "", money(data["total_nano"])])
         table(f"Bill of {data['member']}, interval {data['interval']}", headings, rows, right=headings[1:])
+        for one in data["corrected"]:
+            amount = money(one["amount_nano"])
+            line(
+                f"In its correction: {amount} currency for interval {one['interval']}, {one['meter']} ({one['cause']})."
+            )
 
     show("bill", [which, member], draw, asking, Rows("lines", "line_"))
 
@@ -256,3 +262,7 @@ def _draw_block(answer: Data, shown: Form) -> None:
         ["Parent", header["parent_hash"]],
     ]
     table(f"Block {answer['height']}", ["Field", "Value"], rows)
+
+
+for command in (energy, estimates, corrections, disputes):
+    app.command()(options.grouped(command))

@@ -275,3 +275,62 @@ def reading(
             },
             lambda: table("Reading", headings, [row], right=headings[1:]),
         )
+
+
+@app.command()
+@options.grouped
+def correct(
+    meter: Annotated[str, typer.Option("--meter", help="Meter of the signer whose settled reading was wrong.")],
+    interval: Annotated[str, typer.Option("--interval", help="Number of a settled interval.")],
+    import_wh: Annotated[
+        int | None, typer.Option("--import-wh", min=0, help="What it took in that interval, in Wh. Default: as billed.")
+    ] = None,
+    export_wh: Annotated[
+        int | None, typer.Option("--export-wh", min=0, help="What it gave in that interval, in Wh. Default: as billed.")
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Let estimates replace what is not given here.")] = False,
+    *,
+    signing: options.Signing,
+) -> None:
+    """Restate a settled reading of one's own meter, against oneself; billed with the next interval that closes."""
+    from contracts.bodies import Correct
+    from contracts.codes import describe
+
+    def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
+        if import_wh is None and export_wh is None and not withdraw:
+            raise NodeError(
+                "cli.energy",
+                "Nothing is corrected.",
+                "Give --import-wh or --export-wh as it should have been, or --withdraw to let estimates replace both.",
+            )
+        known = connection.run(connection.client.query("energy", interval, meter))["data"]
+        if known["sequence"] is None:
+            unknown = describe("correction.unknown")
+            raise NodeError("correction.unknown", unknown.message, unknown.hint)
+        headings = ["Register", "Billed (Wh)", "Should be (Wh)"]
+        said: dict[str, int | None] = {}
+        rows = []
+        for name, given in (("import", import_wh), ("export", export_wh)):
+            billed = known[f"billed_{name}_wh"]
+            said[name] = given if given is not None or withdraw else billed
+            rows.append([name, f"{billed:,}", "estimate" if said[name] is None else f"{said[name]:,}"])
+        number = known["interval"]
+        document = {
+            "meter": meter,
+            "sequence": known["sequence"],
+            "interval": number,
+            "billed_import_wh": known["billed_import_wh"],
+            "billed_export_wh": known["billed_export_wh"],
+            "import_wh": said["import"],
+            "export_wh": said["export"],
+        }
+        time = site_form(signing.directory).span(known["start_ms"], known["end_ms"])
+
+        def draw() -> None:
+            table(f"Correction of {meter}, interval {number}: {time}", headings, rows, right=headings[1:])
+            line("Billed with the next interval that closes; see it with:")
+            line(f"  gridpact query corrections {number}")
+
+        return Correct(meter, known["sequence"], number, said["import"], said["export"]), document, draw
+
+    _send(signing, "the correction", make)

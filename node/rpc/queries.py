@@ -39,6 +39,7 @@ from contracts.state import Table
 from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
 from node.rpc.errors import Refusal, malformed, unknown
 from node.rpc.explain import explain, explain_member
+from node.rpc.history import YIELD_EVERY, History
 from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.render import render
 from node.service import NodeService
@@ -50,8 +51,6 @@ Document = dict[str, Any]
 _ID = re.compile(r"[a-z0-9-]{1,32}\Z")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
-YIELD_EVERY = 256
-"""Records read before other work of the node gets a turn."""
 PROOFS_AT_ONCE = 32
 """Proofs made before other work gets a turn."""
 
@@ -94,6 +93,7 @@ class Queries:
         self._service = service
         self._ledger = service.ledger
         self._params = service.ledger.genesis.params
+        self._history = History(service.ledger)
 
     # Blocks and transactions
 
@@ -194,7 +194,9 @@ class Queries:
                 return await self._reading(meter, options)
             case "member" | "balance" | "meter" | "interval" | "dispatch", [which]:
                 pass
-            case "bill" | "explain" | "statement", [_, _]:
+            case "estimates" | "corrections" | "disputes", [which]:
+                pass
+            case "bill" | "explain" | "statement" | "energy", [_, _]:
                 pass
             case "explain", [_]:
                 pass
@@ -214,6 +216,14 @@ class Queries:
                 data = await self._dispatch(view, self._which(which))
             case "statement", [which, member]:
                 data = await self._statement(view, self._which_cycle(which), identifier(member, "member"))
+            case "estimates", [which]:
+                data = await self._history.estimates(view, self._which(which))
+            case "corrections", [which]:
+                data = await self._history.corrections(view, self._which(which))
+            case "disputes", [which]:
+                data = await self._history.disputes(view, None if which == "open" else self._which(which))
+            case "energy", [which, meter]:
+                data = self._history.energy(view, self._which(which), identifier(meter, "meter"))
             case "explain", [which, *members]:
                 data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
             case _:
@@ -379,7 +389,10 @@ class Queries:
 
     def _bill(self, view: View, interval: int, member: str) -> Document | None:
         bill = view.load(BILLS, interval, member)
-        return None if bill is None else dict(render(bill))
+        if bill is None:
+            return None
+        corrected = self._history.carried(view, interval, member) if bill.corrections else []
+        return {**render(bill), "corrected": corrected}
 
     async def _statement(self, view: View, which: Cycle, member: str) -> Document | None:
         """All lines of a member's settled intervals of one billing cycle."""

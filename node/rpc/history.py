@@ -1,0 +1,209 @@
+"""What became of closed intervals: who was estimated and how, which lines are disputed, what was corrected.
+
+Answers are made of the records that contracts leave for good, each of which is provable; where a record says how many
+there are (`estimated`, `disputes`), the same number is found. Which intervals a bill's line `correction` answers for
+is no record of its own: the events of the block that closed the interval name them, and the records confirm it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from contracts.estimates import slot
+from contracts.params import PactParams
+from contracts.receipts import EnergyCorrected, IntervalSettled
+from contracts.records import MAX_NAMED, SETTLED, Correction, RingEntry
+from contracts.schedule import close_ms
+from contracts.schema import (
+    BASES,
+    CORRECTIONS,
+    DISPUTES,
+    ESTIMATES,
+    INTERVALS,
+    METERS,
+    OPEN_DISPUTES,
+    RINGS,
+    VERDICTS,
+)
+from node.rpc.errors import Refusal, unknown
+from node.rpc.render import render
+
+if TYPE_CHECKING:
+    from node.ledger.ledger import Ledger
+    from node.rpc.queries import View
+
+Document = dict[str, Any]
+YIELD_EVERY = 256
+"""Records read before other work of the node gets a turn."""
+MAX_CLOSING_BLOCKS = 64
+"""Blocks after an interval's close that are searched for it: only after a long halt it is not in the first."""
+
+
+class History:
+    """Answers about closed intervals of one ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._params: PactParams = ledger.genesis.params
+        self._meters = {meter.id: meter for meter in ledger.genesis.meters}
+
+    async def estimates(self, view: View, interval: int) -> Document:
+        """Every meter that was silent when the interval closed, its estimate, and what it is billed for by now."""
+        record = view.load(INTERVALS, interval)
+        estimated = record.estimated if record else 0
+        names = record.estimated_meters if record and estimated <= MAX_NAMED else tuple(self._meters)
+        found = []
+        for position, meter in enumerate(names if estimated else ()):
+            guess = view.load(ESTIMATES, interval, meter)
+            if guess is None:
+                del view.keys[ESTIMATES.key(interval, meter)]
+            else:
+                basis = view.load(BASES, interval, meter)
+                billed = basis or guess
+                found.append(
+                    {
+                        **render(guess),
+                        "member": self._meters[meter].member,
+                        "kind": self._meters[meter].kind,
+                        "billed_import_wh": billed.import_wh,
+                        "billed_export_wh": billed.export_wh,
+                        "corrections": basis.corrections if basis else 0,
+                    }
+                )
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        return {**self._place(interval), "estimated": estimated, "estimates": found}
+
+    async def corrections(self, view: View, interval: int) -> Document:
+        """Corrections of the interval, and those that its bills carry; by corrected interval, meter and number."""
+        # Loaded for its proof: without it an answer without corrections would rest on nothing.
+        view.load(INTERVALS, interval)
+        found: dict[tuple[int, str, int], Correction] = {}
+        for position, meter in enumerate(self._meters):
+            for number, one in self._numbered(view, interval, meter):
+                found[interval, meter, number] = one
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        for number, one in self._carried(view, interval):
+            found[one.interval, one.meter, number] = one
+        return {
+            **self._place(interval),
+            "corrections": [
+                {**render(one), "number": number, "start_ms": one.interval * self._params.interval_ms}
+                for (_, _, number), one in sorted(found.items())
+            ],
+        }
+
+    def carried(self, view: View, interval: int, member: str) -> list[Document]:
+        """What the line `correction` of a member's bill of `interval` answers for."""
+        return [
+            {"interval": one.interval, "meter": one.meter, "cause": one.cause, "amount_nano": str(one.amount_nano)}
+            for _, one in self._carried(view, interval)
+            if one.member == member and not one.final
+        ]
+
+    async def disputes(self, view: View, interval: int | None) -> Document:
+        """Disputed lines of an interval with their verdicts; None: all that wait for their parent meter."""
+        if interval is None:
+            waiting = view.load(OPEN_DISPUTES, "open")
+            places = [(one.interval, one.line) for one in (waiting.entries if waiting else ())]
+        else:
+            record = view.load(INTERVALS, interval)
+            disputed = record.disputes if record else 0
+            places = [(interval, line.id) for line in self._ledger.genesis.lines] if disputed else []
+        found = []
+        for position, (at, line) in enumerate(places):
+            dispute = view.load(DISPUTES, at, line)
+            if dispute is None:
+                del view.keys[DISPUTES.key(at, line)]
+            else:
+                ends = ("sending", dispute.sending_meter), ("receiving", dispute.receiving_meter)
+                found.append(
+                    {
+                        **render(dispute),
+                        "start_ms": at * self._params.interval_ms,
+                        **{f"{end}_member": self._meters[meter].member for end, meter in ends},
+                        "parent_member": self._meters[dispute.parent_meter].member,
+                        "verdict": render(view.load(VERDICTS, at, line)),
+                    }
+                )
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        place = {"interval": None} if interval is None else self._place(interval)
+        return {**place, "disputes": found}
+
+    def energy(self, view: View, interval: int, meter: str) -> Document:
+        """What a meter metered in a closed interval, and what it is billed for by now. Raises `Refusal`."""
+        registered, record = view.load(METERS, meter), view.load(INTERVALS, interval)
+        if registered is None:
+            raise unknown("meter", meter, "`gridpact query meter NAME --prove` proves its absence.")
+        if record is None or record.status != SETTLED:
+            raise Refusal(
+                404,
+                "rpc.not-settled",
+                f"Interval {interval} is not settled (status {record.status if record else 'empty'}).",
+                f"It settles after {close_ms(self._params, interval)} ms UTC.",
+            )
+        metered, guess = self._metered(view, meter, interval), view.load(ESTIMATES, interval, meter)
+        basis = view.load(BASES, interval, meter)
+        billed = basis or guess or metered
+        return {
+            **self._place(interval),
+            "meter": meter,
+            "member": registered.member,
+            "sequence": metered.sequence if metered else None,
+            "metered_import_wh": metered.import_wh if metered else None,
+            "metered_export_wh": metered.export_wh if metered else None,
+            "estimated": guess is not None,
+            "billed_import_wh": billed.import_wh if billed else None,
+            "billed_export_wh": billed.export_wh if billed else None,
+            "corrections": [{**render(one), "number": number} for number, one in self._numbered(view, interval, meter)],
+        }
+
+    def _metered(self, view: View, meter: str, interval: int) -> RingEntry | None:
+        """What the meter's registers said when the interval closed; None when it was silent, or long ago."""
+        ring = view.load(RINGS, meter, slot(self._params, interval))
+        return next((one for one in (ring.entries if ring else ()) if one.interval == interval), None)
+
+    def _numbered(self, view: View, interval: int, meter: str) -> Iterator[tuple[int, Correction]]:
+        """Corrections of one meter in one interval, with their numbers."""
+        basis = view.load(BASES, interval, meter)
+        if basis is None:
+            del view.keys[BASES.key(interval, meter)]
+            return
+        for number in range(basis.corrections):
+            one = view.load(CORRECTIONS, interval, meter, number)
+            if one is not None:
+                yield number, one
+
+    def _carried(self, view: View, interval: int) -> list[tuple[int, Correction]]:
+        """Corrections that the bills of `interval` carry, with their numbers."""
+        places = {
+            (event.interval, event.meter): None
+            for event in self._closing_events(view, interval)
+            if isinstance(event, EnergyCorrected) and event.booked_in == interval
+        }
+        return [
+            (number, one)
+            for corrected, meter in places
+            for number, one in self._numbered(view, corrected, meter)
+            if one.booked_in == interval
+        ]
+
+    def _closing_events(self, view: View, interval: int) -> tuple[object, ...]:
+        """What the clock of the block that settled the interval did; nothing if no block has."""
+        due_ms = close_ms(self._params, interval)
+        heights = range(1, view.height + 1)
+        first = bisect_left(heights, due_ms, key=self._ledger.time_ms)
+        for height in heights[first : first + MAX_CLOSING_BLOCKS]:
+            events = self._ledger.receipts(height)[0].events
+            if any(isinstance(event, IntervalSettled) and event.interval == interval for event in events):
+                return events
+        return ()
+
+    def _place(self, interval: int) -> Document:
+        length_ms = self._params.interval_ms
+        return {"interval": interval, "start_ms": interval * length_ms, "end_ms": (interval + 1) * length_ms}
