@@ -109,8 +109,9 @@ Equivocation = DuplicateVote | DuplicateProposal
 Contradiction = Fork | Amnesia
 
 EQUIVOCATION: Codec[Equivocation] = Codec(Equivocation, MAX_EVIDENCE_BYTES)
-CONTRADICTION: Codec[Contradiction] = Codec(Contradiction, 64 * 1024)
+MAX_CONTRADICTION_BYTES = 64 * 1024
 """Two certificates of at most `MAX_VALIDATORS` signatures each."""
+CONTRADICTION: Codec[Contradiction] = Codec(Contradiction, MAX_CONTRADICTION_BYTES)
 
 
 def statement(message: Vote | SignedProposal) -> bytes:

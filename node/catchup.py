@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from consensus import certificates
+from consensus import certificates, evidence
+from consensus.block import check_commitments
 from consensus.effects import HeightContext
 from consensus.messages import Block, Commit, CommitCertificate
 from consensus.refusals import Refusal
@@ -21,7 +22,6 @@ from node.peer.wire import BlockRequest, BlockResponse, Frame, FullBlock
 from node.sync import BlockSync
 from node.transactions import MAX_BLOCK_BYTES
 from node.work import Work
-from zk import merkle
 from zk.codec import encode
 
 SERVED = 64
@@ -88,6 +88,9 @@ class CatchUp:
         header = full.block.header
         try:
             required = certificates.signatures_of(Commit(full.certificate, full.block), context)
+            check_commitments(full.block)
+            for raw in full.block.evidence:
+                evidence.decode(raw)
         except Refusal:
             return None
         hashes = tuple(self._admission.hash(raw) for raw in full.transactions)
@@ -95,7 +98,6 @@ class CatchUp:
             header.height != context.height
             or header.parent_hash != context.parent.block_id
             or header.id() != full.certificate.block_id
-            or header.payload_root != merkle.root(full.block.payload)
             or hashes != full.block.payload
         ):
             return None

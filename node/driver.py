@@ -182,8 +182,8 @@ class Driver:
                 self._host.set_ledger_timer(timer, at_ms)
             case SignMessage(message):
                 self._sign(message)
-            case Execute(block, certificate, envelopes):
-                receipts = execute(self.replica.ledger, block, certificate, envelopes)
+            case Execute(block, certificate, envelopes, charges):
+                receipts = execute(self.replica.ledger, block, certificate, envelopes, charges)
                 self.executed += len(envelopes)
                 self.fsyncs += 1
                 self._inputs.append(Executed(block.header.height, unfinished(block, receipts)))
@@ -194,8 +194,8 @@ class Driver:
                 self._checkpoint(height)
             case Penalise(peer, code):
                 self._host.penalise(peer, code)
-            case Fatal(code, message, hint):
-                raise NodeError(code, message, hint)
+            case Fatal(code, message, hint, proof):
+                raise NodeError(code, message, hint, proof)
 
     def _sign(self, message: Proposal | Vote) -> None:
         """Sign unless the signing state forbids it: then this node stays silent in this step."""
@@ -215,5 +215,6 @@ class Driver:
         if self._signer is not None and self._signer.restored and not self.replica.catch_up.behind():
             self._signer.clear_restored(height)
         if self.journal.size > CHECKPOINT_BYTES + 2 * self.replica.flow.mempool.size:
-            self.journal.checkpoint(height, [entry.raw for entry in self.replica.flow.mempool])
+            pending = [entry.raw for entry in self.replica.flow.mempool]
+            self.journal.checkpoint(height, pending, self.replica.evidence.pending())
         self._host.stored(height)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from consensus.messages import Block, CommitCertificate, Proposal, Vote
 from contracts.envelope import Envelope
+from contracts.offences import Charge
 from node.peer.wire import Frame
 
 
@@ -75,6 +76,13 @@ class Submitted(NamedTuple):
     envelopes: list[bytes]
 
 
+class Reported(NamedTuple):
+    """Evidence from the RPC, encoded; answered by `Reply` with the same request number."""
+
+    request: int
+    evidence: bytes
+
+
 class Verified(NamedTuple):
     """Result of `Verify`, one bool per triple."""
 
@@ -105,7 +113,18 @@ class TimerFired(NamedTuple):
     timer: Timer
 
 
-Input = Recover | FrameReceived | PeerConnected | PeerGone | Submitted | Verified | OwnSigned | Executed | TimerFired
+Input = (
+    Recover
+    | FrameReceived
+    | PeerConnected
+    | PeerGone
+    | Submitted
+    | Reported
+    | Verified
+    | OwnSigned
+    | Executed
+    | TimerFired
+)
 
 
 # Effects
@@ -167,11 +186,12 @@ class SignMessage(NamedTuple):
 
 
 class Execute(NamedTuple):
-    """Execute and store a decided block; envelopes in payload order."""
+    """Execute and store a decided block; envelopes in payload order, charges in the order of its evidence."""
 
     block: Block
     certificate: CommitCertificate
     envelopes: list[tuple[bytes, Envelope]]
+    charges: tuple[Charge, ...] = ()
 
 
 class SetTimer(NamedTuple):
@@ -196,11 +216,12 @@ class Reply(NamedTuple):
 
 
 class Fatal(NamedTuple):
-    """Going on would be unsafe: stop, with a sentence."""
+    """Going on would be unsafe: stop, with a sentence and, if there is one, the proof of it."""
 
     code: str
     message: str
     hint: str
+    proof: bytes = b""
 
 
 Effect = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from consensus.messages import Block, CommitCertificate
-from contracts import api
+from contracts import api, offences
 from contracts.bodies import CommittedReading, PlainReading
 from contracts.envelope import Envelope, MeterEnvelope
+from contracts.offences import Charge
 from contracts.receipts import OK, Receipt
 from contracts.state import State
 from node.ledger.ledger import Ledger
@@ -23,12 +26,18 @@ def execute(
     block: Block,
     certificate: CommitCertificate,
     envelopes: list[tuple[bytes, Envelope]],
+    charges: Sequence[Charge] = (),
 ) -> list[Receipt]:
-    """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction."""
+    """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction.
+
+    `charges` are what its evidence says; they come before everything else.
+    """
     header = block.header
     state = State(ledger, ledger.records)
     context = api.BlockContext(ledger.chain_id, header.height, header.time_ms, ledger.genesis.params)
-    receipts = [api.open_block(state, context)]
+    accused = [event for charge in charges for event in offences.accuse(state, context, charge)]
+    opening = api.open_block(state, context)
+    receipts = [Receipt(opening.code, opening.units, (*accused, *opening.events))]
     readings: list[tuple[str, int, int]] = []
     apply = api.apply
     for index, (_, envelope) in enumerate(envelopes):

@@ -41,6 +41,10 @@ INPUT = 1
 """Body: one encoded `consensus.effects.LoggedInput`."""
 TRANSACTIONS = 2
 """Body: `encode_batch` of raw envelopes."""
+EVIDENCE = 3
+"""Body: one encoded `consensus.evidence.Equivocation` that waits for a block."""
+CONTRADICTION = 4
+"""Body: one encoded `consensus.evidence.Contradiction`. A journal that holds one belongs to a node that has halted."""
 _MARK = 0
 _HEADER = 255
 
@@ -53,7 +57,7 @@ _decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class Record(NamedTuple):
-    """One entry: `kind` is INPUT or TRANSACTIONS, `height` the one it was written for."""
+    """One entry: `kind` is one of those above, `height` the one it was written for."""
 
     kind: int
     height: int
@@ -297,14 +301,16 @@ class Journal:
         for number in tuple(self._sizes):
             yield from Scan(self._disk.read(self._path(number)), number, self._chain_id)
 
-    def checkpoint(self, stored_height: int, keep: Sequence[bytes]) -> None:
-        """Start a segment with the raw envelopes `keep` (all that are still pending), then delete the oldest
-        segments as far as nothing in them is above `stored_height`.
+    def checkpoint(self, stored_height: int, keep: Sequence[bytes], evidence: Sequence[bytes] = ()) -> None:
+        """Start a segment with the raw envelopes `keep` and the encoded `evidence` (all that are still pending),
+        then delete the oldest segments as far as nothing in them is above `stored_height`.
 
-        Whatever a crash interrupts, pending envelopes are in the old segments, in the new one, or in both.
+        Whatever a crash interrupts, what is pending is in the old segments, in the new one, or in both.
         """
         self.sync()
-        self._roll(_keep_records(stored_height, keep), stored_height)
+        records = _keep_records(stored_height, keep)
+        records += b"".join(_record(EVIDENCE, stored_height, raw) for raw in evidence)
+        self._roll(records, stored_height)
         for number in tuple(self._sizes)[:-1]:
             if self._heights[number] > stored_height:
                 break

@@ -37,7 +37,15 @@ from consensus.effects import (
     Wake,
 )
 from consensus.effects import Effect as ConsensusEffect
-from consensus.messages import MAX_PAYLOAD, Block, Commit, CommitCertificate, Message, Proposal
+from consensus.evidence import Amnesia, DuplicateProposal, DuplicateVote, Fork
+from consensus.messages import (
+    MAX_PAYLOAD,
+    Block,
+    Commit,
+    CommitCertificate,
+    Message,
+    Proposal,
+)
 from consensus.refusals import Refusal
 from contracts.envelope import Envelope
 from node.catchup import CatchUp, divergence
@@ -55,6 +63,7 @@ from node.effects import (
     PeerConnected,
     PeerGone,
     Recover,
+    Reported,
     Send,
     SendAll,
     SetLedgerTimer,
@@ -67,6 +76,7 @@ from node.effects import (
     Triple,
     Verified,
 )
+from node.evidence import EvidencePool, certificate_of
 from node.journal import INPUT, MAX_RECORD_BYTES, TRANSACTIONS, decode_batch
 from node.ledger.ledger import Ledger
 from node.mempool import Lane, MempoolLimits, lane_of
@@ -101,7 +111,7 @@ LOG_CODEC: Codec[LoggedInput] = Codec(LoggedInput, MAX_RECORD_BYTES)
 class _Executing(NamedTuple):
     """What the block under execution makes final."""
 
-    payload: tuple[bytes, ...]
+    block: Block
     lanes: frozenset[Lane]
 
 
@@ -114,10 +124,11 @@ class Replica:
         self.ledger = ledger
         self.node_id = node_id
         self.work = Work()
-        self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self._payload_checked, self._arrived)
+        self._sets = sets or constant_sets(ledger.genesis)
+        self.evidence = EvidencePool(ledger, self._sets, self.work, self._payload_checked, self._arrived)
+        self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self.evidence.judge, self._arrived)
         self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
         self.machine = machine.initial(node_id)
-        self._sets = sets or constant_sets(ledger.genesis)
         self._context: HeightContext = height_context(ledger, self._sets)
         self._events: deque[LoggedInput | StartHeight] = deque()
         self._started = False
@@ -126,7 +137,7 @@ class Replica:
         self._height_started_ms = 0
         self._woken_ms = 0
         self._paced_from_ms = -(10**9)
-        """When the last height that carried transactions was woken: an empty block delays no transaction."""
+        """When the last height that carried something was woken: an empty block delays no transaction."""
         self._build: BuildValue | None = None
         self._future: dict[str, dict[bytes, Message]] = {}
         self._seen: set[bytes] = set()
@@ -143,6 +154,8 @@ class Replica:
                 self.work.verified(job, valid)
             case Submitted(request, envelopes):
                 self.flow.submitted(request, envelopes)
+            case Reported(request, evidence):
+                self.evidence.reported(request, evidence)
             case OwnSigned(message):
                 self._feed(Signed(message, now.ledger_ms))
             case TimerFired(timer):
@@ -153,6 +166,7 @@ class Replica:
                 self.work.peers.add(peer)
                 self.work.emit(Send(peer, Frame.STATUS, encode(self._status())))
                 self.flow.introduce(peer)
+                self.evidence.introduce(peer)
             case PeerGone(peer):
                 self.work.peers.discard(peer)
                 self.catch_up.plan.forget(peer)
@@ -164,6 +178,8 @@ class Replica:
 
     def _recover(self, records: list[tuple[int, int, bytes]]) -> None:
         """Run the journal of the open height through the same machine; then do what it had not done yet."""
+        if not self.evidence.recover(records):
+            return
         self.flow.recover(decode_batch(body) for kind, _, body in records if kind == TRANSACTIONS)
         pending = self._step(StartHeight(self._context))
         for kind, height, body in records:
@@ -220,8 +236,9 @@ class Replica:
                 self._decide(block, certificate)
             case MissingBlock():
                 self.work.counters["consensus.missing-block"] += 1
-            case ReportConflict():
+            case ReportConflict(first, second):
                 self.work.counters["consensus.conflict"] += 1
+                self.evidence.conflict(first, second)
             case Refused(code):
                 self.work.counters[code] += 1
 
@@ -246,6 +263,8 @@ class Replica:
             return
         if len(self._seen) < SEEN_LIMIT:
             self._seen.add(body)
+        if height < self._context.height:
+            self.evidence.past(peer, message)
         self._consensus_message(peer, message)
 
     def _keep_for_later(self, peer: str, body: bytes, message: Message) -> None:
@@ -284,6 +303,8 @@ class Replica:
             ):
                 self.work.emit(divergence(block, self.ledger))
                 return
+        if self.evidence.halts_on(self.machine, certificate_of(message)):
+            return
         self._note(message)
         self._feed(Received(message, self.work.now.ledger_ms))
 
@@ -307,7 +328,9 @@ class Replica:
         if wish is None or self._executing:
             return
         entries = self.flow.select(MAX_PAYLOAD)
-        if not entries and not self._reason_for_empty():
+        clock_ms = self.work.now.ledger_ms
+        evidence = self.evidence.select(proposal_time_ms(self._context, clock_ms))
+        if not entries and not evidence and not self._reason_for_empty():
             return
         self._build = None
         block = build_block(
@@ -315,7 +338,8 @@ class Replica:
             round_=wish.round,
             payload=tuple(entry.hash for entry in entries),
             last_certificate=wish.last_certificate,
-            clock_ms=self.work.now.ledger_ms,
+            clock_ms=clock_ms,
+            evidence=evidence,
         )
         self.flow.note(block)
         self._feed(ValueBuilt(wish.height, wish.round, block))
@@ -324,7 +348,7 @@ class Replica:
         """Leave idle when there is a reason for a block and the last one is old enough."""
         if self._awake or self._executing or not self._started:
             return
-        if not (self._reason_for_empty() or self.flow.select(1)):
+        if not (self._reason_for_empty() or self.flow.select(1) or self.evidence.select(self._context.parent.time_ms)):
             deadline = self._context.earliest_deadline_ms
             if deadline is not None:
                 self.work.emit(SetLedgerTimer(("deadline",), deadline))
@@ -347,20 +371,22 @@ class Replica:
 
     def _execute(self, block: Block, certificate: CommitCertificate, envelopes: list[tuple[bytes, Envelope]]) -> None:
         """Run a decided block, whether consensus or sync brought it first."""
-        if self._executing is None:
+        if self._executing is None and not self.evidence.halts_on(self.machine, certificate):
             lanes = frozenset(lane_of(envelope)[0] for _, envelope in envelopes)
-            self._executing = _Executing(block.payload, lanes)
-            self.work.emit(Execute(block, certificate, envelopes))
+            self._executing = _Executing(block, lanes)
+            self.work.emit(Execute(block, certificate, envelopes, self.evidence.charges(block)))
 
     def _executed(self, height: int, unfinished: frozenset[bytes]) -> None:
         """The ledger has a new height: clear what is final and open the next one."""
         done = self._executing
         assert done is not None and height == self.ledger.height
         self._executing = None
-        if done.payload:
+        payload = done.block.payload
+        if payload or done.block.evidence:
             self._paced_from_ms = self._woken_ms
-        final = tuple(hash_ for hash_ in done.payload if hash_ not in unfinished) if unfinished else done.payload
+        final = tuple(hash_ for hash_ in payload if hash_ not in unfinished) if unfinished else payload
         self.flow.height_done(final, done.lanes)
+        self.evidence.height_done(done.block)
         self.work.emit(Checkpoint(height))
         self._context = height_context(self.ledger, self._sets)
         self._awake = False
@@ -398,6 +424,8 @@ class Replica:
             case Status(height=height):
                 self.catch_up.plan.heights[peer] = height
                 self._run_sync()
+            case DuplicateVote() | DuplicateProposal() | Fork() | Amnesia():
+                self.evidence.received(peer, message)
             case BlockRequest(first, last):
                 self.catch_up.serve(peer, first, last)
             case BlockResponse(_, blocks):

@@ -40,7 +40,7 @@ class TransactionFlow:
         ledger: Ledger,
         work: Work,
         limits: MempoolLimits,
-        on_payload: Callable[[bytes, bool], None],
+        on_payload: Callable[[Block, bool], None],
         on_arrival: Callable[[], None],
     ) -> None:
         self.mempool = Mempool(limits)
@@ -147,7 +147,7 @@ class TransactionFlow:
 
     def _payload_checked(self, block_id: bytes, ok: bool) -> None:
         self._missing.pop(block_id, None)
-        self._on_payload(block_id, ok)
+        self._on_payload(self._blocks[block_id], ok)
 
     def fetch(self, block_id: bytes) -> None:
         """Ask one peer after the other for what is missing, the proposer's node first."""

@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from consensus.evidence import MAX_CONTRADICTION_BYTES, Contradiction, Equivocation
 from consensus.messages import (
     MAX_PAYLOAD,
     Block,
@@ -51,6 +52,7 @@ class Frame(IntEnum):
     TRANSACTIONS = 8
     PING = 9
     PONG = 10
+    EVIDENCE = 11
 
 
 class Limit(NamedTuple):
@@ -76,6 +78,7 @@ LIMITS: dict[Frame, Limit] = {
     Frame.TRANSACTIONS: Limit(BATCH_BYTES + MAX_ENVELOPE_BYTES, 1000, 32 * 1024 * 1024, Priority.TRANSACTIONS),
     Frame.PING: Limit(16, 10, 1024, Priority.CONSENSUS),
     Frame.PONG: Limit(16, 10, 1024, Priority.CONSENSUS),
+    Frame.EVIDENCE: Limit(MAX_CONTRADICTION_BYTES, 50, 256 * 1024, Priority.SYNC),
 }
 
 Raw = Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_ENVELOPE_BYTES)]
@@ -160,5 +163,6 @@ CODECS: dict[Frame, Codec[object]] = {
         (Frame.TRANSACTIONS, Transactions),
         (Frame.PING, Ping),
         (Frame.PONG, Ping),
+        (Frame.EVIDENCE, Equivocation | Contradiction),
     )
 }

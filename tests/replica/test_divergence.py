@@ -14,7 +14,7 @@ from tests.support.pact import Speaker
 def faulty(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on this node's execution writes one record more than it should."""
 
-    def wrong(ledger, block, certificate, envelopes):  # type: ignore[no-untyped-def]
+    def wrong(ledger, block, certificate, envelopes, charges):  # type: ignore[no-untyped-def]
         if ledger is net.machines[name].ledger and block.payload:
             commit = ledger.commit
 
@@ -23,10 +23,10 @@ def faulty(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
             ledger.commit = commit_more
             try:
-                return execute(ledger, block, certificate, envelopes)
+                return execute(ledger, block, certificate, envelopes, charges)
             finally:
                 del ledger.commit
-        return execute(ledger, block, certificate, envelopes)
+        return execute(ledger, block, certificate, envelopes, charges)
 
     monkeypatch.setattr("node.driver.execute", wrong)
 
