@@ -15,17 +15,19 @@ from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import Genesis
-from contracts.members import Account, Lane, Member, MeterHead
+from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schedule import earliest_deadline_ms
 from contracts.schema import (
     ACCOUNTS,
+    BALANCES,
     HEADS,
     LINE_LIST,
     MEMBERS,
     METERS,
+    REGISTERS,
     SENTINEL,
     SITE,
     UTILITY,
@@ -108,7 +110,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     for member in genesis.members:
         lanes = tuple(Lane(0, interval, 0) for _ in member.keys)
         records[MEMBERS.key(member.id)] = encode(member)
-        records[ACCOUNTS.key(member.id)] = encode(Account(balances.get(member.id, 0), lanes))
+        records[ACCOUNTS.key(member.id)] = encode(Account(lanes))
     for meter in genesis.meters:
         import_wh, export_wh = registers.get(meter.id, (0, 0))
         head = MeterHead(
@@ -117,9 +119,6 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
             interval=interval,
             import_wh=import_wh,
             export_wh=export_wh,
-            settled_interval=interval,
-            settled_import_wh=import_wh,
-            settled_export_wh=export_wh,
             open=(),
             budget_interval=interval,
             units_used=0,
@@ -133,6 +132,10 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
         records[LINE_LIST] = encode(Lines(genesis.lines))
     site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)
     records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
+    holdings = [Holding(name, balances.get(name, 0)) for name in sorted(member.id for member in genesis.members)]
+    settled = [Registers(meter, interval, *registers.get(meter, (0, 0))) for meter, _, _ in site]
+    rolls = BALANCES.spread(holdings) | REGISTERS.spread(settled)
+    records |= {key: encode(roll) for key, roll in rolls.items()}
     return records
 
 
@@ -185,10 +188,7 @@ def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:
         return Receipt("budget.exceeded", cost, ())
 
     lanes = account.lanes
-    charged = Account(
-        account.balance_nano,
-        (*lanes[:number], Lane(envelope.nonce + 1, now, used), *lanes[number + 1 :]),
-    )
+    charged = Account((*lanes[:number], Lane(envelope.nonce + 1, now, used), *lanes[number + 1 :]))
     state.save(account_key, charged)
     outcome = handler(state, context, envelope.sender, envelope.body)
     if isinstance(outcome, str):

@@ -12,11 +12,10 @@ import msgspec
 from contracts import corrections, dispatch, disputes, modes, settlement
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
-from contracts.members import Account
+from contracts.members import Holding
 from contracts.params import PactParams
 from contracts.receipts import OK, AnyEvent, IntervalOrdered, IntervalSettled, MetersEstimated
 from contracts.records import (
-    BUCKETS,
     MAX_NAMED,
     ORDERED,
     SETTLED,
@@ -26,17 +25,16 @@ from contracts.records import (
     NeedEntry,
     OfferEntry,
     Order,
-    OrderIndex,
     TariffRecord,
 )
+from contracts.rolls import BUCKETS
 from contracts.schedule import done, next_due
 from contracts.schema import (
-    ACCOUNTS,
+    BALANCES,
     BILLS,
     INTERVALS,
     NEEDS,
     OFFERS,
-    ORDER_INDEX,
     ORDERS,
     TARIFFS,
     UTILITIES,
@@ -103,10 +101,7 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
     code = OK
     if any(order.pay_as_bid_nano > MAX_MONEY for order in orders):
         orders, code = [], _RANGE
-    for order in orders:
-        state.save(ORDERS.key(interval, order.member), order)
-    if orders:
-        state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(order.member for order in orders)))
+    state.fill(ORDERS, orders, interval)
     served_wh = sum(result.served_wh)
     record = _replace(
         record,
@@ -257,9 +252,6 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
     residual_nano = sheet.residual_nano if sheet is not None and booked else 0
     code = OK if booked else _RANGE
-    members = {position.member for position in positions}.union(sheet.lines if sheet is not None else ())
-    if members:
-        state.save(ORDER_INDEX.key(interval), OrderIndex(tuple(sorted(members))))
     events += disputed
     silent = delivery.silent()
     if silent:
@@ -287,14 +279,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:
     """Orders beside deliveries, ascending by member."""
-    key = ORDER_INDEX.key(interval)
-    index = state.load(ORDER_INDEX, key)
-    orders: dict[str, Order] = {}
-    if index is not None:
-        for member in index.members:
-            order = state.load(ORDERS, ORDERS.key(interval, member))
-            if order is not None:
-                orders[member] = order
+    orders = {order.member: order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)}
     positions = []
     for member in sorted(orders.keys() | delivery.members.keys()):
         order = orders.get(member)
@@ -307,17 +292,15 @@ def _book(state: State, interval: int, sheet: settlement.Sheet, delivery: Delive
     """Write bills and move balances (below zero if need be); False, and nothing written, when one leaves
     its bounds.
     """
-    balances: list[tuple[bytes, Account]] = []
+    held = {
+        holding.member: holding.balance_nano for key in BALANCES.roll_keys() for holding in state.roll(BALANCES, key)
+    }
     for member, total_nano in sheet.totals.items():
-        key = ACCOUNTS.key(member)
-        account = state.load(ACCOUNTS, key)
-        if account is None or abs(account.balance_nano + total_nano) > MAX_MONEY:
+        if member not in held or abs(held[member] + total_nano) > MAX_MONEY:
             return False
-        balances.append((key, Account(account.balance_nano + total_nano, account.lanes)))
-    for key, account in balances:
-        state.save(key, account)
-    for member, lines in sheet.lines.items():
-        bill = Bill(
+        held[member] += total_nano
+    bills = [
+        Bill(
             member,
             interval,
             lines,
@@ -326,5 +309,8 @@ def _book(state: State, interval: int, sheet: settlement.Sheet, delivery: Delive
             len(delivery.estimated.get(member, ())),
             batch.counts.get(member, 0),
         )
-        state.save(BILLS.key(interval, member), bill)
+        for member, lines in sheet.lines.items()
+    ]
+    state.fill(BALANCES, [Holding(member, held[member]) for member in sorted(held)])
+    state.fill(BILLS, bills, interval)
     return True

@@ -22,7 +22,7 @@ import msgspec
 from contracts import settlement
 from contracts.bodies import Correct
 from contracts.context import BlockContext, current_interval
-from contracts.estimates import estimate, slot
+from contracts.estimates import estimate
 from contracts.members import MeterHead
 from contracts.metering import RETURNED, WH_MS, take_share
 from contracts.params import DAY_MS, PactParams
@@ -48,10 +48,10 @@ from contracts.schema import (
     ESTIMATES,
     HEADS,
     INTERVALS,
+    METERED,
     METERS,
     ORDERS,
     RETURNS,
-    RINGS,
     STANDINGS,
     UTILITIES,
     UTILITY,
@@ -84,12 +84,9 @@ def restate(state: State, context: BlockContext, sender: str, body: Correct) -> 
         return "correction.open"
     if is_final(params, interval, current_interval(context)):
         return "correction.final"
-    ring = state.load(RINGS, RINGS.key(body.meter, slot(params, interval)))
-    settled = ring is not None and any(
-        entry.interval == interval and entry.sequence == body.sequence for entry in ring.entries
-    )
-    billed = billed_energy(state, params, body.meter, interval)
-    if not settled or billed is None:
+    metered = state.entry(METERED, body.meter, interval)
+    billed = billed_energy(state, body.meter, interval)
+    if metered is None or metered.sequence != body.sequence or billed is None:
         return "correction.unknown"
     guess = estimate(state, params, meter, interval)
     import_wh = guess.import_wh if body.import_wh is None else body.import_wh
@@ -231,7 +228,7 @@ def _correct(
     What changes nothing leaves nothing, except where registers confirm an estimate: then it is one no more.
     """
     interval = said.interval
-    basis = billed_energy(state, params, meter.meter, interval)
+    basis = billed_energy(state, meter.meter, interval)
     record = state.load(INTERVALS, INTERVALS.key(interval))
     final = basis is None or record is None or record.status != SETTLED or record.code != OK
     final = final or is_final(params, interval, booked_in)
@@ -279,19 +276,16 @@ def _correct(
         batch.counts[meter.member] = batch.counts.get(meter.member, 0) + 1
 
 
-def billed_energy(state: State, params: PactParams, meter: str, interval: int) -> Basis | None:
-    """What a meter is billed for in a closed interval by now; None when the ledger keeps it no more."""
+def billed_energy(state: State, meter: str, interval: int) -> Basis | None:
+    """What a meter is billed for in a closed interval by now; None before the meter was on the ledger."""
     basis = state.load(BASES, BASES.key(interval, meter))
     if basis is not None:
         return basis
     guess = state.load(ESTIMATES, ESTIMATES.key(interval, meter))
     if guess is not None:
         return Basis(guess.import_wh, guess.export_wh, 0)
-    ring = state.load(RINGS, RINGS.key(meter, slot(params, interval)))
-    for entry in ring.entries if ring else ():
-        if entry.interval == interval:
-            return Basis(entry.import_wh, entry.export_wh, 0)
-    return None
+    metered = state.entry(METERED, meter, interval)
+    return None if metered is None else Basis(metered.import_wh, metered.export_wh, 0)
 
 
 def _standing(state: State, record: IntervalRecord, meter: SiteMeter) -> Standing:
@@ -302,10 +296,10 @@ def _standing(state: State, record: IntervalRecord, meter: SiteMeter) -> Standin
     utility = state.load(UTILITIES, UTILITY)
     owns_tie = utility is not None and utility.member == meter.member
     tie = (record.tie_import_wh, record.tie_export_wh) if owns_tie else (0, 0)
-    bill = state.load(BILLS, BILLS.key(record.interval, meter.member))
+    bill = state.entry(BILLS, meter.member, record.interval)
     if bill is not None:
         return Standing(bill.injected_wh - bill.withdrawn_wh, *tie)
-    order = state.load(ORDERS, ORDERS.key(record.interval, meter.member))
+    order = state.entry(ORDERS, meter.member, record.interval)
     return Standing(order.supplied_wh - order.served_wh if order else 0, *tie)
 
 
@@ -318,7 +312,7 @@ def _moved(standing: Standing, tie: bool, import_wh: int, export_wh: int) -> Sta
 
 def _own_lines(state: State, params: PactParams, record: IntervalRecord, member: str, standing: Standing) -> list[Line]:
     """All lines of a member in an interval but the residual."""
-    order = state.load(ORDERS, ORDERS.key(record.interval, member))
+    order = state.entry(ORDERS, member, record.interval)
     at = terms(record, params)
     own = position(member, order, max(0, -standing.net_wh), max(0, standing.net_wh))
     tie = settlement.Tie(member, standing.tie_import_wh, standing.tie_export_wh)

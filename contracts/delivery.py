@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from contracts.corrections import enqueue
-from contracts.estimates import estimate, slot
+from contracts.estimates import estimate
+from contracts.members import Registers
 from contracts.metering import Measured, settle_registers
 from contracts.modes import TieSeen
 from contracts.params import PactParams
-from contracts.records import RING_DAYS, Ring, RingEntry, Site, SiteMeter
-from contracts.schema import ESTIMATES, HEADS, LINE_LIST, LINES, METERS, RINGS, SITE, SITES
+from contracts.records import Metered, Site, SiteMeter
+from contracts.schema import ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
 from contracts.state import State
 
 NO_MEMBER = ""
@@ -42,7 +43,7 @@ class Delivery(NamedTuple):
 
 
 def deliver(state: State, params: PactParams, interval: int) -> Delivery:
-    """Settle the registers of every meter of the site, and remember what was measured in its ring."""
+    """Settle the registers of every meter of the site, and record what was measured."""
     site = state.load(SITES, SITE) or Site(())
     members: dict[str, tuple[int, int]] = {}
     estimated: dict[str, list[str]] = {}
@@ -52,22 +53,23 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     lines = state.load(LINES, LINE_LIST)
     ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
     tie_import_wh = tie_export_wh = 0
+    settled = {held.meter: held for key in REGISTERS.roll_keys() for held in state.roll(REGISTERS, key)}
+    after: list[Registers] = []
+    metered: list[Metered] = []
     for meter in site.meters:
-        head_key = HEADS.key(meter.meter)
+        head_key = HEADS.prefix + meter.meter.encode()
         head = state.load(HEADS, head_key)
         assert head is not None, "every meter of the site has a head"
-        head, measured, returns = settle_registers(head, interval)
+        registers, measured, returns = settle_registers(head, settled[meter.meter], interval)
+        after.append(registers)
         if returns:
             head = enqueue(state, meter.meter, head, returns)
-        state.save(head_key, head)
+            state.save(head_key, head)
         if head.returns:
             behind.append(meter)
         if measured is not None:
             import_wh, export_wh, sequence, _ = measured
-            ring_key = RINGS.key(meter.meter, slot(params, interval))
-            ring = state.load(RINGS, ring_key)
-            entries = ring.entries[1 - RING_DAYS :] if ring else ()
-            state.save(ring_key, Ring((*entries, RingEntry(interval, import_wh, export_wh, sequence))))
+            metered.append(Metered(meter.meter, import_wh, export_wh, sequence))
             if meter.meter in ends:
                 witnesses[meter.meter] = meter, measured
         else:
@@ -84,4 +86,6 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         else:
             withdrawn_wh, injected_wh = members.get(meter.member, (0, 0))
             members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
+    state.fill(REGISTERS, after)
+    state.fill(METERED, metered, interval)
     return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses)

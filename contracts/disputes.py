@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from contracts import settlement
 from contracts.corrections import enqueue, is_final, position, terms
 from contracts.delivery import Delivery
-from contracts.estimates import slot
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, DisputeDecided, LineDisputed
 from contracts.records import (
@@ -40,9 +39,9 @@ from contracts.schema import (
     HEADS,
     LINE_LIST,
     LINES,
+    METERED,
     OPEN_DISPUTES,
     ORDERS,
-    RINGS,
     SITE,
     SITES,
     VERDICTS,
@@ -123,7 +122,7 @@ def decide(
             decided.add(place)
             events.append(DisputeDecided(place.line, place.interval, dispute.parent_meter, dispute.settled_wh, True))
             continue
-        parent_wh = _witness(state, params, dispute.parent_meter, place.interval)
+        parent_wh = _witness(state, dispute.parent_meter, place.interval)
         if parent_wh is None:
             continue
         settled_wh = max(dispute.settled_wh, min(parent_wh, dispute.settled_wh + dispute.held_wh))
@@ -145,12 +144,11 @@ def decide(
     return [meter for meter in site.meters if meter.meter in moved], events
 
 
-def _witness(state: State, params: PactParams, meter: str, interval: int) -> int | None:
+def _witness(state: State, meter: str, interval: int) -> int | None:
     """Energy that a parent meter saw in a closed interval, by its own registers; None while it is silent."""
-    ring = state.load(RINGS, RINGS.key(meter, slot(params, interval)))
-    for entry in ring.entries if ring else ():
-        if entry.interval == interval:
-            return max(entry.import_wh, entry.export_wh)
+    metered = state.entry(METERED, meter, interval)
+    if metered is not None:
+        return max(metered.import_wh, metered.export_wh)
     basis = state.load(BASES, BASES.key(interval, meter))
     return max(basis.import_wh, basis.export_wh) if basis is not None else None
 
@@ -183,7 +181,7 @@ def _without(delivery: Delivery, meter: SiteMeter, import_wh: int, export_wh: in
 
 def _worth(state: State, params: PactParams, record: IntervalRecord, delivery: Delivery, member: str) -> int:
     """Sum of a member's lines but the residual, as delivered; the tie counts where it changes."""
-    order = state.load(ORDERS, ORDERS.key(record.interval, member))
+    order = state.entry(ORDERS, member, record.interval)
     at = terms(record, params)
     flows = delivery.members.get(member, (0, 0))
     tie = settlement.Tie(member, delivery.tie_import_wh, delivery.tie_export_wh)

@@ -6,7 +6,7 @@ meter without any like day is taken at its rating as a consumer, and gives nothi
 both, so silence can not hide a battery. A silent tie is an open breaker: nothing flowed, until its register
 says otherwise.
 
-Only measured intervals feed an estimate, never an earlier estimate. Reads the rings, writes nothing.
+Only measured intervals of the last `WINDOW_DAYS` feed an estimate, never an earlier estimate. Writes nothing.
 """
 
 from __future__ import annotations
@@ -14,20 +14,17 @@ from __future__ import annotations
 from contracts.members import Meter
 from contracts.metering import WH_MS
 from contracts.params import DAY_MS, PactParams
-from contracts.records import Estimate
-from contracts.schema import RINGS
+from contracts.records import Estimate, Metered
+from contracts.schema import METERED
 from contracts.state import State
 from contracts.units import MAX_ENERGY
 
 LIKE_DAYS = 4
+WINDOW_DAYS = 35
+"""How far back like days are looked for."""
 _EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday; Monday is 0."""
 _TAKING_KINDS = ("load", "storage")
-
-
-def slot(params: PactParams, interval: int) -> int:
-    """Which interval of its day this is: the index of a ring."""
-    return interval % max(1, DAY_MS // params.interval_ms)
 
 
 def day_type(params: PactParams, interval: int) -> int:
@@ -40,17 +37,25 @@ def estimate(state: State, params: PactParams, meter: Meter, interval: int) -> E
     """Energy of a meter that said nothing about `interval`, and the like days that it comes from."""
     if meter.kind == "tie":
         return Estimate(meter.id, interval, 0, 0, ())
-    ring = state.load(RINGS, RINGS.key(meter.id, slot(params, interval)))
-    kind = day_type(params, interval)
-    like = [
-        entry
-        for entry in (ring.entries if ring else ())
-        if entry.interval < interval and day_type(params, entry.interval) == kind
-    ][-LIKE_DAYS:]
+    like = _like_days(state, params, meter.id, interval)
     if like:
-        import_wh = max(entry.import_wh for entry in like)
-        export_wh = min(entry.export_wh for entry in like)
+        import_wh = max(metered.import_wh for metered in like.values())
+        export_wh = min(metered.export_wh for metered in like.values())
     else:
         most_wh = meter.rating_w * params.interval_ms // WH_MS
         import_wh, export_wh = min(most_wh, MAX_ENERGY) if meter.kind in _TAKING_KINDS else 0, 0
-    return Estimate(meter.id, interval, import_wh, export_wh, tuple(entry.interval for entry in like))
+    return Estimate(meter.id, interval, import_wh, export_wh, tuple(reversed(like)))
+
+
+def _like_days(state: State, params: PactParams, meter: str, interval: int) -> dict[int, Metered]:
+    """What the meter measured in up to `LIKE_DAYS` like intervals before this one, the latest first."""
+    per_day, kind = max(1, DAY_MS // params.interval_ms), day_type(params, interval)
+    like: dict[int, Metered] = {}
+    for earlier in range(interval - per_day, max(-1, interval - WINDOW_DAYS * per_day - 1), -per_day):
+        if day_type(params, earlier) == kind:
+            metered = state.entry(METERED, meter, earlier)
+            if metered is not None:
+                like[earlier] = metered
+                if len(like) == LIKE_DAYS:
+                    break
+    return like

@@ -25,8 +25,9 @@ from contracts.records import (
     OfferEntry,
     TariffRecord,
 )
+from contracts.rolls import bucket
 from contracts.schedule import await_lock, beyond_horizon, is_locked
-from contracts.schema import INTERVALS, METERS, NEEDS, OFFERS, TARIFFS, UTILITIES, UTILITY, bucket
+from contracts.schema import INTERVALS, METERS, NEEDS, OFFERS, TARIFFS, UTILITIES, UTILITY
 from contracts.state import State
 from contracts.units import MAX_ENERGY
 

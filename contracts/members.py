@@ -96,10 +96,16 @@ class Lane(Record, frozen=True):
 
 
 class Account(Record, frozen=True):
-    """A member's money and the lanes of its keys, in the order of `Member.keys`."""
+    """The lanes of a member's keys, in the order of `Member.keys`. Its money is its `Holding`."""
 
-    balance_nano: Money
     lanes: tuple[Lane, ...]
+
+
+class Holding(Record, frozen=True):
+    """A member's money; below zero where bills made it so."""
+
+    member: Id
+    balance_nano: Money
 
 
 class Meter(Record, frozen=True):
@@ -155,7 +161,7 @@ class Gap(Record, frozen=True):
 
 
 class MeterHead(Record, frozen=True):
-    """Where a meter's hash chain stands, what is settled, and what its open intervals say."""
+    """Where a meter's hash chain stands, and what its open intervals say; what is settled is in its `Registers`."""
 
     sequence: Count
     """Of the last accepted reading; 0 before the first."""
@@ -163,14 +169,23 @@ class MeterHead(Record, frozen=True):
     interval: Interval
     import_wh: Energy
     export_wh: Energy
-    settled_interval: Interval
-    """Last interval whose energy is settled; its registers follow."""
-    settled_import_wh: Energy
-    settled_export_wh: Energy
     open: Annotated[tuple[OpenRegister, ...], Meta(max_length=MAX_OPEN_REGISTERS)]
+    """Ascending. Those up to the sequence of its `Registers` are settled, and go with the next reading."""
     budget_interval: Interval
     units_used: Count
-    gaps: Annotated[tuple[Gap, ...], Meta(max_length=MAX_GAPS)] = ()
-    """Ascending, apart from each other."""
     returns: Count = 0
     """Entries of the meter's `Returns`."""
+
+
+class Registers(Record, frozen=True):
+    """Up to where a meter is settled. Written when intervals close."""
+
+    meter: Id
+    interval: Interval
+    """The last whose energy is settled; its registers follow."""
+    import_wh: Energy
+    export_wh: Energy
+    sequence: Count = 0
+    """Of the last reading whose registers were taken."""
+    gaps: Annotated[tuple[Gap, ...], Meta(max_length=MAX_GAPS)] = ()
+    """Ascending, apart from each other."""

@@ -5,7 +5,7 @@ the replay guard, so each reading counts once however often and in whatever orde
 
 Registers are cumulative and differences settle. Several readings of one interval are welcome; the last one
 settles. A meter that says nothing about an interval that closes is estimated, and the interval stays a gap of
-its head until registers return: by a late reading for it, or by the next reading at all. What the registers
+its `Registers` until registers return: by a late reading for it, or by the next reading at all. What the registers
 grew by since the last settled ones then belongs to all gaps up to the reading, and to the reading's own
 interval where that is not closed: evenly in whole Wh, what is left over to the earliest, 1 Wh each. Any other
 late reading extends the chain (`late`), and its energy settles with the next interval that the meter reports.
@@ -29,12 +29,12 @@ from typing import NamedTuple
 from contracts.bodies import PlainReading, Quality, Reading, Reserve
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
-from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister
+from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister, Registers
 from contracts.params import PactParams
 from contracts.receipts import OK, ReadingAccepted, Receipt
 from contracts.records import Return
 from contracts.schedule import await_close, close_ms, waits_for_close
-from contracts.schema import HEADS, METERS
+from contracts.schema import HEADS, METERS, REGISTERS
 from contracts.state import State
 from contracts.units import PPM
 from zk.codec import encode
@@ -71,7 +71,8 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     meter = state.load(METERS, METERS.prefix + raw_id)
     head_key = HEADS.prefix + raw_id
     head = state.load(HEADS, head_key)
-    if meter is None or head is None:
+    settled = state.entry(REGISTERS, envelope.meter)
+    if meter is None or head is None or settled is None:
         return _refused("meter.unknown")
     if meter.public_key != envelope.public_key:
         return _refused("meter.key")
@@ -90,7 +91,7 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
         return _refused("budget.exceeded")
 
     late = close_ms(params, interval) <= context.time_ms and not waits_for_close(state, interval)
-    open_, code = _checked(params, meter, head, body, late)
+    open_, code = _checked(params, meter, head, settled, body, late)
     if code == OK and len(open_) > MAX_OPEN_REGISTERS:
         return _refused("reading.open-full")
     if code != OK:
@@ -107,13 +108,9 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
             interval,
             body.import_wh,
             body.export_wh,
-            head.settled_interval,
-            head.settled_import_wh,
-            head.settled_export_wh,
             open_,
             now,
             used,
-            head.gaps,
             head.returns,
         ),
     )
@@ -149,20 +146,23 @@ class Measured(NamedTuple):
     status: int
 
 
-def settle_registers(head: MeterHead, interval: int) -> tuple[MeterHead, Measured | None, list[Return]]:
-    """Take every open register up to `interval` out of the head, at its close.
+def settle_registers(
+    head: MeterHead, before: Registers, interval: int
+) -> tuple[Registers, Measured | None, list[Return]]:
+    """Settle the open registers of a head up to `interval`, at its close.
 
-    Returns the new head, the energy of `interval` (None: the meter said nothing about it, and it is a gap now)
-    and what earlier gaps turn out to be.
+    Returns up to where the meter is settled now, the energy of `interval` (None: the meter said nothing about
+    it, and it is a gap now) and what earlier gaps turn out to be.
     """
-    settled = head.settled_interval, head.settled_import_wh, head.settled_export_wh
-    gaps, measured = head.gaps, None
+    settled = before.interval, before.import_wh, before.export_wh
+    sequence, gaps, measured = before.sequence, before.gaps, None
     returns: list[Return] = []
-    taken = 0
     for register in head.open:
+        if register.sequence <= before.sequence:
+            continue
         if register.interval > interval:
             break
-        taken += 1
+        sequence = register.sequence
         covered, later = _split(gaps, register.interval) if gaps else ((), gaps)
         own = register.interval == interval
         shares = sum(gap.count for gap in covered) + own
@@ -181,20 +181,7 @@ def settle_registers(head: MeterHead, interval: int) -> tuple[MeterHead, Measure
         settled = register.interval, register.import_wh, register.export_wh
     if measured is None:
         gaps = _with_gap(gaps, interval)
-    after = MeterHead(
-        head.sequence,
-        head.reading_hash,
-        head.interval,
-        head.import_wh,
-        head.export_wh,
-        *settled,
-        head.open[taken:],
-        head.budget_interval,
-        head.units_used,
-        gaps,
-        head.returns,
-    )
-    return after, measured, returns
+    return Registers(before.meter, *settled, sequence, gaps), measured, returns
 
 
 def _first_shares(total_wh: int, shares: int, count: int) -> int:
@@ -248,10 +235,12 @@ def _out_of_sequence(head: MeterHead, sequence: int, digest: bytes) -> str:
 
 
 def _checked(
-    params: PactParams, meter: Meter, head: MeterHead, body: PlainReading, late: bool
+    params: PactParams, meter: Meter, head: MeterHead, settled: Registers, body: PlainReading, late: bool
 ) -> tuple[tuple[OpenRegister, ...], str]:
     """Open registers with this reading among them, and the code of the first rule that it breaks."""
     open_ = head.open
+    if open_ and open_[0].sequence <= settled.sequence:
+        open_ = tuple(register for register in open_ if register.sequence > settled.sequence)
     if body.previous_hash != head.reading_hash:
         return open_, "reading.fork"
     if body.interval < head.interval:
@@ -266,7 +255,7 @@ def _checked(
         last = open_[-1]
         since, imported, exported = last.interval, last.import_wh, last.export_wh
     else:
-        since, imported, exported = head.settled_interval, head.settled_import_wh, head.settled_export_wh
+        since, imported, exported = settled.interval, settled.import_wh, settled.export_wh
     # Both readings may be taken at any moment of their intervals, so both intervals count; one Wh
     # is the rounding of two registers. Anything tighter would refuse honest meters for good, since
     # a chain cannot skip a reading.
@@ -277,7 +266,7 @@ def _checked(
         return open_, "reading.quality"
     if body.reserve is not None and not _possible(meter, body.reserve):
         return open_, "reading.reserve"
-    if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in head.gaps):
+    if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in settled.gaps):
         return open_, OK
     return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status)), OK
 
@@ -310,13 +299,9 @@ def _charged(head: MeterHead, now: int, used: int) -> MeterHead:
         head.interval,
         head.import_wh,
         head.export_wh,
-        head.settled_interval,
-        head.settled_import_wh,
-        head.settled_export_wh,
         head.open,
         now,
         used,
-        head.gaps,
         head.returns,
     )
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from contracts.bodies import Transfer
 from contracts.context import BlockContext
-from contracts.members import Account
+from contracts.members import Holding
 from contracts.receipts import AnyEvent, Transferred
-from contracts.schema import ACCOUNTS
+from contracts.schema import BALANCES
 from contracts.state import State
 from contracts.units import MAX_MONEY
 
@@ -19,18 +19,16 @@ def transfer(state: State, _context: BlockContext, sender: str, body: Transfer) 
 
     A transfer to oneself needs the money and moves none.
     """
-    to_key = ACCOUNTS.prefix + body.to.encode()
-    recipient = state.load(ACCOUNTS, to_key)
+    recipient = state.entry(BALANCES, body.to)
     if recipient is None:
         return "money.recipient"
-    from_key = ACCOUNTS.prefix + sender.encode()
-    payer = state.load(ACCOUNTS, from_key)
+    payer = state.entry(BALANCES, sender)
     if payer is None or payer.balance_nano < body.amount_nano:
         return "money.insufficient"
     if body.to != sender:
         received = recipient.balance_nano + body.amount_nano
         if received > MAX_MONEY:
             return "amount.range"
-        state.save(from_key, Account(payer.balance_nano - body.amount_nano, payer.lanes))
-        state.save(to_key, Account(received, recipient.lanes))
+        state.put(BALANCES, Holding(sender, payer.balance_nano - body.amount_nano))
+        state.put(BALANCES, Holding(body.to, received))
     return (Transferred(sender, body.to, body.amount_nano),)

@@ -11,10 +11,9 @@ from typing import Annotated
 
 from contracts.bodies import MAX_BLOCKS, OfferBlock
 from contracts.members import MAX_LINES, MAX_METERS, PowerLine, Record
+from contracts.rolls import BUCKETS
 from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Name, Price, Rate, Total
 
-RING_DAYS = 35
-"""Days that a meter's ring holds."""
 FINAL_DAYS = 35
 """After so many days a closed interval is final: later differences are recorded, and billed no more."""
 MAX_NAMED = 16
@@ -23,8 +22,6 @@ MAX_OPEN_DISPUTES = 1_024
 """Disputes that wait for their parent meter; the oldest beyond it are final."""
 MAX_RETURNS = 4_096
 """Differences of one meter that wait to be billed; the oldest beyond it are final."""
-BUCKETS = 16
-"""Records over which the needs, and the offers, of one interval are spread."""
 MAX_NEEDS_PER_MEMBER = 64
 """Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
 
@@ -219,12 +216,6 @@ class Order(Record, frozen=True):
     """
 
 
-class OrderIndex(Record, frozen=True):
-    """Members with an order in one interval, at close also those with a bill alone; ascending."""
-
-    members: tuple[Id, ...]
-
-
 class Line(Record, frozen=True):
     """One line of a bill: energy at a price, and what it adds to the member's balance."""
 
@@ -368,19 +359,16 @@ class Verdict(Record, frozen=True):
     """Nobody decided in time: what settled stays."""
 
 
-class RingEntry(Record, frozen=True):
-    """Metered energy of one meter in one interval, and the sequence of the reading that settled it."""
+class Metered(Record, frozen=True):
+    """Energy of one meter in one interval, and the sequence of the reading that settled it. Never changes.
 
-    interval: Interval
+    What like-day estimates and baselines are made of.
+    """
+
+    meter: Id
     import_wh: Energy
     export_wh: Energy
     sequence: Count = 0
-
-
-class Ring(Record, frozen=True):
-    """The same slot of the last days, oldest first: what like-day estimates and baselines are made of."""
-
-    entries: Annotated[tuple[RingEntry, ...], Meta(max_length=RING_DAYS)]
 
 
 class Sentinel(Record, frozen=True):

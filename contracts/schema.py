@@ -1,13 +1,12 @@
 """Tables of state: which record lies under which key.
 
-Every read and write of contracts goes through these.
+Every read and write of contracts goes through these. `Rolls` hold what is written for everybody at once.
 """
 
 from __future__ import annotations
 
-from contracts.members import Account, Member, Meter, MeterHead
+from contracts.members import Account, Holding, Member, Meter, MeterHead, Registers
 from contracts.records import (
-    BUCKETS,
     Basis,
     Bill,
     Correction,
@@ -16,14 +15,13 @@ from contracts.records import (
     IntervalRecord,
     Lines,
     Link,
+    Metered,
     ModeRecord,
     NeedBucket,
     OfferBucket,
     OpenDisputes,
     Order,
-    OrderIndex,
     Returns,
-    Ring,
     Schedule,
     Sentinel,
     Site,
@@ -32,20 +30,17 @@ from contracts.records import (
     Utility,
     Verdict,
 )
+from contracts.rolls import Rolls
 from contracts.state import Table
-from zk.hashing import sha256
 
 MEMBERS: Table[Member] = Table("member", Member)
 ACCOUNTS: Table[Account] = Table("account", Account)
 METERS: Table[Meter] = Table("meter", Meter)
 HEADS: Table[MeterHead] = Table("head", MeterHead)
 INTERVALS: Table[IntervalRecord] = Table("interval", IntervalRecord)
-ORDERS: Table[Order] = Table("order", Order)
-BILLS: Table[Bill] = Table("bill", Bill)
 TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
 MODES: Table[ModeRecord] = Table("mode", ModeRecord)
 LINKS: Table[Link] = Table("link", Link)
-RINGS: Table[Ring] = Table("ring", Ring)
 ESTIMATES: Table[Estimate] = Table("estimate", Estimate)
 """By interval and meter."""
 RETURNS: Table[Returns] = Table("returns", Returns)
@@ -57,7 +52,6 @@ CORRECTIONS: Table[Correction] = Table("correction", Correction)
 """By corrected interval, meter and number, from 0."""
 NEEDS: Table[NeedBucket] = Table("needs", NeedBucket)
 OFFERS: Table[OfferBucket] = Table("offers", OfferBucket)
-ORDER_INDEX: Table[OrderIndex] = Table("orders", OrderIndex)
 SCHEDULES: Table[Schedule] = Table("schedule", Schedule)
 SITES: Table[Site] = Table("site", Site)
 UTILITIES: Table[Utility] = Table("utility", Utility)
@@ -69,6 +63,14 @@ VERDICTS: Table[Verdict] = Table("verdict", Verdict)
 OPEN_DISPUTES: Table[OpenDisputes] = Table("disputes", OpenDisputes)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
+BALANCES: Rolls[Holding] = Rolls("balance", Holding)
+REGISTERS: Rolls[Registers] = Rolls("register", Registers)
+ORDERS: Rolls[Order] = Rolls("order", Order)
+"""By interval and member, as the next two."""
+BILLS: Rolls[Bill] = Rolls("bill", Bill)
+METERED: Rolls[Metered] = Rolls("metered", Metered)
+"""By interval and meter."""
+
 SCHEDULE = SCHEDULES.key("working")
 SITE = SITES.key("all")
 UTILITY = UTILITIES.key("grid")
@@ -76,8 +78,3 @@ LINK = LINKS.key("grid")
 LINE_LIST = LINES.key("all")
 DISPUTE_LIST = OPEN_DISPUTES.key("open")
 SENTINEL = SENTINELS.key("genesis")
-
-
-def bucket(id_: str) -> int:
-    """Bucket of an id: ids come from admission, so nobody can aim many at one."""
-    return sha256(id_.encode())[0] % BUCKETS

@@ -2,20 +2,24 @@
 
 A `State` is an overlay for one block. `load` decodes a record once per block, `save` replaces it; a
 transaction that is refused rolls its writes back. `changes` hands the encoded writes to the tree. Never
-iterates the store: what must be enumerated has an index record of its own.
+iterates the store: what must be enumerated has an index record of its own, or stands in rolls
+(`contracts.rolls`), which are read, replaced and cached as wholes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from contracts.members import Record
+from contracts.rolls import Rolls
 from zk.codec import encode
 
 R = TypeVar("R", bound=msgspec.Struct)
+E = TypeVar("E", bound=Record)
 
 
 class Reader(Protocol):
@@ -25,6 +29,7 @@ class Reader(Protocol):
 
 
 MAX_CACHED_RECORDS = 49_152
+"""Each entry of a roll counts."""
 EVICTED_AT_ONCE = 2_048
 
 
@@ -50,29 +55,39 @@ class RecordCache:
     oldest go first beyond `MAX_CACHED_RECORDS`.
     """
 
-    __slots__ = ("records",)
+    __slots__ = ("_held", "records")
 
     def __init__(self) -> None:
         self.records: dict[bytes, Any] = {}
+        self._held = 0
 
-    def keep(self, key: bytes, record: msgspec.Struct | None) -> None:
-        """Remember what is committed under `key`; None: nothing is."""
+    def keep(self, key: bytes, record: Any) -> None:
+        """Remember what is committed under `key`, a record or a roll; None: nothing is."""
         records = self.records
-        if len(records) >= MAX_CACHED_RECORDS and key not in records:
-            # Many at once: looking for the oldest passes over the gaps of all that went before it.
-            for oldest in list(islice(records, EVICTED_AT_ONCE)):
-                del records[oldest]
+        if key in records:
+            self._held -= _weight(records.pop(key))
         records[key] = record
+        self._held += _weight(record)
+        while self._held > MAX_CACHED_RECORDS and len(records) > 1:
+            # Many at once: looking for the oldest passes over the gaps of all that went before it.
+            self.forget(list(islice(records, min(EVICTED_AT_ONCE, len(records) - 1))))
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """These keys have changed."""
+        records = self.records
         for key in keys:
-            self.records.pop(key, None)
+            if key in records:
+                self._held -= _weight(records.pop(key))
 
     def absorb(self, state: State) -> None:
         """Remember what a block wrote, once that is committed."""
         for key, record in state.written():
             self.keep(key, record)
+
+
+def _weight(record: Any) -> int:
+    """Records that a cached value counts for."""
+    return len(record) if type(record) is tuple else 1
 
 
 class State:
@@ -94,28 +109,48 @@ class State:
 
     def load(self, table: Table[R], key: bytes) -> R | None:
         """The record under `key` as this transaction sees it."""
-        record: R | None
-        if self._pending and key in self._pending:
-            record = self._pending[key]
-            return record
-        if key in self._records:
-            record = self._records[key]
-            return record
-        if key in self._committed:
-            record = self._committed[key]
-            return record
-        raw = self._get(key)
-        record = None if raw is None else table.decode(raw)
-        self._cache.keep(key, record)
+        record: R | None = self._read(table.decode, key)
         return record
 
-    def save(self, key: bytes, record: msgspec.Struct) -> None:
-        """Write `record`; it counts once the transaction commits."""
+    def roll(self, rolls: Rolls[E], key: bytes) -> tuple[E, ...]:
+        """The entries of the roll under `key`, a key of `rolls.roll_keys`; none where there is no roll."""
+        return self._read(rolls.decode, key) or ()
+
+    def entry(self, rolls: Rolls[E], id_: str, *group: int) -> E | None:
+        """The entry of `id_` in a group as this transaction sees it."""
+        return rolls.find(self.roll(rolls, rolls.roll_key(id_, *group)), id_)
+
+    def put(self, rolls: Rolls[E], entry: E, *group: int) -> None:
+        """Write one entry in place of that of its id, if any."""
+        id_ = rolls.id(entry)
+        key = rolls.roll_key(id_, *group)
+        entries = self.roll(rolls, key)
+        at, there = rolls.place(entries, id_)
+        self._pending[key] = (*entries[:at], entry, *entries[at + there :])
+
+    def fill(self, rolls: Rolls[E], entries: Sequence[E], *group: int) -> None:
+        """Write a whole group, which has no roll that these do not replace; `entries` ascend by id, each once."""
+        self._pending.update(rolls.spread(entries, *group))
+
+    def save(self, key: bytes, record: msgspec.Struct | tuple[msgspec.Struct, ...]) -> None:
+        """Write `record`, or a roll that is not empty; it counts once the transaction commits."""
         self._pending[key] = record
 
     def remove(self, key: bytes) -> None:
         """Drop a working record (never history)."""
         self._pending[key] = None
+
+    def _read(self, decode: Callable[[bytes], Any], key: bytes) -> Any:
+        if self._pending and key in self._pending:
+            return self._pending[key]
+        if key in self._records:
+            return self._records[key]
+        if key in self._committed:
+            return self._committed[key]
+        raw = self._get(key)
+        record = None if raw is None else decode(raw)
+        self._cache.keep(key, record)
+        return record
 
     def commit(self) -> None:
         """Keep this transaction's writes."""
@@ -127,7 +162,7 @@ class State:
         """Forget this transaction's writes."""
         self._pending.clear()
 
-    def written(self) -> Iterable[tuple[bytes, msgspec.Struct | None]]:
+    def written(self) -> Iterable[tuple[bytes, Any]]:
         """Decoded writes of the block so far; None removes."""
         return self._written.items()
 

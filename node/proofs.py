@@ -5,7 +5,8 @@ the validator set that the header names, and the path from a root in the header 
 is trusted: whatever is not checked is refused. Verification imports no storage, no network and no solver,
 so that it runs anywhere Python and libsodium do.
 
-    state        records under keys, or their absence, after executing height - 1 (ICS-23)
+    state        records under keys, or their absence, after executing height - 1 (ICS-23), entries of rolls by the
+                 commitment that the state holds to their roll (RFC 6962)
     transaction  one envelope is entry `index` of the block (RFC 6962)
     receipt      one envelope is entry `index` of the block below and left this receipt (RFC 6962)
 
@@ -26,11 +27,14 @@ from contracts import schema
 from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
+from contracts.rolls import Commitment, Rolls, committed, is_roll, leaves, locate
 from contracts.state import Table
+from contracts.units import MAX_COUNT
 from node.errors import NodeError
 from node.rpc.render import NotThisForm, parse, render
 from node.seats import validators_of
 from zk import ics23, merkle
+from zk.codec import encode
 from zk.merkle_size import prove_size, proven_size
 
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
@@ -60,13 +64,28 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     validators: Annotated[tuple[Document, ...], msgspec.Meta(max_length=256)]
 
 
+class RollProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an entry is in its roll, or (`beside` not empty) between which entries it would be.
+
+    `index` is the place of the entry or of the first one behind the gap; `paths` are those of the entry, or of
+    what is beside the gap.
+    """
+
+    size: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
+    root: Hex32
+    index: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+    beside: Annotated[tuple[Hex, ...], msgspec.Meta(max_length=2)]
+    paths: Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=2)]
+
+
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One key of state. `value` None: there is no such record. `proof` is a protobuf ICS-23
-    `CommitmentProof`."""
+    `CommitmentProof`: of the record, or of the roll that the key's entry is in. `roll` None: there is no roll."""
 
     key: Hex
     value: Hex | None
     proof: Hex
+    roll: RollProof | None = None
 
 
 class StateBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="state"):
@@ -98,9 +117,11 @@ class ReceiptBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="
 
 
 _TABLES: dict[bytes, Table[Any]] = {table.prefix: table for table in vars(schema).values() if isinstance(table, Table)}
+_ROLLS: dict[bytes, Rolls[Any]] = {rolls.prefix: rolls for rolls in vars(schema).values() if isinstance(rolls, Rolls)}
 
 AnyBundle = StateBundle | TransactionBundle | ReceiptBundle
 _DECODER = msgspec.json.Decoder(AnyBundle)
+_COMMITMENT = msgspec.msgpack.Decoder(Commitment)
 
 
 class Proven(NamedTuple):
@@ -141,12 +162,50 @@ class Source(Protocol):
 def state_bundle(source: Source, keys: list[bytes], height: int) -> Document:
     """Proof of what was under `keys` after executing `height`. Raises `ProofError` when not (or no longer)
     provable."""
-    entries = []
-    for key in keys:
+    return {
+        "kind": "state",
+        **_anchor(source, height + 1),
+        "entries": [{"key": key.hex(), **_proven_entry(source, key, height)} for key in keys],
+    }
+
+
+def _proven_entry(source: Source, key: bytes, height: int) -> Document:
+    """Value and proof of one key."""
+    rolls = _rolls(key)
+    if rolls is None:
         value = source.get_at(key, height)
+        value = None if value is None else committed(key, value)
         proof = source.prove_state(key, height)
-        entries.append({"key": key.hex(), "value": None if value is None else value.hex(), "proof": proof.hex()})
-    return {"kind": "state", **_anchor(source, height + 1), "entries": entries}
+        return {"value": None if value is None else value.hex(), "proof": proof.hex()}
+    roll_key, id_ = locate(key)
+    roll = source.get_at(roll_key, height)
+    proof = source.prove_state(roll_key, height)
+    if roll is None:
+        return {"value": None, "proof": proof.hex()}
+    encoded = leaves(roll)
+    index, there = rolls.place(rolls.decode(roll), id_)
+    shown = [index] if there else _around(index, len(encoded))
+    return {
+        "value": encoded[index].hex() if there else None,
+        "proof": proof.hex(),
+        "roll": {
+            "size": len(encoded),
+            "root": merkle.root(encoded).hex(),
+            "index": index,
+            "beside": [] if there else [encoded[one].hex() for one in shown],
+            "paths": [render(merkle.path(encoded, one)) for one in shown],
+        },
+    }
+
+
+def _rolls(key: bytes) -> Rolls[Any] | None:
+    """The table whose entry `key` names; None when it names a record or a roll."""
+    return None if is_roll(key) else _ROLLS.get(key[: key.find(b"/") + 1])
+
+
+def _around(index: int, size: int) -> list[int]:
+    """Places beside the gap before entry `index`."""
+    return [one for one in (index - 1, index) if 0 <= one < size]
 
 
 def transaction_bundle(source: Source, height: int, index: int) -> Document:
@@ -260,7 +319,7 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
     for entry in bundle.entries:
         key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
         name = _show(key)
-        if not _is_proven(header.state_root, key, value, bytes.fromhex(entry.proof)):
+        if not _is_proven(header.state_root, key, value, entry):
             raise ProofError("proof.path", f"The path does not lead from {name} to the header's state root.")
         (absent if value is None else present).append(name)
         records.append({"key": name, "value": None if value is None else read_record(key, value)})
@@ -273,10 +332,38 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
     )
 
 
-def _is_proven(root: bytes, key: bytes, value: bytes | None, proof: bytes) -> bool:
-    if value is None:
-        return ics23.verify_non_membership(root, key, proof)
-    return ics23.verify_membership(root, key, value, proof)
+def _is_proven(root: bytes, key: bytes, value: bytes | None, entry: Entry) -> bool:
+    """Whether the state under `root` has `value` under `key`, or nothing."""
+    proof, rolls, roll = bytes.fromhex(entry.proof), _rolls(key), entry.roll
+    if rolls is None:
+        if roll is not None:
+            return False
+        if value is None:
+            return ics23.verify_non_membership(root, key, proof)
+        return ics23.verify_membership(root, key, value, proof)
+    roll_key, id_ = locate(key)
+    if roll is None:
+        return value is None and ics23.verify_non_membership(root, roll_key, proof)
+    commitment = encode(Commitment(roll.size, bytes.fromhex(roll.root)))
+    return ics23.verify_membership(root, roll_key, commitment, proof) and _is_in_roll(rolls, id_, value, roll)
+
+
+def _is_in_roll(rolls: Rolls[Any], id_: str, value: bytes | None, roll: RollProof) -> bool:
+    """Whether the roll, whose size and root are proven, has `value` as the entry of `id_`, or none."""
+    shown = [bytes.fromhex(one) for one in roll.beside] if value is None else [value]
+    places = _around(roll.index, roll.size) if value is None else [roll.index]
+    if not len(shown) == len(places) == len(roll.paths) or (value is not None and roll.beside):
+        return False
+    root = bytes.fromhex(roll.root)
+    for encoded, place, path in zip(shown, places, roll.paths, strict=True):
+        if not merkle.verify(root, encoded, place, roll.size, [bytes.fromhex(one) for one in path]):
+            return False
+        found = rolls.id(rolls.decode_entry(encoded))
+        if value is not None and found != id_:
+            return False
+        if value is None and (found >= id_ if place < roll.index else found <= id_):
+            return False
+    return True
 
 
 def _verify_transaction(bundle: TransactionBundle, header: Header) -> Proven:
@@ -351,8 +438,12 @@ def _read_envelope(raw: str) -> Any:
 
 
 def read_record(key: bytes, value: bytes) -> Any:
-    """JSON form of the record under `key`; hex when no table of this version has the key."""
-    table = _TABLES.get(key[: key.find(b"/") + 1])
+    """JSON form of the record, entry or commitment under `key`; hex when no table of this version has the key."""
+    if is_roll(key):
+        return render(_COMMITMENT.decode(value))
+    rolls, table = _rolls(key), _TABLES.get(key[: key.find(b"/") + 1])
+    if rolls is not None:
+        return render(rolls.decode_entry(value))
     return value.hex() if table is None else render(table.decode(value))
 
 

@@ -106,7 +106,7 @@ def verify_statement(raw: bytes, genesis: Genesis) -> Proven:
             "proof.statement", f"The file does not prove every interval of cycle {number} for {member}, and only those."
         )
     bills = {
-        interval: BILLS.decode(bytes.fromhex(value))
+        interval: BILLS.decode_entry(bytes.fromhex(value))
         for interval in begun(genesis.params, which, time_ms)
         if (value := values[BILLS.key(interval, member)]) is not None
     }

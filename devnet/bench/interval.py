@@ -2,7 +2,7 @@
 
 One site with as many members as asked, its contracts on the real ledger and disk, without consensus, network or
 signatures: whole blocks go through `node.execution.execute`, as on a validator. The same quarter hour of successive
-days, so that every meter's ring of like days is full before anything is measured; then medians over `MEASURED` days.
+days, so that every meter has all its like days before anything is measured; then medians over `MEASURED` days.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from consensus.messages import Block, CommitCertificate, Header
 from contracts import api, dispatch
 from contracts.bodies import AccountBody, Need, Offer, OfferBlock, PlainReading
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
+from contracts.estimates import WINDOW_DAYS
 from contracts.genesis import Balance, ConsensusParams, Genesis
 from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
 from contracts.metering import reading_hash
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import OK
-from contracts.records import RING_DAYS
 from contracts.schedule import close_ms, lock_ms
 from contracts.schema import BILLS
 from contracts.state import State
@@ -229,7 +229,8 @@ class Site:
 
     def _check_settled(self, interval: int) -> None:
         """Everybody has a bill, or the figures are of something else."""
-        without = [one.id for one in self.genesis.members if self.ledger.get(BILLS.key(interval, one.id)) is None]
+        state = State(self.ledger, self.ledger.records)
+        without = [one.id for one in self.genesis.members if state.entry(BILLS, one.id, interval) is None]
         if without:
             raise DevnetError(
                 "bench.unsettled", f"{without[0]} has no bill of interval {interval}.", "This is a defect."
@@ -314,15 +315,15 @@ def measure(members: int, say: Say) -> dict[str, Any]:
         noon = START_MS // site.params.interval_ms + DAY_MS // site.params.interval_ms // 2
         per_day = DAY_MS // site.params.interval_ms
         times: list[Times] = []
-        for day in range(RING_DAYS + MEASURED):
+        for day in range(WINDOW_DAYS + MEASURED):
             if day % 7 == 0:
-                say(f"day {day} of {RING_DAYS + MEASURED}")
+                say(f"day {day} of {WINDOW_DAYS + MEASURED}")
             times.append(site.live(noon + day * per_day))
-        rules_ms = site.rules_ms(noon + (RING_DAYS + MEASURED) * per_day)
+        rules_ms = site.rules_ms(noon + (WINDOW_DAYS + MEASURED) * per_day)
         envelope_bytes = site.reading_bytes()
         site.store.close()
     say(f"clearing {OFFERS} offers")
-    measured = times[RING_DAYS:]
+    measured = times[WINDOW_DAYS:]
 
     def median(field: str) -> float:
         return round(float(statistics.median(getattr(one, field) for one in measured)), 2)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from consensus.messages import Block, CommitCertificate, Message, Proposal, Vote, VoteType, vote_sign_bytes
 from consensus.validators import ValidatorSet
 from contracts.envelope import CODEC
-from contracts.schema import ACCOUNTS
+from contracts.schema import BALANCES
 from contracts.state import State
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
@@ -235,8 +235,8 @@ class Oracles(Watcher):
     def _money_now(self) -> int:
         state, total = State(self._reference), 0
         for member in self._network.genesis.members:
-            account = state.load(ACCOUNTS, ACCOUNTS.key(member.id))
-            total += 0 if account is None else account.balance_nano
+            holding = state.entry(BALANCES, member.id)
+            total += 0 if holding is None else holding.balance_nano
         return total
 
     def on_ledger(self, hash_: bytes) -> bool:

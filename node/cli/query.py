@@ -83,7 +83,7 @@ def meter(meter: MeterId, asking: options.Asking) -> None:
             ["Last interval", str(head["interval"])],
             ["Import register (Wh)", f"{head['import_wh']:,}"],
             ["Export register (Wh)", f"{head['export_wh']:,}"],
-            ["Settled up to interval", str(head["settled_interval"])],
+            ["Settled up to interval", str(data["settled"]["interval"])],
         ]
         table("Meter", ["Field", "Value"], rows)
 

@@ -16,9 +16,10 @@ from consensus.messages import Block, CommitCertificate, Header
 from contracts.api import genesis_records
 from contracts.genesis import Genesis
 from contracts.receipts import OK, Receipt
+from contracts.rolls import committed
 from contracts.state import RecordCache
 from node.ledger import records as layout
-from node.ledger.page import NOTHING, Node
+from node.ledger.page import NOTHING, Node, Slot
 from node.ledger.records import (
     BLOCK,
     CERTIFICATE,
@@ -135,7 +136,7 @@ class Ledger:
     def prove_state(self, key: bytes, height: int) -> bytes:
         """ICS-23 `CommitmentProof` that `key` has its value, or no value, in the state after `height`.
 
-        The root is in the header of `height` + 1. Raises as `get_at`.
+        The value of a roll is its commitment. The root is in the header of `height` + 1. Raises as `get_at`.
         """
         self._check_retained(height)
         root = self._root if height == self.height else self._tree.root(height)
@@ -150,6 +151,17 @@ class Ledger:
                 None if right is None else self._presence(root, right, height),
             )
         )
+
+    def slots(self, path: bytes, height: int) -> list[Slot]:
+        """The four levels of the state tree below `path` after `height`, see `Tree.slots`. Raises as `get_at`."""
+        self._check_retained(height)
+        return self._tree.slots(self._root if height == self.height else self._tree.root(height), path)
+
+    def root_with(self, changes: dict[bytes, bytes | None], height: int) -> bytes:
+        """Root of the state after `height` with these changes; nothing is stored. Raises as `get_at`."""
+        self._check_retained(height)
+        base = self._root if height == self.height else self._tree.root(height)
+        return self._tree.update(base, height + 1, _commitments(changes.items())).root[1]
 
     # Blocks
 
@@ -243,7 +255,7 @@ class Ledger:
             raise ValueError(f"height {height} can't follow {self.height}")
         if len(raws) != len(block.payload) or len(receipts) != len(raws) + 1:
             raise ValueError("a block has one envelope per hash and one receipt more")
-        update = self._tree.update(self._root, height, changes.items())
+        update = self._tree.update(self._root, height, _commitments(changes.items()))
         leaves = [receipt.leaf() for receipt in receipts]
         receipts_root = merkle.root(leaves)
         batch = update.writes
@@ -319,7 +331,7 @@ class Ledger:
         # In the order of the tree, so that each page is made once and needs no memory afterwards.
         ordered = sorted(records.items(), key=lambda item: hashlib.sha256(item[0]).digest())
         for portion in _portions(ordered):
-            update = self._tree.update(self._root, 0, portion)
+            update = self._tree.update(self._root, 0, _commitments(portion))
             self._store.write(update.writes + [(STATE + key, value) for key, value in portion], sync=True)
             self._tree.accept(update)
             self._root = update.root
@@ -344,7 +356,7 @@ class Ledger:
                 f"the tree has {key!r} at height {height}, the state has not",
                 "Move the store away and start the node: it fetches every block from its peers again.",
             )
-        return Presence(key, value, siblings)
+        return Presence(key, committed(key, value), siblings)
 
     def _read(self, tag: bytes, height: int) -> bytes | None:
         return self._store.get(tag + height_bytes(height)) if 0 < height <= self.height else None
@@ -362,6 +374,11 @@ class Ledger:
     def _receipt_leaves(self, height: int) -> list[bytes]:
         raw = self._read(RECEIPTS, height)
         return [] if raw is None else layout.decode_blobs(raw)
+
+
+def _commitments(changes: Iterable[tuple[bytes, bytes | None]]) -> Iterator[tuple[bytes, bytes | None]]:
+    """The same changes as the tree has them."""
+    return ((key, None if value is None else committed(key, value)) for key, value in changes)
 
 
 def _portions(entries: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Batch]:

@@ -12,10 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from contracts.estimates import slot
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, IntervalSettled
-from contracts.records import MAX_NAMED, SETTLED, Correction, RingEntry
+from contracts.records import MAX_NAMED, SETTLED, Correction, Metered
 from contracts.schedule import close_ms
 from contracts.schema import (
     BASES,
@@ -23,9 +22,9 @@ from contracts.schema import (
     DISPUTES,
     ESTIMATES,
     INTERVALS,
+    METERED,
     METERS,
     OPEN_DISPUTES,
-    RINGS,
     VERDICTS,
 )
 from node.rpc.errors import Refusal, unknown
@@ -163,10 +162,9 @@ class History:
             "corrections": [{**render(one), "number": number} for number, one in self._numbered(view, interval, meter)],
         }
 
-    def _metered(self, view: View, meter: str, interval: int) -> RingEntry | None:
-        """What the meter's registers said when the interval closed; None when it was silent, or long ago."""
-        ring = view.load(RINGS, meter, slot(self._params, interval))
-        return next((one for one in (ring.entries if ring else ()) if one.interval == interval), None)
+    def _metered(self, view: View, meter: str, interval: int) -> Metered | None:
+        """What the meter's registers said when the interval closed; None when it was silent."""
+        return view.entry(METERED, meter, interval)
 
     def _numbered(self, view: View, interval: int, meter: str) -> Iterator[tuple[int, Correction]]:
         """Corrections of one meter in one interval, with their numbers."""

@@ -18,10 +18,13 @@ import msgspec
 from contracts.bodies import Reading
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelope import CODEC, MeterEnvelope
+from contracts.members import Record
 from contracts.modes import GRID, ISLAND
-from contracts.records import BUCKETS, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
+from contracts.records import OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
+from contracts.rolls import BUCKETS, Rolls
 from contracts.schema import (
     ACCOUNTS,
+    BALANCES,
     BILLS,
     HEADS,
     INTERVALS,
@@ -30,8 +33,8 @@ from contracts.schema import (
     MODES,
     NEEDS,
     OFFERS,
-    ORDER_INDEX,
     ORDERS,
+    REGISTERS,
     SCHEDULES,
     TARIFFS,
 )
@@ -46,6 +49,7 @@ from node.service import NodeService
 from node.statement import begun, make_statement
 
 R = TypeVar("R", bound=msgspec.Struct)
+E = TypeVar("E", bound=Record)
 Document = dict[str, Any]
 
 _ID = re.compile(r"[a-z0-9-]{1,32}\Z")
@@ -81,9 +85,29 @@ class View:
         """The record under this key at this height."""
         key = table.key(*parts)
         self.keys[key] = None
-        newest = self.height == self._ledger.height
-        raw = self._ledger.get(key) if newest else self._ledger.get_at(key, self.height)
+        raw = self._read(key)
         return None if raw is None else table.decode(raw)
+
+    def entry(self, rolls: Rolls[E], id_: str, *group: int) -> E | None:
+        """The entry of `id_` in a group at this height."""
+        self.keys[rolls.key(*group, id_)] = None
+        raw = self._read(rolls.roll_key(id_, *group))
+        return None if raw is None else rolls.find(rolls.decode(raw), id_)
+
+    def group(self, rolls: Rolls[E], *group: int) -> list[E]:
+        """All entries of a group at this height, ascending by id. The sizes of its rolls prove that none is missing."""
+        entries: list[E] = []
+        for key in rolls.roll_keys(*group):
+            self.keys[key] = None
+            raw = self._read(key)
+            entries += () if raw is None else rolls.decode(raw)
+        entries.sort(key=rolls.id)
+        self.keys |= dict.fromkeys(rolls.key(*group, rolls.id(entry)) for entry in entries)
+        return entries
+
+    def _read(self, key: bytes) -> bytes | None:
+        newest = self.height == self._ledger.height
+        return self._ledger.get(key) if newest else self._ledger.get_at(key, self.height)
 
 
 class Queries:
@@ -213,7 +237,7 @@ class Queries:
             case "interval", [which]:
                 data = self._interval(view, self._which(which))
             case "dispatch", [which]:
-                data = await self._dispatch(view, self._which(which))
+                data = self._dispatch(view, self._which(which))
             case "statement", [which, member]:
                 data = await self._statement(view, self._which_cycle(which), identifier(member, "member"))
             case "estimates", [which]:
@@ -292,18 +316,18 @@ class Queries:
         return cycle(self._params, number(text, "billing cycle", 2**32))
 
     def _member(self, view: View, member: str) -> Document | None:
-        record, account = view.load(MEMBERS, member), view.load(ACCOUNTS, member)
-        if record is None or account is None:
+        record, account, holding = view.load(MEMBERS, member), view.load(ACCOUNTS, member), self._balance(view, member)
+        if record is None or account is None or holding is None:
             return None
-        return {**render(record), "balance_nano": str(account.balance_nano), "lanes": render(account.lanes)}
+        return {**render(record), "balance_nano": holding["balance_nano"], "lanes": render(account.lanes)}
 
     def _balance(self, view: View, member: str) -> Document | None:
-        account = view.load(ACCOUNTS, member)
-        return None if account is None else {"member": member, "balance_nano": str(account.balance_nano)}
+        holding = view.entry(BALANCES, member)
+        return None if holding is None else dict(render(holding))
 
     def _meter(self, view: View, meter: str) -> Document | None:
-        record, head = view.load(METERS, meter), view.load(HEADS, meter)
-        return None if record is None else {**render(record), "head": render(head)}
+        record, head, settled = view.load(METERS, meter), view.load(HEADS, meter), view.entry(REGISTERS, meter)
+        return None if record is None else {**render(record), "head": render(head), "settled": render(settled)}
 
     def _interval(self, view: View, interval: int) -> Document:
         """Every interval exists; one without needs, offers and energy has the status `empty`."""
@@ -331,7 +355,7 @@ class Queries:
             "closes_ms": start_ms + length + self._params.close_grace_ms,
         }
 
-    async def _dispatch(self, view: View, interval: int) -> Document:
+    def _dispatch(self, view: View, interval: int) -> Document:
         """The interval with every member's order."""
         document = self._interval(view, interval)
         if document["status"] in ("empty", "open"):
@@ -341,19 +365,7 @@ class Queries:
                 f"Interval {interval} is not ordered yet (status {document['status']}).",
                 f"Offers lock at {document['locks_ms']} ms UTC; the first block after that orders it.",
             )
-        index = view.load(ORDER_INDEX, interval)
-        # The index is a working record; once bills stand, whoever may have an order is asked for.
-        members = index.members if index else tuple(member.id for member in self._ledger.genesis.members)
-        orders = []
-        for position, member in enumerate(members):
-            order = view.load(ORDERS, interval, member)
-            if order is None:
-                del view.keys[ORDERS.key(interval, member)]
-            else:
-                orders.append(render(order))
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
-        return {**document, "orders": orders}
+        return {**document, "orders": render(view.group(ORDERS, interval))}
 
     async def _explain(self, view: View, interval: int, members: list[str]) -> Document:
         """Why the interval has its price and suppliers, and what it means for a member."""
@@ -369,7 +381,7 @@ class Queries:
         orders = []
         concerned = {need.member for need in needs}.union((offer.member for offer in offers), members)
         for position, name in enumerate(sorted(concerned)):
-            order = view.load(ORDERS, interval, name)
+            order = view.entry(ORDERS, name, interval)
             if order is not None:
                 orders.append(order)
             if position % YIELD_EVERY == YIELD_EVERY - 1:
@@ -383,12 +395,12 @@ class Queries:
             order = next((one for one in orders if one.member == name), None)
             requested_wh = sum(need.energy_wh for need in needs if need.member == name)
             document["member"] = {"member": name} | explain_member(
-                record, order, view.load(BILLS, interval, name), requested_wh
+                record, order, view.entry(BILLS, name, interval), requested_wh
             )
         return document
 
     def _bill(self, view: View, interval: int, member: str) -> Document | None:
-        bill = view.load(BILLS, interval, member)
+        bill = view.entry(BILLS, member, interval)
         if bill is None:
             return None
         corrected = self._history.carried(view, interval, member) if bill.corrections else []
@@ -411,7 +423,7 @@ class Queries:
         schedule = view.load(SCHEDULES, "working") or Schedule((), ())
         bills: dict[int, Bill] = {}
         for position, interval in enumerate(intervals):
-            bill = view.load(BILLS, interval, member)
+            bill = view.entry(BILLS, member, interval)
             if bill is not None:
                 bills[interval] = bill
             if position % YIELD_EVERY == YIELD_EVERY - 1:

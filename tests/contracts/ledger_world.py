@@ -11,12 +11,12 @@ from contracts import api
 from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis
-from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, PowerLine, Trust
+from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, PowerLine, Registers, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
-from contracts.records import Bill, Correction, IntervalRecord, Order
-from contracts.schema import ACCOUNTS, BILLS, CORRECTIONS, HEADS, INTERVALS, ORDERS
+from contracts.records import Bill, Correction, IntervalRecord, Metered, Order
+from contracts.schema import ACCOUNTS, BALANCES, BILLS, CORRECTIONS, HEADS, INTERVALS, METERED, ORDERS, REGISTERS
 from contracts.state import State
 from zk.ed25519 import SigningKey
 from zk.hashing import sha256
@@ -267,15 +267,26 @@ class Chain:
     def interval(self, interval: int) -> IntervalRecord:
         return INTERVALS.decode(self.store[INTERVALS.key(interval)])
 
+    def settled(self, meter: str) -> Registers:
+        found = State(self.store).entry(REGISTERS, meter)
+        assert found is not None
+        return found
+
+    def metered(self, interval: int, meter: str) -> Metered | None:
+        return State(self.store).entry(METERED, meter, interval)
+
     def order(self, interval: int, member: str) -> Order:
-        return ORDERS.decode(self.store[ORDERS.key(interval, member)])
+        found = State(self.store).entry(ORDERS, member, interval)
+        assert found is not None
+        return found
 
     def bill(self, interval: int, member: str) -> Bill | None:
-        raw = self.store.get(BILLS.key(interval, member))
-        return None if raw is None else BILLS.decode(raw)
+        return State(self.store).entry(BILLS, member, interval)
 
     def balance(self, member: str) -> int:
-        return self.account(member).balance_nano
+        found = State(self.store).entry(BALANCES, member)
+        assert found is not None
+        return found.balance_nano
 
     def money(self) -> int:
         """Sum of all balances: constant for ever."""
@@ -292,7 +303,7 @@ def history(chain: Chain) -> dict[bytes, bytes]:
     return {
         key: raw
         for key, raw in chain.store.items()
-        if key.startswith((b"bill/", b"estimate/", b"correction/", b"dispute/", b"verdict/"))
+        if key.startswith((b"bill/", b"metered/", b"order/", b"estimate/", b"correction/", b"dispute/", b"verdict/"))
     }
 
 

@@ -10,7 +10,7 @@ from contracts.bodies import Correct
 from contracts.corrections import MAX_CORRECTIONS_PER_CLOSE
 from contracts.params import PactParams
 from contracts.receipts import ReadingCorrected
-from contracts.schema import INTERVALS, RINGS
+from contracts.schema import INTERVALS
 
 PARAMS = PactParams()
 SHORT = 330_000
@@ -141,9 +141,8 @@ def test_money_and_energy_are_conserved_through_any_corrections(
         settle(chain, interval, flows, silent=tuple(sorted(silent)))
         for meter, back, import_wh, export_wh in words:
             target = interval - back
-            raw = chain.store.get(RINGS.key(meter, target % 96))
-            measured = [entry for entry in RINGS.decode(raw).entries if entry.interval == target] if raw else []
-            sequence = measured[0].sequence if measured else 1
+            metered = chain.metered(target, meter)
+            sequence = metered.sequence if metered is not None else 1
             body = Correct(meter, sequence, target, import_wh, export_wh)
             (receipt,) = chain.block(chain.say(METERS[meter].member, body))
             assert receipt.code == "ok" or receipt.code.startswith("correction.")

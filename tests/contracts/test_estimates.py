@@ -21,7 +21,7 @@ from ledger_world import (
 )
 
 from contracts.corrections import MAX_CORRECTIONS_PER_CLOSE
-from contracts.estimates import day_type
+from contracts.estimates import WINDOW_DAYS, day_type
 from contracts.members import MAX_GAPS, Gap
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, MetersEstimated
@@ -79,6 +79,16 @@ def test_like_days_give_the_adverse_extreme_of_the_last_four() -> None:
     saturday = estimated(chain, silent + 5 * SLOTS, "m-campus")
     assert saturday is not None
     assert (saturday.import_wh, saturday.like) == (5_000, (MONDAY + 5 * SLOTS,)), "fewer days: those that exist"
+
+
+@pytest.mark.parametrize(("days", "like"), [(WINDOW_DAYS, (MONDAY,)), (WINDOW_DAYS + 1, ())])
+def test_like_days_are_not_older_than_the_window(days: int, like: tuple[int, ...]) -> None:
+    chain = Chain()
+    settle(chain, MONDAY, {"m-campus": (40, 0)})
+    silent = MONDAY + days * SLOTS
+    settle(chain, silent, {}, silent=("m-campus",))
+    assert day_type(PARAMS, silent) == day_type(PARAMS, MONDAY)
+    assert estimated(chain, silent, "m-campus").like == like
 
 
 def test_an_estimate_never_feeds_an_estimate() -> None:
@@ -168,7 +178,7 @@ def test_one_reading_after_a_gap_is_split_evenly_the_earliest_first() -> None:
     settle(chain, FIRST, {"m-tenant": (100, 0)})
     for interval in range(FIRST + 1, FIRST + 4):
         settle(chain, interval, {}, silent=("m-tenant",))
-    assert chain.head("m-tenant").gaps == (Gap(FIRST + 1, 3),)
+    assert chain.settled("m-tenant").gaps == (Gap(FIRST + 1, 3),)
     settle(chain, FIRST + 4, {"m-tenant": (4_002, 0)})
     assert [(one.interval, one.new_import_wh) for one in corrections(chain)] == [
         (FIRST + 1, 1_001),
@@ -176,7 +186,7 @@ def test_one_reading_after_a_gap_is_split_evenly_the_earliest_first() -> None:
         (FIRST + 3, 1_000),
     ]
     assert bill(chain, FIRST + 4, "tenant").withdrawn_wh == 1_000
-    assert chain.head("m-tenant").gaps == ()
+    assert chain.settled("m-tenant").gaps == ()
     assert RETURNS.key("m-tenant") not in chain.store
 
 
@@ -193,7 +203,7 @@ def test_late_readings_split_a_gap_where_they_stand() -> None:
         (FIRST + 2, 20),
         (FIRST + 3, 20),
     ]
-    assert chain.head("m-tenant").gaps == (Gap(FIRST + 4, 3),)
+    assert chain.settled("m-tenant").gaps == (Gap(FIRST + 4, 3),)
     settle(chain, FIRST + 7, {"m-tenant": (400, 0)})
     assert [one.new_import_wh for one in corrections(chain)[4:]] == [100, 100, 100]
 
@@ -247,7 +257,7 @@ def test_gaps_of_one_meter_are_bounded_and_the_oldest_is_given_up() -> None:
     chain = Chain()
     for step in range(MAX_GAPS + 2):
         settle(chain, FIRST + 2 * step, {"m-campus": (1, 0)}, silent=("m-tenant",))
-    gaps = chain.head("m-tenant").gaps
+    gaps = chain.settled("m-tenant").gaps
     assert (len(gaps), gaps[0].interval) == (MAX_GAPS, FIRST + 4)
     settle(chain, FIRST + 2 * MAX_GAPS + 4, {"m-tenant": (MAX_GAPS + 1, 0)})
     assert len(corrections(chain)) == MAX_GAPS

@@ -10,9 +10,10 @@ from ledger_world import FIRST, INTERVAL_MS, Chain, change, codes, make_genesis
 
 from contracts.bodies import PlainReading, Quality, Reserve
 from contracts.envelope import MeterEnvelope
+from contracts.members import Registers
 from contracts.metering import reading_hash
 from contracts.params import PactParams
-from contracts.schema import HEADS, RINGS, SCHEDULE
+from contracts.schema import HEADS, METERED, SCHEDULE
 from contracts.units import MAX_ENERGY
 
 PARAMS = PactParams()
@@ -30,16 +31,15 @@ def series(chain: Chain, meter: str, steps: list[tuple[int, int]]) -> list[Meter
     return readings
 
 
-def ring(chain: Chain, meter: str, interval: int) -> list[tuple[int, int, int]]:
-    raw = chain.store.get(RINGS.key(meter, interval % SLOTS))
-    if raw is None:
-        return []
-    return [(entry.interval, entry.import_wh, entry.export_wh) for entry in RINGS.decode(raw).entries]
+def exported_wh(chain: Chain, meter: str, interval: int) -> int | None:
+    """What the meter is on record with for an interval."""
+    metered = chain.metered(interval, meter)
+    return None if metered is None else metered.export_wh
 
 
 def settled_wh(chain: Chain, meter: str, intervals: range) -> int:
-    """Energy that the meter's rings say was settled."""
-    return sum(entry[2] for interval in intervals for entry in ring(chain, meter, interval) if entry[0] == interval)
+    """Energy that is on record as settled."""
+    return sum(exported_wh(chain, meter, interval) or 0 for interval in intervals)
 
 
 def test_reading_hash_is_bound_to_chain_and_body() -> None:
@@ -64,9 +64,10 @@ def test_last_reading_of_an_interval_settles() -> None:
     chain = Chain()
     chain.block(*series(chain, "m-solar", [(FIRST, 5), (FIRST, 5), (FIRST, 70)]))
     chain.close(FIRST)
-    assert ring(chain, "m-solar", FIRST) == [(FIRST, 0, 70)]
-    head = chain.head("m-solar")
-    assert (head.settled_interval, head.settled_export_wh, head.open) == (FIRST, 70, ())
+    assert exported_wh(chain, "m-solar", FIRST) == 70
+    assert chain.settled("m-solar") == Registers("m-solar", FIRST, 0, 70, sequence=3)
+    chain.block(chain.reading("m-solar", FIRST + 1, 0, 71))
+    assert [register.interval for register in chain.head("m-solar").open] == [FIRST + 1], "what is settled goes"
 
 
 def test_late_reading_extends_the_chain_and_settles_with_the_next_interval() -> None:
@@ -82,8 +83,8 @@ def test_late_reading_extends_the_chain_and_settles_with_the_next_interval() -> 
     (receipt,) = chain.at(FIRST + 1, INTERVAL_MS).block(next_)
     assert not receipt.events[0].late
     chain.close(FIRST + 1)
-    assert ring(chain, "m-solar", FIRST) == [(FIRST, 0, 10)]
-    assert ring(chain, "m-solar", FIRST + 1) == [(FIRST + 1, 0, 30)]
+    assert exported_wh(chain, "m-solar", FIRST) == 10
+    assert exported_wh(chain, "m-solar", FIRST + 1) == 30
     assert chain.bill(FIRST, "solar") == bill, "closed bills stay closed"
 
 
@@ -105,7 +106,7 @@ def test_overdue_interval_still_takes_readings() -> None:
     (receipt,) = chain.block(follow_up)
     assert not receipt.events[0].late, "one close per block: this interval waits for the next"
     chain.block()
-    assert ring(chain, "m-bio", FIRST + 1) == [(FIRST + 1, 0, 4)], "5 of the 9 Wh are of the silent interval before"
+    assert exported_wh(chain, "m-bio", FIRST + 1) == 4, "5 of the 9 Wh are of the silent interval before"
 
 
 @pytest.mark.parametrize(
@@ -152,14 +153,15 @@ def test_carriers_cannot_spend_a_meters_budget() -> None:
     assert codes(chain.block(third, *[future] * 10)) == ["ok"] + ["reading.future"] * 10
 
 
-def test_ring_keeps_thirty_five_days_of_one_slot() -> None:
-    chain = Chain()
+def test_what_was_metered_stays_for_good() -> None:
+    chain, kept = Chain(), dict[bytes, bytes]()
     for day in range(37):
         interval = FIRST + day * SLOTS
         chain.at(interval).block(chain.reading("m-solar", interval, 0, (day + 1) * 10))
         chain.close(interval)
-    entries = ring(chain, "m-solar", FIRST)
-    assert entries == [(FIRST + day * SLOTS, 0, 10) for day in range(2, 37)]
+        assert {key: chain.store[key] for key in kept} == kept
+        kept = {key: raw for key, raw in chain.store.items() if key.startswith(METERED.prefix)}
+    assert [exported_wh(chain, "m-solar", FIRST + day * SLOTS) for day in range(37)] == [10] * 37
 
 
 @given(

@@ -244,7 +244,7 @@ def test_lines_beyond_money_book_nothing_and_say_so() -> None:
     assert (record.status, record.code, record.residual_nano) == (SETTLED, "amount.range", 0)
     assert chain.bill(first, "bio") is None
     assert chain.money() == 6 * OPENING_NANO
-    assert chain.head("m-giant").settled_import_wh == MAX_ENERGY
+    assert chain.settled("m-giant").import_wh == MAX_ENERGY
     assert chain.deadline_ms() is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts import state as state_module
-from contracts.members import Account
+from contracts.members import Account, Lane
 from contracts.schema import ACCOUNTS
 from contracts.state import RecordCache, State
 from tests.contracts.ledger_world import Store
@@ -13,7 +13,7 @@ from zk.codec import encode
 
 
 def account(number: int) -> Account:
-    return Account(number, ())
+    return Account((Lane(number, 0, 0),))
 
 
 def test_the_oldest_go_first_and_the_bound_is_strict(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,3 +47,16 @@ def test_a_forgotten_record_is_read_again() -> None:
     assert State(store, cache).load(ACCOUNTS, key) == account(1), "read from the cache"
     cache.forget([key])
     assert State(store, cache).load(ACCOUNTS, key) == account(2)
+
+
+def test_each_entry_of_a_roll_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "MAX_CACHED_RECORDS", 40)
+    monkeypatch.setattr(state_module, "EVICTED_AT_ONCE", 2)
+    cache = RecordCache()
+    for number in range(60):
+        cache.keep(b"%d" % (number % 11), tuple(account(at) for at in range(number % 10)))
+        cache.forget([b"%d" % (number % 7)] if number % 3 == 0 else [])
+        assert sum(len(roll) for roll in cache.records.values()) <= 40
+    for name in (b"a", b"b"):
+        cache.keep(name, tuple(account(at) for at in range(50)))
+        assert list(cache.records) == [name], "one that is larger than all is held alone"

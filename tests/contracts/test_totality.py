@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from contracts.members import MAX_OPEN_REGISTERS
 from contracts.params import PactParams
 from contracts.receipts import Receipt
 from contracts.records import MAX_NEEDS_PER_MEMBER
+from contracts.rolls import Rolls, bucket, is_roll
 from contracts.state import State, Table
 from contracts.units import MAX_COUNT, MAX_ENERGY
 from zk.codec import Codec, encode
@@ -27,22 +30,35 @@ NAMES = sorted(ROLES)
 NEAR = st.integers(FIRST, FIRST + 6)
 
 
-def tables() -> list[Table[msgspec.Struct]]:
-    return [value for value in vars(schema).values() if isinstance(value, Table)]
+def tables() -> list[Table[msgspec.Struct] | Rolls[Any]]:
+    return [value for value in vars(schema).values() if isinstance(value, Table | Rolls)]
+
+
+def check_readable(records: dict[bytes, bytes]) -> None:
+    """Every record decodes, and every roll has the entries of its bucket alone, ascending, each once."""
+    by_prefix = {table.prefix: table for table in tables()}
+    for key, raw in records.items():
+        table = by_prefix[key[: key.index(b"/") + 1]]
+        decoded: Any = table.decode(raw)
+        assert encode(decoded) == raw
+        assert is_roll(key) == isinstance(table, Rolls)
+        if isinstance(table, Rolls):
+            ids = [table.id(entry) for entry in decoded]
+            assert ids == sorted(set(ids)) and {bucket(id_) for id_ in ids} == {int(key[-2:])}
 
 
 # Records
 
 
 @pytest.mark.parametrize("table", tables(), ids=lambda table: table.prefix.decode())
-def test_records_survive_encoding(table: Table[msgspec.Struct]) -> None:
+def test_records_survive_encoding(table: Table[msgspec.Struct] | Rolls[Any]) -> None:
     codec: Codec[msgspec.Struct] = Codec(table.type, 1 << 20)
 
     @given(values(table.type))
     @settings(max_examples=25)
     def survives(record: msgspec.Struct) -> None:
         raw = encode(record)
-        assert table.decode(raw) == record
+        assert (table.decode_entry if isinstance(table, Rolls) else table.decode)(raw) == record
         assert codec.decode(raw) == record
 
     survives()
@@ -64,12 +80,10 @@ def test_genesis_state_is_complete_and_decodes() -> None:
     genesis = make_genesis()
     records = api.genesis_records(GENESIS.decode(encode(genesis)))
     assert records == api.genesis_records(genesis)
-    by_prefix = {table.prefix: table for table in tables()}
-    for key, raw in records.items():
-        table = by_prefix[key[: key.index(b"/") + 1]]
-        assert encode(table.decode(raw)) == raw
+    check_readable(records)
     assert schema.SENTINEL in records
-    assert len(records) == 3 + 2 * len(ROLES) + 2 * len(METERS)
+    rolls = {bucket(name) for name in ROLES}, {bucket(meter) for meter in METERS}
+    assert len(records) == 3 + 2 * len(ROLES) + 2 * len(METERS) + sum(map(len, rolls))
 
 
 def test_seats_are_sorted_and_named_once() -> None:
@@ -148,9 +162,7 @@ def test_nothing_raises_at_any_bound_at_any_time(data: st.DataObject, time_ms: i
         for envelope in batch:
             assert api.admit(state, envelope, chain.context()) in CODES
         assert chain.money() == before
-    by_prefix = {table.prefix: table for table in tables()}
-    for key, raw in chain.store.items():
-        assert encode(by_prefix[key[: key.index(b"/") + 1]].decode(raw)) == raw, "state stays readable"
+    check_readable(chain.store)
 
 
 # Conservation of money under plausible traffic

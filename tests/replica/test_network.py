@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from contracts.bodies import Transfer
-from contracts.schema import ACCOUNTS
+from contracts.schema import BALANCES
 from contracts.state import State
 from node.peer.wire import Frame
 from tests.support.memory import MemoryNetwork
@@ -42,9 +42,9 @@ def agreed(net: MemoryNetwork) -> None:
 
 
 def balance(net: MemoryNetwork, node: str, member: str) -> int:
-    account = State(net.machines[node].ledger).load(ACCOUNTS, ACCOUNTS.key(member))
-    assert account is not None
-    return account.balance_nano
+    holding = State(net.machines[node].ledger).entry(BALANCES, member)
+    assert holding is not None
+    return holding.balance_nano
 
 
 def quiet(net: MemoryNetwork) -> None:

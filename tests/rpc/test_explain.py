@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.records import BUCKETS, NeedEntry, OfferEntry, Order
+from contracts.records import NeedEntry, OfferEntry, Order
+from contracts.rolls import BUCKETS
 from contracts.schema import INTERVALS, NEEDS, OFFERS, ORDERS, TARIFFS
 from node.rpc.explain import explain, explain_member
 from tests.contracts.ledger_world import FIRST, INTERVAL_MS, ROLES, Chain, make_genesis
@@ -39,12 +40,12 @@ def ordered(
     store = chain.store
     stood = [NEEDS.decode(store[key]) for n in range(BUCKETS) if (key := NEEDS.key(NEXT, n)) in store]
     offered = [OFFERS.decode(store[key]) for n in range(BUCKETS) if (key := OFFERS.key(NEXT, n)) in store]
-    orders = [ORDERS.decode(raw) for key, raw in sorted(store.items()) if key.startswith(ORDERS.prefix)]
+    orders = [order for key in ORDERS.roll_keys(NEXT) if key in store for order in ORDERS.decode(store[key])]
     return (
         chain,
         [entry for one in stood for entry in one.entries],
         [entry for one in offered for entry in one.entries],
-        orders,
+        sorted(orders, key=lambda order: order.member),
     )
 
 

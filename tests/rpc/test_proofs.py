@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import json
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from contracts.bodies import Transfer
 from contracts.genesis import Genesis
-from contracts.schema import ACCOUNTS, MEMBERS
+from contracts.rolls import locate
+from contracts.schema import ACCOUNTS, BALANCES, BILLS, MEMBERS, REGISTERS
 from node.proofs import (
     ProofError,
     decode_bundle,
@@ -29,13 +31,21 @@ from node.proofs import (
 )
 from node.rpc.render import render
 from tests.rpc.chain import Chain
-from tests.support.pact import genesis
+from tests.support.pact import genesis, meter
 from zk import merkle
 from zk.codec import encode
 from zk.merkle_size import prove_size
 
 Document = dict[str, Any]
 SIZE = 6
+MEASURING = [f"m-{number:03d}" for number in range(120)]
+ROLL, _ = locate(BALANCES.key("solar"))
+ABSENT = [
+    next(key for end in range(999) if locate(key := BALANCES.key(f"{begin}-{end}"))[0] == ROLL) for begin in ("a", "z")
+]
+"""Members that nobody is, before and behind all others of the same roll."""
+MIDDLE = [REGISTERS.key("m-060"), REGISTERS.key("m-060-a")]
+"""A meter among others, and one that is none."""
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +53,7 @@ def chain() -> Chain:
     """Block 1 holds six transfers, the fifth of which fails; three empty blocks follow."""
 
     async def go() -> Chain:
-        made = Chain(automatic=False)
+        made = Chain(automatic=False, meters=[meter(name, "campus") for name in MEASURING])
         amounts = [1, 2, 3, 4, 2**62, 6]
         await made.submit([made.speaker.member("campus", Transfer("solar", amount, "")) for amount in amounts])
         for _ in range(4):
@@ -53,10 +63,12 @@ def chain() -> Chain:
     return asyncio.run(go())
 
 
+@lru_cache(maxsize=1)
 def bundles() -> dict[str, Document]:
     ledger = chain().ledger
     return {
         "state": state_bundle(ledger, [ACCOUNTS.key("solar"), MEMBERS.key("nobody")], 1),
+        "roll": state_bundle(ledger, [BALANCES.key("solar"), *ABSENT, BILLS.key(1, "solar"), ROLL, *MIDDLE], 1),
         "transaction": transaction_bundle(ledger, 1, 4),
         "receipt": receipt_bundle(ledger, 1, 4),
     }
@@ -70,7 +82,12 @@ def test_true_bundles_verify_and_say_what_they_show() -> None:
     made = bundles()
     state = check(made["state"])
     assert "holds account/solar" in state.sentence and "has no member/nobody" in state.sentence
-    assert state.data["records"][0]["value"]["balance_nano"] == str(10**12 + 16)
+    assert state.data["records"][0]["value"]["lanes"]
+    roll = check(made["roll"])
+    names = [key.decode() for key in ABSENT]
+    assert "holds balance/solar, balance/:" in roll.sentence
+    assert f"has no {', '.join(names)}, bill/0000000001/solar, register/m-060-a:" in roll.sentence
+    assert roll.data["records"][0]["value"] == {"member": "solar", "balance_nano": str(10**12 + 16)}
     transaction = check(made["transaction"])
     assert "number 4 of the 6 in block 1" in transaction.sentence
     assert transaction.data["envelope"]["body"]["amount_nano"] == str(2**62)
@@ -116,7 +133,7 @@ def flip(text: str, position: int) -> str:
     )
 
 
-@pytest.mark.parametrize("kind", ["state", "transaction", "receipt"])
+@pytest.mark.parametrize("kind", ["state", "roll", "transaction", "receipt"])
 @given(data=st.data())
 @settings(max_examples=250)
 def test_no_changed_bundle_is_valid(kind: str, data: st.DataObject) -> None:
@@ -137,7 +154,7 @@ def test_no_changed_bundle_is_valid(kind: str, data: st.DataObject) -> None:
             changed = put(bundle, path, [*value, *(value[:1] or ["00" * 32])])
         case _:
             changed = put(bundle, path, {**value, "more": 1})
-    if kind == "state" and path == ("entries",):
+    if kind in ("state", "roll") and path == ("entries",):
         # A shorter or longer list of proven facts is another proof of true facts.
         check(changed)
         return
@@ -161,6 +178,55 @@ def test_a_receipt_never_passes_for_that_of_another_transaction() -> None:
             check(lied | {"size": render(size)})
     root, path = block.header.payload_root, merkle.path(block.payload, 4)
     assert merkle.verify(root, block.payload[4], 2, 4, path), "the audit path itself does not tell"
+
+
+def rolled(name: str) -> Document:
+    """A bundle about the registers of one meter."""
+    return state_bundle(chain().ledger, [REGISTERS.key(name)], 1)
+
+
+def entry(bundle: Document) -> Document:
+    return dict(bundle["entries"][0])
+
+
+def test_every_entry_of_every_roll_is_proven_and_nothing_else_is_in_them() -> None:
+    strangers = [f"{name}-a" for name in MEASURING[::6]] + ["a", "z", "m"]
+    shown = check(state_bundle(chain().ledger, [REGISTERS.key(name) for name in MEASURING + strangers], 1)).data
+    found = {record["key"]: record["value"] for record in shown["records"]}
+    assert [found[f"register/{name}"]["meter"] for name in MEASURING] == MEASURING
+    assert all(found[f"register/{name}"] is None for name in strangers)
+    assert any(entry(rolled(name))["roll"]["size"] > 4 for name in MEASURING), "rolls with something to hide"
+
+
+def lies(name: str, other: str) -> Iterator[Document]:
+    """What somebody says who denies the entry of `name`, or shows that of `other` from the same roll in its place."""
+    bundle, roll = rolled(name), dict(entry(rolled(name))["roll"])
+    own, true = entry(bundle), entry(rolled(other))
+    places = {true["roll"]["index"]: true, roll["index"]: own}
+    first, second = (places[index] for index in sorted(places))
+    beside, paths = [first["value"], second["value"]], [first["roll"]["paths"][0], second["roll"]["paths"][0]]
+    for index in range(roll["size"] + 1):
+        yield own | {"value": None, "roll": roll | {"index": index, "beside": [], "paths": []}}
+        yield own | {"value": None, "roll": roll | {"index": index, "beside": beside[:1], "paths": paths[:1]}}
+        yield own | {"value": None, "roll": roll | {"index": index, "beside": beside[1:], "paths": paths[1:]}}
+        yield own | {"value": None, "roll": roll | {"index": index, "beside": beside, "paths": paths}}
+        yield own | {"value": true["value"], "roll": true["roll"] | {"index": index}}
+    yield own | {"value": None, "roll": None}
+    yield own | {"value": None, "roll": None, "proof": entry(rolled("z"))["proof"]}
+    yield own | {"roll": None}
+    yield {**own, "key": REGISTERS.key(other).hex()}
+    yield {**own, "key": ROLL.hex()}
+
+
+def test_nobody_can_deny_an_entry_or_pass_one_for_another() -> None:
+    roll = [name for name in MEASURING if locate(REGISTERS.key(name))[0] == locate(REGISTERS.key("m-060"))[0]]
+    assert len(roll) > 3
+    for name, other in itertools.pairwise(roll):
+        for asked, shown in ((name, other), (other, name)):
+            for lie in lies(asked, shown):
+                with pytest.raises(ProofError) as refused:
+                    check(rolled(asked) | {"entries": [lie]})
+                assert refused.value.code in ("proof.path", "proof.malformed")
 
 
 @pytest.mark.parametrize("seats", [(), (0,), (0, 1), (2, 3)])
@@ -220,4 +286,4 @@ def test_verification_runs_where_there_are_only_headers(tmp_path: Path) -> None:
         command = [sys.executable, "-c", CHECK, "proof", "verify", str(file), *trust]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["kind"] == kind
+        assert json.loads(done.stdout)["kind"] == bundle["kind"]
