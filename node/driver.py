@@ -194,8 +194,8 @@ class Driver:
                 self._checkpoint(height)
             case Penalise(peer, code):
                 self._host.penalise(peer, code)
-            case Fatal(code, message, hint, proof):
-                raise NodeError(code, message, hint, proof)
+            case Fatal(code, message, hint, report):
+                raise NodeError(code, message, hint, report)
 
     def _sign(self, message: Proposal | Vote) -> None:
         """Sign unless the signing state forbids it: then this node stays silent in this step."""

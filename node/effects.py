@@ -216,12 +216,12 @@ class Reply(NamedTuple):
 
 
 class Fatal(NamedTuple):
-    """Going on would be unsafe: stop, with a sentence and, if there is one, the proof of it."""
+    """Going on would be unsafe: stop, with a sentence and, where one is not enough, a report (JSON) to be kept."""
 
     code: str
     message: str
     hint: str
-    proof: bytes = b""
+    report: bytes = b""
 
 
 Effect = (

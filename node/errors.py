@@ -6,13 +6,13 @@ from __future__ import annotations
 class NodeError(Exception):
     """Something the operator must know. `code` never changes meaning; `hint` is the next step or empty."""
 
-    def __init__(self, code: str, message: str, hint: str = "", proof: bytes = b"") -> None:
+    def __init__(self, code: str, message: str, hint: str = "", report: bytes = b"") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
-        self.proof = proof
-        """What shows that it is so, for a file beside the message; see the code for its form."""
+        self.report = report
+        """What does not fit into a sentence, as a JSON document that is kept in a file of the home; mostly empty."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}" + (f" {self.hint}" if self.hint else "")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+from msgspec import json
+
 from consensus import evidence as rules
 from consensus.evidence import (
     CONTRADICTION,
@@ -41,6 +43,7 @@ from node import journal
 from node.effects import Append, Fatal, Reply, Send, SendAll, Submission, Sync, Triple
 from node.ledger.ledger import Ledger
 from node.peer.wire import Frame
+from node.rpc.render import render
 from node.seats import Sets
 from node.work import Work
 from zk.codec import Malformed, encode
@@ -356,30 +359,27 @@ def certificate_of(message: Message) -> CommitCertificate | PolkaCertificate | N
 
 
 def describe(pair: Contradiction, signers: tuple[str, ...]) -> Fatal:
-    """Why the node stops, in a sentence, with both certificates."""
+    """Why the node stops, in a sentence, and both certificates as a report."""
     names = ", ".join(signers)
-    hint = (
-        "Both certificates are in halted.json in this node's home. Nothing is signed here any more: show them to the "
-        "other members, who decide from which block to go on, by export and a new genesis."
-    )
     if isinstance(pair, Fork):
-        one, other = pair.first, pair.second
-        return Fatal(
-            "consensus.fork",
+        code, one, other = "consensus.fork", pair.first, pair.second
+        message = (
             f"Two quorums decided height {one.height}: block {one.block_id.hex()} in round {one.round} and block "
-            f"{other.block_id.hex()} in round {other.round}. Signed both: {names}.",
-            hint,
-            encode(pair),
+            f"{other.block_id.hex()} in round {other.round}. Signed both: {names}."
         )
-    commit, polka = pair.commit, pair.polka
-    return Fatal(
-        "consensus.amnesia",
-        f"At height {commit.height} a quorum precommitted block {commit.block_id.hex()} in round {commit.round}, and "
-        f"in round {polka.round} a quorum prevoted block {polka.block_id.hex()} as of round {polka.valid_round}. "
-        f"Signed both, unless they can show a polka in between: {names}.",
-        hint,
-        encode(pair),
+    else:
+        code, commit, polka = "consensus.amnesia", pair.commit, pair.polka
+        message = (
+            f"At height {commit.height} a quorum precommitted block {commit.block_id.hex()} in round {commit.round}, "
+            f"and in round {polka.round} a quorum prevoted block {polka.block_id.hex()} as of round "
+            f"{polka.valid_round}. Signed both, and stand accused unless they show a polka in between: {names}."
+        )
+    hint = (
+        f"Both certificates are in {code}.json in this node's home. It signs nothing any more. Show them to the other "
+        "members: they decide from which block to go on, by export and a new genesis."
     )
+    report = {"code": code, "message": message, "signed_both": signers, **render(pair), "encoded": encode(pair).hex()}
+    return Fatal(code, message, hint, json.format(json.encode(report), indent=2) + b"\n")
 
 
 def _height(pair: Contradiction) -> int:

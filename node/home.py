@@ -6,6 +6,7 @@
     HOME/keys/consensus.state           what the consensus key has signed
     HOME/data/{store,journal}           ledger and log
     HOME/admin.sock, node.log
+    HOME/<code>.json                    report of why the node stopped, if a sentence is not enough
 
 Never overwrites a key and never deletes data: what is replaced is moved aside.
 """
@@ -112,6 +113,16 @@ class Secrets(NamedTuple):
     tls: Key
     certificate: bytes
     """DER, as registered."""
+
+
+def keep_report(root: Path, error: NodeError) -> None:
+    """Write the report of an error, if it has one, to `<code>.json` in the home. An older one is replaced.
+
+    Raises nothing: the error itself is what people must see.
+    """
+    if error.report:
+        with contextlib.suppress(NodeError):
+            _DISK.replace(root / f"{error.code}.json", error.report)
 
 
 def init_home(

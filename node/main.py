@@ -27,7 +27,7 @@ from node.clock import SystemClock
 from node.config import Config
 from node.disk import RealDisk
 from node.errors import NodeError
-from node.home import Home, Secrets, load_secrets
+from node.home import Home, Secrets, keep_report, load_secrets
 from node.journal import Journal
 from node.keys import find_passphrase, refuse_devnet_keys
 from node.ledger.ledger import Ledger
@@ -210,6 +210,7 @@ def run(root: Path, passphrase: Callable[[], str]) -> int:
         logging.basicConfig(level=config.node.log_level.upper(), format=LOG_FORMAT)
         uvloop.run(Process(home, config, genesis, secrets).run())
     except NodeError as error:
+        keep_report(root, error)
         sys.stderr.write(msgspec.json.encode(error.document()).decode() + "\n")
         return 1
     return 0

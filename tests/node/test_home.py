@@ -203,3 +203,13 @@ def test_seeded_homes_are_reproducible(tmp_path: Path) -> None:
     identities = [init_home(tmp_path / name, "node-a", None, devnet=True, entropy=entropy) for name in ("one", "two")]
     assert identities[0] == identities[1]
     assert identities[0].account_key == Key("account", b"\x02" * 32, True).public_key
+
+
+def test_the_report_of_a_node_that_stopped_is_kept(tmp_path: Path) -> None:
+    plain = NodeError("journal.full", "It is full.")
+    home.keep_report(tmp_path, plain)
+    assert not list(tmp_path.iterdir())
+    for report in (b'{"a": 1}', b'{"a": 2}'):
+        home.keep_report(tmp_path, NodeError("consensus.fork", "Two decisions.", "", report))
+        assert (tmp_path / "consensus.fork.json").read_bytes() == report
+    home.keep_report(tmp_path / "nowhere", NodeError("consensus.fork", "Two decisions.", "", b"{}"))
