@@ -88,6 +88,14 @@ class Rolls(Generic[R]):
         at, there = self.place(entries, id_)
         return entries[at] if there else None
 
+    def search(self, encoded: Sequence[bytes], id_: str) -> tuple[int, bool]:
+        """`place` among encoded entries, of which only a few are decoded."""
+        at = bisect_left(encoded, id_, key=self._id_of)
+        return at, at < len(encoded) and self._id_of(encoded[at]) == id_
+
+    def _id_of(self, encoded: bytes) -> str:
+        return self.id(self.decode_entry(encoded))
+
     def spread(self, entries: Sequence[R], *group: int) -> dict[bytes, tuple[R, ...]]:
         """A whole group as its rolls, without empty ones; `entries` ascend by id, each once."""
         parts: list[list[R]] = [[] for _ in range(BUCKETS)]

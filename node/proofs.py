@@ -27,23 +27,19 @@ from contracts import schema
 from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
-from contracts.rolls import Commitment, Rolls, committed, is_roll, leaves, locate
+from contracts.rolls import Commitment, Rolls, committed, is_roll, locate
 from contracts.state import Table
-from contracts.units import MAX_COUNT
 from node.errors import NodeError
+from node.roll_proofs import Hex, HexPath, RollProof, is_in_roll, prove_in_roll
 from node.rpc.render import NotThisForm, parse, render
 from node.seats import validators_of
 from zk import ics23, merkle
-from zk.codec import encode
 from zk.merkle_size import prove_size, proven_size
 
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 4096
 """State records in one bundle."""
 
-Hex = Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f]{2})*\Z")]
-Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-HexPath = Annotated[tuple[Hex32, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
 HexSize = Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
 Document = dict[str, Any]
 
@@ -62,20 +58,6 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     header: Document
     certificate: Document
     validators: Annotated[tuple[Document, ...], msgspec.Meta(max_length=256)]
-
-
-class RollProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an entry is in its roll, or (`beside` not empty) between which entries it would be.
-
-    `index` is the place of the entry or of the first one behind the gap; `paths` are those of the entry, or of
-    what is beside the gap.
-    """
-
-    size: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
-    root: Hex32
-    index: Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-    beside: Annotated[tuple[Hex, ...], msgspec.Meta(max_length=2)]
-    paths: Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=2)]
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,40 +154,19 @@ def state_bundle(source: Source, keys: list[bytes], height: int) -> Document:
 def _proven_entry(source: Source, key: bytes, height: int) -> Document:
     """Value and proof of one key."""
     rolls = _rolls(key)
+    held, _ = (key, "") if rolls is None else locate(key)
+    value, proof = source.get_at(held, height), source.prove_state(held, height).hex()
+    if value is None:
+        return {"value": None, "proof": proof}
     if rolls is None:
-        value = source.get_at(key, height)
-        value = None if value is None else committed(key, value)
-        proof = source.prove_state(key, height)
-        return {"value": None if value is None else value.hex(), "proof": proof.hex()}
-    roll_key, id_ = locate(key)
-    roll = source.get_at(roll_key, height)
-    proof = source.prove_state(roll_key, height)
-    if roll is None:
-        return {"value": None, "proof": proof.hex()}
-    encoded = leaves(roll)
-    index, there = rolls.place(rolls.decode(roll), id_)
-    shown = [index] if there else _around(index, len(encoded))
-    return {
-        "value": encoded[index].hex() if there else None,
-        "proof": proof.hex(),
-        "roll": {
-            "size": len(encoded),
-            "root": merkle.root(encoded).hex(),
-            "index": index,
-            "beside": [] if there else [encoded[one].hex() for one in shown],
-            "paths": [render(merkle.path(encoded, one)) for one in shown],
-        },
-    }
+        return {"value": committed(key, value).hex(), "proof": proof}
+    entry, place = prove_in_roll(rolls, key, value)
+    return {"value": None if entry is None else entry.hex(), "proof": proof, "roll": place}
 
 
 def _rolls(key: bytes) -> Rolls[Any] | None:
     """The table whose entry `key` names; None when it names a record or a roll."""
     return None if is_roll(key) else _ROLLS.get(key[: key.find(b"/") + 1])
-
-
-def _around(index: int, size: int) -> list[int]:
-    """Places beside the gap before entry `index`."""
-    return [one for one in (index - 1, index) if 0 <= one < size]
 
 
 def transaction_bundle(source: Source, height: int, index: int) -> Document:
@@ -341,29 +302,12 @@ def _is_proven(root: bytes, key: bytes, value: bytes | None, entry: Entry) -> bo
         if value is None:
             return ics23.verify_non_membership(root, key, proof)
         return ics23.verify_membership(root, key, value, proof)
-    roll_key, id_ = locate(key)
+    roll_key, _ = locate(key)
     if roll is None:
         return value is None and ics23.verify_non_membership(root, roll_key, proof)
-    commitment = encode(Commitment(roll.size, bytes.fromhex(roll.root)))
-    return ics23.verify_membership(root, roll_key, commitment, proof) and _is_in_roll(rolls, id_, value, roll)
-
-
-def _is_in_roll(rolls: Rolls[Any], id_: str, value: bytes | None, roll: RollProof) -> bool:
-    """Whether the roll, whose size and root are proven, has `value` as the entry of `id_`, or none."""
-    shown = [bytes.fromhex(one) for one in roll.beside] if value is None else [value]
-    places = _around(roll.index, roll.size) if value is None else [roll.index]
-    if not len(shown) == len(places) == len(roll.paths) or (value is not None and roll.beside):
+    if not ics23.verify_membership(root, roll_key, roll.commitment(), proof):
         return False
-    root = bytes.fromhex(roll.root)
-    for encoded, place, path in zip(shown, places, roll.paths, strict=True):
-        if not merkle.verify(root, encoded, place, roll.size, [bytes.fromhex(one) for one in path]):
-            return False
-        found = rolls.id(rolls.decode_entry(encoded))
-        if value is not None and found != id_:
-            return False
-        if value is None and (found >= id_ if place < roll.index else found <= id_):
-            return False
-    return True
+    return is_in_roll(rolls, key, value, roll)
 
 
 def _verify_transaction(bundle: TransactionBundle, header: Header) -> Proven:

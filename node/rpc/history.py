@@ -32,7 +32,7 @@ from node.rpc.render import render
 
 if TYPE_CHECKING:
     from node.ledger.ledger import Ledger
-    from node.rpc.queries import View
+    from node.rpc.view import View
 
 Document = dict[str, Any]
 YIELD_EVERY = 256

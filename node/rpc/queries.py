@@ -11,17 +11,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from contracts.bodies import Reading
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelope import CODEC, MeterEnvelope
-from contracts.members import Record
 from contracts.modes import GRID, ISLAND
 from contracts.records import OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
-from contracts.rolls import BUCKETS, Rolls
+from contracts.rolls import BUCKETS
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
@@ -38,18 +35,16 @@ from contracts.schema import (
     SCHEDULES,
     TARIFFS,
 )
-from contracts.state import Table
 from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
 from node.rpc.errors import Refusal, malformed, unknown
 from node.rpc.explain import explain, explain_member
 from node.rpc.history import YIELD_EVERY, History
 from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.render import render
+from node.rpc.view import View
 from node.service import NodeService
 from node.statement import begun, make_statement
 
-R = TypeVar("R", bound=msgspec.Struct)
-E = TypeVar("E", bound=Record)
 Document = dict[str, Any]
 
 _ID = re.compile(r"[a-z0-9-]{1,32}\Z")
@@ -71,43 +66,6 @@ def identifier(text: str, what: str) -> str:
     if not _ID.match(text):
         raise malformed(f"{text[:40]!r} is not a {what} id.", "Ids are 1 to 32 characters of a-z, 0-9 and -.")
     return text
-
-
-class View:
-    """State after one height, remembering which keys were read."""
-
-    def __init__(self, service: NodeService, height: int) -> None:
-        self._ledger = service.ledger
-        self.height = height
-        self.keys: dict[bytes, None] = {}
-
-    def load(self, table: Table[R], *parts: str | int) -> R | None:
-        """The record under this key at this height."""
-        key = table.key(*parts)
-        self.keys[key] = None
-        raw = self._read(key)
-        return None if raw is None else table.decode(raw)
-
-    def entry(self, rolls: Rolls[E], id_: str, *group: int) -> E | None:
-        """The entry of `id_` in a group at this height."""
-        self.keys[rolls.key(*group, id_)] = None
-        raw = self._read(rolls.roll_key(id_, *group))
-        return None if raw is None else rolls.find(rolls.decode(raw), id_)
-
-    def group(self, rolls: Rolls[E], *group: int) -> list[E]:
-        """All entries of a group at this height, ascending by id. The sizes of its rolls prove that none is missing."""
-        entries: list[E] = []
-        for key in rolls.roll_keys(*group):
-            self.keys[key] = None
-            raw = self._read(key)
-            entries += () if raw is None else rolls.decode(raw)
-        entries.sort(key=rolls.id)
-        self.keys |= dict.fromkeys(rolls.key(*group, rolls.id(entry)) for entry in entries)
-        return entries
-
-    def _read(self, key: bytes) -> bytes | None:
-        newest = self.height == self._ledger.height
-        return self._ledger.get(key) if newest else self._ledger.get_at(key, self.height)
 
 
 class Queries:
@@ -237,7 +195,7 @@ class Queries:
             case "interval", [which]:
                 data = self._interval(view, self._which(which))
             case "dispatch", [which]:
-                data = self._dispatch(view, self._which(which))
+                data = await self._dispatch(view, self._which(which))
             case "statement", [which, member]:
                 data = await self._statement(view, self._which_cycle(which), identifier(member, "member"))
             case "estimates", [which]:
@@ -296,7 +254,7 @@ class Queries:
             )
         if height == self._ledger.height and prove:
             await self._next_header(height)
-        return View(self._service, height), prove
+        return View(self._ledger, height), prove
 
     def _which(self, text: str) -> int:
         """Interval number from `now`, `next` (the first whose offers are not locked) or digits."""
@@ -355,7 +313,7 @@ class Queries:
             "closes_ms": start_ms + length + self._params.close_grace_ms,
         }
 
-    def _dispatch(self, view: View, interval: int) -> Document:
+    async def _dispatch(self, view: View, interval: int) -> Document:
         """The interval with every member's order."""
         document = self._interval(view, interval)
         if document["status"] in ("empty", "open"):
@@ -365,7 +323,12 @@ class Queries:
                 f"Interval {interval} is not ordered yet (status {document['status']}).",
                 f"Offers lock at {document['locks_ms']} ms UTC; the first block after that orders it.",
             )
-        return {**document, "orders": render(view.group(ORDERS, interval))}
+        orders = []
+        for position, order in enumerate(view.group(ORDERS, interval)):
+            orders.append(render(order))
+            if position % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        return {**document, "orders": orders}
 
     async def _explain(self, view: View, interval: int, members: list[str]) -> Document:
         """Why the interval has its price and suppliers, and what it means for a member."""
@@ -408,7 +371,7 @@ class Queries:
 
     async def _statement(self, view: View, which: Cycle, member: str) -> Document | None:
         """All lines of a member's settled intervals of one billing cycle."""
-        if View(self._service, view.height).load(MEMBERS, member) is None:
+        if View(self._ledger, view.height).load(MEMBERS, member) is None:
             return None
         header = self._ledger.header(view.height + 1)
         time_ms = self._ledger.time_ms(view.height) if header is None else header.time_ms
@@ -433,7 +396,7 @@ class Queries:
     async def _reading(self, text: str, options: Mapping[str, str]) -> Document:
         """An accepted reading: the newest of the meter, or the one with `sequence`."""
         meter = identifier(text, "meter")
-        head = View(self._service, self._ledger.height).load(HEADS, meter)
+        head = View(self._ledger, self._ledger.height).load(HEADS, meter)
         if head is None:
             raise unknown("meter", meter, "`gridpact query member NAME` lists nothing of it; check the spelling.")
         sequence = number(options["sequence"], "sequence", 2**32) if "sequence" in options else head.sequence
