@@ -121,7 +121,7 @@ def keep_report(root: Path, error: NodeError) -> None:
     Raises nothing: the error itself is what people must see.
     """
     if error.report:
-        with contextlib.suppress(NodeError):
+        with contextlib.suppress(NodeError, OSError):
             _DISK.replace(root / f"{error.code}.json", error.report)
 
 
