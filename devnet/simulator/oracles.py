@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from consensus import evidence
 from consensus.messages import Block, CommitCertificate, Message, Proposal, Vote, VoteType, vote_sign_bytes
 from consensus.validators import ValidatorSet
 from contracts.envelope import CODEC
+from contracts.offences import Charge
 from contracts.schema import BALANCES
 from contracts.state import State
 from devnet.simulator.machine import Machine
@@ -70,6 +72,7 @@ class Oracles(Watcher):
         self._network = network
         self._sets = sets
         self._honest = honest
+        self._limits = network.genesis.consensus
         self._heights: dict[int, _Height] = {}
         self._messages: dict[bytes, Message | None] = {}
         self._certified: set[tuple[bytes, int, tuple[tuple[int, bytes], ...]]] = set()
@@ -226,11 +229,28 @@ class Oracles(Watcher):
         """Bring the reference to this height."""
         reference = self._reference
         envelopes = [(raw, CODEC.decode(raw)) for raw in raws]
-        execute(reference, block, certificate, envelopes)
+        execute(reference, block, certificate, envelopes, [self._charge(raw, block) for raw in block.evidence])
         self._roots[reference.height] = (reference.state_root, reference.receipts_root)
         money = self._money_now()
         if money != self._money:
             raise Violation("money", f"after block {reference.height} members have {money}, at first {self._money}")
+
+    def _charge(self, raw: bytes, block: Block) -> Charge:
+        """One piece of evidence, by the keys of the set of its own height, without `node.evidence`."""
+        found, chain_id = evidence.decode(raw), self._reference.chain_id
+        accused, height = evidence.offence_of(found)
+        seat = self._sets(height).seat(accused)
+        signed = [(message.sign_bytes(chain_id), message.signature) for message in (found.first, found.second)]
+        if seat is None or not all(self._network.verify(seat.public_key, *one) for one in signed):
+            raise Violation("validity", f"block {block.header.height} holds false evidence against {accused}")
+        if accused in self._honest:
+            raise Violation("blame", f"block {block.header.height} holds {found.kind} of {accused} at {height}")
+        age_ms = block.header.time_ms - self._reference.time_ms(min(height, self._reference.height))
+        if block.header.height - height > self._limits.evidence_age_blocks and age_ms > self._limits.evidence_age_ms:
+            raise Violation("validity", f"block {block.header.height} holds expired evidence of {height}")
+        return Charge(
+            accused, seat.organisation, found.kind, height, found.first.round, evidence.evidence_hash(found, chain_id)
+        )
 
     def _money_now(self) -> int:
         state, total = State(self._reference), 0
