@@ -16,7 +16,8 @@ from consensus.messages import Block, Commit, CommitCertificate
 from consensus.refusals import Refusal
 from contracts.envelope import Envelope
 from node.admission import Admission
-from node.effects import Fatal, Send, Triple
+from node.divergence import check_ground
+from node.effects import Send, Triple
 from node.ledger.ledger import Ledger
 from node.peer.wire import BlockRequest, BlockResponse, Frame, FullBlock
 from node.sync import BlockSync
@@ -115,9 +116,8 @@ class CatchUp:
             return
         if not all(valid):
             self._blame(peer, "sync.false-certificate")
-        elif full.block.header.state_root != self._ledger.state_root:
-            self._work.emit(divergence(full.block, self._ledger))
         else:
+            check_ground(full.block, full.certificate, self._ledger)
             self._work.counters["sync.blocks"] += 1
             self._execute(full.block, full.certificate, envelopes)
 
@@ -138,13 +138,3 @@ class CatchUp:
                 break
             blocks.append(FullBlock(block, certificate, tuple(raws)))
         self._work.emit(Send(peer, Frame.BLOCK_RESPONSE, encode(BlockResponse(first, tuple(blocks)))))
-
-
-def divergence(block: Block, ledger: Ledger) -> Fatal:
-    """A certified block builds on another state than ours: stop before more is built on either."""
-    return Fatal(
-        "ledger.divergence",
-        f"block {block.header.height} is certified on state root {block.header.state_root.hex()}, "
-        f"and this node computed {ledger.state_root.hex()}.",
-        "Keep this home folder, start a fresh one from genesis and compare the two states.",
-    )

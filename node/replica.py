@@ -48,8 +48,9 @@ from consensus.messages import (
 )
 from consensus.refusals import Refusal
 from contracts.envelope import Envelope
-from node.catchup import CatchUp, divergence
+from node.catchup import CatchUp
 from node.chain import height_context
+from node.divergence import Diverged, Divergence, check_ground
 from node.effects import (
     Append,
     Checkpoint,
@@ -88,8 +89,10 @@ from node.peer.wire import (
     Status,
     TransactionRequest,
     Transactions,
+    TreeRequest,
 )
 from node.seats import Sets, constant_sets
+from node.statewalk import TreeServer
 from node.transactions import TransactionFlow
 from node.work import Work
 from zk.codec import Codec, Malformed, encode
@@ -127,6 +130,9 @@ class Replica:
         self._sets = sets or constant_sets(ledger.genesis)
         self.evidence = EvidencePool(ledger, self._sets, self.work, self._payload_checked, self._arrived)
         self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self.evidence.judge, self._arrived)
+        self.tree = TreeServer(ledger)
+        self.divergence: Divergence | None = None
+        """Set once a certified block builds on another state: then this replica takes no part any more."""
         self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
         self.machine = machine.initial(node_id)
         self._context: HeightContext = height_context(ledger, self._sets)
@@ -147,6 +153,16 @@ class Replica:
     def handle(self, event: Input, now: Now) -> list[Effect]:
         """Effects of one input, in the order in which they must be carried out."""
         self.work.now = now
+        try:
+            if self.divergence is None:
+                self._handle(event)
+            else:
+                self.divergence.handle(event)
+        except Diverged as found:
+            self.divergence = Divergence(self.ledger, self.work, self.node_id, found, self.evidence.charges)
+        return self.work.take()
+
+    def _handle(self, event: Input) -> None:
         match event:
             case FrameReceived(peer, frame, body):
                 self._frame(peer, frame, body)
@@ -157,7 +173,7 @@ class Replica:
             case Reported(request, evidence):
                 self.evidence.reported(request, evidence)
             case OwnSigned(message):
-                self._feed(Signed(message, now.ledger_ms))
+                self._feed(Signed(message, self.work.now.ledger_ms))
             case TimerFired(timer):
                 self._timer(timer)
             case Executed(height, unfinished):
@@ -172,7 +188,6 @@ class Replica:
                 self.catch_up.plan.forget(peer)
             case Recover(records):
                 self._recover(records)
-        return self.work.take()
 
     # Recovery
 
@@ -298,11 +313,8 @@ class Replica:
         if len(self._verified) < MAX_VERIFIED:
             self._verified.update(triples)
         match message:
-            case Commit(_, Block(header=header) as block) if (
-                header.height == self._context.height and header.state_root != self.ledger.state_root
-            ):
-                self.work.emit(divergence(block, self.ledger))
-                return
+            case Commit(certificate, Block(header=header) as block) if header.height == self._context.height:
+                check_ground(block, certificate, self.ledger)
         if self.evidence.halts_on(self.machine, certificate_of(message)):
             return
         self._note(message)
@@ -426,6 +438,10 @@ class Replica:
                 self._run_sync()
             case DuplicateVote() | DuplicateProposal() | Fork() | Amnesia():
                 self.evidence.received(peer, message)
+            case TreeRequest():
+                answer = self.tree.answer(peer, message, self.work.now.monotonic_ms)
+                if answer is not None:
+                    self.work.emit(Send(peer, Frame.TREE_RESPONSE, encode(answer)))
             case BlockRequest(first, last):
                 self.catch_up.serve(peer, first, last)
             case BlockResponse(_, blocks):

@@ -153,6 +153,19 @@ class Tree:
             depth += 1
         return tuple(reversed(found)) if kind == LEAF and link == key else None
 
+    def slots(self, root: Node, path: bytes) -> list[Slot]:
+        """Slots of the four levels below `path` (hex digits, at most 63), also where a lone leaf stands for them."""
+        kind, hash_, link = root
+        for depth, digit in enumerate(path):
+            if kind != INNER:
+                break
+            below = [slot for slot in layout.slots_of(self.load(link, path[:depth])) if slot[0] == _DIGIT[digit]]
+            _, kind, hash_, link = below[0] if below else (0, *NOTHING)
+        if kind == INNER:
+            return layout.slots_of(self.load(link, path))
+        hashed = hexlify(_sha256(link).digest())
+        return [(_DIGIT[hashed[len(path)]], kind, hash_, link)] if kind == LEAF and hashed.startswith(path) else []
+
     def neighbours(self, root: Node, key: bytes) -> tuple[bytes | None, bytes | None]:
         """Keys of the leaves next to `key` in the order of the tree, on the left and on the right."""
         path = hexlify(_sha256(key).digest())

@@ -26,6 +26,7 @@ from consensus.messages import (
 from contracts.envelope import MAX_ENVELOPE_BYTES
 from zk.codec import Codec, encode
 from zk.hashing import domain
+from zk.ics23 import MAX_PROOF_BYTES
 
 PROTOCOL_VERSION = 1
 HEADER_BYTES = 5
@@ -53,6 +54,8 @@ class Frame(IntEnum):
     PING = 9
     PONG = 10
     EVIDENCE = 11
+    TREE_REQUEST = 12
+    TREE_RESPONSE = 13
 
 
 class Limit(NamedTuple):
@@ -79,6 +82,8 @@ LIMITS: dict[Frame, Limit] = {
     Frame.PING: Limit(16, 10, 1024, Priority.CONSENSUS),
     Frame.PONG: Limit(16, 10, 1024, Priority.CONSENSUS),
     Frame.EVIDENCE: Limit(MAX_CONTRADICTION_BYTES, 50, 256 * 1024, Priority.SYNC),
+    Frame.TREE_REQUEST: Limit(512, 4, 2048, Priority.SYNC),
+    Frame.TREE_RESPONSE: Limit(2 * MAX_PROOF_BYTES + 8 * 1024, 20, 8 * 1024 * 1024, Priority.SYNC),
 }
 
 Raw = Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_ENVELOPE_BYTES)]
@@ -150,6 +155,36 @@ class Ping(Wire, frozen=True):
     token: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
+Key = Annotated[bytes, msgspec.Meta(max_length=255)]
+Digits = Annotated[bytes, msgspec.Meta(max_length=63)]
+"""Hex digits of the way from the root of the state tree, as ASCII; each is four levels."""
+
+
+class TreeRequest(Wire, frozen=True):
+    """Four levels of the state tree below `path`, or (`key` not empty) one record with its proof, after `height`."""
+
+    height: Height
+    path: Digits
+    key: Key
+
+
+class TreeResponse(Wire, frozen=True):
+    """What was asked for, in the state after `height`; all empty: not here, or no longer.
+
+    The hashes fold to that of the subtree at `path`: `inner` are (digit, hash) of subtrees at the bottom of the four
+    levels, `leaves` (key, hash of the value) of lone records. `proof` is ICS-23 and `record` what is stored under
+    `key`, both empty when they are larger than `MAX_PROOF_BYTES`.
+    """
+
+    height: Height
+    path: Digits
+    key: Key
+    inner: Annotated[tuple[tuple[Annotated[int, msgspec.Meta(ge=0, le=15)], Hash], ...], msgspec.Meta(max_length=16)]
+    leaves: Annotated[tuple[tuple[Key, Hash], ...], msgspec.Meta(max_length=16)]
+    proof: Annotated[bytes, msgspec.Meta(max_length=MAX_PROOF_BYTES)]
+    record: Annotated[bytes, msgspec.Meta(max_length=MAX_PROOF_BYTES)]
+
+
 CODECS: dict[Frame, Codec[object]] = {
     frame: Codec(type_, LIMITS[frame].body_bytes)
     for frame, type_ in (
@@ -164,5 +199,7 @@ CODECS: dict[Frame, Codec[object]] = {
         (Frame.PING, Ping),
         (Frame.PONG, Ping),
         (Frame.EVIDENCE, Equivocation | Contradiction),
+        (Frame.TREE_REQUEST, TreeRequest),
+        (Frame.TREE_RESPONSE, TreeResponse),
     )
 }
