@@ -1,7 +1,7 @@
 """The `gridpact` command: what `node.cli` can do, plus devnets.
 
-Mounts the node's commands and adds `devnet`, `plot` and `bench`. Imports what a command needs when it runs, so that
-help and `gridpact tx` start fast. Results go to stdout, progress to stderr, errors with a code and a next
+Mounts the commands of the node and adds `devnet`, `plot`, `bench` and `simulate`. Imports what a command needs when it
+runs, so that help and `gridpact tx` start fast. Results go to stdout, progress to stderr, errors with a code and a next
 step.
 """
 
@@ -17,6 +17,7 @@ import typer
 from devnet.bench.cli import app as bench
 from devnet.directory import DEFAULT, Document, Layout
 from devnet.plot.cli import app as plot
+from devnet.simulator.cli import simulate
 from node.cli import app
 from node.cli.output import emit, progress, reporting, run, table
 
@@ -29,6 +30,7 @@ devnet = typer.Typer(no_args_is_help=True, help="Many real nodes on this machine
 app.add_typer(devnet, name="devnet")
 app.add_typer(bench, name="bench")
 app.add_typer(plot, name="plot")
+app.command()(simulate)
 
 Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -264,7 +266,14 @@ def _draw_report(report: Report) -> None:
             money(one["paid_nano"]),
             kwh(one["losses_wh"]),
             kwh(one["curtailed_wh"]),
-            ", ".join([*(f"{meter} silent" for meter in one["silent"]), *_unless("settled", one["status"])]),
+            ", ".join(
+                [
+                    *(f"{meter} silent" for meter in one["silent"]),
+                    *(f"{line} disputed" for line in one["disputed"]),
+                    *(f"{member} corrected" for member in one["corrections_nano"]),
+                    *_unless("settled", one["status"]),
+                ]
+            ),
         )
         for one in report.intervals
     ]

@@ -69,6 +69,9 @@ class Watcher:
     def lost(self, sender: str, target: str, frame: Frame, body: bytes) -> None:
         """A frame never arrives."""
 
+    def noted(self, at_ms: int, text: str) -> None:
+        """Something happens to the network that concerns no single frame."""
+
 
 class Watchers(Watcher):
     """Several as one; each sees everything, in the order given."""
@@ -107,6 +110,10 @@ class Watchers(Watcher):
     def lost(self, sender: str, target: str, frame: Frame, body: bytes) -> None:
         for watcher in self._watchers:
             watcher.lost(sender, target, frame, body)
+
+    def noted(self, at_ms: int, text: str) -> None:
+        for watcher in self._watchers:
+            watcher.noted(at_ms, text)
 
 
 class Network:

@@ -40,17 +40,30 @@ class Outage(Fault, frozen=True):
     node: str
     inside: int
 
+    def describe(self) -> str:
+        """For people, without its times."""
+        where = f" inside disk operation {self.inside}" if self.inside else ""
+        return f"{self.node} loses power{where}"
+
 
 class Partition(Fault, frozen=True):
     """These links are cut, each in one direction."""
 
     links: tuple[Link, ...]
 
+    def describe(self) -> str:
+        """For people, without its times."""
+        return "cut: " + ", ".join(f"{sender}>{target}" for sender, target in self.links)
+
 
 class Pause(Fault, frozen=True):
     """The node stands still, with everything in memory, while the others go on."""
 
     node: str
+
+    def describe(self) -> str:
+        """For people, without its times."""
+        return f"{self.node} stands still"
 
 
 class Drift(Fault, frozen=True):
@@ -59,11 +72,20 @@ class Drift(Fault, frozen=True):
     node: str
     skew_ms: int
 
+    def describe(self) -> str:
+        """For people, without its times."""
+        return f"clock of {self.node} is off by {self.skew_ms} ms"
+
 
 class Storm(Fault, frozen=True):
     """All links are worse."""
 
     weather: Weather
+
+    def describe(self) -> str:
+        """For people, without its times."""
+        worse = self.weather
+        return f"links take up to {worse.most_ms} ms, lose {worse.loss_ppm} and double {worse.double_ppm} of a million"
 
 
 AnyFault = Outage | Partition | Pause | Drift | Storm

@@ -114,6 +114,7 @@ class Run:
     def _phase_2(self) -> None:
         """All faults are over; whoever is absent stays away."""
         network = self.network
+        network.watcher.noted(network.now_ms, "phase 2: a quorum is healed")
         for name, machine in network.machines.items():
             if name in self.plan.absent:
                 if machine.driver is not None:
@@ -136,6 +137,7 @@ class Run:
     def _phase_3(self) -> None:
         """Everybody returns, nothing new is said, and everything that was accepted becomes final."""
         network = self.network
+        network.watcher.noted(network.now_ms, "phase 3: everybody is back")
         self.traffic.stop()
         for name in self.plan.absent:
             network.machines[name].start()
@@ -166,6 +168,7 @@ class Run:
     def _begin(self, fault: AnyFault) -> None:
         network = self.network
         self.faults[type(fault).__name__.lower()] += 1
+        network.watcher.noted(network.now_ms, f"{fault.describe()}, for {fault.for_ms} ms")
         network.at(min(fault.at_ms + fault.for_ms, PHASE_1_MS), partial(self._end, fault))
         match fault:
             case Outage(node=node, inside=inside):

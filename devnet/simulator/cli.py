@@ -1,0 +1,123 @@
+"""`gridpact simulate`: try to break the real replica, thousands of times, and replay what broke."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from node.cli.output import emit, progress, reporting
+from node.errors import NodeError
+
+MAX_SEED = 2**32
+MAX_REPLICAS = 128
+
+
+def simulate(
+    replicas: Annotated[int, typer.Option(min=4, max=MAX_REPLICAS, help="Nodes, each with a seat.")] = 4,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Runs. Default: 100, or as many as --minutes allow.")] = None,
+    first_seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Default: drawn afresh.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop after so long.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, max=256, help="Processes. Default: one per core.")] = None,
+    behaviour: Annotated[
+        list[str] | None, typer.Option(help="What liars may do; can be repeated. Default: all.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Run this seed again, by itself.")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="With --seed: draw the messages, of the shrunk plan.")] = False,
+    lines: Annotated[int, typer.Option(min=1, max=2_000, help="Lines of the drawing, the newest.")] = 120,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Whole networks on virtual time, with faults and liars, judged at every step. Exits 1 when a rule was broken."""
+    from devnet.simulator.campaign import Campaign, campaign, known_behaviours
+
+    with reporting(json):
+        behaviours = _behaviours(behaviour, known_behaviours())
+        if seed is not None:
+            document = _replay(seed, replicas, behaviours, lines)
+            emit(json, document, lambda: _draw_replay(document, trace))
+            failed = document["failure"] is not None
+        elif trace:
+            raise NodeError("simulate.trace", "--trace draws one run.", "Say which with --seed N.")
+        else:
+            first = secrets.randbelow(MAX_SEED) if first_seed is None else first_seed
+            progress(f"first seed {first}")
+            wanted = Campaign(
+                replicas,
+                first,
+                100 if seeds is None and minutes is None else seeds,
+                minutes,
+                jobs or os.cpu_count() or 1,
+                behaviours,
+            )
+            again = "" if replicas == 4 else f" --replicas {replicas}"
+            document = campaign(
+                wanted,
+                lambda outcome: progress(
+                    f"seed {outcome.seed} breaks {outcome.failure.oracle if outcome.failure else ''}: "
+                    f"gridpact simulate --seed {outcome.seed}{again} --trace"
+                ),
+            )
+            emit(json, document, lambda: _draw(document))
+            failed = bool(document["failures"])
+    if failed:
+        raise typer.Exit(1)
+
+
+def _behaviours(wanted: list[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    for name in wanted or ():
+        if name not in known:
+            raise NodeError("simulate.behaviour", f"No behaviour is called {name}.", f"There are: {', '.join(known)}.")
+    return tuple(sorted(set(wanted))) if wanted else known
+
+
+def _replay(seed: int, replicas: int, behaviours: tuple[str, ...], lines: int) -> dict[str, Any]:
+    from devnet.simulator.campaign import replay
+
+    shown = replay(seed, replicas, behaviours, lines)
+    plan: dict[str, Any] = msgspec.to_builtins(shown.plan)
+    return {
+        "seed": seed,
+        "failure": msgspec.to_builtins(shown.outcome.failure),
+        "heights": shown.outcome.heights,
+        "virtual_ms": shown.outcome.virtual_ms,
+        "faults_drawn": len(shown.drawn.faults),
+        "faults_left": [
+            f"{fault.at_ms:>6} ms, for {fault.for_ms} ms: {fault.describe()}" for fault in shown.plan.faults
+        ],
+        "plan": plan,
+        "diagram": shown.diagram.splitlines(),
+    }
+
+
+def _draw(document: dict[str, Any]) -> None:
+    for name in ("first_seed", "seeds", "heights", "heights_per_minute", "faults_injected", "byzantine_actions"):
+        typer.echo(
+            f"{name.replace('_', ' '):>20}  {document[name]:,}" if name != "first_seed" else _seed_line(document)
+        )
+    for failure in document["failures"]:
+        typer.echo(f"{'failure':>20}  seed {failure['seed']}: {failure['oracle']}")
+    if not document["failures"]:
+        typer.echo(f"{'failures':>20}  none")
+
+
+def _seed_line(document: dict[str, Any]) -> str:
+    return f"{'first seed':>20}  {document['first_seed']}"
+
+
+def _draw_replay(document: dict[str, Any], trace: bool) -> None:
+    plan = document["plan"]
+    if trace:
+        typer.echo("\n".join(document["diagram"]) + "\n")
+    for liar in plan["liars"]:
+        typer.echo(f"liar {liar['node']}: {', '.join(liar['behaviours'])}")
+    for fault in document["faults_left"]:
+        typer.echo(f"fault at {fault}")
+    failure = document["failure"]
+    if failure is None:
+        typer.echo(f"seed {document['seed']} passes: {document['heights']} heights, every oracle holds")
+    else:
+        typer.echo(f"seed {document['seed']} breaks {failure['oracle']}: {failure['message']}")
+        typer.echo(f"{len(document['faults_left'])} of {document['faults_drawn']} faults are needed for it")
