@@ -5,17 +5,26 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
+import msgspec
+
 from consensus.messages import Block, CommitCertificate, Header
 from contracts.genesis import Genesis
 from contracts.receipts import OK, ReadingAccepted, Receipt
 from node.ledger.ledger import Ledger
 from tests.support import pact
+from tests.zk import naive
 from zk import merkle
+from zk.codec import encode
 from zk.hashing import ZERO_HASH, sha256
 
 GENESIS = pact.genesis()
-RECORDS = {b"sentinel": b"here", **{b"key/%d" % number: b"genesis" for number in range(0, 60, 2)}}
-KEYS = [b"key/%d" % number for number in range(60)]
+ROLLS = [b"roll/:%02d" % number for number in range(8)]
+RECORDS = {
+    b"sentinel": b"here",
+    **{b"key/%d" % number: b"genesis" for number in range(0, 60, 2)},
+    **dict.fromkeys(ROLLS[::2], encode([b"genesis", b""])),
+}
+KEYS = [*ROLLS, *(b"key/%d" % number for number in range(52))]
 
 
 def records(_: Genesis) -> dict[bytes, bytes]:
@@ -67,9 +76,29 @@ def next_height(ledger: Ledger, seed: int, transactions: int = 5, changed: int =
         certificate,
         raws,
         [Receipt(OK, 0, ())] + [Receipt(OK, 1, (event,)) for event in accepted],
-        {key: None if choice.random() < 0.3 else choice.randbytes(1 + choice.randrange(40)) for key in keys},
+        {key: None if choice.random() < 0.3 else _value(choice, key) for key in keys},
         readings,
     )
+
+
+def _value(choice: Random, key: bytes) -> bytes:
+    """Any record, or a roll of any entries."""
+    if key in ROLLS:
+        return encode([choice.randbytes(choice.randrange(20)) for _ in range(1 + choice.randrange(5))])
+    return choice.randbytes(1 + choice.randrange(40))
+
+
+def root(state: dict[bytes, bytes]) -> bytes:
+    """Root of the sparse tree that holds size and RFC 6962 root in place of each roll."""
+    return naive.root({key: held(key, value) for key, value in state.items()})
+
+
+def held(key: bytes, value: bytes) -> bytes:
+    """What the tree has under a key."""
+    if key not in ROLLS:
+        return value
+    entries: list[bytes] = [encode(entry) for entry in msgspec.msgpack.decode(value)]
+    return encode((len(entries), naive.list_root(entries)))
 
 
 def after(state: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> dict[bytes, bytes]:

@@ -18,13 +18,13 @@ from consensus.messages import Header
 from node.ledger.ledger import HistoryPruned, Ledger
 from node.ledger.records import META
 from node.ledger.store import Batch, LevelStore, MemoryStore, StoreError
-from tests.ledger.heights import GENESIS, KEYS, RECORDS, Height, after, next_height, records
+from tests.ledger.heights import GENESIS, KEYS, RECORDS, ROLLS, Height, after, held, next_height, records
+from tests.ledger.heights import root as naive_root
 from tests.support import pact
-from tests.zk import naive
 from zk import ics23, merkle
 from zk.codec import encode
 
-ASKED = [b"sentinel", b"never there", *KEYS[:12]]
+ASKED = [b"sentinel", b"never there", *KEYS[:4], *KEYS[len(ROLLS) :][:12]]
 
 
 class FailingStore(MemoryStore):
@@ -55,7 +55,7 @@ def _check_state(ledger: Ledger, state: dict[bytes, bytes], height: int, root: b
         if value is None:
             assert ics23.verify_non_membership(root, key, proof)
         else:
-            assert ics23.verify_membership(root, key, value, proof)
+            assert ics23.verify_membership(root, key, held(key, value), proof)
 
 
 def _check_block(ledger: Ledger, height: Height) -> None:
@@ -88,7 +88,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         self.retain = retain
         self.ledger = _open(self.store, retain)
         self.states = [dict(RECORDS)]
-        self.roots = [naive.root(RECORDS)]
+        self.roots = [naive_root(RECORDS)]
         self.heights: list[Height] = []
 
     @rule(seed=st.integers(0, 2**32), transactions=st.integers(0, 6), changed=st.integers(0, 60))
@@ -96,7 +96,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         height = next_height(self.ledger, seed, transactions, changed)
         self.ledger.commit(*height)
         self.states.append(after(self.states[-1], height.changes))
-        self.roots.append(naive.root(self.states[-1]))
+        self.roots.append(naive_root(self.states[-1]))
         self.heights.append(height)
 
     @rule()
@@ -149,7 +149,7 @@ TestLedgerAgainstModel = pytest.mark.properties(LedgerAgainstModel.TestCase)
 def test_a_new_store_is_genesis() -> None:
     ledger = _open(MemoryStore())
     assert (ledger.height, ledger.oldest) == (0, 0)
-    assert ledger.state_root == naive.root(RECORDS)
+    assert ledger.state_root == naive_root(RECORDS)
     assert ledger.receipts_root == merkle.EMPTY_ROOT
     assert ledger.time_ms(0) == GENESIS.time_ms
     assert ledger.header(0) is None and ledger.block(0) is None and ledger.certificate(0) is None
@@ -179,7 +179,7 @@ def test_an_interrupted_first_write_starts_over(room: int, monkeypatch: pytest.M
     with pytest.raises(StoreError):
         Ledger.open(store, GENESIS, lambda genesis: records(genesis) | {b"other": b"content"})
     store.room = 1000
-    assert _open(store).state_root == naive.root(RECORDS)
+    assert _open(store).state_root == naive_root(RECORDS)
     assert _open(store).get(b"other") is None
 
 
@@ -219,7 +219,7 @@ def test_a_failed_commit_changes_nothing_and_can_be_repeated() -> None:
     store.room = 1
     ledger.commit(*height)
     state = after(after(RECORDS, next_height(_open(MemoryStore()), 1).changes), height.changes)
-    assert ledger.state_root == naive.root(state)
+    assert ledger.state_root == naive_root(state)
 
 
 def test_what_does_not_fit_together_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The sparse tree straight from its definition: recursion over a dictionary, no pages, no cleverness."""
+"""Both trees straight from their definitions: recursion over a dictionary or a list, no pages, no cleverness."""
 
 from __future__ import annotations
 
@@ -73,3 +73,15 @@ def crowd(bits: int, size: int) -> list[bytes]:
         if len(peers) == size:
             return peers
     raise AssertionError("no such crowd within a million keys")
+
+
+def list_root(entries: list[bytes]) -> bytes:
+    """MTH of RFC 6962, 2.1, word for word."""
+    if not entries:
+        return _sha256(b"")
+    if len(entries) == 1:
+        return _sha256(b"\x00" + entries[0])
+    split = 1
+    while split * 2 < len(entries):
+        split *= 2
+    return _sha256(b"\x01" + list_root(entries[:split]) + list_root(entries[split:]))
