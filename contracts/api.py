@@ -6,7 +6,7 @@ overlay committed or rolled back; nothing of a refused transaction stays but its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from contracts import corrections, market, modes, money
@@ -17,6 +17,7 @@ from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import Genesis
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
+from contracts.offences import Charge, accuse, is_accused
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schedule import earliest_deadline_ms
@@ -40,11 +41,13 @@ from zk.hashing import ZERO_HASH
 __all__ = [
     "RESUBMITTABLE",
     "BlockContext",
+    "Charge",
     "Seat",
     "admit",
     "apply",
     "earliest_deadline_ms",
     "genesis_records",
+    "is_accused",
     "next_position",
     "open_block",
     "owner",
@@ -139,9 +142,11 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     return records
 
 
-def open_block(state: State, context: BlockContext) -> Receipt:
-    """What the clock does before the first transaction: lock and settle the intervals that are due."""
-    return Receipt(OK, 0, advance(state, context))
+def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
+    """What happens before the first transaction: the block's evidence is recorded as offences, then the clock locks and
+    settles the intervals that are due."""
+    accused = [event for charge in charges for event in accuse(state, context, charge)]
+    return Receipt(OK, 0, (*accused, *advance(state, context)))
 
 
 def units(envelope: Envelope) -> int:

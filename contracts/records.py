@@ -1,4 +1,4 @@
-"""What state keeps about time, the market and money: the records behind the tables of `contracts.schema`.
+"""What state keeps about time, the market, money and offences: the records behind the tables of `contracts.schema`.
 
 Members, accounts, meters and heads are in `contracts.members`. Types and bounds only; who writes them is in
 the docstring of each. Sums over many meters or members are `Total`s, since they may pass the bound of a
@@ -12,7 +12,23 @@ from typing import Annotated
 from contracts.bodies import MAX_BLOCKS, OfferBlock
 from contracts.members import MAX_LINES, MAX_METERS, PowerLine, Record
 from contracts.rolls import BUCKETS
-from contracts.units import Balance, Count, Energy, Factor, Id, Interval, Meta, Money, Name, Price, Rate, Total
+from contracts.units import (
+    Balance,
+    Count,
+    Energy,
+    Factor,
+    Hash,
+    Height,
+    Id,
+    Interval,
+    Meta,
+    Money,
+    Name,
+    Price,
+    Rate,
+    Time,
+    Total,
+)
 
 FINAL_DAYS = 35
 """After so many days a closed interval is final: later differences are recorded, and billed no more."""
@@ -369,6 +385,36 @@ class Metered(Record, frozen=True):
     import_wh: Energy
     export_wh: Energy
     sequence: Count = 0
+
+
+class Offence(Record, frozen=True):
+    """A seat contradicted itself at `height`. Written once, never changed."""
+
+    node: Id
+    member: Id
+    kind: Id
+    """`duplicate-prevote`, `duplicate-precommit` or `duplicate-proposal`."""
+    height: Height
+    round: Count
+    evidence_hash: Hash
+    recorded_height: Height
+    """Block whose evidence says so."""
+    recorded_ms: Time
+    number: Count
+    """Offences are counted from 0."""
+
+
+class OffencePlace(Record, frozen=True):
+    """Where the offence with a number lies."""
+
+    node: Id
+    height: Height
+
+
+class OffenceCount(Record, frozen=True):
+    """Offences so far."""
+
+    count: Count
 
 
 class Sentinel(Record, frozen=True):

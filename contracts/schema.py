@@ -18,6 +18,9 @@ from contracts.records import (
     Metered,
     ModeRecord,
     NeedBucket,
+    Offence,
+    OffenceCount,
+    OffencePlace,
     OfferBucket,
     OpenDisputes,
     Order,
@@ -61,6 +64,11 @@ DISPUTES: Table[Dispute] = Table("dispute", Dispute)
 VERDICTS: Table[Verdict] = Table("verdict", Verdict)
 """By interval and line."""
 OPEN_DISPUTES: Table[OpenDisputes] = Table("disputes", OpenDisputes)
+OFFENCES: Table[Offence] = Table("offence", Offence)
+"""By node and height: one for each, whatever else the node signed there."""
+OFFENCE_PLACES: Table[OffencePlace] = Table("offences", OffencePlace)
+"""By number."""
+OFFENCE_COUNTS: Table[OffenceCount] = Table("offence-count", OffenceCount)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -77,4 +85,5 @@ UTILITY = UTILITIES.key("grid")
 LINK = LINKS.key("grid")
 LINE_LIST = LINES.key("all")
 DISPUTE_LIST = OPEN_DISPUTES.key("open")
+OFFENCE_COUNT = OFFENCE_COUNTS.key("all")
 SENTINEL = SENTINELS.key("genesis")

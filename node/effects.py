@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from consensus.messages import Block, CommitCertificate, Proposal, Vote
+from contracts.api import Charge
 from contracts.envelope import Envelope
-from contracts.offences import Charge
 from node.peer.wire import Frame
 
 

@@ -36,8 +36,8 @@ from consensus.messages import (
 )
 from consensus.refusals import Refusal
 from consensus.state import State as Machine
-from contracts import offences
-from contracts.offences import Charge
+from contracts import api
+from contracts.api import Charge
 from contracts.state import State
 from node import journal
 from node.effects import Append, Fatal, Reply, Send, SendAll, Submission, Sync, Triple
@@ -181,7 +181,7 @@ class EvidencePool:
                 raise Refusal("consensus.evidence-height", f"{height} in block {header.height}")
             if self._expired(height, header.height, header.time_ms):
                 raise Refusal("consensus.evidence-expired", f"{height} in block {header.height}")
-            if (accused, height) in seen or offences.is_recorded(state, accused, height):
+            if (accused, height) in seen or api.is_accused(state, accused, height):
                 raise Refusal("consensus.evidence-known", f"{accused} at height {height}")
             seen.add((accused, height))
             triples += self._checks(evidence)
@@ -249,7 +249,7 @@ class EvidencePool:
         if not 1 <= height <= self._ledger.height + AHEAD:
             return "consensus.future-height"
         known = (accused, height) in self._pieces
-        if known or offences.is_recorded(State(self._ledger, self._ledger.records), accused, height):
+        if known or api.is_accused(State(self._ledger, self._ledger.records), accused, height):
             return "consensus.evidence-known"
         if self._expired(height, self._ledger.height + 1, self._ledger.time_ms(self._ledger.height)):
             return "consensus.evidence-expired"

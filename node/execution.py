@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consensus.messages import Block, CommitCertificate
-from contracts import api, offences
+from contracts import api
 from contracts.bodies import CommittedReading, PlainReading
 from contracts.envelope import Envelope, MeterEnvelope
-from contracts.offences import Charge
 from contracts.receipts import OK, Receipt
 from contracts.state import State
 from node.ledger.ledger import Ledger
@@ -26,7 +25,7 @@ def execute(
     block: Block,
     certificate: CommitCertificate,
     envelopes: list[tuple[bytes, Envelope]],
-    charges: Sequence[Charge] = (),
+    charges: Sequence[api.Charge] = (),
 ) -> list[Receipt]:
     """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction.
 
@@ -35,9 +34,7 @@ def execute(
     header = block.header
     state = State(ledger, ledger.records)
     context = api.BlockContext(ledger.chain_id, header.height, header.time_ms, ledger.genesis.params)
-    accused = [event for charge in charges for event in offences.accuse(state, context, charge)]
-    opening = api.open_block(state, context)
-    receipts = [Receipt(opening.code, opening.units, (*accused, *opening.events))]
+    receipts = [api.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
     apply = api.apply
     for index, (_, envelope) in enumerate(envelopes):

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from consensus.evidence import CONTRADICTION, EQUIVOCATION, Fork
 from consensus.messages import Commit, CommitCertificate, PolkaCertificate, Vote, VoteType
-from contracts import offences
 from contracts.bodies import Transfer
-from contracts.offences import OFFENCES, Offence
+from contracts.records import Offence
+from contracts.schema import OFFENCE_COUNT, OFFENCE_COUNTS, OFFENCES
 from contracts.state import State
 from node.effects import FrameReceived
 from node.peer.wire import Frame
@@ -48,7 +48,7 @@ def offence(net: MemoryNetwork, node: str, accused: str, height: int) -> Offence
 
 
 def recorded(net: MemoryNetwork, node: str) -> int:
-    counted = State(net.machines[node].ledger).load(offences.OFFENCE_COUNTS, offences.OFFENCE_COUNT)
+    counted = State(net.machines[node].ledger).load(OFFENCE_COUNTS, OFFENCE_COUNT)
     return 0 if counted is None else counted.count
 
 
