@@ -8,7 +8,7 @@ ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test lint properties clean
+.PHONY: setup devnet test lint properties crashes clean
 
 setup: $(VENV)/.runtime
 
@@ -39,6 +39,9 @@ test: lint
 properties: $(VENV)/.test
 	@echo "seed $(SEED); repeat with: make properties SEED=$(SEED) DEEP=$(DEEP)"
 	DEEP=$(DEEP) $(BIN)/pytest -m properties tests/consensus --hypothesis-seed=$(SEED) --hypothesis-show-statistics -v
+
+crashes: $(VENV)/.test
+	CRASHES=all $(BIN)/pytest -v tests/replica/test_crash_points.py
 
 clean:
 	rm -rf $(VENV) .gridpact build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

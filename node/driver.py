@@ -199,6 +199,7 @@ class Driver:
 
     def _sign(self, message: Proposal | Vote) -> None:
         """Sign unless the signing state forbids it: then this node stays silent in this step."""
+        assert not self.journal.unsynced, "the key would run ahead of the log"
         if self._signer is None:
             return
         try:

@@ -239,7 +239,8 @@ class Replica:
             case Broadcast(message):
                 self.work.emit(Sync(), SendAll(Frame.CONSENSUS, encode(message), own=True))
             case Sign(message):
-                self.work.emit(SignMessage(message))
+                # What led to it becomes durable first: a node that finds its key ahead of its log could only be silent.
+                self.work.emit(Sync(), SignMessage(message))
             case Schedule(step, height, round_, duration_ms):
                 self.work.emit(SetTimer(("timeout", int(step), height, round_), duration_ms))
             case CheckPayload(block):
