@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from consensus import evidence
-from consensus.messages import Block, CommitCertificate, Message, Proposal, Vote, VoteType, vote_sign_bytes
+from consensus.messages import NO_ROUND, Block, CommitCertificate, Message, Proposal, Vote, VoteType, vote_sign_bytes
 from consensus.validators import ValidatorSet
-from contracts.envelope import CODEC
+from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
 from contracts.offences import Charge
+from contracts.receipts import OK
 from contracts.schema import BALANCES
 from contracts.state import State
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
 from devnet.simulator.violations import Violation
+from node.effects import Timer
 from node.errors import NodeError
 from node.execution import execute
 from node.ledger.ledger import Ledger
@@ -33,9 +35,12 @@ ORACLES = {
     "certificate": "every decision is certified by signatures of distinct seats worth more than 2/3 of power",
     "double-vote": "an honest key signs one proposal, prevote and precommit a round, across restarts",
     "durable": "nothing signed leaves before all that it rests on is on the medium",
+    "timely": "no honest node prevotes a fresh block whose time is off its clock",
+    "rounds": "honest nodes leave a round when more than 2/3 precommitted in it, or more than 1/3 are further",
     "lock": "no honest node prevotes against its lock without a newer polka",
     "polka": "no honest node precommits what more than 2/3 have not prevoted in that round",
     "roots": "equal heights have equal state and receipts roots, those of an execution from genesis",
+    "once": "what is executed is signed by its sender, and no nonce or sequence counts twice",
     "money": "what all members have together never changes",
     "blame": "no honest node penalises another, and no evidence names one",
     "stopped": "no honest node stops by itself",
@@ -61,6 +66,14 @@ class _Height:
         self.locks: dict[str, Locked] = {}
         self.said: dict[tuple[str, int, int], bytes] = {}
         """By (node, round, step): the signed bytes."""
+        self.precommitters: dict[int, set[str]] = {}
+        """By round: who precommitted, a block or nil."""
+        self.entered: set[int] = {0}
+        """Rounds in which somebody said something."""
+        self.blocks: dict[bytes, Block] = {}
+        """Those that were proposed to somebody, by id."""
+        self.arrived_ms: dict[tuple[str, bytes], int] = {}
+        """By (node, block id): when it was first proposed to this node, on its own clock."""
 
 
 class Oracles(Watcher):
@@ -75,6 +88,13 @@ class Oracles(Watcher):
         self._limits = network.genesis.consensus
         self._heights: dict[int, _Height] = {}
         self._messages: dict[bytes, Message | None] = {}
+        self._domains = Domains(network.genesis.chain_id())
+        self._drifted: set[str] = set()
+        """Whose clock was ever wrong: what it found timely says nothing."""
+        self._kept: set[tuple[str, bytes]] = set()
+        """(node, hash) of transactions that were found on the node's medium."""
+        self._used: set[tuple[str, bytes, int]] = set()
+        """(sender, key, nonce) and (meter, key, sequence) of what succeeded."""
         self._certified: set[tuple[bytes, int, tuple[tuple[int, bytes], ...]]] = set()
         self._reference = Ledger.open(MemoryStore(), network.genesis)
         self._roots: dict[int, tuple[bytes, bytes]] = {}
@@ -91,10 +111,33 @@ class Oracles(Watcher):
         if frame is not Frame.CONSENSUS or machine.node not in self._honest:
             return
         message = self._decoded(body)
+        self._watch_clock(machine)
         if isinstance(message, Proposal) and message.proposer == machine.node:
+            self._proposed(machine, message)
             self._said(machine, message, message.round, 0)
         elif isinstance(message, Vote) and message.voter == machine.node:
             self._said(machine, message, message.round, int(message.kind))
+
+    def delivered(self, machine: Machine, peer: str, frame: Frame, body: bytes) -> None:
+        if machine.node not in self._honest:
+            return
+        self._watch_clock(machine)
+        if frame is Frame.CONSENSUS and isinstance(message := self._decoded(body), Proposal):
+            self._proposed(machine, message)
+
+    def fired(self, machine: Machine, timer: Timer) -> None:
+        self._watch_clock(machine)
+
+    def _watch_clock(self, machine: Machine) -> None:
+        if machine.skew_ms:
+            self._drifted.add(machine.node)
+
+    def _proposed(self, machine: Machine, proposal: Proposal) -> None:
+        block, heard = proposal.block, self._heights.setdefault(proposal.height, _Height())
+        if block.header.payload_root == merkle.root(block.payload):
+            block_id = block.header.id()
+            heard.blocks[block_id] = block
+            heard.arrived_ms.setdefault((machine.node, block_id), machine.ledger_ms())
 
     def _decoded(self, body: bytes) -> Message | None:
         """The same message goes to everybody: decode it once."""
@@ -120,13 +163,56 @@ class Oracles(Watcher):
         if known is not None:
             raise Violation("double-vote", f"{machine.name} contradicts itself at {height}/{round_}, step {step}")
         heard.said[node, round_, step] = signed
+        self._entered(node, heard, height, round_)
         if not machine.disk.survives(encode(message)):
             raise Violation("durable", f"{machine.name} sends what is not on its medium, at {height}/{round_}")
+        if step == VoteType.PRECOMMIT:
+            heard.precommitters.setdefault(round_, set()).add(node)
         if isinstance(message, Vote) and message.block_id is not None:
             if message.kind == VoteType.PREVOTE:
+                self._stands_behind(machine, heard, message, message.block_id)
                 self._prevoted(node, heard, message, message.block_id)
             else:
                 self._precommitted(node, heard, message, message.block_id)
+
+    def _entered(self, node: str, heard: _Height, height: int, round_: int) -> None:
+        """The first honest node in a round came there by precommits of the round before; others may follow it."""
+        if round_ in heard.entered:
+            return
+        if not self._quorum_of(heard.precommitters.get(round_ - 1, set()), height):
+            raise Violation("rounds", f"{node} is the first in {height}/{round_}, and nothing has ended the one before")
+        heard.entered.add(round_)
+
+    def _stands_behind(self, machine: Machine, heard: _Height, vote: Vote, block_id: bytes) -> None:
+        """A prevote says that the block can be executed from this node's disk alone, and was proposed in time."""
+        where = f"{vote.height}/{vote.round}"
+        block = heard.blocks.get(block_id)
+        if block is None:
+            raise Violation("validity", f"{machine.name} prevotes at {where} what nobody proposed")
+        assert machine.driver is not None
+        for hash_ in block.payload:
+            if (machine.name, hash_) not in self._kept:
+                entry = machine.driver.replica.flow.mempool.get(hash_)
+                known = entry is not None and self._domains.transaction_id(entry.raw) == hash_
+                if entry is None or not known or not machine.disk.survives(entry.raw):
+                    raise Violation(
+                        "durable", f"{machine.name} prevotes at {where} without a transaction on its medium"
+                    )
+                self._kept.add((machine.name, hash_))
+        if vote.valid_round == NO_ROUND and machine.node not in self._drifted:
+            self._check_time(machine, heard, vote, block)
+
+    def _check_time(self, machine: Machine, heard: _Height, vote: Vote, block: Block) -> None:
+        """The bounds of proposer-based timestamps, without `consensus.timing`."""
+        time_ms, limits = block.header.time_ms, self._limits
+        arrived_ms = heard.arrived_ms.get((machine.node, block.header.id()))
+        latest_ms = time_ms + limits.message_delay_ms * (2 + vote.round) // 2 + limits.precision_ms
+        earliest_ms = time_ms - limits.precision_ms
+        too_early = machine.ledger_ms() < earliest_ms and time_ms > self._reference.time_ms(vote.height - 1) + 1
+        if too_early or arrived_ms is None or arrived_ms > latest_ms:
+            raise Violation(
+                "timely", f"{machine.name} prevotes at {vote.height}/{vote.round} a block of {time_ms}, not in time"
+            )
 
     def _prevoted(self, node: str, heard: _Height, vote: Vote, block_id: bytes) -> None:
         heard.prevotes.setdefault((vote.round, block_id), set()).add(node)
@@ -150,7 +236,10 @@ class Oracles(Watcher):
 
     def _could_polka(self, heard: _Height, height: int, round_: int, block_id: bytes) -> bool:
         """Whether a polka can exist: honest prevotes that were sent, and every liar's."""
-        voters = heard.prevotes.get((round_, block_id), set())
+        return self._quorum_of(heard.prevotes.get((round_, block_id), set()), height)
+
+    def _quorum_of(self, voters: set[str], height: int) -> bool:
+        """Whether these honest nodes and all liars are more than 2/3."""
         seats = self._sets(height).seats
         power = sum(seat.power for seat in seats if seat.id in voters or seat.id not in self._honest)
         return 3 * power > 2 * sum(seat.power for seat in seats)
@@ -220,6 +309,11 @@ class Oracles(Watcher):
         for name, value in expected.items():
             if getattr(header, name) != value:
                 raise Violation("validity", f"block {height} has another {name} than the chain")
+        if height > 1:
+            included = block.last_certificate
+            if included is None:
+                raise Violation("validity", f"block {height} includes no certificate")
+            self._check_certificate(f"block {height}", included, header.parent_hash, self._sets(height - 1))
         if header.time_ms <= reference.time_ms(height - 1):
             raise Violation("validity", f"block {height} is not later than the one below")
         if len(set(block.payload)) != len(block.payload):
@@ -229,11 +323,27 @@ class Oracles(Watcher):
         """Bring the reference to this height."""
         reference = self._reference
         envelopes = [(raw, CODEC.decode(raw)) for raw in raws]
-        execute(reference, block, certificate, envelopes, [self._charge(raw, block) for raw in block.evidence])
+        charges = [self._charge(raw, block) for raw in block.evidence]
+        receipts = execute(reference, block, certificate, envelopes, charges)
+        for (raw, envelope), receipt in zip(envelopes, receipts[1:], strict=True):
+            self._check_sender(raw, envelope, receipt.code == OK)
         self._roots[reference.height] = (reference.state_root, reference.receipts_root)
         money = self._money_now()
         if money != self._money:
             raise Violation("money", f"after block {reference.height} members have {money}, at first {self._money}")
+
+    def _check_sender(self, raw: bytes, envelope: Envelope, succeeded: bool) -> None:
+        height = self._reference.height
+        if not self._network.verify(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature):
+            raise Violation("once", f"block {height} executes what its sender has not signed")
+        if isinstance(envelope, AccountEnvelope):
+            place = envelope.sender, envelope.public_key, envelope.nonce
+        else:
+            place = envelope.meter, envelope.public_key, envelope.body.sequence
+        if succeeded and place in self._used:
+            raise Violation("once", f"block {height} executes number {place[2]} of {place[0]} again")
+        if succeeded:
+            self._used.add(place)
 
     def _charge(self, raw: bytes, block: Block) -> Charge:
         """One piece of evidence, by the keys of the set of its own height, without `node.evidence`."""
