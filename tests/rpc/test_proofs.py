@@ -218,6 +218,15 @@ def lies(name: str, other: str) -> Iterator[Document]:
     yield {**own, "key": ROLL.hex()}
 
 
+def test_only_entries_of_rolls_have_a_place_in_one() -> None:
+    bundle, roll = bundles()["state"], entry(rolled("m-060"))["roll"]
+    for number, shown in enumerate(bundle["entries"]):
+        entries = [*bundle["entries"][:number], shown | {"roll": roll}, *bundle["entries"][number + 1 :]]
+        with pytest.raises(ProofError) as refused:
+            check(bundle | {"entries": entries})
+        assert refused.value.code == "proof.path"
+
+
 def test_nobody_can_deny_an_entry_or_pass_one_for_another() -> None:
     roll = [name for name in MEASURING if locate(REGISTERS.key(name))[0] == locate(REGISTERS.key("m-060"))[0]]
     assert len(roll) > 3
