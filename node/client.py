@@ -119,6 +119,15 @@ class Client:
         """Submit one envelope. Raises `RpcError`."""
         return (await self.submit([envelope], wait, timeout_ms))[0]
 
+    async def report(self, evidence: bytes) -> Document:
+        """Tell the node who contradicted itself: an encoded `consensus.evidence.Equivocation`. Raises `RpcError`."""
+        raw = await self._request("POST", "/evidence", body=evidence)
+        try:
+            document: Document = _JSON.decode(raw)
+        except msgspec.DecodeError as error:
+            raise RpcError("rpc.garbled", f"{self.base_url} answered a report with garbage: {error}.") from None
+        return document
+
     # Asking
 
     async def get(self, path: str, **options: str | int) -> Document:
@@ -194,6 +203,10 @@ class Client:
     async def statement(self, cycle: int | str, member: str, *, prove: bool = False) -> Document:
         """All lines of a member in one billing cycle (`now`, `last` or a number)."""
         return await self.query("statement", cycle, member, prove=int(prove))
+
+    async def offences(self, before: int | None = None, *, prove: bool = False) -> Document:
+        """Who contradicted itself, newest first, at most 64; `before`: those with a lower number."""
+        return await self.query("offences", *(() if before is None else (before,)), prove=int(prove))
 
     async def events(
         self, topics: Sequence[str] = ("block", "interval", "receipt"), cursor: str | None = None

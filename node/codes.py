@@ -5,6 +5,7 @@ The same promise: a code never changes its meaning, and the hint says what would
 
 from __future__ import annotations
 
+from consensus.refusals import CODES as CONSENSUS_CODES
 from contracts import codes
 from contracts.codes import Code
 
@@ -26,6 +27,12 @@ NODE_CODES: dict[str, Code] = {
 }
 
 
+EVIDENCE_HINT = "Report two contradicting messages that one validator signed for one height, round and type."
+
+
 def describe(code: str) -> Code:
-    """Sentence and hint of any code that a submission can get."""
+    """Sentence and hint of any code that a submission or a report can get."""
+    if code in CONSENSUS_CODES:
+        sentence = CONSENSUS_CODES[code]
+        return Code(f"{sentence[0].upper()}{sentence[1:]}.", EVIDENCE_HINT)
     return NODE_CODES.get(code) or codes.describe(code)

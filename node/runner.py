@@ -18,6 +18,7 @@ from node.effects import (
     FrameReceived,
     PeerConnected,
     PeerGone,
+    Reported,
     Submission,
     Submitted,
     Timer,
@@ -189,11 +190,19 @@ class Node:
 
     async def submit(self, envelopes: list[bytes]) -> list[Submission]:
         """Admit envelopes; returns once every accepted one is on disk."""
+        return await self._ask(lambda request: Submitted(request, envelopes))
+
+    async def report(self, evidence: bytes) -> str:
+        """Take encoded evidence; "ok" once it is on disk, else the code of a refusal."""
+        (answer,) = await self._ask(lambda request: Reported(request, evidence))
+        return answer.code
+
+    async def _ask(self, question: Callable[[int], Submitted | Reported]) -> list[Submission]:
         self._last_request += 1
         request = self._last_request
         waiting: asyncio.Future[list[Submission]] = self._loop.create_future()
         self._requests[request] = waiting
-        self._feed(Submitted(request, envelopes))
+        self._feed(question(request))
         try:
             return await waiting
         finally:
@@ -271,11 +280,15 @@ class Node:
 
     # Inside
 
-    def _feed(self, event: FrameReceived | PeerConnected | PeerGone | Submitted | TimerFired) -> None:
+    def _feed(self, event: FrameReceived | PeerConnected | PeerGone | Submitted | Reported | TimerFired) -> None:
         if self._driver is None or self._driver.stopped:
-            if isinstance(event, Submitted):
-                refused = [Submission(b"", "node.stopped") for _ in event.envelopes]
-                self.reply(event.request, refused)
+            match event:
+                case Submitted(request, envelopes):
+                    self.reply(request, [Submission(b"", "node.stopped") for _ in envelopes])
+                case Reported(request):
+                    self.reply(request, [Submission(b"", "node.stopped")])
+                case _:
+                    pass
             return
         try:
             self._driver.feed(event)

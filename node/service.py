@@ -19,6 +19,10 @@ class NodeService(Protocol):
         """Admit envelopes; returns once every accepted one is on disk."""
         ...
 
+    async def report(self, evidence: bytes) -> str:
+        """Take encoded evidence against a validator: "ok" once it is on disk, or the code of a refusal."""
+        ...
+
     async def wait_height(self, height: int) -> None:
         """Return once `ledger.height >= height` (cancel to give up)."""
         ...

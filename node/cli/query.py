@@ -156,6 +156,34 @@ def _draw_interval(data: Data, shown: Form) -> None:
 
 @app.command()
 @options.grouped
+def offences(
+    asking: options.Asking,
+    before: Annotated[int | None, typer.Option("--before", min=0, help="Only those with a lower number.")] = None,
+) -> None:
+    """Validators that signed two contradicting messages, newest first."""
+
+    def draw(data: Data, shown: Form) -> None:
+        headings = ["No.", "Node", "Member", "Signed two", "Of height", "Round", "In block"]
+        rows = [
+            [
+                str(one["number"]),
+                one["node"],
+                one["member"],
+                one["kind"].removeprefix("duplicate-") + "s",
+                str(one["height"]),
+                str(one["round"]),
+                str(one["recorded_height"]),
+            ]
+            for one in data["offences"]
+        ]
+        table(f"Offences ({data['count']} in all)", headings, rows, right=["No.", "Of height", "Round", "In block"])
+
+    asked = [] if before is None else [str(before)]
+    show("offences", asked, draw, asking, Rows("offences", "offence_"))
+
+
+@app.command()
+@options.grouped
 def interval(
     which: Which,
     explain: Annotated[

@@ -29,6 +29,9 @@ from contracts.schema import (
     METERS,
     MODES,
     NEEDS,
+    OFFENCE_COUNTS,
+    OFFENCE_PLACES,
+    OFFENCES,
     OFFERS,
     ORDERS,
     REGISTERS,
@@ -50,6 +53,8 @@ Document = dict[str, Any]
 _ID = re.compile(r"[a-z0-9-]{1,32}\Z")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
+MAX_OFFENCES = 64
+"""In one answer."""
 PROOFS_AT_ONCE = 32
 """Proofs made before other work gets a turn."""
 
@@ -182,6 +187,8 @@ class Queries:
                 pass
             case "explain", [_]:
                 pass
+            case "offences", [] | [_]:
+                pass
             case _:
                 raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
         view, prove = await self._view(options)
@@ -206,6 +213,8 @@ class Queries:
                 data = await self._history.disputes(view, None if which == "open" else self._which(which))
             case "energy", [which, meter]:
                 data = self._history.energy(view, self._which(which), identifier(meter, "meter"))
+            case "offences", before:
+                data = self._offences(view, number(before[0], "offence number", 2**32) if before else None)
             case "explain", [which, *members]:
                 data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
             case _:
@@ -282,6 +291,18 @@ class Queries:
     def _balance(self, view: View, member: str) -> Document | None:
         holding = view.entry(BALANCES, member)
         return None if holding is None else dict(render(holding))
+
+    def _offences(self, view: View, before: int | None) -> Document:
+        """The newest offences, or those just below number `before`."""
+        counted = view.load(OFFENCE_COUNTS, "all")
+        count = 0 if counted is None else counted.count
+        end = count if before is None else min(before, count)
+        offences = []
+        for number_ in range(end - 1, max(end - MAX_OFFENCES, 0) - 1, -1):
+            place = view.load(OFFENCE_PLACES, number_)
+            if place is not None:
+                offences.append(render(view.load(OFFENCES, place.node, place.height)))
+        return {"count": count, "offences": offences}
 
     def _meter(self, view: View, meter: str) -> Document | None:
         record, head, settled = view.load(METERS, meter), view.load(HEADS, meter), view.entry(REGISTERS, meter)

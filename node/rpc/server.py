@@ -21,6 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 from node.errors import NodeError
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
+from node.rpc.evidence import report
 from node.rpc.limits import (
     BODY_TIMEOUT_S,
     IDLE_TIMEOUT_S,
@@ -149,6 +150,8 @@ class RpcServer:
         match (request.method, *request.path.strip("/").split("/")):
             case ("POST", "tx"):
                 return await self._submit(request)
+            case ("POST", "evidence"):
+                return await self._report(request)
             case ("GET", "status"):
                 return _answer(request, self._service.status())
             case ("GET", "health"):
@@ -183,6 +186,11 @@ class RpcServer:
             raise Refusal(415, "rpc.content-type", f"Send {JSON} or {MSGPACK}, not {request.content_type[:60]}.")
         submission = read_submission(await self._body(request), binary=binary)
         return _answer(request, await submit(self._service, submission), binary=binary)
+
+    async def _report(self, request: web.BaseRequest) -> web.Response:
+        if request.content_type != MSGPACK:
+            raise Refusal(415, "rpc.content-type", f"Send {MSGPACK}, not {request.content_type[:60]}.")
+        return _answer(request, await report(self._service, await self._body(request)))
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body, within bounds of size, time and memory. Raises `Refusal`."""

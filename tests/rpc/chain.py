@@ -46,6 +46,8 @@ class Chain:
         """How often somebody has waited for a height."""
         self.leap_to_ms: int | None = None
         """With `automatic`: after the next submission, ledger time jumps there."""
+        self.reports: list[bytes] = []
+        self.report_answer = "ok"
         self._domains = Domains(self.ledger.chain_id)
         self._pending: dict[bytes, tuple[bytes, Envelope]] = {}
         self._grown = asyncio.Condition()
@@ -72,6 +74,10 @@ class Chain:
         if code == "ok":
             self._pending[hash_] = (raw, envelope)
         return Submission(hash_, code)
+
+    async def report(self, evidence: bytes) -> str:
+        self.reports.append(evidence)
+        return self.report_answer
 
     async def wait_height(self, height: int) -> None:
         async with self._grown:
@@ -103,12 +109,12 @@ class Chain:
             await self.produce(leap)
         await self.produce()
 
-    async def produce(self, time_ms: int | None = None) -> list[Receipt]:
-        """The next block with everything that waits."""
+    async def produce(self, time_ms: int | None = None, charges: Sequence[api.Charge] = ()) -> list[Receipt]:
+        """The next block with everything that waits, and with evidence for these charges."""
         self.time_ms = max(self.time_ms + 1, time_ms or 0)
         waiting, self._pending = self._pending, {}
         block = self._block(list(waiting))
-        receipts = execute(self.ledger, block, self.certify(block.header), list(waiting.values()))
+        receipts = execute(self.ledger, block, self.certify(block.header), list(waiting.values()), charges)
         async with self._grown:
             self._grown.notify_all()
         return receipts

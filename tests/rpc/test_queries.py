@@ -253,7 +253,7 @@ def test_every_bad_request_has_a_status_a_code_and_a_sentence() -> None:
 def test_any_path_is_answered_or_refused(parts: list[str], options: dict[str, str]) -> None:
     async def go() -> None:
         asked = Queries(Chain())
-        for kind in ("member", "balance", "meter", "reading", "interval", "dispatch", "bill", "x"):
+        for kind in ("member", "balance", "meter", "reading", "interval", "dispatch", "bill", "offences", "x"):
             try:
                 await asked.state(kind, parts, {**options, "prove": "0"} if options.get("prove") == "1" else options)
             except Refusal as refused:
