@@ -32,6 +32,7 @@ from node.mempool import MempoolLimits
 from node.peer.wire import Frame
 from node.profile import Profiler
 from node.replica import Replica
+from node.seats import constant_sets
 from node.signer import FileSigner
 from node.status import open_height, stuck_sentence
 
@@ -68,6 +69,7 @@ class Node:
         limits: MempoolLimits,
     ) -> None:
         self.ledger = ledger
+        self.sets = constant_sets(ledger.genesis)
         self.node_id = node_id
         self.clock = clock
         self.stopped: asyncio.Future[NodeError | None] = asyncio.get_running_loop().create_future()
@@ -75,7 +77,7 @@ class Node:
         self.peers: Callable[[], list[dict[str, Any]]] = list
         self.on_penalty: Callable[[str, str], None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._replica = Replica(ledger, node_id, limits)
+        self._replica = Replica(ledger, node_id, limits, self.sets)
         self._journal = journal
         self._signer = signer
         self._driver: Driver | None = None

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from node.effects import Submission
 from node.ledger.ledger import Ledger
+from node.seats import Sets
 
 __all__ = ["NodeService", "Submission"]
 
@@ -14,6 +15,7 @@ class NodeService(Protocol):
     """A running node as seen by RPC handlers, all on one event loop."""
 
     ledger: Ledger
+    sets: Sets
 
     async def submit(self, envelopes: list[bytes]) -> list[Submission]:
         """Admit envelopes; returns once every accepted one is on disk."""

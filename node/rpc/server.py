@@ -21,6 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 from node.errors import NodeError
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
+from node.rpc.light import light_block
 from node.rpc.evidence import report
 from node.rpc.limits import (
     BODY_TIMEOUT_S,
@@ -166,6 +167,9 @@ class RpcServer:
                 return _answer(request, queries.block(which))
             case ("GET", "header", which):
                 return _answer(request, queries.header(which))
+            case ("GET", "light", which):
+                body = light_block(self._service, which)
+                return web.Response(body=body, content_type=MSGPACK, headers=SAFE_HEADERS)
             case ("GET", "tx", hash_):
                 return _answer(request, await queries.transaction(hash_, options))
             case ("GET", "receipt", height, index):

@@ -19,7 +19,7 @@ from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
 from node.rpc.server import RpcServer
-from node.seats import validators_of
+from node.seats import constant_sets, validators_of
 from node.service import Submission
 from tests.support.pact import START_MS, Speaker, genesis, key_of, meter
 from zk import ed25519, merkle
@@ -38,6 +38,7 @@ class Chain:
     def __init__(self, *, automatic: bool = True, meters: Sequence[Meter] = METERS) -> None:
         document = genesis(meters=tuple(meters), params=PARAMS)
         self.ledger = Ledger.open(MemoryStore(), document)
+        self.sets = constant_sets(document)
         self.speaker = Speaker(self.ledger.chain_id)
         self.automatic = automatic
         self.time_ms = START_MS
