@@ -27,8 +27,9 @@ from devnet.courier import Courier, PooledClient
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout
 from devnet.errors import DevnetError
-from devnet.expectations import Submitted
-from devnet.scenario import Scenario, within
+from devnet.faults import within
+from devnet.observation import Submitted
+from devnet.scenario import Scenario
 from devnet.tempo import Running, Stepped, Tempo
 from devnet.trades import hire
 from devnet.traffic import Traffic
@@ -117,7 +118,13 @@ async def _play(
             now_ms = await _stepped_to(layout, courier)
             tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, now_ms)
         world = World(scenario, profiles.load(scenario.season))
-        wallets = await _wallets(layout, scenario, document.chain_id, courier, diary)
+        faults = () if intervals is None else [one for one in within(scenario.faults, intervals) if one.on_equipment]
+        restated = {meter for fault in faults if fault.restate for meter in fault.meters}
+        owners = {meter.member for meter in scenario.meters if meter.id in restated}
+        chain_id = document.chain_id
+        members = [member.id for member in scenario.members]
+        wallets = await _wallets(layout.agent_keys, members, chain_id, courier, diary)
+        persons = await _wallets(layout.keys, sorted(owners), chain_id, courier, diary)
         gateways, signed = {}, {}
         opened = [_gateway(layout, document.chain_id, meter.id, courier) for meter in scenario.meters]
         for gateway, head in await asyncio.gather(*opened):
@@ -138,8 +145,9 @@ async def _play(
             document.chain_id,
             tempo,
             diary,
-            () if intervals is None else [one for one in within(scenario.faults, intervals) if one.on_equipment],
+            faults,
             signed,
+            persons,
         )
         # The first interval whose gate is still ahead.
         params = scenario.params
@@ -168,11 +176,6 @@ async def _make_traffic(
     diary.tell(progress)
 
 
-def _account(layout: Layout, chain_id: str, member: str) -> Account:
-    seed = keyring.seed(layout.agent_keys / f"{member}.json", "account")
-    return Account(chain_id, member, seed)
-
-
 async def _stepped_to(layout: Layout, courier: Courier) -> int:
     """Ledger time where the last step went; before the first, where the chain stands."""
     if layout.clock.exists():
@@ -181,16 +184,22 @@ async def _stepped_to(layout: Layout, courier: Courier) -> int:
 
 
 async def _wallets(
-    layout: Layout, scenario: Scenario, chain_id: str, courier: Courier, diary: Diary
+    keys: Path, members: Sequence[str], chain_id: str, courier: Courier, diary: Diary
 ) -> dict[str, Wallet]:
-    """Every member's wallet, behind what an earlier process signed and may not have sent."""
-    wallets = {member.id: Wallet(_account(layout, chain_id, member.id)) for member in scenario.members}
+    """A wallet per member with its key in the directory `keys`, behind what an earlier process signed and may not
+    have sent.
+    """
+    wallets = {
+        member: Wallet(Account(chain_id, member, keyring.seed(keys / f"{member}.json", "account")))
+        for member in members
+    }
     await asyncio.gather(*(wallet.catch_up(courier) for wallet in wallets.values()))
     _, parcels = diary.market() or (0, ())
     for parcel in parcels:
         envelope = CODEC.decode(parcel.raw)
         assert isinstance(envelope, AccountEnvelope), "the market speaks with account keys"
-        wallets[envelope.sender].skip(envelope.nonce)
+        if envelope.sender in wallets:
+            wallets[envelope.sender].skip(envelope.public_key, envelope.nonce)
     return wallets
 
 

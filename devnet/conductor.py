@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from contracts.bodies import AccountBody, Need, Offer, Tariff
+from contracts.bodies import AccountBody, Correct, Need, Offer, Reserve, Tariff
 from contracts.envelope import Domains
 from contracts.schedule import close_ms, lock_ms
 from devnet.courier import WAIT_MS, Courier, Parcel
 from devnet.diary import Diary
-from devnet.expectations import Submitted
-from devnet.scenario import MAX_INTERVALS, Fault, Scenario, broken
+from devnet.faults import Fault, broken, misreading, to_restate
+from devnet.observation import Submitted
+from devnet.scenario import MAX_INTERVALS, Scenario
 from devnet.tempo import Tempo
 from devnet.trades import Agent
 from devnet.world import Order, World
 from node.agents.gateway import MeterGateway
 from node.client import Account
+from node.errors import NodeError
 
 POLL_S = 0.05
 INSIST_EVERY = 20
@@ -32,11 +34,11 @@ INSIST_EVERY = 20
 EXPIRY_BLOCKS = 20_000
 """About an hour: longer than any halt that a person waits out."""
 
-Kind = Literal["need", "offer", "tariff", "transfer"]
+Kind = Literal["need", "offer", "tariff", "transfer", "correction"]
 
 
 class Wallet:
-    """One member's account key, used by its agents alone."""
+    """One account key of a member, used by this process alone."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -51,8 +53,10 @@ class Wallet:
         """Read the nonce lane and the height again."""
         await courier.ask(self._account.sync)
 
-    def skip(self, nonce: int) -> None:
-        """An earlier process has signed with this nonce."""
+    def skip(self, key: bytes, nonce: int) -> None:
+        """An earlier process has signed with this nonce, if `key` is this wallet's."""
+        if key != self._account.public_key:
+            return
         self._account.next_nonce = max(self._account.next_nonce, nonce + 1)
 
 
@@ -72,8 +76,12 @@ class Conductor:
         diary: Diary,
         faults: Sequence[Fault] = (),
         signed: Mapping[str, int] | None = None,
+        owners: Mapping[str, Wallet] | None = None,
     ) -> None:
-        """`faults` are those on equipment; `signed` is the last interval that each gateway has spoken about."""
+        """`faults` are those on equipment; `signed` is the last interval that each gateway has spoken about.
+
+        `owners` sign for members who restate what a meter of theirs misread.
+        """
         self._params = scenario.params
         self._world = world
         self._agents = agents
@@ -85,6 +93,10 @@ class Conductor:
         self._diary = diary
         self._faults = faults
         self._signed = dict(signed or {})
+        self._owners = dict(owners or {})
+        # What really flows there is what verdicts and restatements are held against.
+        self._watched = {meter for line in scenario.lines for meter in line.meters}
+        self._watched |= {meter for fault in faults if fault.action == "misread" for meter in fault.meters}
         self._orders: dict[int, dict[str, Order]] = {}
         self.progress = diary.progress()
 
@@ -133,16 +145,43 @@ class Conductor:
         """Everybody says what it has to say about `interval`, knowing what is out of order one interval before."""
         height = int((await self._courier.get("/status"))["height"])
         self._world.lost = self._held("lose", interval - 1)
+        restated = await self._restated(interval)
 
         def sealed() -> list[Parcel]:
-            return [
+            said = [
                 self._wallets[agent.member].seal(body, _kind(body), height)
                 for agent in self._agents
                 for body in agent.market(interval)
             ]
+            return said + [self._owners[member].seal(body, _kind(body), height) for member, body in restated]
 
         parcels = self._diary.posting(interval, sealed)
         await self._send(parcels, f"{len(parcels)} needs, offers and tariffs of interval {interval} to be final")
+
+    async def _restated(self, interval: int) -> list[tuple[str, Correct]]:
+        """What owners of mended meters have to say beside the market of `interval`: what really flowed."""
+        first = self.progress.first or 0
+        said = []
+        for meter, at in to_restate(self._faults, interval - first):
+            which = first + at
+            await self._until_status(which, ("settled",), "its settlement, to correct it")
+            known = await self._ask_settled(f"/query/energy/{which}/{meter}")
+            if known["sequence"] is not None:
+                true = self.progress.flowed[which][meter]
+                said.append((str(known["member"]), Correct(meter, int(known["sequence"]), which, *true)))
+        return said
+
+    async def _ask_settled(self, path: str) -> dict[str, Any]:
+        """A query about a settled interval; another node may answer than the one that has settled it already."""
+        while True:
+            try:
+                data: dict[str, Any] = (await self._courier.get(path))["data"]
+            except NodeError as error:
+                if error.code != "rpc.not-settled":
+                    raise
+                await asyncio.sleep(POLL_S)
+            else:
+                return data
 
     async def _order(self, interval: int) -> None:
         """Read the orders per meter, once the gate has passed and every node has computed them."""
@@ -166,9 +205,12 @@ class Conductor:
         if progress.happened is not None and interval <= progress.happened:
             return
         self._world.lost = self._held("lose", interval)
+        self._world.counts_ppm = misreading(self._faults, interval - (progress.first or 0))
         outcome = self._world.deliver(interval, self._orders.pop(interval, {}))
         if len(progress.outcomes) >= MAX_INTERVALS:
             del progress.outcomes[next(iter(progress.outcomes))]
+            del progress.flowed[next(iter(progress.flowed))]
+        progress.flowed[interval] = {meter: outcome.flows[meter] for meter in sorted(self._watched)}
         progress.outcomes[interval] = {
             "injected_wh": outcome.injected_wh,
             "withdrawn_wh": outcome.withdrawn_wh,
@@ -195,13 +237,17 @@ class Conductor:
             self.progress.shown[meter] = (shown.import_wh, shown.export_wh)
             if self._signed.get(meter, -1) >= interval:
                 continue
-            raw = gateway.record(interval, shown.import_wh, shown.export_wh)
+            raw = gateway.record(interval, shown.import_wh, shown.export_wh, reserve=self._reserve(meter))
             self._signed[meter] = interval
             hash_ = self._domains.transaction_id(raw).hex()
             readings.append(Submitted(hash_, "reading", meter, gateway.sequence))
         self._courier.record(readings)
         self._tell(f"{len(readings)} readings of interval {interval} to be final")
         await asyncio.gather(*map(self._flush, self._gateways.values()))
+
+    def _reserve(self, meter: str) -> Reserve | None:
+        """What a battery still holds; nothing else here keeps energy."""
+        return Reserve(self._world.charge_wh(meter), 0, 0) if self._world.meters[meter].store is not None else None
 
     async def _flush(self, gateway: MeterGateway) -> None:
         """Send until the ledger has everything that this gateway signed."""
@@ -261,5 +307,7 @@ def _kind(body: AccountBody) -> Kind:
             return "offer"
         case Tariff():
             return "tariff"
+        case Correct():
+            return "correction"
         case _:
             return "transfer"

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from contracts.api import RESUBMITTABLE
-from devnet.expectations import Submitted
+from devnet.observation import Submitted
 from node.client import MAX_BATCH, Client, Result, Wait
 from node.errors import NodeError
 

@@ -14,7 +14,7 @@ import msgspec
 from devnet.courier import Parcel
 from devnet.directory import Layout, write_whole
 from devnet.errors import DevnetError
-from devnet.expectations import Submitted
+from devnet.observation import Submitted
 from devnet.world import WorldState
 
 
@@ -36,6 +36,8 @@ class Progress(msgspec.Struct):
     """Refusals by code."""
     outcomes: dict[int, dict[str, int]] = {}
     """What physically happened: injected_wh, withdrawn_wh, losses_wh, unserved_wh, curtailed_wh by interval."""
+    flowed: dict[int, dict[str, tuple[int, int]]] = {}
+    """What really crossed the meters of lines and those that misread at times, by interval."""
     shown: dict[str, tuple[int, int]] = {}
     """Import and export register of each meter as its gateway last signed them."""
     world: WorldState | None = None

@@ -7,118 +7,17 @@ number in it and see the expectation fail.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from contracts.api import RESUBMITTABLE
-from devnet.scenario import Expectations, MeterSpan
+from devnet.faults import RESTATED_AFTER
+from devnet.observation import Observation
+from devnet.spec import DisputeSpan, Expectations, MeterSpan
 
+RETURNED, RESTATED, VERDICT = "returned", "restated", "verdict"
+"""Causes of corrections: a silent meter's register, an owner's word, a parent meter's."""
 MAX_EXAMPLES = 3
 """A failure names at most so many offenders and counts the rest."""
-
-
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Common options; `_nano` are decimal strings, bytes lower-case hex."""
-
-
-class Submitted(Record, frozen=True):
-    """One envelope that an agent signed and sent, whatever became of it."""
-
-    hash: str
-    kind: Literal["reading", "transfer", "need", "offer", "tariff"]
-    by: str
-    """Meter of a reading, else member."""
-    sequence: int = 0
-    """Of a reading."""
-
-
-class Moved(Record, frozen=True):
-    """Money that a transfer moved, from its receipt."""
-
-    sender: str
-    to: str
-    amount_nano: str
-
-
-class Corrected(Record, frozen=True):
-    """A closed interval that a line of a later one's bills corrected."""
-
-    meter: str
-    interval: int
-    booked_in: int
-
-
-class BlockView(Record, frozen=True):
-    """A final block as one node shows it."""
-
-    height: int
-    id: str
-    transactions: tuple[tuple[str, str], ...]
-    """(hash, receipt code) in the order executed."""
-
-
-class NodeView(Record, frozen=True):
-    """One node at the end of a run."""
-
-    name: str
-    height: int
-    state_root: str
-    """In the header at the target height: an empty block follows every change, so this covers all of it."""
-    blocks: tuple[BlockView, ...]
-    sequences: dict[str, int]
-    """Last reading of each meter, by this node's state."""
-    registers: dict[str, tuple[int, int]] = {}
-    """Its import and export register."""
-
-
-class IntervalView(Record, frozen=True):
-    """One interval that the run was about, with its money lines by member."""
-
-    interval: int
-    status: str
-    demand_wh: int
-    served_wh: int
-    shed_wh: int
-    unserved_wh: int
-    """What the physical world could not feed; 0 where nobody was cut."""
-    curtailed_wh: int
-    """What sun and wind could have given and nobody took."""
-    price_nano_per_wh: int
-    injected_wh: int
-    withdrawn_wh: int
-    losses_wh: int
-    bills_nano: dict[str, str]
-    start_ms: int = 0
-    silent: tuple[str, ...] = ()
-    """Meters without a reading on time."""
-    estimated: tuple[str, ...] = ()
-    """Meters that the ledger estimated."""
-    supplied_wh: dict[str, int] = {}
-    """Ordered from each meter; those with nothing are left out."""
-
-
-class Observation(Record, frozen=True):
-    """Everything that the expectations are about."""
-
-    scenario: str
-    chain_id: str
-    profile_source: str
-    profile_sha256: str
-    target_height: int
-    """Highest final height when the run was over: every node must have it."""
-    nodes: tuple[NodeView, ...]
-    submitted: tuple[Submitted, ...]
-    transfers: tuple[Moved, ...]
-    opening_nano: dict[str, str]
-    balances_nano: dict[str, str]
-    intervals: tuple[IntervalView, ...]
-    """Those the run was about, and any other that has settled."""
-    expected_intervals: tuple[int, ...]
-    """Those the run was about, ascending; expectations that count intervals count these."""
-    shown: dict[str, tuple[int, int]] = {}
-    """What each meter's registers physically showed when it last spoke."""
-    corrected: tuple[Corrected, ...] = ()
 
 
 class Failure(NamedTuple):
@@ -147,6 +46,10 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(True, "silent_meters", _silence_off(seen, expect.silent_meters))
     demand(expect.silence_estimated, "silence_estimated", _not_estimated(seen))
     demand(True, "lost_sources", _still_ordered(seen, expect.lost_sources))
+    demand(True, "disputed_lines", _disputes_off(seen, expect.disputed_lines))
+    demand(expect.disputes_decided, "disputes_decided", _undecided(seen))
+    demand(True, "restated_meters", _restatements_off(seen, expect.restated_meters))
+    demand(expect.corrections_billed, "corrections_billed", _misbilled(seen))
     demand(expect.load_served, "load_served", _unserved(seen))
     demand(expect.intervals_settled, "intervals_settled", _unsettled(seen))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
@@ -234,7 +137,7 @@ def _silence_off(seen: Observation, planned: tuple[MeterSpan, ...]) -> list[str]
 def _not_estimated(seen: Observation) -> list[str]:
     """Silent meters that were not estimated, others that were, and estimates that outlived the silence."""
     views = [view for view in seen.intervals if view.interval in seen.expected_intervals and view.status == "settled"]
-    corrected = {(one.meter, one.interval): one.booked_in for one in seen.corrected}
+    corrected = {(one.meter, one.interval): one.booked_in for one in seen.corrected if one.cause == RETURNED}
     offenders = []
     for at, view in enumerate(views):
         offenders += [
@@ -248,6 +151,104 @@ def _not_estimated(seen: Observation) -> list[str]:
                 offenders.append(
                     f"the estimate of {meter} in interval {view.interval} was trued up in {booked}, due in {spoke}"
                 )
+    return offenders
+
+
+def _disputes_off(seen: Observation, planned: tuple[DisputeSpan, ...]) -> list[str]:
+    """Intervals of the run in which other lines, or other meters, were in dispute than those that should be."""
+    views = {view.interval: view for view in seen.intervals}
+    offenders = []
+    for at, interval in enumerate(seen.expected_intervals):
+        wanted = {(span.line, *span.meters) for span in planned if span.covers(at)}
+        found = {
+            (one.line, one.sending_meter, one.receiving_meter, one.parent_meter)
+            for one in (views[interval].disputes if interval in views else ())
+        }
+        offenders += [
+            f"line {line} is {'' if (line, *meters) in found else 'not '}disputed in interval {interval}, "
+            f"between {meters[0]} and {meters[1]} under {meters[2]}"
+            for line, *meters in sorted(wanted ^ found)
+        ]
+    return offenders
+
+
+def _undecided(seen: Observation) -> list[str]:
+    """Disputes without the verdict that the next interval should bring, and verdicts that nobody was billed for."""
+    views = [view for view in seen.intervals if view.interval in seen.expected_intervals and view.status == "settled"]
+    billed = {
+        (one.meter, one.interval): (one.import_wh, one.export_wh, one.booked_in)
+        for one in seen.corrected
+        if one.cause == VERDICT and not one.final
+    }
+    offenders = []
+    for at, view in enumerate(views[:-1]):
+        due = views[at + 1].interval
+        for one in view.disputes:
+            what, verdict = f"the dispute about {one.line} in interval {view.interval}", one.verdict
+            if verdict is None or verdict.final:
+                offenders.append(f"{what} has no verdict")
+                continue
+            true_wh = max(view.flowed.get(one.parent_meter, (0, 0)))
+            settled_wh = max(one.settled_wh, min(true_wh, one.settled_wh + one.held_wh))
+            if (verdict.decided_in, verdict.parent_wh, verdict.settled_wh) != (due, true_wh, settled_wh):
+                offenders.append(
+                    f"{what} was settled at {verdict.settled_wh} Wh in {verdict.decided_in}, "
+                    f"due at {settled_wh} Wh in {due}"
+                )
+            if settled_wh == one.settled_wh:
+                continue
+            for meter, register in ((one.sending_meter, 1), (one.receiving_meter, 0)):
+                bill = billed.get((meter, view.interval))
+                if bill is None or (bill[register], bill[2]) != (settled_wh, due):
+                    offenders.append(f"{what} was not billed to {meter} at {settled_wh} Wh in {due}")
+    return offenders
+
+
+def _restatements_off(seen: Observation, planned: tuple[MeterSpan, ...]) -> list[str]:
+    """Intervals that owners restated unasked, did not restate, or not to what really flowed."""
+    views = {view.interval: view for view in seen.intervals}
+    found = {
+        (one.meter, one.interval): (one.import_wh, one.export_wh) for one in seen.corrected if one.cause == RESTATED
+    }
+    offenders = []
+    for at, interval in enumerate(seen.expected_intervals):
+        # A mending near the end of a run leaves its owner no market to speak at.
+        wanted = {
+            span.meter
+            for span in planned
+            if span.covers(at)
+            and span.until_interval is not None
+            and span.until_interval + RESTATED_AFTER < len(seen.expected_intervals)
+        }
+        said = {meter for meter, about in found if about == interval}
+        offenders += [
+            f"{meter} was {'' if meter in said else 'not '}restated in interval {interval}"
+            for meter in sorted(wanted ^ said)
+        ]
+        true = views[interval].flowed if interval in views else {}
+        offenders += [
+            f"{meter} was restated to {found[meter, interval]} Wh in interval {interval}, {true.get(meter)} Wh flowed"
+            for meter in sorted(wanted & said)
+            if found[meter, interval] != true.get(meter)
+        ]
+    return offenders
+
+
+def _misbilled(seen: Observation) -> list[str]:
+    """Correction lines that are not the sum of the corrections that are booked there."""
+    offenders = []
+    for view in seen.intervals:
+        due: dict[str, int] = {}
+        for one in seen.corrected:
+            if one.booked_in == view.interval and not one.final:
+                due[one.member] = due.get(one.member, 0) + int(one.amount_nano)
+        billed = {member: int(nano) for member, nano in view.corrections_nano.items()}
+        offenders += [
+            f"{member} is billed {billed.get(member, 0)} nano of corrections in interval {view.interval}, "
+            f"{due.get(member, 0)} are booked there"
+            for member in sorted({*due, *billed})
+            if billed.get(member, 0) != due.get(member, 0)
+        ]
     return offenders
 
 

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.genesis import Balance, DevnetClock, Genesis
-from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
+from contracts.members import AccountKey, Member, Meter, NodeKeys, PowerLine, Trust
 from contracts.units import PPM
 from devnet import keyring
 from devnet.directory import Layout, MemberEntry, NodeEntry, write_whole
-from devnet.scenario import MemberSpec, MeterSpec, Scenario
+from devnet.scenario import Scenario
+from devnet.spec import MemberSpec, MeterSpec
 from node import genesis_file
 from node.config import Config, NodeSection, P2pSection, RpcSection
 from node.disk import RealDisk
@@ -58,6 +59,10 @@ def genesis(scenario: Scenario, members: Sequence[Member], meters: Sequence[Mete
             origin_ms=scenario.clock.origin_ms,
             start_wall_ms=time.time_ns() // 1_000_000,
             speed_ppm=0 if stepped else scenario.clock.speed * PPM,
+        ),
+        lines=tuple(
+            PowerLine(line.id, *line.meters, line.fixed_wh, line.loss_ppm, line.accuracy_wh)
+            for line in sorted(scenario.lines, key=lambda line: line.id)
         ),
     )
 
@@ -146,4 +151,5 @@ def _meter(layout: Layout, spec: MeterSpec) -> Meter:
         rating_w=spec.rating_w,
         factor_ug_per_wh=spec.factor_ug_per_wh,
         reference_price_nano_per_wh=prices[0] if prices else None,
+        capacity_wh=None if spec.store is None else spec.store.capacity_wh,
     )

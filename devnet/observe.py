@@ -11,10 +11,22 @@ import contextlib
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from devnet.diary import Progress
 from devnet.directory import Document
 from devnet.errors import DevnetError
-from devnet.expectations import BlockView, Corrected, IntervalView, Moved, NodeView, Observation, Submitted
+from devnet.observation import (
+    BlockView,
+    Corrected,
+    Decided,
+    Disputed,
+    IntervalView,
+    Moved,
+    NodeView,
+    Observation,
+    Submitted,
+)
 from devnet.profiles import Profiles
 from devnet.scenario import Scenario
 from node.client import Client
@@ -39,7 +51,8 @@ class Chain(NamedTuple):
     settled: tuple[int, ...]
     spoken: dict[int, set[str]]
     """Meters with a reading on time, by interval."""
-    corrected: tuple[Corrected, ...]
+    corrected: tuple[int, ...]
+    """Closed intervals about which something was said later."""
 
 
 async def observe(
@@ -70,7 +83,8 @@ async def observe(
 
         async def interval(number: int) -> IntervalView:
             silent = [meter for meter in meters if meter not in spoken.get(number, ())]
-            return await reader.interval(number, members, progress.outcomes.get(number, {}), silent)
+            view = await reader.interval(number, members, progress.outcomes.get(number, {}), silent)
+            return msgspec.structs.replace(view, flowed=progress.flowed.get(number, {}))
 
         return Observation(
             scenario=scenario.name,
@@ -86,7 +100,7 @@ async def observe(
             intervals=tuple([await interval(number) for number in wanted]),
             expected_intervals=tuple(expected),
             shown=dict(progress.shown),
-            corrected=chains[best.name].corrected,
+            corrected=tuple([one for at in chains[best.name].corrected for one in await reader.corrections(at)]),
         )
 
 
@@ -140,7 +154,7 @@ async def _chain(client: Client, height: int) -> Chain:
     transfers: list[Moved] = []
     settled: set[int] = set()
     spoken: dict[int, set[str]] = {}
-    corrected: dict[tuple[str, int, int], None] = {}
+    corrected: set[int] = set()
     stream = client.events(cursor="0.0")
     async with contextlib.aclosing(stream):  # type: ignore[type-var]  # an async generator by construction
         async for event in stream:
@@ -153,7 +167,7 @@ async def _chain(client: Client, height: int) -> Chain:
                     transactions[at] = []
                 case "interval":
                     settled |= _settled(event)
-                    corrected |= dict.fromkeys(_corrected(event))
+                    corrected |= _corrected(event)
                 case "receipt":
                     receipt = event["receipt"]
                     transactions[at].append((str(event["hash"]), str(receipt["code"])))
@@ -170,21 +184,26 @@ async def _chain(client: Client, height: int) -> Chain:
     # The last block may have been left before its clock spoke: an idle chain says nothing more to wait for.
     last = (await client.get(f"/receipt/{height}/clock"))["data"]
     settled |= _settled(last)
-    corrected |= dict.fromkeys(_corrected(last))
+    corrected |= _corrected(last)
     blocks = tuple(BlockView(at, ids[at], tuple(transactions[at])) for at in sorted(ids))
-    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken, tuple(Corrected(*one) for one in corrected))
+    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken, tuple(sorted(corrected)))
 
 
 def _settled(receipt: Mapping[str, Any]) -> set[int]:
     return {int(one["interval"]) for one in receipt["events"] if one["type"] == "interval-settled"}
 
 
-def _corrected(receipt: Mapping[str, Any]) -> list[tuple[str, int, int]]:
-    return [
-        (str(one["meter"]), int(one["interval"]), int(one["booked_in"]))
-        for one in receipt["events"]
-        if one["type"] == "energy-corrected"
-    ]
+def _corrected(receipt: Mapping[str, Any]) -> set[int]:
+    return {int(one["interval"]) for one in receipt["events"] if one["type"] == "energy-corrected"}
+
+
+def _decided(verdict: Mapping[str, Any]) -> Decided:
+    return Decided(
+        parent_wh=int(verdict["parent_wh"]),
+        settled_wh=int(verdict["settled_wh"]),
+        decided_in=int(verdict["decided_in"]),
+        final=bool(verdict["final"]),
+    )
 
 
 class _Reader:
@@ -208,21 +227,57 @@ class _Reader:
         head: dict[str, Any] = (await self._data("meter", meter))["head"]
         return head
 
-    async def bill(self, interval: int, member: str) -> str:
-        """Decimal nano; "0" for a member without a line."""
+    async def bill(self, interval: int, member: str) -> tuple[str, int]:
+        """Its total in decimal nano and its correction in nano; ("0", 0) for a member without a line."""
         try:
-            return str((await self._data("bill", interval, member))["total_nano"])
+            bill = await self._data("bill", interval, member)
         except NodeError as error:
             if error.code.startswith("rpc.unknown"):
-                return "0"
+                return "0", 0
             raise
+        corrections = (int(line["amount_nano"]) for line in bill["lines"] if line["kind"] == "correction")
+        return str(bill["total_nano"]), sum(corrections)
+
+    async def corrections(self, interval: int) -> list[Corrected]:
+        """What was said later about an interval."""
+        return [
+            Corrected(
+                meter=str(one["meter"]),
+                interval=interval,
+                booked_in=int(one["booked_in"]),
+                cause=str(one["cause"]),
+                member=str(one["member"]),
+                import_wh=int(one["new_import_wh"]),
+                export_wh=int(one["new_export_wh"]),
+                amount_nano=str(one["amount_nano"]),
+                final=bool(one["final"]),
+            )
+            for one in (await self._data("corrections", interval))["corrections"]
+            if int(one["interval"]) == interval
+        ]
+
+    async def disputes(self, interval: int) -> list[Disputed]:
+        """Lines whose ends disagreed, and what became of it."""
+        return [
+            Disputed(
+                line=str(one["line"]),
+                sending_meter=str(one["sending_meter"]),
+                receiving_meter=str(one["receiving_meter"]),
+                parent_meter=str(one["parent_meter"]),
+                settled_wh=int(one["settled_wh"]),
+                held_wh=int(one["held_wh"]),
+                verdict=None if (said := one["verdict"]) is None else _decided(said),
+            )
+            for one in (await self._data("disputes", interval))["disputes"]
+        ]
 
     async def interval(
         self, interval: int, members: Sequence[str], outcome: Mapping[str, int], silent: Sequence[str]
     ) -> IntervalView:
         """The interval with its orders and the bills of all members."""
         data = await self._data("interval", interval)
-        bills: list[str] = []
+        bills: list[tuple[str, int]] = []
+        disputes = await self.disputes(interval) if data.get("disputes") else []
         supplied: dict[str, int] = {}
         if data["status"] in ("ordered", "settled"):
             orders = (await self._data("dispatch", interval))["orders"]
@@ -246,7 +301,9 @@ class _Reader:
             injected_wh=int(data.get("injected_wh", 0)),
             withdrawn_wh=int(data.get("withdrawn_wh", 0)),
             losses_wh=int(data.get("losses_wh", 0)),
-            bills_nano={member: nano for member, nano in zip(members, bills, strict=False) if nano != "0"},
+            bills_nano={member: nano for member, (nano, _) in zip(members, bills, strict=False) if nano != "0"},
+            disputes=tuple(disputes),
+            corrections_nano={member: str(nano) for member, (_, nano) in zip(members, bills, strict=False) if nano},
         )
 
     async def _data(self, kind: str, *arguments: str | int) -> dict[str, Any]:

@@ -18,10 +18,13 @@ from devnet import processes, profiles
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout, write_whole
 from devnet.errors import DevnetError
-from devnet.expectations import Failure, Observation, Submitted, check
+from devnet.expectations import Failure, check
+from devnet.faults import MENDS, Fault, within
 from devnet.launcher import Launcher
+from devnet.observation import Observation, Submitted
 from devnet.observe import observe
-from devnet.scenario import AGENTS, MENDS, Expectations, Fault, Scenario, within
+from devnet.scenario import AGENTS, Scenario
+from devnet.spec import Expectations
 
 POLL_S = 0.05
 BASE_TIMEOUT_S = 60.0
@@ -123,6 +126,8 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
                 "curtailed_wh": view.curtailed_wh,
                 "silent": view.silent,
                 "estimated": view.estimated,
+                "disputed": tuple(one.line for one in view.disputes),
+                "corrections_nano": view.corrections_nano,
                 "price_nano_per_wh": view.price_nano_per_wh,
                 "paid_nano": str(-sum(int(nano) for nano in view.bills_nano.values() if int(nano) < 0)),
             }

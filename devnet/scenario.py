@@ -12,19 +12,30 @@ import difflib
 import re
 import tomllib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any
 
 import msgspec
 
-from contracts.bodies import MAX_BLOCKS
 from contracts.genesis import ConsensusParams
 from contracts.params import PactParams
-from contracts.units import PPM, Energy, Factor, Id, Meta, Name, Ppm, Price
+from contracts.units import Meta, Ppm
 from devnet.errors import DevnetError
+from devnet.faults import EQUIPMENT, Fault
+from devnet.spec import (
+    Clock,
+    Expectations,
+    Fleet,
+    LineSpec,
+    Load,
+    MemberSpec,
+    MeterSpec,
+    Season,
+    Section,
+    Utility,
+)
 
 MIN_VALIDATORS = 4
 MAX_VALIDATORS = 7
@@ -34,222 +45,6 @@ MAX_SCENARIO_BYTES = 1024 * 1024
 AGENTS = "agents"
 """What faults and commands call the process of all agents, beside the nodes; no member may be called so."""
 SCENARIOS = Path(__file__).parent / "scenarios"
-
-Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
-Role = Literal["supplier", "consumer", "storage", "campus", "utility"]
-Season = Literal["summer", "winter"]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Common options of every table of a scenario."""
-
-
-class Clock(Section, frozen=True):
-    """How ledger time runs: `speed` times life from `origin`, or stepped from boundary to boundary."""
-
-    origin: datetime
-    """UTC, on an interval boundary."""
-    speed: Annotated[int, Meta(ge=1, le=3_600)] = 1
-    run: Literal["stepped", "running"] = "running"
-    """What `devnet run` does; `devnet up` always runs."""
-    zone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+-]{1,64}\Z")] = "UTC"
-    """Time zone of the site, by its IANA name; people see both times, the ledger knows UTC alone."""
-
-    @property
-    def site(self) -> ZoneInfo | None:
-        """The zone, where this machine knows one of that name; without it, times are shown in UTC alone."""
-        try:
-            return ZoneInfo(self.zone)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            return None
-
-    @property
-    def origin_ms(self) -> int:
-        """Start of the scenario, ledger milliseconds."""
-        return int(self.origin.timestamp()) * 1000
-
-
-class MemberSpec(Section, frozen=True):
-    """An organisation. The first `validators` members that are `able` each run a validator."""
-
-    id: Id
-    name: Name
-    roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
-    balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    able: bool = False
-
-
-class OfferShare(Section, frozen=True):
-    """Part of a source's forecast, offered at one price."""
-
-    share_ppm: Annotated[int, Meta(ge=1, le=PPM)]
-    price_nano_per_wh: Price
-
-
-class Store(Section, frozen=True):
-    """A battery: what it holds, what each way loses, and when its agent trades."""
-
-    capacity_wh: Positive
-    charge_ppm: Ppm = PPM // 2
-    """How full it starts."""
-    charge_efficiency_ppm: Annotated[int, Meta(ge=1, le=PPM)] = 960_000
-    discharge_efficiency_ppm: Annotated[int, Meta(ge=1, le=PPM)] = 960_000
-    buy_below_nano_per_wh: Price = 90_000
-    sell_above_nano_per_wh: Price = 220_000
-
-
-class MeterSpec(Section, frozen=True):
-    """Equipment behind one meter.
-
-    `profile` is a load shape's name, `pv`, `wind` or `flat`; `peak_w` scales it and defaults to `rating_w`.
-    """
-
-    id: Id
-    member: Id
-    kind: Literal["source", "load", "storage", "tie"]
-    rating_w: Positive
-    profile: str = "flat"
-    peak_w: Energy | None = None
-    zone: Id = "site"
-    factor_ug_per_wh: Factor | None = None
-    forecast_error_ppm: Ppm = 0
-    """How far what happens lies from what was forecast, at most, either way."""
-    blocks: Annotated[tuple[OfferShare, ...], Meta(max_length=MAX_BLOCKS)] = ()
-    store: Store | None = None
-
-
-class Fleet(Section, frozen=True):
-    """`count` consumers alike, with one load meter each: members `prefix-01`.. and meters `prefix-01-load`..
-
-    Peaks are spread evenly over `peak_w`, profiles are dealt out in turn.
-    """
-
-    prefix: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}\Z")]
-    name: Annotated[str, Meta(min_length=1, max_length=60)]
-    count: Annotated[int, Meta(ge=1, le=5_000)]
-    peak_w: tuple[Positive, Positive]
-    profiles: Annotated[tuple[str, ...], Meta(min_length=1)]
-    balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    forecast_error_ppm: Ppm = 0
-
-
-class TariffHours(Section, frozen=True):
-    """The utility's prices from this UTC hour until the next row's, every day. Synthetic."""
-
-    from_hour: Annotated[int, Meta(ge=0, le=23)]
-    import_nano_per_wh: Price
-    export_nano_per_wh: Price
-
-
-class Utility(Section, frozen=True):
-    """What the tie to the public grid costs and carries."""
-
-    tariff: Annotated[tuple[TariffHours, ...], Meta(min_length=1, max_length=24)]
-    import_limit_wh: Energy
-    export_limit_wh: Energy
-    factor_ug_per_wh: Factor
-
-
-class Load(Section, frozen=True):
-    """Traffic for its own sake: so many readings and transfers a second, for so long."""
-
-    seconds: Annotated[int, Meta(ge=1, le=3_600)]
-    readings_per_s: Annotated[int, Meta(ge=0, le=50_000)]
-    transfers_per_s: Annotated[int, Meta(ge=0, le=50_000)]
-
-
-class Fault(Section, frozen=True):
-    """Something that breaks or is mended, some time after a run's start or at its k-th interval.
-
-    Processes and links break for real: the runner does that. `agents` can only be killed, and start again at
-    once. Equipment breaks in the world, at an interval: a meter in `silence` counts on and says nothing until it
-    may `speak`; a source that is lost (`lose`) gives and offers nothing until `regain`. What was promised for
-    the interval of the loss is not delivered.
-    """
-
-    action: Literal["kill", "restart", "pause", "resume", "partition", "heal", "silence", "speak", "lose", "regain"]
-    nodes: tuple[Id, ...] = ()
-    groups: tuple[tuple[Id, ...], ...] = ()
-    """Sides of a partition."""
-    meters: tuple[Id, ...] = ()
-    """Equipment."""
-    after_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
-    interval: Annotated[int, Meta(ge=0, le=10_000)] | None = None
-
-    @property
-    def on_equipment(self) -> bool:
-        """It happens in the world, and no process notices."""
-        return self.action in EQUIPMENT
-
-
-EQUIPMENT = ("silence", "speak", "lose", "regain")
-MENDS = {"restart": "kill", "resume": "pause", "heal": "partition", "speak": "silence", "regain": "lose"}
-"""Actions that undo another."""
-
-
-def within(faults: Sequence[Fault], intervals: int) -> tuple[Fault, ...]:
-    """The faults of a run of so many intervals: what would begin later is left out, with its mending.
-
-    A mending that would come later, of something that breaks inside, stays: it happens at the end of the run.
-    """
-    kept: list[Fault] = []
-    for fault in faults:
-        breaking = MENDS.get(fault.action)
-        undone = any(
-            one.action == breaking and not {*fault.nodes, *fault.meters}.isdisjoint((*one.nodes, *one.meters))
-            for one in kept
-        ) or any(one.action == breaking == "partition" for one in kept)
-        inside = fault.interval is None or fault.interval < intervals
-        if undone or (inside and breaking is None) or fault.after_ms is not None:
-            kept.append(fault)
-    return tuple(kept)
-
-
-def broken(faults: Sequence[Fault], action: str, at: int) -> frozenset[str]:
-    """Meters that `action` (`silence` or `lose`) holds in the run's `at`-th interval."""
-    held: set[str] = set()
-    for fault in faults:
-        if fault.interval is None or fault.interval > at:
-            continue
-        if fault.action == action:
-            held |= set(fault.meters)
-        elif MENDS.get(fault.action) == action:
-            held -= set(fault.meters)
-    return frozenset(held)
-
-
-class MeterSpan(Section, frozen=True):
-    """A meter from one interval of the run (the first is 0) until before another; None: to its end."""
-
-    meter: Id
-    from_interval: Annotated[int, Meta(ge=0, le=10_000)]
-    until_interval: Annotated[int, Meta(ge=0, le=10_000)] | None = None
-
-    def covers(self, at: int) -> bool:
-        """Whether the run's `at`-th interval is one of these."""
-        return self.from_interval <= at and (self.until_interval is None or at < self.until_interval)
-
-
-class Expectations(Section, frozen=True):
-    """What must hold after a run; see `devnet.expectations` for what each one compares."""
-
-    submissions_final_once: bool = True
-    roots_equal: bool = True
-    money_conserved: bool = True
-    bills_balance: bool = True
-    everything_accepted: bool = True
-    caught_up: bool = True
-    registers_equal: bool = True
-    load_served: bool = False
-    intervals_settled: bool = False
-    silent_meters: tuple[MeterSpan, ...] = ()
-    """Exactly these say nothing about exactly these intervals, and nobody else about any."""
-    silence_estimated: bool = True
-    """The ledger estimated exactly the silent meters, and trued them up in the interval in which they spoke again."""
-    lost_sources: tuple[MeterSpan, ...] = ()
-    """Nothing is ordered from these in these intervals, though something was before."""
-    readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
-    transfers_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
 
 
 class Scenario(Section, frozen=True):
@@ -265,6 +60,8 @@ class Scenario(Section, frozen=True):
     season: Season = "summer"
     line_loss_ppm: Ppm = 0
     """Of everything withdrawn, lost in the site's lines."""
+    lines: tuple[LineSpec, ...] = ()
+    """Those with a meter at both ends."""
     params: PactParams = PactParams()
     consensus: ConsensusParams = ConsensusParams()
     utility: Utility | None = None
@@ -443,7 +240,11 @@ def _expand(scenario: Scenario, where: str) -> Scenario:
 def _check(scenario: Scenario, where: str) -> None:
     """Raise `DevnetError` for the first thing that contradicts another."""
     ids = [member.id for member in scenario.members]
-    for kind, names in (("member", ids), ("meter", [meter.id for meter in scenario.meters])):
+    for kind, names in (
+        ("member", ids),
+        ("meter", [meter.id for meter in scenario.meters]),
+        ("line", [line.id for line in scenario.lines]),
+    ):
         seen: set[str] = set()
         for name in names:
             if name in seen:
@@ -457,11 +258,11 @@ def _check(scenario: Scenario, where: str) -> None:
         )
     if AGENTS in ids:
         raise DevnetError("scenario.duplicate", f"{where}: `{AGENTS}` is the agents' process.", "Rename the member.")
-    _known_meters(
-        scenario,
-        [span.meter for span in (*scenario.expect.silent_meters, *scenario.expect.lost_sources)],
-        f"{where}: expect",
-    )
+    expect = scenario.expect
+    spans = (*expect.silent_meters, *expect.lost_sources, *expect.restated_meters)
+    disputed = [meter for span in expect.disputed_lines for meter in span.meters]
+    _known_meters(scenario, [*(span.meter for span in spans), *disputed], f"{where}: expect")
+    _check_lines(scenario, where)
     for index, meter in enumerate(scenario.meters):
         if meter.member not in ids:
             raise DevnetError(
@@ -488,6 +289,12 @@ def _check(scenario: Scenario, where: str) -> None:
                 "scenario.fault",
                 f"{where}: faults[{index}]: `{AGENTS}` can only be killed; they start again by themselves.",
                 "Use `kill`, without a `restart`.",
+            )
+        if (fault.counts_ppm is not None) != (fault.action == "misread") or (fault.restate and fault.action != "mend"):
+            raise DevnetError(
+                "scenario.fault",
+                f"{where}: faults[{index}]: `counts_ppm` goes with `misread`, `restate` with `mend`, and only there.",
+                "Say how much of what flows a meter that misreads still counts.",
             )
         if bool(fault.meters) != fault.on_equipment or (fault.on_equipment and fault.interval is None):
             raise DevnetError(
@@ -523,6 +330,33 @@ def _check(scenario: Scenario, where: str) -> None:
             f"{where}: clock.origin is not on a boundary of {scenario.params.interval_ms} ms.",
             "Start on the interval.",
         )
+
+
+def _check_lines(scenario: Scenario, where: str) -> None:
+    """Raise `DevnetError` for a line that nothing could flow through, or an expectation about no line."""
+    kinds = {meter.id: meter.kind for meter in scenario.meters}
+    used: set[str] = set()
+    for index, line in enumerate(scenario.lines):
+        path = f"{where}: lines[{index}]"
+        _known_meters(scenario, line.meters, path)
+        for meter in line.meters:
+            if kinds[meter] != "load":
+                raise DevnetError(
+                    "scenario.line",
+                    f"{path}: `{meter}` is a {kinds[meter]}; what a load takes is what its line carries.",
+                    "Name three meters of kind `load`; one that only passes energy on has `peak_w = 0`.",
+                )
+            if meter in used:
+                raise DevnetError(
+                    "scenario.line", f"{path}: `{meter}` stands at a line already.", "Give each line meters of its own."
+                )
+            used.add(meter)
+    names = [line.id for line in scenario.lines]
+    for span in scenario.expect.disputed_lines:
+        if span.line not in names:
+            raise DevnetError(
+                "scenario.reference", f"{where}: expect: there is no line `{span.line}`.", _closest(span.line, names)
+            )
 
 
 def _known_meters(scenario: Scenario, names: Sequence[str], where: str) -> None:

@@ -13,7 +13,8 @@ from itertools import groupby
 
 from contracts.bodies import MAX_SPAN, AccountBody, Need, Offer, OfferBlock, Tariff
 from contracts.units import PPM
-from devnet.scenario import MeterSpec, Scenario, TariffHours, Utility
+from devnet.scenario import Scenario
+from devnet.spec import MeterSpec, TariffHours, Utility
 from devnet.world import HOUR_MS, World
 
 TARIFF_AHEAD = 32

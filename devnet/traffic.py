@@ -21,8 +21,9 @@ from contracts.metering import WH_MS, reading_hash
 from devnet import keyring
 from devnet.courier import BATCH, Courier, Parcel
 from devnet.directory import Layout
-from devnet.expectations import Submitted
-from devnet.scenario import MeterSpec, Scenario
+from devnet.observation import Submitted
+from devnet.scenario import Scenario
+from devnet.spec import MeterSpec
 from node.client import Account, MeterKey
 from node.clock import SystemClock
 

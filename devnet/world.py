@@ -49,14 +49,17 @@ class Order(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """What crossed one meter in an interval, as its registers count: taken from the site, and put into it."""
+    """What crossed one meter: taken from the site, and put into it."""
 
     import_wh: int
     export_wh: int
 
 
 class Outcome(NamedTuple):
-    """What happened in an interval. `injected = withdrawn + losses`, always."""
+    """What happened in an interval. `injected = withdrawn + losses`, always.
+
+    What a meter only passes on to a line is in its flow, in and out again, and in neither sum.
+    """
 
     flows: dict[str, Flow]
     injected_wh: int
@@ -82,6 +85,7 @@ class World:
     def __init__(self, scenario: Scenario, shapes: Shapes, seed: int = 0) -> None:
         self._interval_ms = scenario.params.interval_ms
         self._loss_ppm = scenario.line_loss_ppm
+        self._lines = scenario.lines
         self._shapes = shapes
         self._seed = seed
         self.meters = {meter.id: meter for meter in scenario.meters}
@@ -95,6 +99,8 @@ class World:
         """Cumulative, since the meters were admitted."""
         self.lost: frozenset[str] = frozenset()
         """Sources that are out of order."""
+        self.counts_ppm: Mapping[str, int] = {}
+        """What the registers of meters that misread count of what flows."""
 
     @property
     def state(self) -> WorldState:
@@ -191,6 +197,10 @@ class World:
             flows[self._tie.id] = Flow(max(-gap_wh, 0), max(gap_wh, 0))
             injected_wh += max(gap_wh, 0)
             taken_wh += max(-gap_wh, 0)
+        for line in self._lines:
+            sent_wh = self._sent_wh(flows[line.receiving_meter].import_wh)
+            for meter in (line.parent_meter, line.sending_meter):
+                flows[meter] = Flow(flows[meter].import_wh + sent_wh, flows[meter].export_wh + sent_wh)
         self._advance(flows)
         curtailed_wh = sum(
             self.actual_wh(meter, interval) - flows[meter].export_wh
@@ -199,10 +209,15 @@ class World:
         )
         return Outcome(flows, injected_wh, taken_wh, losses_wh, wanted_wh - withdrawn_wh, curtailed_wh)
 
+    def _sent_wh(self, received_wh: int) -> int:
+        """What has to enter a line so that so much leaves it; the difference is part of the site's losses."""
+        return received_wh + received_wh * self._loss_ppm // PPM
+
     def _advance(self, flows: Mapping[str, Flow]) -> None:
         for meter, flow in flows.items():
             before = self.registers[meter]
-            self.registers[meter] = Flow(before.import_wh + flow.import_wh, before.export_wh + flow.export_wh)
+            import_wh, export_wh = (energy_wh * self.counts_ppm.get(meter, PPM) // PPM for energy_wh in flow)
+            self.registers[meter] = Flow(before.import_wh + import_wh, before.export_wh + export_wh)
             store = self.meters[meter].store
             if store is not None:
                 drawn_uwh = -(-flow.export_wh * PPM**2 // store.discharge_efficiency_ppm)

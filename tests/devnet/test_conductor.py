@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.bodies import Need, Offer, PlainReading
+from contracts.bodies import Correct, Need, Offer, PlainReading
 from contracts.envelope import CODEC, AccountEnvelope
 from devnet import profiles, scenario
 from devnet.agents import KillSafeDisk
@@ -21,7 +21,7 @@ from devnet.conductor import POLL_S, Conductor, Wallet
 from devnet.courier import Courier
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout
-from devnet.scenario import Fault
+from devnet.faults import Fault
 from devnet.trades import hire
 from devnet.world import Order, Outcome, World
 from node.agents.gateway import MeterGateway
@@ -31,6 +31,8 @@ from zk.hashing import sha256
 CAMPUS = scenario.load("campus")
 FIRST = CAMPUS.first_interval + 1
 CHAIN = "test-0"
+OWNERS = ("tenant-23",)
+"""Who restates what a meter misread."""
 
 
 class Jumping:
@@ -117,6 +119,9 @@ class Willing(Client):
                 geothermal = {"member": "geothermal", "served_wh": 0, "meters": [GEOTHERMAL]}
                 battery = {"member": "storage", "served_wh": 1_000, "meters": []}
                 return {"data": {"orders": [geothermal, battery]}}
+            case ["", "query", "energy", interval, meter]:
+                (settled,) = (body for body in self.readings[meter] if body.interval == int(interval))
+                return {"data": {"member": meter.removesuffix("-load"), "sequence": settled.sequence}}
         raise AssertionError(path)
 
 
@@ -158,10 +163,13 @@ def play(
         for meter in world.meters
     }
     wallets = {one.id: Wallet(Account(CHAIN, one.id, seeds[one.id])) for one in CAMPUS.members}
+    owners = {one: Wallet(Account(CHAIN, one, sha256(b"owner " + one.encode()))) for one in OWNERS}
     _, parcels = diary.market() or (0, ())
     for envelope in [*node.markets, *(CODEC.decode(parcel.raw) for parcel in parcels)]:
         assert isinstance(envelope, AccountEnvelope)
-        wallets[envelope.sender].skip(envelope.nonce)
+        for wallet in (wallets[envelope.sender], owners.get(envelope.sender)):
+            if wallet is not None:
+                wallet.skip(envelope.public_key, envelope.nonce)
     courier = Courier([node])
     try:
         for gateway in gateways.values():
@@ -179,6 +187,7 @@ def play(
             diary,
             faults,
             {meter: bodies[-1].interval for meter, bodies in node.readings.items()},
+            owners,
         )
         asyncio.run(conductor.run(FIRST, count))
     finally:
@@ -241,20 +250,23 @@ def test_a_node_that_holds_readings_back_is_not_pressed(tmp_path: Path) -> None:
     assert len(pauses) == 3 * len(world.meters) and min(pauses) >= POLL_S * 0.9
 
 
-COUNT = 3
+COUNT = 4
 TENANT = "tenant-07-load"
 WELL = "geothermal-well"
+HALF = "tenant-23-load"
 EQUIPMENT = (
     Fault("silence", meters=(TENANT,), interval=0),
     Fault("speak", meters=(TENANT,), interval=2),
     Fault("lose", meters=(WELL,), interval=1),
+    Fault("misread", meters=(HALF,), counts_ppm=500_000, interval=0),
+    Fault("mend", meters=(HALF,), restate=True, interval=1),
 )
 
 
 def test_broken_equipment_is_silent_or_gives_nothing(tmp_path: Path) -> None:
     world, node, _ = play(tmp_path, [], COUNT, EQUIPMENT)
-    (late,) = node.readings[TENANT]
-    assert (late.interval, late.import_wh) == (FIRST + 2, world.registers[TENANT].import_wh)
+    late, last = node.readings[TENANT]
+    assert (late.interval, last.interval, last.import_wh) == (FIRST + 2, FIRST + 3, world.registers[TENANT].import_wh)
     given_wh = [body.export_wh for body in node.readings[WELL]]
     # Ordered 50 kWh each time: delivered once, then never again.
     assert given_wh == [50_000] * COUNT
@@ -267,8 +279,30 @@ def test_broken_equipment_is_silent_or_gives_nothing(tmp_path: Path) -> None:
     assert offered == {FIRST, FIRST + 1}
 
 
-@settings(max_examples=20)
-@given(deaths=st.lists(st.integers(0, 420), min_size=1, max_size=3))
+def test_an_owner_restates_what_a_mended_meter_misread_once(tmp_path: Path) -> None:
+    """Half of what flowed in the first interval is counted; the owner names the whole of it, with its own key."""
+    world, node, conductor = play(tmp_path, [], COUNT, EQUIPMENT)
+    (said,) = [one for one in node.markets if isinstance(one.body, Correct)]
+    true_wh = world.actual_wh(HALF, FIRST)
+    first, *others = node.readings[HALF]
+    assert (first.import_wh, said.body) == (true_wh // 2, Correct(HALF, 1, FIRST, true_wh, 0))
+    assert (said.sender, said.nonce) == ("tenant-23", 0)
+    assert said.public_key not in {one.public_key for one in node.markets if not isinstance(one.body, Correct)}
+    grown = [later.import_wh - before.import_wh for before, later in pairwise([first, *others])]
+    assert grown == [world.actual_wh(HALF, FIRST + step) for step in range(1, COUNT)]
+    assert conductor.progress.flowed[FIRST][HALF] == (true_wh, 0)
+
+
+def test_what_a_battery_holds_is_reported(tmp_path: Path) -> None:
+    _, node, _ = play(tmp_path, [], 2)
+    held = [body.reserve.charge_wh for body in node.readings["storage-battery"] if body.reserve is not None]
+    start_wh = 2_000_000 * 400_000 // 1_000_000
+    assert held == [start_wh + 960, start_wh + 2 * 960]
+    assert all(body.reserve is None for body in node.readings[WELL])
+
+
+@settings(max_examples=16)
+@given(deaths=st.lists(st.integers(0, 560), min_size=1, max_size=3))
 def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
     deaths: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -283,13 +317,15 @@ def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
     assert conductor.progress.shown == {meter: tuple(flow) for meter, flow in whole.registers.items()}
     assert sorted(conductor.progress.outcomes) == list(range(FIRST, FIRST + COUNT))
     assert said(node) == said(told)
-    for sender in {envelope.sender for envelope in node.markets}:
-        nonces = [envelope.nonce for envelope in node.markets if envelope.sender == sender]
+    for key in {envelope.public_key for envelope in node.markets}:
+        nonces = [envelope.nonce for envelope in node.markets if envelope.public_key == key]
         assert nonces == list(range(len(nonces)))
 
 
 def said(node: Willing) -> list[str]:
-    """Needs and offers as the node has them, whoever signed them how often; tariffs may be written again."""
+    """What the node has but tariffs, which may be written again; whoever signed it how often."""
     return sorted(
-        f"{envelope.sender} {envelope.body}" for envelope in node.markets if isinstance(envelope.body, Need | Offer)
+        f"{envelope.sender} {envelope.body}"
+        for envelope in node.markets
+        if isinstance(envelope.body, Need | Offer | Correct)
     )

@@ -10,7 +10,7 @@ import pytest
 
 from devnet import courier as module
 from devnet.courier import Courier, Parcel, PooledClient
-from devnet.expectations import Submitted
+from devnet.observation import Submitted
 from node.client import Client, Result, RpcError, Wait
 from zk.hashing import sha256
 

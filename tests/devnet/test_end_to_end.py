@@ -6,18 +6,22 @@ and the command must notice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
 from devnet import scenario
 from devnet.cli import app
+from devnet.faults import Fault
 from devnet.launcher import Launcher
 from devnet.run import Report
 from devnet.run import run as play
-from devnet.scenario import Expectations, Fault, Load, Scenario
+from devnet.scenario import Scenario
+from devnet.spec import Expectations, Load
 from node.cli.output import run
 
 SMOKE = scenario.load("smoke")
@@ -54,14 +58,7 @@ def test_sigkill_in_the_middle_of_load(tmp_path: Path, capsys: pytest.CaptureFix
         (change_a_payment, "bills_balance"),
         (swap_a_root, "roots_equal"),
     ):
-        document = msgspec.json.decode(recording.read_bytes())
-        breaks(document["observation"])
-        broken = tmp_path / "broken.json"
-        broken.write_bytes(msgspec.json.encode(document))
-        capsys.readouterr()
-        assert run(app, ["devnet", "check", str(broken), "--json"]) == 1
-        failures = msgspec.json.decode(capsys.readouterr().out)["failures"]
-        assert expectation in {failure["expectation"] for failure in failures}
+        assert expectation in judged(recording, tmp_path / "broken.json", breaks, capsys)
 
 
 def drop_a_reading(seen: dict[str, Any]) -> None:
@@ -90,14 +87,58 @@ def test_partition_and_heal(tmp_path: Path) -> None:
     verdict(play(under_traffic(cut, Fault("heal", after_ms=4_000)), tmp_path / "net"))
 
 
-def test_campus_intervals_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["devnet", "run", "--scenario", "campus", "--intervals", "2", "--dir", str(tmp_path / "net"), "--json"]
-    assert run(app, arguments) == 0
+def test_a_window_of_the_campus_with_a_dispute_and_an_owners_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "recording.json"
+    window = ["--scenario", "campus", "--intervals", "7", "--dir", str(tmp_path / "net"), "--record", str(recording)]
+    assert run(app, ["devnet", "run", *window, "--json"]) == 0
     report = msgspec.json.decode(capsys.readouterr().out)
-    assert [view["status"] for view in report["intervals"]] == ["settled", "settled"]
+    assert [view["status"] for view in report["intervals"]] == ["settled"] * 7
     assert all(view["served_wh"] >= view["demand_wh"] > 400_000 for view in report["intervals"])
+    assert [view["disputed"] for view in report["intervals"]] == [[], [], [], ["feeder-01"], [], [], []]
+    corrections = report["intervals"][4]["corrections_nano"]
+    assert set(corrections) == {"campus", "tenant-01", "tenant-23"}
+    assert int(corrections["campus"]) > 0 > max(int(corrections["tenant-01"]), int(corrections["tenant-23"]))
     assert len(report["data"]["sha256"]) == 64
     assert not (tmp_path / "net").exists()
+
+    for breaks, expectation in (
+        (name_another_meter, "disputed_lines"),
+        (settle_at_less, "disputes_decided"),
+        (restate_less, "restated_meters"),
+        (bill_another_member, "corrections_billed"),
+    ):
+        assert expectation in judged(recording, tmp_path / "changed.json", breaks, capsys)
+
+
+def judged(
+    recording: Path, changed: Path, breaks: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+) -> set[str]:
+    """Expectations that fail once `breaks` has changed what was seen."""
+    document = msgspec.json.decode(recording.read_bytes())
+    breaks(document["observation"])
+    changed.write_bytes(msgspec.json.encode(document))
+    capsys.readouterr()
+    assert run(app, ["devnet", "check", str(changed), "--json"]) == 1
+    return {failure["expectation"] for failure in msgspec.json.decode(capsys.readouterr().out)["failures"]}
+
+
+def name_another_meter(seen: dict[str, Any]) -> None:
+    seen["intervals"][3]["disputes"][0]["receiving_meter"] = "tenant-02-load"
+
+
+def settle_at_less(seen: dict[str, Any]) -> None:
+    seen["intervals"][3]["disputes"][0]["verdict"]["settled_wh"] -= 1
+
+
+def restate_less(seen: dict[str, Any]) -> None:
+    next(one for one in seen["corrected"] if one["cause"] == "restated")["import_wh"] -= 1
+
+
+def bill_another_member(seen: dict[str, Any]) -> None:
+    lines = seen["intervals"][4]["corrections_nano"]
+    lines["tenant-02"] = lines.pop("tenant-01")
 
 
 def test_a_window_of_the_four_sources_with_its_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,13 +158,7 @@ def test_a_window_of_the_four_sources_with_its_faults(tmp_path: Path, capsys: py
         (order_from_the_lost, "lost_sources"),
         (shed_somebody, "load_served"),
     ):
-        document = msgspec.json.decode(recording.read_bytes())
-        breaks(document["observation"])
-        changed = tmp_path / "changed.json"
-        changed.write_bytes(msgspec.json.encode(document))
-        assert run(app, ["devnet", "check", str(changed), "--json"]) == 1
-        failures = msgspec.json.decode(capsys.readouterr().out)["failures"]
-        assert expectation in {failure["expectation"] for failure in failures}
+        assert expectation in judged(recording, tmp_path / "changed.json", breaks, capsys)
 
 
 def lose_energy(seen: dict[str, Any]) -> None:
@@ -150,7 +185,9 @@ def shed_somebody(seen: dict[str, Any]) -> None:
     seen["intervals"][5]["shed_wh"] = 1
 
 
-def test_a_halt_says_why_and_one_restart_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_halt_says_why_one_restart_ends_it_and_the_day_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     launcher = Launcher(tmp_path / "net")
     where = ["--dir", str(tmp_path / "net"), "--json"]
     transfer = ["tx", "transfer", "--as", "campus", "--to", "wind", "--amount-nano", "1"]
@@ -168,8 +205,30 @@ def test_a_halt_says_why_and_one_restart_ends_it(tmp_path: Path, capsys: pytest.
         after = status(capsys, where)
         assert after["stuck"] is None
         assert [node["state"] for node in after["nodes"]] == ["dead", "running", "running", "running"]
+        draw_the_day(tmp_path / "day.svg", capsys, where)
     finally:
         launcher.down()
+
+
+def draw_the_day(picture: Path, capsys: pytest.CaptureFixture[str], where: list[str]) -> None:
+    """One interval is traded on the living chain, and its picture shows just that."""
+    assert run(app, ["query", "interval", "next", *where]) == 0
+    interval = last(capsys)["data"]["interval"] + 1
+    about = ["--interval", str(interval), *where]
+    assert run(app, ["tx", "offer", "--as", "solar", "--meter", "solar-1", "--block", "90000:4000", *about]) == 0
+    assert run(app, ["tx", "dispatch", "request", "--as", "campus", "--wh", "3000", *about]) == 0
+    assert last(capsys)["served_wh"] == 3_000
+    assert run(app, ["plot", "day", "--interval-from", str(interval), "--out", str(picture), *where]) == 0
+    drawn = last(capsys)
+    assert (drawn["first_interval"], drawn["intervals"]) == (interval, 1)
+    bars = [one.attrib for one in ElementTree.parse(picture).iter() if "data-wh" in one.attrib]
+    assert {(one["data-interval"], one["data-wh"]) for one in bars} >= {(str(interval), "3000")}
+
+
+def last(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The newest document that a command printed."""
+    document: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out.splitlines()[-1])
+    return document
 
 
 def status(capsys: pytest.CaptureFixture[str], where: list[str]) -> dict[str, Any]:

@@ -9,9 +9,20 @@ import msgspec
 import pytest
 
 from devnet.cli import app
-from devnet.expectations import BlockView, Corrected, IntervalView, Moved, NodeView, Observation, Submitted, check
+from devnet.expectations import check
+from devnet.observation import (
+    BlockView,
+    Corrected,
+    Decided,
+    Disputed,
+    IntervalView,
+    Moved,
+    NodeView,
+    Observation,
+    Submitted,
+)
 from devnet.run import Recording
-from devnet.scenario import Expectations, MeterSpan
+from devnet.spec import DisputeSpan, Expectations, MeterSpan
 from node.cli.output import run
 
 replace = msgspec.structs.replace
@@ -38,10 +49,32 @@ SETTLED = IntervalView(
     bills_nano={"ann": "-500", "bob": "500"},
     supplied_wh={"source-1": 600},
 )
+FLOWED = {"sender": (700, 400), "receiver": (390, 0), "parent": (400, 400)}
+ENDS = ("sender", "receiver", "parent")
+DISPUTE = Disputed("line-1", *ENDS, 195, 205, Decided(400, 400, 9, False))
 # The run's second interval: one meter is broken, one source is lost.
-BROKEN_DOWN = replace(SETTLED, interval=8, bills_nano={}, silent=("meter-2",), estimated=("meter-2",), supplied_wh={})
-# In the third the meter speaks again, and is trued up.
-WHOLE_AGAIN = replace(SETTLED, interval=9, bills_nano={}, supplied_wh={})
+BROKEN_DOWN = replace(
+    SETTLED,
+    interval=8,
+    bills_nano={},
+    silent=("meter-2",),
+    estimated=("meter-2",),
+    supplied_wh={},
+    disputes=(DISPUTE,),
+    flowed=FLOWED | {"meter-3": (90, 0)},
+)
+# In the third the meter speaks again, and is trued up; the verdict of a dispute and an owner's word are billed.
+WHOLE_AGAIN = replace(
+    SETTLED, interval=9, bills_nano={}, supplied_wh={}, corrections_nano={"ann": "-60", "bob": "50", "cid": "4"}
+)
+LAST = tuple(replace(SETTLED, interval=interval, bills_nano={}, supplied_wh={}) for interval in (10, 11))
+VERDICTS = (
+    Corrected("receiver", 8, 9, "verdict", "ann", 400, 0, "-40"),
+    Corrected("sender", 8, 9, "verdict", "bob", 700, 400, "50"),
+)
+RETURN = Corrected("meter-2", 8, 9, "returned", "cid", 1, 0, "4")
+WORD = Corrected("meter-3", 8, 9, "restated", "ann", 90, 0, "-20")
+CORRECTED = (RETURN, *VERDICTS, WORD)
 GOOD = Observation(
     scenario="test",
     chain_id="test-0",
@@ -53,10 +86,10 @@ GOOD = Observation(
     transfers=(Moved("ann", "bob", "25"),),
     opening_nano={"ann": "1000", "bob": "0"},
     balances_nano={"ann": "475", "bob": "525"},
-    intervals=(SETTLED, BROKEN_DOWN, WHOLE_AGAIN),
-    expected_intervals=(7, 8, 9),
+    intervals=(SETTLED, BROKEN_DOWN, WHOLE_AGAIN, *LAST),
+    expected_intervals=(7, 8, 9, 10, 11),
     shown={"meter-1": (40, 2)},
-    corrected=(Corrected("meter-2", 8, 9),),
+    corrected=CORRECTED,
 )
 ALL = Expectations(
     load_served=True,
@@ -65,6 +98,8 @@ ALL = Expectations(
     transfers_at_least=1,
     silent_meters=(MeterSpan("meter-2", 1, 2),),
     lost_sources=(MeterSpan("source-1", 1),),
+    disputed_lines=(DisputeSpan(*ENDS, line="line-1", from_interval=1, until_interval=2),),
+    restated_meters=(MeterSpan("meter-3", 1, 2),),
 )
 
 
@@ -75,11 +110,21 @@ def with_node(change: Callable[[NodeView], NodeView]) -> Observation:
 
 
 def with_interval(**fields: object) -> Observation:
-    return replace(GOOD, intervals=(replace(SETTLED, **fields), BROKEN_DOWN, WHOLE_AGAIN))
+    return replace(GOOD, intervals=(replace(SETTLED, **fields), BROKEN_DOWN, WHOLE_AGAIN, *LAST))
 
 
 def with_second(**fields: object) -> Observation:
-    return replace(GOOD, intervals=(SETTLED, replace(BROKEN_DOWN, **fields), WHOLE_AGAIN))
+    return replace(GOOD, intervals=(SETTLED, replace(BROKEN_DOWN, **fields), WHOLE_AGAIN, *LAST))
+
+
+def with_verdict(**fields: object) -> Observation:
+    verdict = DISPUTE.verdict
+    assert verdict is not None
+    return with_second(disputes=(replace(DISPUTE, verdict=replace(verdict, **fields)),))
+
+
+def with_corrections(old: Corrected, **fields: object) -> Observation:
+    return replace(GOOD, corrected=tuple(replace(one, **fields) if one is old else one for one in CORRECTED))
 
 
 def with_block(node: NodeView, height: int, **fields: object) -> NodeView:
@@ -116,7 +161,7 @@ BROKEN: dict[str, list[Observation]] = {
         with_interval(unserved_wh=1),
         with_interval(demand_wh=0),
     ],
-    "intervals_settled": [with_interval(status="ordered"), replace(GOOD, expected_intervals=(7, 8, 9, 10))],
+    "intervals_settled": [with_interval(status="ordered"), replace(GOOD, expected_intervals=(7, 8, 9, 10, 11, 12))],
     "registers_equal": [
         with_node(lambda node: replace(node, registers={"meter-1": (39, 2)})),
         with_node(lambda node: replace(node, registers={"meter-1": (40, 3)})),
@@ -134,9 +179,44 @@ BROKEN: dict[str, list[Observation]] = {
         with_second(estimated=("meter-2", "meter-3")),
         with_second(silent=()),
         replace(GOOD, corrected=()),
-        replace(GOOD, corrected=(Corrected("meter-2", 8, 10),)),
-        replace(GOOD, corrected=(Corrected("meter-3", 8, 9),)),
+        with_corrections(RETURN, booked_in=10),
+        with_corrections(RETURN, meter="meter-3"),
+        with_corrections(RETURN, cause="restated"),
         replace(GOOD, intervals=(SETTLED, BROKEN_DOWN)),
+    ],
+    "disputed_lines": [
+        with_second(disputes=()),
+        with_second(disputes=(DISPUTE, replace(DISPUTE, line="line-2"))),
+        with_second(disputes=(replace(DISPUTE, receiving_meter="meter-2"),)),
+        with_second(disputes=(replace(DISPUTE, parent_meter="meter-2"),)),
+        with_interval(disputes=(DISPUTE,)),
+    ],
+    "disputes_decided": [
+        with_second(disputes=(replace(DISPUTE, verdict=None),)),
+        with_verdict(final=True),
+        with_verdict(decided_in=10),
+        with_verdict(settled_wh=399),
+        with_verdict(parent_wh=401),
+        with_second(flowed=FLOWED | {"parent": (300, 300), "meter-3": (90, 0)}),
+        with_corrections(VERDICTS[0], import_wh=399),
+        with_corrections(VERDICTS[1], export_wh=399),
+        with_corrections(VERDICTS[1], booked_in=10),
+        with_corrections(VERDICTS[0], final=True),
+        with_corrections(VERDICTS[0], cause="restated"),
+    ],
+    "restated_meters": [
+        replace(GOOD, corrected=(RETURN, *VERDICTS)),
+        with_corrections(WORD, import_wh=89),
+        with_corrections(WORD, meter="meter-4"),
+        with_corrections(WORD, cause="returned"),
+        replace(GOOD, corrected=(*CORRECTED, replace(WORD, interval=7))),
+    ],
+    "corrections_billed": [
+        with_corrections(WORD, amount_nano="-21"),
+        with_corrections(WORD, booked_in=10),
+        with_corrections(WORD, member="bob"),
+        with_corrections(VERDICTS[1], final=True),
+        with_interval(corrections_nano={"ann": "1"}),
     ],
     "lost_sources": [
         with_second(supplied_wh={"source-1": 1}),

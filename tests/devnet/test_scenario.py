@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from devnet import scenario
+from contracts.members import PowerLine
+from devnet import founding, scenario
+from devnet.directory import Layout
 from devnet.errors import DevnetError
+from devnet.faults import Fault, broken, misreading, to_restate, within
 from devnet.profiles import load as load_profiles
-from devnet.scenario import Fault, broken, within
+from node import genesis_file
+from node.home import Home
 
 CAMPUS = (scenario.SCENARIOS / "campus.toml").read_text()
 SMOKE = (scenario.SCENARIOS / "smoke.toml").read_text()
@@ -135,11 +139,60 @@ def test_faults_and_stores_must_make_sense(right: str, wrong: str, code: str) ->
         ('lost_sources = [{ meter = "geo', 'lost_sources = [{ meter = "deo', "scenario.reference"),
         ("until_interval = 6", "until_interval = -1", "scenario.value"),
         ('id = "storage"', 'id = "agents"', "scenario.duplicate"),
+        ("counts_ppm = 500_000\n", "", "scenario.fault"),
+        ("counts_ppm = 500_000", "counts_ppm = 1_000_001", "scenario.value"),
+        ('action = "misread"', 'action = "silence"', "scenario.fault"),
+        ('action = "mend"\nmeters = ["tenant-23', 'action = "speak"\nmeters = ["tenant-23', "scenario.fault"),
+        ('restated_meters = [{ meter = "tenant', 'restated_meters = [{ meter = "tenet', "scenario.reference"),
+        ('[[expect.disputed_lines]]\nline = "f', '[[expect.disputed_lines]]\nline = "g', "scenario.reference"),
+        ('sending_meter = "campus-main"\nreceiving', 'sending_meter = "campus"\nreceiving', "scenario.reference"),
     ],
 )
 def test_equipment_faults_name_meters_and_expectations_too(right: str, wrong: str, code: str) -> None:
     assert right in CAMPUS
     assert refusal(CAMPUS.replace(right, wrong, 1)).code == code
+
+
+LINE = """
+[[lines]]
+id = "second"
+sending_meter = "tenant-02-load"
+receiving_meter = "tenant-03-load"
+parent_meter = "tenant-04-load"
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ('"second"', '"feeder-01"', "scenario.duplicate"),
+        ("tenant-02-load", "tenant-99-load", "scenario.reference"),
+        ("tenant-02-load", "solar-pv", "scenario.line"),
+        ("tenant-02-load", "utility-feeder", "scenario.line"),
+        ("tenant-04-load", "tenant-03-load", "scenario.line"),
+        ('"second"', '"second"\nloss_ppm = -1', "scenario.value"),
+        ('"second"', '"second"\nlosses_ppm = 1', "scenario.unknown-field"),
+    ],
+)
+def test_a_line_has_three_loads_of_its_own(right: str, wrong: str, code: str) -> None:
+    assert [line.id for line in scenario.parse((CAMPUS + LINE).encode()).lines] == ["feeder-01", "second"]
+    assert right in LINE
+    assert refusal(CAMPUS + LINE.replace(right, wrong, 1)).code == code
+
+
+def test_lines_and_batteries_are_founded_as_written(tmp_path: Path) -> None:
+    """The genesis document has the line and what the battery holds, and passes its own check."""
+    layout = Layout(tmp_path / "devnet")
+    layout.make()
+    campus = scenario.load("campus")
+    founding.found(campus, layout, list(range(20_001, 20_009)), stepped=True)
+    document = genesis_file.load(Home.at(layout.nodes / "solar").genesis_toml)
+    (line,) = document.lines
+    assert line == PowerLine("feeder-01", "campus-main", "tenant-01-load", "utility-feeder", 10, 15_000, 5)
+    assert line.loss_ppm > campus.line_loss_ppm, "honest meters must not be in dispute"
+    assert {meter.id: meter.capacity_wh for meter in document.meters if meter.capacity_wh is not None} == {
+        "storage-battery": 2_000_000
+    }
 
 
 CUT = Fault("partition", groups=(("a",), ("b",)), interval=4)
@@ -152,6 +205,12 @@ DAY = (
     Fault("restart", ("a",), interval=9),
     Fault("heal", interval=12),
     Fault("regain", meters=("s",), interval=20),
+)
+COUNTING = (
+    Fault("misread", meters=("m", "n"), counts_ppm=300_000, interval=2),
+    Fault("mend", meters=("m",), restate=True, interval=4),
+    Fault("misread", meters=("m",), counts_ppm=0, interval=6),
+    Fault("mend", meters=("m", "n"), interval=7),
 )
 
 
@@ -169,6 +228,19 @@ def test_equipment_is_broken_from_its_fault_to_its_mending() -> None:
     assert [at for at in range(25) if broken(DAY, "lose", at)] == list(range(6, 20))
 
 
+def test_meters_misread_until_they_are_mended_and_owners_speak_two_intervals_later() -> None:
+    assert [misreading(COUNTING, at) for at in (1, 2, 3, 4, 6, 7)] == [
+        {},
+        {"m": 300_000, "n": 300_000},
+        {"m": 300_000, "n": 300_000},
+        {"n": 300_000},
+        {"n": 300_000, "m": 0},
+        {},
+    ]
+    assert {at: said for at in range(12) if (said := to_restate(COUNTING, at))} == {6: [("m", 2), ("m", 3)]}
+    assert [fault.action for fault in within(COUNTING, 3)] == ["misread", "mend", "mend"]
+
+
 @pytest.mark.parametrize("name", ["campus", "four-sources"])
 def test_what_breaks_is_what_is_expected(name: str) -> None:
     """A day loses a validator, the gateways, a meter and a supplier, and says exactly which must be missed."""
@@ -183,6 +255,9 @@ def test_what_breaks_is_what_is_expected(name: str) -> None:
         # What is lost in one interval is missed from the next one's orders on.
         lost = {span.meter for span in day.expect.lost_sources if span.covers(at)}
         assert lost == (broken(day.faults, "lose", at - 1) if at else frozenset())
+        disputed = {span.receiving_meter for span in day.expect.disputed_lines if span.covers(at)}
+        restated = {span.meter for span in day.expect.restated_meters if span.covers(at)}
+        assert disputed | restated == misreading(day.faults, at).keys()
     assert day.expect.silent_meters
     assert day.expect.lost_sources
 

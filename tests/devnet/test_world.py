@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from contracts.units import PPM
 from devnet import scenario
 from devnet.profiles import load as load_profiles
-from devnet.scenario import MeterSpec, Scenario, Store
+from devnet.scenario import Scenario
+from devnet.spec import LineSpec, MeterSpec, Store
 from devnet.world import Flow, Order, World
 
 BASE = scenario.load("smoke")
@@ -130,3 +131,28 @@ def test_a_week_starts_on_monday() -> None:
     monday = 1_751_846_400 // 900  # 2025-07-07T00:00:00Z, a Monday
     world = World(site, shapes)
     assert [world.forecast_wh("s", monday + slot) for slot in (-1, 0, 1)] == [0, 1_000, 0]
+
+
+@settings(max_examples=60)
+@given(ratings, st.integers(0, 300_000), st.integers(0, PPM), st.integers(0, 10**6))
+def test_a_line_carries_what_its_receiver_takes_and_meters_may_misread_it(
+    wanted_w: int, loss_ppm: int, counts_ppm: int, supplied_wh: int
+) -> None:
+    """Both meters before the receiver pass on what reaches it and what is lost on the way; only registers lie."""
+    meters = (
+        MeterSpec("feed", "solar", "load", wanted_w, peak_w=0),
+        MeterSpec("main", "solar", "load", wanted_w),
+        MeterSpec("plant", "solar", "source", 10**7),
+        MeterSpec("rack", "wind", "load", wanted_w),
+    )
+    site = msgspec.structs.replace(BASE, meters=meters, line_loss_ppm=loss_ppm)
+    plain = World(site, FLAT).deliver(0, {"plant": Order(supplied_wh)})
+    world = World(msgspec.structs.replace(site, lines=(LineSpec("main", "rack", "feed", id="a"),)), FLAT)
+    world.counts_ppm = {"rack": counts_ppm}
+    seen = world.deliver(0, {"plant": Order(supplied_wh)})
+    assert seen._replace(flows=plain.flows) == plain, "a line changes what meters see, not what happens"
+    received_wh = seen.flows["rack"].import_wh
+    sent_wh = received_wh + received_wh * loss_ppm // PPM
+    assert seen.flows["feed"] == Flow(sent_wh, sent_wh)
+    assert seen.flows["main"] == Flow(plain.flows["main"].import_wh + sent_wh, sent_wh)
+    assert world.registers == {**seen.flows, "rack": Flow(received_wh * counts_ppm // PPM, 0)}

@@ -1,0 +1,120 @@
+"""What breaks in a run, and when it is mended: tables of a scenario file, and which of them hold at a moment.
+
+Processes and links break for real (`devnet.run`), equipment in the simulated world (`devnet.conductor`). Breaks nothing
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from contracts.units import Id, Meta, Ppm
+from devnet.spec import Section
+
+RESTATED_AFTER = 2
+"""Intervals from a mending to the one before whose market the owner speaks: what it corrects is settled by then."""
+
+Action = (
+    Literal["kill", "restart", "pause", "resume", "partition", "heal"]
+    | Literal["silence", "speak", "lose", "regain", "misread", "mend"]
+)
+
+
+class Fault(Section, frozen=True):
+    """Something that breaks or is mended, some time after a run's start or at its k-th interval.
+
+    Processes and links break for real: the runner does that. `agents` can only be killed, and start again at
+    once. Equipment breaks in the world, at an interval: a meter in `silence` counts on and says nothing until it
+    may `speak`; a source that is lost (`lose`) gives and offers nothing until `regain`, and what was promised for
+    the interval of the loss is not delivered; a meter that does `misread` counts only `counts_ppm` of what flows until
+    someone does `mend` it, whereupon its owner may `restate` what it should have counted.
+    """
+
+    action: Action
+    nodes: tuple[Id, ...] = ()
+    groups: tuple[tuple[Id, ...], ...] = ()
+    """Sides of a partition."""
+    meters: tuple[Id, ...] = ()
+    """Equipment."""
+    counts_ppm: Ppm | None = None
+    """Of a meter that misreads."""
+    restate: bool = False
+    """Of a meter that is mended: the owner corrects every interval in which it misread."""
+    after_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
+    interval: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+
+    @property
+    def on_equipment(self) -> bool:
+        """It happens in the world, and no process notices."""
+        return self.action in EQUIPMENT
+
+
+EQUIPMENT = ("silence", "speak", "lose", "regain", "misread", "mend")
+MENDS = {
+    "restart": "kill",
+    "resume": "pause",
+    "heal": "partition",
+    "speak": "silence",
+    "regain": "lose",
+    "mend": "misread",
+}
+"""Actions that undo another."""
+
+
+def within(faults: Sequence[Fault], intervals: int) -> tuple[Fault, ...]:
+    """The faults of a run of so many intervals: what would begin later is left out, with its mending.
+
+    A mending that would come later, of something that breaks inside, stays: it happens at the end of the run.
+    """
+    kept: list[Fault] = []
+    for fault in faults:
+        breaking = MENDS.get(fault.action)
+        undone = any(
+            one.action == breaking and not {*fault.nodes, *fault.meters}.isdisjoint((*one.nodes, *one.meters))
+            for one in kept
+        ) or any(one.action == breaking == "partition" for one in kept)
+        inside = fault.interval is None or fault.interval < intervals
+        if undone or (inside and breaking is None) or fault.after_ms is not None:
+            kept.append(fault)
+    return tuple(kept)
+
+
+def broken(faults: Sequence[Fault], action: str, at: int) -> frozenset[str]:
+    """Meters that `action` (`silence` or `lose`) holds in the run's `at`-th interval."""
+    held: set[str] = set()
+    for fault in faults:
+        if fault.interval is None or fault.interval > at:
+            continue
+        if fault.action == action:
+            held |= set(fault.meters)
+        elif MENDS.get(fault.action) == action:
+            held -= set(fault.meters)
+    return frozenset(held)
+
+
+def misreading(faults: Sequence[Fault], at: int) -> dict[str, int]:
+    """What meters count of what flows in the run's `at`-th interval, in ppm; those that count all are left out."""
+    counts: dict[str, int] = {}
+    for fault in faults:
+        if fault.interval is None or fault.interval > at:
+            continue
+        if fault.action == "misread" and fault.counts_ppm is not None:
+            counts |= dict.fromkeys(fault.meters, fault.counts_ppm)
+        elif fault.action == "mend":
+            for meter in fault.meters:
+                counts.pop(meter, None)
+    return counts
+
+
+def to_restate(faults: Sequence[Fault], at: int) -> list[tuple[str, int]]:
+    """Meters and intervals of the run that owners restate with the market of its `at`-th interval."""
+    mended = at - RESTATED_AFTER
+    return [
+        (meter, before)
+        for fault in faults
+        if fault.restate and fault.interval == mended
+        for meter in fault.meters
+        for before in range(mended)
+        if meter in misreading(faults, before)
+    ]

@@ -1,0 +1,143 @@
+"""What a run left behind, as public RPC showed it: plain records that can be kept, re-checked and changed by a test."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Common options; `_nano` are decimal strings, bytes lower-case hex."""
+
+
+class Submitted(Record, frozen=True):
+    """One envelope that an agent signed and sent, whatever became of it."""
+
+    hash: str
+    kind: Literal["reading", "transfer", "need", "offer", "tariff", "correction"]
+    by: str
+    """Meter of a reading, else member."""
+    sequence: int = 0
+    """Of a reading."""
+
+
+class Moved(Record, frozen=True):
+    """Money that a transfer moved, from its receipt."""
+
+    sender: str
+    to: str
+    amount_nano: str
+
+
+class Corrected(Record, frozen=True):
+    """A closed interval that a line of a later one's bills corrected."""
+
+    meter: str
+    interval: int
+    booked_in: int
+    cause: str = "returned"
+    member: str = ""
+    import_wh: int = 0
+    """As the interval is billed from then on."""
+    export_wh: int = 0
+    amount_nano: str = "0"
+    final: bool = False
+
+
+class Decided(Record, frozen=True):
+    """What a parent meter said about a disputed line."""
+
+    parent_wh: int
+    settled_wh: int
+    decided_in: int
+    final: bool
+
+
+class Disputed(Record, frozen=True):
+    """A line whose two ends disagreed in an interval."""
+
+    line: str
+    sending_meter: str
+    receiving_meter: str
+    parent_meter: str
+    settled_wh: int
+    held_wh: int
+    verdict: Decided | None
+
+
+class BlockView(Record, frozen=True):
+    """A final block as one node shows it."""
+
+    height: int
+    id: str
+    transactions: tuple[tuple[str, str], ...]
+    """(hash, receipt code) in the order executed."""
+
+
+class NodeView(Record, frozen=True):
+    """One node at the end of a run."""
+
+    name: str
+    height: int
+    state_root: str
+    """In the header at the target height: an empty block follows every change, so this covers all of it."""
+    blocks: tuple[BlockView, ...]
+    sequences: dict[str, int]
+    """Last reading of each meter, by this node's state."""
+    registers: dict[str, tuple[int, int]] = {}
+    """Its import and export register."""
+
+
+class IntervalView(Record, frozen=True):
+    """One interval that the run was about, with its money lines by member."""
+
+    interval: int
+    status: str
+    demand_wh: int
+    served_wh: int
+    shed_wh: int
+    unserved_wh: int
+    """What the physical world could not feed; 0 where nobody was cut."""
+    curtailed_wh: int
+    """What sun and wind could have given and nobody took."""
+    price_nano_per_wh: int
+    injected_wh: int
+    withdrawn_wh: int
+    losses_wh: int
+    bills_nano: dict[str, str]
+    start_ms: int = 0
+    silent: tuple[str, ...] = ()
+    """Meters without a reading on time."""
+    estimated: tuple[str, ...] = ()
+    """Meters that the ledger estimated."""
+    supplied_wh: dict[str, int] = {}
+    """Ordered from each meter; those with nothing are left out."""
+    flowed: dict[str, tuple[int, int]] = {}
+    """What really crossed the meters of lines and those that misread at times."""
+    disputes: tuple[Disputed, ...] = ()
+    corrections_nano: dict[str, str] = {}
+    """The lines `correction` of its bills, by member."""
+
+
+class Observation(Record, frozen=True):
+    """Everything that the expectations are about."""
+
+    scenario: str
+    chain_id: str
+    profile_source: str
+    profile_sha256: str
+    target_height: int
+    """Highest final height when the run was over: every node must have it."""
+    nodes: tuple[NodeView, ...]
+    submitted: tuple[Submitted, ...]
+    transfers: tuple[Moved, ...]
+    opening_nano: dict[str, str]
+    balances_nano: dict[str, str]
+    intervals: tuple[IntervalView, ...]
+    """Those the run was about, and any other that has settled."""
+    expected_intervals: tuple[int, ...]
+    """Those the run was about, ascending; expectations that count intervals count these."""
+    shown: dict[str, tuple[int, int]] = {}
+    """What each meter's registers physically showed when it last spoke."""
+    corrected: tuple[Corrected, ...] = ()

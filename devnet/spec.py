@@ -1,0 +1,218 @@
+"""The tables of a scenario file: types, units and bounds of who takes part, what they own, and what is expected.
+
+What one table means for another is checked in `devnet.scenario`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from contracts.bodies import MAX_BLOCKS
+from contracts.units import PPM, Energy, Factor, Id, Meta, Name, Ppm, Price
+
+Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
+Role = Literal["supplier", "consumer", "storage", "campus", "utility"]
+Season = Literal["summer", "winter"]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Common options of every table of a scenario."""
+
+
+class Clock(Section, frozen=True):
+    """How ledger time runs: `speed` times life from `origin`, or stepped from boundary to boundary."""
+
+    origin: datetime
+    """UTC, on an interval boundary."""
+    speed: Annotated[int, Meta(ge=1, le=3_600)] = 1
+    run: Literal["stepped", "running"] = "running"
+    """What `devnet run` does; `devnet up` always runs."""
+    zone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9/_+-]{1,64}\Z")] = "UTC"
+    """Time zone of the site, by its IANA name; people see both times, the ledger knows UTC alone."""
+
+    @property
+    def site(self) -> ZoneInfo | None:
+        """The zone, where this machine knows one of that name; without it, times are shown in UTC alone."""
+        try:
+            return ZoneInfo(self.zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            return None
+
+    @property
+    def origin_ms(self) -> int:
+        """Start of the scenario, ledger milliseconds."""
+        return int(self.origin.timestamp()) * 1000
+
+
+class MemberSpec(Section, frozen=True):
+    """An organisation. The first `validators` members that are `able` each run a validator."""
+
+    id: Id
+    name: Name
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
+    balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    able: bool = False
+
+
+class OfferShare(Section, frozen=True):
+    """Part of a source's forecast, offered at one price."""
+
+    share_ppm: Annotated[int, Meta(ge=1, le=PPM)]
+    price_nano_per_wh: Price
+
+
+class Store(Section, frozen=True):
+    """A battery: what it holds, what each way loses, and when its agent trades."""
+
+    capacity_wh: Positive
+    charge_ppm: Ppm = PPM // 2
+    """How full it starts."""
+    charge_efficiency_ppm: Annotated[int, Meta(ge=1, le=PPM)] = 960_000
+    discharge_efficiency_ppm: Annotated[int, Meta(ge=1, le=PPM)] = 960_000
+    buy_below_nano_per_wh: Price = 90_000
+    sell_above_nano_per_wh: Price = 220_000
+
+
+class MeterSpec(Section, frozen=True):
+    """Equipment behind one meter.
+
+    `profile` is a load shape's name, `pv`, `wind` or `flat`; `peak_w` scales it and defaults to `rating_w`.
+    """
+
+    id: Id
+    member: Id
+    kind: Literal["source", "load", "storage", "tie"]
+    rating_w: Positive
+    profile: str = "flat"
+    peak_w: Energy | None = None
+    zone: Id = "site"
+    factor_ug_per_wh: Factor | None = None
+    forecast_error_ppm: Ppm = 0
+    """How far what happens lies from what was forecast, at most, either way."""
+    blocks: Annotated[tuple[OfferShare, ...], Meta(max_length=MAX_BLOCKS)] = ()
+    store: Store | None = None
+
+
+class LineEnds(Section, frozen=True):
+    """The three meters of a line."""
+
+    sending_meter: Id
+    receiving_meter: Id
+    parent_meter: Id
+
+    @property
+    def meters(self) -> tuple[str, str, str]:
+        """Sending, receiving, parent."""
+        return self.sending_meter, self.receiving_meter, self.parent_meter
+
+
+class LineSpec(LineEnds, frozen=True, kw_only=True):
+    """A line from one meter to another, and the meter that decides where they disagree; see `contracts.disputes`.
+
+    What the receiving meter's equipment takes comes through the line: it crosses the parent meter and the sending
+    meter, at both of which it is imported and exported again, and loses what the site's lines lose.
+    """
+
+    id: Id
+    fixed_wh: Energy = 0
+    loss_ppm: Ppm = 0
+    """Losses that are no reason for a dispute."""
+    accuracy_wh: Energy = 0
+
+
+class Fleet(Section, frozen=True):
+    """`count` consumers alike, with one load meter each: members `prefix-01`.. and meters `prefix-01-load`..
+
+    Peaks are spread evenly over `peak_w`, profiles are dealt out in turn.
+    """
+
+    prefix: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,20}\Z")]
+    name: Annotated[str, Meta(min_length=1, max_length=60)]
+    count: Annotated[int, Meta(ge=1, le=5_000)]
+    peak_w: tuple[Positive, Positive]
+    profiles: Annotated[tuple[str, ...], Meta(min_length=1)]
+    balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    forecast_error_ppm: Ppm = 0
+
+
+class TariffHours(Section, frozen=True):
+    """The utility's prices from this UTC hour until the next row's, every day. Synthetic."""
+
+    from_hour: Annotated[int, Meta(ge=0, le=23)]
+    import_nano_per_wh: Price
+    export_nano_per_wh: Price
+
+
+class Utility(Section, frozen=True):
+    """What the tie to the public grid costs and carries."""
+
+    tariff: Annotated[tuple[TariffHours, ...], Meta(min_length=1, max_length=24)]
+    import_limit_wh: Energy
+    export_limit_wh: Energy
+    factor_ug_per_wh: Factor
+
+
+class Load(Section, frozen=True):
+    """Traffic for its own sake: so many readings and transfers a second, for so long."""
+
+    seconds: Annotated[int, Meta(ge=1, le=3_600)]
+    readings_per_s: Annotated[int, Meta(ge=0, le=50_000)]
+    transfers_per_s: Annotated[int, Meta(ge=0, le=50_000)]
+
+
+class MeterSpan(Section, frozen=True):
+    """A meter from one interval of the run (the first is 0) until before another; None: to its end."""
+
+    meter: Id
+    from_interval: Annotated[int, Meta(ge=0, le=10_000)]
+    until_interval: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+
+    def covers(self, at: int) -> bool:
+        """Whether the run's `at`-th interval is one of these."""
+        return self.from_interval <= at and (self.until_interval is None or at < self.until_interval)
+
+
+class DisputeSpan(LineEnds, frozen=True, kw_only=True):
+    """Who is named in the disputes of a line, from one interval of the run until before another."""
+
+    line: Id
+    from_interval: Annotated[int, Meta(ge=0, le=10_000)]
+    until_interval: Annotated[int, Meta(ge=0, le=10_000)]
+
+    def covers(self, at: int) -> bool:
+        """Whether the run's `at`-th interval is one of these."""
+        return self.from_interval <= at < self.until_interval
+
+
+class Expectations(Section, frozen=True):
+    """What must hold after a run; see `devnet.expectations` for what each one compares."""
+
+    submissions_final_once: bool = True
+    roots_equal: bool = True
+    money_conserved: bool = True
+    bills_balance: bool = True
+    everything_accepted: bool = True
+    caught_up: bool = True
+    registers_equal: bool = True
+    load_served: bool = False
+    intervals_settled: bool = False
+    silent_meters: tuple[MeterSpan, ...] = ()
+    """Exactly these say nothing about exactly these intervals, and nobody else about any."""
+    silence_estimated: bool = True
+    """The ledger estimated exactly the silent meters, and trued them up in the interval in which they spoke again."""
+    lost_sources: tuple[MeterSpan, ...] = ()
+    """Nothing is ordered from these in these intervals, though something was before."""
+    disputed_lines: tuple[DisputeSpan, ...] = ()
+    """Exactly these lines are disputed in exactly these intervals, and exactly these meters are named."""
+    disputes_decided: bool = True
+    """The next interval brings each verdict, at what really flowed, and bills both ends for it."""
+    restated_meters: tuple[MeterSpan, ...] = ()
+    """Exactly these meters are restated by their owners in exactly these intervals, to what really flowed."""
+    corrections_billed: bool = True
+    """Each member's correction line is the sum of the corrections that are booked in its interval, to the nano."""
+    readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    transfers_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
