@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts import dispatch
+from contracts.rolls import BUCKETS
 from contracts.schema import BILLS, INTERVALS
 from devnet.bench import interval as bench
 from devnet.errors import DevnetError
@@ -38,6 +40,24 @@ def test_what_is_timed_is_a_settled_market(tmp_path: Path) -> None:
     assert sorted(bill.member for bill in bills) == [one.id for one in site.genesis.members]
     assert sum(bill.total_nano for bill in bills) == 0
     assert all(bill.lines for bill in bills)
+    site.store.close()
+
+
+def test_orders_and_bills_of_many_members_are_few_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every key that a block writes costs a path of the state tree, so their number must not grow with members."""
+    site = bench.Site(200, tmp_path)
+    interval = bench.START_MS // site.params.interval_ms + 2
+    written: list[int] = []
+    commit = site.ledger.commit
+
+    def counting(*args: Any) -> None:
+        written.append(len(args[4]))
+        commit(*args)
+
+    monkeypatch.setattr(site.ledger, "commit", counting)
+    site.live(interval)
+    _, locked, _, closed = written
+    assert (locked, closed) == (BUCKETS + 2, 4 * BUCKETS + 2)
     site.store.close()
 
 
