@@ -71,6 +71,7 @@ from consensus.round import (
     TimedOut,
 )
 from consensus.state import (
+    PROPOSALS_PER_ROUND,
     State,
     prune_rounds,
     with_polka,
@@ -124,7 +125,11 @@ def is_redundant(state: State, message: Message) -> bool:
             known = state.tally.round(message.round).of(message.kind).get(message.voter)
             return known == message
         case Proposal() if message.height == state.context.height:
-            return any(received.proposal == message for received in state.proposals.get(message.round, ()))
+            known_here = state.proposals.get(message.round, ())
+            # A third of one round would be refused, whoever signed it how often.
+            return len(known_here) >= PROPOSALS_PER_ROUND or any(
+                received.proposal == message for received in known_here
+            )
         case PolkaCertificate() if message.height == state.context.height:
             held = state.polkas.get(message.round)
             # One for another value holds votes that contradict counted ones.

@@ -145,7 +145,7 @@ def prune_candidates(state: State) -> State:
     return replace(state, candidates=kept_blocks)
 
 
-def live_blocks(state: State) -> tuple[Block, ...]:
-    """Blocks whose transactions must neither be evicted nor expire, and be served to others, until the height
+def live_blocks(state: State) -> dict[bytes, Block]:
+    """By id: blocks whose transactions must neither be evicted nor expire, and be served to others, until the height
     is stored."""
-    return tuple(candidate.block for candidate in state.candidates.values())
+    return {block_id: candidate.block for block_id, candidate in state.candidates.items()}

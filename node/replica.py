@@ -47,6 +47,7 @@ from consensus.messages import (
     Proposal,
 )
 from consensus.refusals import Refusal
+from consensus.state import live_blocks
 from contracts.envelope import Envelope
 from node.catchup import CatchUp
 from node.chain import height_context
@@ -78,6 +79,7 @@ from node.effects import (
     Verified,
 )
 from node.evidence import EvidencePool, certificate_of
+from node.inbox import Inbox
 from node.journal import INPUT, MAX_RECORD_BYTES, TRANSACTIONS, decode_batch
 from node.ledger.ledger import Ledger
 from node.mempool import Lane, MempoolLimits, lane_of
@@ -97,15 +99,8 @@ from node.transactions import TransactionFlow
 from node.work import Work
 from zk.codec import Codec, Malformed, encode
 
-MAX_FUTURE = 256
-"""Messages of one peer kept for the next height while this one is being executed."""
-MAX_FUTURE_BYTES = 4 * 1024 * 1024
-"""Their encodings, of one peer together."""
 MAX_VERIFIED = 65_536
 """Remembered good signatures of one height."""
-SEEN_LIMIT = 16_384
-"""Remembered encodings of consensus messages; forgotten at every housekeeping, because what the machine could not
-use yet must be taken when it is sent again."""
 HOUSEKEEPING_MS = 500
 
 LOG_CODEC: Codec[LoggedInput] = Codec(LoggedInput, MAX_RECORD_BYTES)
@@ -145,8 +140,7 @@ class Replica:
         self._paced_from_ms = -(10**9)
         """When the last height that carried something was woken: an empty block delays no transaction."""
         self._build: BuildValue | None = None
-        self._future: dict[str, dict[bytes, Message]] = {}
-        self._seen: set[bytes] = set()
+        self._inbox = Inbox(sum(len(member.nodes) for member in ledger.genesis.members))
         self._verified: set[Triple] = set()
         self._verified_before: set[Triple] = set()
 
@@ -201,8 +195,6 @@ class Replica:
             if kind != INPUT or height != self._context.height:
                 continue
             logged = LOG_CODEC.decode(body)
-            if isinstance(logged, Received | Signed):
-                self._note(logged.message)
             pending = [effect for effect in pending if not _answers(logged, effect)]
             pending += self._step(logged)
         self._started = True
@@ -228,7 +220,10 @@ class Replica:
             self._events.popleft()
 
     def _step(self, event: LoggedInput | StartHeight) -> list[ConsensusEffect]:
+        candidates = self.machine.candidates
         self.machine, effects = machine.step(self.machine, event)
+        if self.machine.candidates is not candidates:
+            self.flow.hold(live_blocks(self.machine))
         if not self._awake and self.machine.core is not None:
             self._awake = True
             self._woken_ms = self.work.now.monotonic_ms
@@ -258,14 +253,8 @@ class Replica:
             case Refused(code):
                 self.work.counters[code] += 1
 
-    def _note(self, message: Message) -> None:
-        """Remember the block that a message carries, so that its transactions stay pinned and served."""
-        block = message.block if isinstance(message, Proposal | Commit) else None
-        if block is not None and block.header.height == self._context.height:
-            self.flow.note(block)
-
     def _consensus_frame(self, peer: str, body: bytes) -> None:
-        if body in self._seen:
+        if not self._inbox.is_new(body):
             return
         try:
             message: Any = CODECS[Frame.CONSENSUS].decode(body)
@@ -275,20 +264,14 @@ class Replica:
         height = message.certificate.height if isinstance(message, Commit) else message.height
         if height > self._context.height:
             if height == self._context.height + 1:
-                self._keep_for_later(peer, body, message)
+                self._inbox.wait(peer, body, message)
             return
-        if len(self._seen) < SEEN_LIMIT:
-            self._seen.add(body)
+        self._inbox.remember(body)
         if height < self._context.height:
             self.evidence.past(peer, message)
-        self._consensus_message(peer, message)
+        self._consensus_message(peer, len(body), message)
 
-    def _keep_for_later(self, peer: str, body: bytes, message: Message) -> None:
-        kept = self._future.setdefault(peer, {})
-        if len(kept) < MAX_FUTURE and sum(map(len, kept)) + len(body) <= MAX_FUTURE_BYTES:
-            kept[body] = message
-
-    def _consensus_message(self, peer: str, message: Message) -> None:
+    def _consensus_message(self, peer: str, size: int, message: Message) -> None:
         """Have the signatures that are not known yet checked, then hand the message to the machine."""
         if machine.is_redundant(self.machine, message):
             return
@@ -296,6 +279,9 @@ class Replica:
             required = certificates.signatures_of(message, self._context)
         except Refusal as refusal:
             self.work.counters[refusal.code] += 1
+            return
+        if not self._inbox.may_write(peer, size):
+            self.work.counters["consensus.share"] += 1
             return
         unknown = [
             triple
@@ -318,7 +304,6 @@ class Replica:
                 check_ground(block, certificate, self.ledger)
         if self.evidence.halts_on(self.machine, certificate_of(message)):
             return
-        self._note(message)
         self._feed(Received(message, self.work.now.ledger_ms))
 
     def _payload_checked(self, block_id: bytes, ok: bool) -> None:
@@ -354,7 +339,6 @@ class Replica:
             clock_ms=clock_ms,
             evidence=evidence,
         )
-        self.flow.note(block)
         self._feed(ValueBuilt(wish.height, wish.round, block))
 
     def _consider_waking(self) -> None:
@@ -405,14 +389,10 @@ class Replica:
         self._awake = False
         self._height_started_ms = self.work.now.monotonic_ms
         self._build = None
-        self._seen.clear()
         self._verified_before, self._verified = self._verified, set()
         self._feed(StartHeight(self._context))
-        waiting, self._future = self._future, {}
-        for peer, messages in waiting.items():
-            self._seen.update(messages)
-            for message in messages.values():
-                self._consensus_message(peer, message)
+        for peer, body, message in self._inbox.next_height():
+            self._consensus_message(peer, len(body), message)
         self._run_sync()
         self._consider_waking()
 
@@ -474,7 +454,7 @@ class Replica:
     def _housekeeping(self) -> None:
         """Twice a second: say where we stand, ask for what is missing, re-send what is ours and still pending."""
         self.work.emit(SendAll(Frame.STATUS, encode(self._status()), own=False))
-        self._seen.clear()
+        self._inbox.forget()
         self._run_sync()
         if self.work.now.monotonic_ms - self._height_started_ms >= 2 * HOUSEKEEPING_MS:
             self.flow.resend()

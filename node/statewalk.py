@@ -15,8 +15,8 @@ from contracts.rolls import committed
 from node.ledger import page as layout
 from node.ledger.ledger import Ledger
 from node.ledger.page import INNER, LEAF, LEVELS, NOTHING, SLOTS, Slot
-from node.peer.limits import Bucket
 from node.peer.wire import TreeRequest, TreeResponse
+from node.shares import Shares
 from zk import ics23
 from zk.sparse import LEAF_PREFIX, Presence, verify_presence
 
@@ -54,16 +54,15 @@ class TreeServer:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._credit: dict[str, Bucket] = {}
+        self._shares = Shares(HEIGHTS_PER_S, HEIGHTS_AT_ONCE)
 
     def answer(self, peer: str, request: TreeRequest, now_ms: int) -> TreeResponse | None:
         """What is here; None while the peer has used up what it may ask for."""
         distance = 1 + max(0, self._ledger.height - request.height)
-        credit = self._credit.setdefault(peer, Bucket(HEIGHTS_PER_S, HEIGHTS_AT_ONCE, now_ms / 1000))
         nothing = TreeResponse(request.height, request.path, request.key, (), (), b"", b"")
         if not self._ledger.oldest <= request.height <= self._ledger.height or request.path.strip(_DIGITS):
             return nothing
-        if not credit.take(distance, now_ms / 1000):
+        if not self._shares.take(peer, distance, now_ms):
             return None
         return self._record(request) if request.key else self._levels(request)
 

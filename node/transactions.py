@@ -7,6 +7,7 @@ Decides nothing about consensus; `on_payload` and `on_arrival` tell the replica 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -17,19 +18,41 @@ from node.journal import TRANSACTIONS, encode_batch
 from node.ledger.ledger import Ledger
 from node.mempool import Entry, Lane, Mempool, MempoolLimits
 from node.peer.wire import BATCH_BYTES, Frame, TransactionRequest, Transactions
+from node.shares import Shares
 from node.work import Work
 from zk.codec import encode
 
 MAX_BLOCK_BYTES = 4 * 1024 * 1024
 """Envelopes of one block."""
 MAX_UNVERIFIED = 4_096
-"""Transactions whose signatures may wait for verification."""
+"""Transactions that nobody asked for whose signatures may wait for verification."""
+SERVED_PER_S = 16 * 1024 * 1024
+"""Bytes of asked-for transactions that one peer gets on average,"""
+SERVED_AT_ONCE = 4 * MAX_BLOCK_BYTES
+"""and at once: the payloads of four blocks."""
+RESEND_BYTES = 2 * 1024 * 1024
+"""Pending transactions sent to a peer at once: what its queue holds."""
 EXPIRY_EVERY = 16
 """Heights between two sweeps for expired transactions (no block takes one in between)."""
 FETCH_MS = 150
 """Patience with one peer for missing transactions."""
 RESEND_LIMIT = 512
 """Own pending transactions re-sent at once."""
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """The payload of a live block that is not complete yet: hashes that are missing, and sums of what is here."""
+
+    missing: set[bytes]
+    units: int = 0
+    size: int = 0
+
+    def add(self, entry: Entry) -> None:
+        """One of its transactions is here."""
+        self.missing.discard(entry.hash)
+        self.units += entry.units
+        self.size += len(entry.raw)
 
 
 class TransactionFlow:
@@ -51,9 +74,14 @@ class TransactionFlow:
         self._on_arrival = on_arrival
         self._unverified = 0
         self._blocks: dict[bytes, Block] = {}
-        self._missing: dict[bytes, set[bytes]] = {}
+        self._missing: dict[bytes, _Gathering] = {}
         self._invalid: set[bytes] = set()
         self._own: dict[bytes, None] = {}
+        self._verifying: set[bytes] = set()
+        """Hashes of peers' transactions whose signatures are being checked: none is checked twice at once."""
+        self._guests: set[bytes] = set()
+        """Pending only because a block of the open height names them."""
+        self._served = Shares(SERVED_PER_S, SERVED_AT_ONCE)
         self._fetch_turn = 0
 
     # Heights
@@ -88,6 +116,8 @@ class TransactionFlow:
         self._fetch_turn = 0
         self.mempool.pin(())
         self.mempool.remove(payload)
+        self.mempool.remove(self._guests)
+        self._guests.clear()
         for hash_ in payload:
             self._own.pop(hash_, None)
         self.admission.refresh()
@@ -106,44 +136,44 @@ class TransactionFlow:
             max_bytes=MAX_BLOCK_BYTES,
         )
 
-    def note(self, block: Block) -> None:
-        """A block of the open height: its transactions stay pinned and served until the height is stored."""
-        self._blocks[block.header.id()] = block
-        self._pin()
+    def hold(self, blocks: dict[bytes, Block]) -> None:
+        """The live blocks of the open height, by id: their transactions, and no others, stay pinned and served."""
+        if blocks.keys() != self._blocks.keys():
+            self._blocks = blocks
+            self._missing = {block_id: kept for block_id, kept in self._missing.items() if block_id in blocks}
+            self._pin()
 
     def missing(self) -> dict[bytes, int]:
         """Block ids whose payload is incomplete, with the number of missing transactions."""
-        return {block_id: len(hashes) for block_id, hashes in self._missing.items()}
+        return {block_id: len(gathering.missing) for block_id, gathering in self._missing.items()}
 
     # Payloads
 
     def check_payload(self, block: Block) -> None:
-        """Find out whether every transaction of a proposed block is here and valid; `on_payload` gets the answer."""
+        """Find out whether every transaction of a live block is here and valid; `on_payload` gets the answer."""
         block_id = block.header.id()
-        self.note(block)
-        missing = {hash_ for hash_ in block.payload if hash_ not in self.mempool}
-        if missing & self._invalid:
+        gathering = self._missing[block_id] = _Gathering(set(block.payload))
+        for entry in map(self.mempool.get, block.payload):
+            if entry is not None:
+                gathering.add(entry)
+        if gathering.missing & self._invalid:
             self._payload_checked(block_id, False)
-        elif missing:
-            self._missing[block_id] = missing
+        elif not self._settled(block_id, gathering):
             self.fetch(block_id)
-        else:
-            self._payload_complete(block_id)
 
-    def _payload_complete(self, block_id: bytes) -> None:
-        """All transactions are here and journaled: what is left are limits that a proposer may break."""
-        block = self._blocks[block_id]
-        height = block.header.height
-        units = size = 0
-        expired = False
-        for hash_ in block.payload:
-            entry = self.mempool.get(hash_)
-            assert entry is not None
-            units += entry.units
-            size += len(entry.raw)
-            expired = expired or entry.expired(height)
-        fits = units <= self._ledger.genesis.params.max_block_units and size <= MAX_BLOCK_BYTES
-        self._payload_checked(block_id, fits and not expired)
+    def _settled(self, block_id: bytes, gathering: _Gathering) -> bool:
+        """Whether the answer is known: all is here and journaled, or what is here is too much already.
+
+        A proposer may break the limits, and must not make others fetch and keep more than they allow.
+        """
+        limit = self._ledger.genesis.params.max_block_units
+        fits = gathering.units <= limit and gathering.size <= MAX_BLOCK_BYTES
+        if fits and gathering.missing:
+            return False
+        height, payload = self._ledger.height + 1, self._blocks[block_id].payload
+        entries = map(self.mempool.get, payload if fits else ())
+        self._payload_checked(block_id, fits and not any(entry is None or entry.expired(height) for entry in entries))
+        return True
 
     def _payload_checked(self, block_id: bytes, ok: bool) -> None:
         self._missing.pop(block_id, None)
@@ -151,8 +181,8 @@ class TransactionFlow:
 
     def fetch(self, block_id: bytes) -> None:
         """Ask one peer after the other for what is missing, the proposer's node first."""
-        missing = self._missing.get(block_id)
-        if not missing:
+        gathering = self._missing.get(block_id)
+        if gathering is None:
             return
         peers = sorted(self._work.peers)
         proposer = self._blocks[block_id].header.proposer
@@ -160,7 +190,7 @@ class TransactionFlow:
             turn = self._fetch_turn
             peer = proposer if turn == 0 and proposer in self._work.peers else peers[turn % len(peers)]
             self._fetch_turn += 1
-            body = encode(TransactionRequest(tuple(sorted(missing))))
+            body = encode(TransactionRequest(tuple(sorted(gathering.missing))))
             self._work.emit(Send(peer, Frame.TRANSACTION_REQUEST, body))
         self._work.emit(SetTimer(("fetch", block_id.hex()), FETCH_MS))
 
@@ -180,7 +210,7 @@ class TransactionFlow:
         for raw in envelopes:
             hash_ = self.admission.hash(raw)
             code = "ok"
-            if hash_ not in self.mempool:
+            if hash_ not in self.mempool or hash_ in self._guests:
                 outcome = self._examine(raw, hash_, local=True)
                 if isinstance(outcome, str):
                     code = outcome
@@ -229,10 +259,10 @@ class TransactionFlow:
 
     def gossiped(self, peer: str, envelopes: tuple[bytes, ...]) -> None:
         """Envelopes that a peer took from its clients."""
-        candidates = []
+        candidates: list[Candidate] = []
         for raw in envelopes:
             hash_ = self.admission.hash(raw)
-            if hash_ in self.mempool:
+            if hash_ in self.mempool or hash_ in self._verifying:
                 continue
             outcome = self._examine(raw, hash_, local=False)
             if isinstance(outcome, str):
@@ -241,31 +271,40 @@ class TransactionFlow:
                     self._work.penalise(peer, outcome)
                     return
                 continue
-            candidates.append(outcome)
+            self._begin(outcome, candidates)
         self._check_batch(peer, candidates)
 
     def answered(self, peer: str, envelopes: tuple[bytes, ...]) -> None:
         """Transactions that were asked for: validity counts, not whether this node would have kept them."""
-        wanted = set().union(*self._missing.values()) if self._missing else set()
-        candidates = []
+        candidates: list[Candidate] = []
         for raw in envelopes:
             hash_ = self.admission.hash(raw)
-            if hash_ not in wanted:
+            if hash_ in self._verifying or not self._is_missing(hash_):
                 continue
             outcome = self.admission.decode(raw, hash_, local=False)
             if isinstance(outcome, str):
                 self._found_invalid(hash_)
             else:
-                candidates.append(outcome)
+                self._begin(outcome, candidates)
         self._check_batch(peer, candidates)
+
+    def _is_missing(self, hash_: bytes) -> bool:
+        """Whether a live block waits for this transaction."""
+        return any(hash_ in gathering.missing for gathering in self._missing.values())
+
+    def _begin(self, candidate: Candidate, candidates: list[Candidate]) -> None:
+        """Have one more signature checked, once."""
+        candidates.append(candidate)
+        self._verifying.add(candidate.entry.hash)
+        self._unverified += 1
 
     def _check_batch(self, peer: str, candidates: list[Candidate]) -> None:
         if candidates:
-            self._unverified += len(candidates)
             done = partial(self._batch_verified, peer, candidates)
             self._work.verify([candidate.triple for candidate in candidates], done, urgent=False)
 
     def _batch_verified(self, peer: str, candidates: list[Candidate], valid: list[bool]) -> None:
+        self._verifying.difference_update(candidate.entry.hash for candidate in candidates)
         if not all(valid):
             self._work.penalise(peer, "tx.signature")
         self._keep_verified(candidates, valid)
@@ -285,28 +324,33 @@ class TransactionFlow:
         self._work.emit(Append(TRANSACTIONS, self._ledger.height + 1, encode_batch([entry.raw for entry in kept])))
         own = []
         for entry in kept:
+            if not entry.local and self._is_missing(entry.hash) and not self._is_worth_keeping(entry):
+                self._guests.add(entry.hash)
             self.mempool.add(entry)
             if entry.local:
                 own.append(entry)
                 self._own[entry.hash] = None
         self.gossip(own)
-        for block_id, missing in list(self._missing.items()):
-            missing.difference_update(entry.hash for entry in kept)
-            if not missing:
-                self._missing.pop(block_id)
-                self._payload_complete(block_id)
+        for block_id, gathering in list(self._missing.items()):
+            for entry in kept:
+                if entry.hash in gathering.missing:
+                    gathering.add(entry)
+            # One answer may end the round that the next block was proposed in.
+            if block_id in self._missing:
+                self._settled(block_id, gathering)
         self._on_arrival()
+
+    def _is_worth_keeping(self, entry: Entry) -> bool:
+        return self.admission.worth_keeping(entry, self._work.now.ledger_ms) == "ok"
 
     def _still_needed(self, entry: Entry) -> bool:
         """Whether no block took the entry's place in its lane while its signature was being checked."""
-        return entry.position >= self.admission.next_position(entry.lane) or any(
-            entry.hash in hashes for hashes in self._missing.values()
-        )
+        return entry.position >= self.admission.next_position(entry.lane) or self._is_missing(entry.hash)
 
     def _found_invalid(self, hash_: bytes) -> None:
         """A hash whose transaction can never be valid spoils every block that names it."""
-        for block_id, missing in list(self._missing.items()):
-            if hash_ in missing:
+        for block_id, gathering in list(self._missing.items()):
+            if hash_ in gathering.missing and block_id in self._missing:
                 self._invalid.add(hash_)
                 self._payload_checked(block_id, False)
 
@@ -317,18 +361,33 @@ class TransactionFlow:
             self._work.emit(SendAll(frame, body, own=False) if to is None else Send(to, frame, body))
 
     def serve(self, peer: str, hashes: tuple[bytes, ...]) -> None:
-        """Answer a request with what is here."""
-        for body in _batches(entry for entry in map(self.mempool.get, hashes) if entry is not None):
+        """Answer a request with what is here, at most one block's worth; who needs more asks for the rest."""
+        now_ms = self._work.now.monotonic_ms
+        if not self._served.has_any(peer, now_ms):
+            return
+        entries = list(_up_to(MAX_BLOCK_BYTES, map(self.mempool.get, dict.fromkeys(hashes))))
+        self._served.spend(peer, sum(len(entry.raw) for entry in entries), now_ms)
+        for body in _batches(entries):
             self._work.emit(Send(peer, Frame.TRANSACTION_RESPONSE, body))
 
     def resend(self) -> None:
         """Send own pending transactions once more: the height does not progress, so somebody may have missed them."""
-        pending = (entry for entry in map(self.mempool.get, self._own) if entry is not None)
-        self.gossip(islice(pending, RESEND_LIMIT))
+        self.gossip(_up_to(RESEND_BYTES, map(self.mempool.get, islice(self._own, RESEND_LIMIT))))
 
     def introduce(self, peer: str) -> None:
         """Send pending transactions to a peer that has just connected."""
-        self.gossip(islice(self.mempool, RESEND_LIMIT), to=peer)
+        self.gossip(_up_to(RESEND_BYTES, islice(self.mempool, RESEND_LIMIT)), to=peer)
+
+
+def _up_to(limit: int, entries: Iterable[Entry | None]) -> Iterator[Entry]:
+    """The entries that are there, until they would be more than `limit` bytes."""
+    size = 0
+    for entry in entries:
+        if entry is not None:
+            size += len(entry.raw)
+            if size > limit:
+                return
+            yield entry
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[bytes]:

@@ -30,6 +30,8 @@ def _of(info: Any, overrides: dict[type, st.SearchStrategy[Any]]) -> st.SearchSt
             return st.booleans()
         case inspect.NoneType():
             return st.none()
+        case inspect.EnumType():
+            return st.sampled_from(list(info.cls))
         case inspect.LiteralType():
             return st.sampled_from(info.values)
         case inspect.UnionType():
@@ -37,6 +39,8 @@ def _of(info: Any, overrides: dict[type, st.SearchStrategy[Any]]) -> st.SearchSt
         case inspect.VarTupleType():
             longest = min(info.max_length if info.max_length is not None else 4, 4)
             return st.lists(_of(info.item_type, overrides), min_size=info.min_length or 0, max_size=longest).map(tuple)
+        case inspect.TupleType():
+            return st.tuples(*[_of(item, overrides) for item in info.item_types])
         case inspect.StructType():
             if info.cls in overrides:
                 return overrides[info.cls]
