@@ -281,7 +281,7 @@ def billed_energy(state: State, meter: str, interval: int) -> Basis | None:
     basis = state.load(BASES, BASES.key(interval, meter))
     if basis is not None:
         return basis
-    guess = state.load(ESTIMATES, ESTIMATES.key(interval, meter))
+    guess = state.entry(ESTIMATES, meter, interval)
     if guess is not None:
         return Basis(guess.import_wh, guess.export_wh, 0)
     metered = state.entry(METERED, meter, interval)

@@ -14,7 +14,7 @@ from contracts.members import Registers
 from contracts.metering import Measured, settle_registers
 from contracts.modes import TieSeen
 from contracts.params import PactParams
-from contracts.records import Metered, Site, SiteMeter
+from contracts.records import Estimate, Metered, Site, SiteMeter
 from contracts.schema import ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
 from contracts.state import State
 
@@ -56,6 +56,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     settled = {held.meter: held for key in REGISTERS.roll_keys() for held in state.roll(REGISTERS, key)}
     after: list[Registers] = []
     metered: list[Metered] = []
+    guesses: list[Estimate] = []
     for meter in site.meters:
         head_key = HEADS.prefix + meter.meter.encode()
         head = state.load(HEADS, head_key)
@@ -76,7 +77,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             equipment = state.load(METERS, METERS.key(meter.meter))
             assert equipment is not None, "every meter of the site is registered"
             guess = estimate(state, params, equipment, interval)
-            state.save(ESTIMATES.key(interval, meter.meter), guess)
+            guesses.append(guess)
             import_wh, export_wh = guess.import_wh, guess.export_wh
             estimated.setdefault(NO_MEMBER if meter.tie else meter.member, []).append(meter.meter)
         if meter.tie:
@@ -88,4 +89,5 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
     state.fill(REGISTERS, after)
     state.fill(METERED, metered, interval)
+    state.fill(ESTIMATES, guesses, interval)
     return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses)

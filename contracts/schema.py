@@ -44,8 +44,6 @@ INTERVALS: Table[IntervalRecord] = Table("interval", IntervalRecord)
 TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
 MODES: Table[ModeRecord] = Table("mode", ModeRecord)
 LINKS: Table[Link] = Table("link", Link)
-ESTIMATES: Table[Estimate] = Table("estimate", Estimate)
-"""By interval and meter."""
 RETURNS: Table[Returns] = Table("returns", Returns)
 BASES: Table[Basis] = Table("basis", Basis)
 """By interval and meter."""
@@ -77,7 +75,8 @@ ORDERS: Rolls[Order] = Rolls("order", Order)
 """By interval and member, as the next two."""
 BILLS: Rolls[Bill] = Rolls("bill", Bill)
 METERED: Rolls[Metered] = Rolls("metered", Metered)
-"""By interval and meter."""
+"""By interval and meter, as the next."""
+ESTIMATES: Rolls[Estimate] = Rolls("estimate", Estimate)
 
 SCHEDULE = SCHEDULES.key("working")
 SITE = SITES.key("all")

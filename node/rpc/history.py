@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, IntervalSettled
-from contracts.records import MAX_NAMED, SETTLED, Correction, Metered
+from contracts.records import SETTLED, Correction, Metered
 from contracts.schedule import close_ms
 from contracts.schema import (
     BASES,
@@ -53,25 +53,20 @@ class History:
         """Every meter that was silent when the interval closed, its estimate, and what it is billed for by now."""
         record = view.load(INTERVALS, interval)
         estimated = record.estimated if record else 0
-        names = record.estimated_meters if record and estimated <= MAX_NAMED else tuple(self._meters)
         found = []
-        for position, meter in enumerate(names if estimated else ()):
-            guess = view.load(ESTIMATES, interval, meter)
-            if guess is None:
-                del view.keys[ESTIMATES.key(interval, meter)]
-            else:
-                basis = view.load(BASES, interval, meter)
-                billed = basis or guess
-                found.append(
-                    {
-                        **render(guess),
-                        "member": self._meters[meter].member,
-                        "kind": self._meters[meter].kind,
-                        "billed_import_wh": billed.import_wh,
-                        "billed_export_wh": billed.export_wh,
-                        "corrections": basis.corrections if basis else 0,
-                    }
-                )
+        for position, guess in enumerate(view.group(ESTIMATES, interval) if estimated else ()):
+            basis = view.load(BASES, interval, guess.meter)
+            billed = basis or guess
+            found.append(
+                {
+                    **render(guess),
+                    "member": self._meters[guess.meter].member,
+                    "kind": self._meters[guess.meter].kind,
+                    "billed_import_wh": billed.import_wh,
+                    "billed_export_wh": billed.export_wh,
+                    "corrections": basis.corrections if basis else 0,
+                }
+            )
             if position % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
         return {**self._place(interval), "estimated": estimated, "estimates": found}
@@ -146,7 +141,7 @@ class History:
                 f"Interval {interval} is not settled (status {record.status if record else 'empty'}).",
                 f"It settles after {close_ms(self._params, interval)} ms UTC.",
             )
-        metered, guess = self._metered(view, meter, interval), view.load(ESTIMATES, interval, meter)
+        metered, guess = self._metered(view, meter, interval), view.entry(ESTIMATES, meter, interval)
         basis = view.load(BASES, interval, meter)
         billed = basis or guess or metered
         return {

@@ -27,6 +27,7 @@ from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, MetersEstimated
 from contracts.records import FINAL_DAYS, MAX_NAMED, Estimate
 from contracts.schema import BASES, ESTIMATES, INTERVALS, RETURNS, STANDINGS
+from contracts.state import State
 from contracts.units import MAX_ENERGY, MAX_MONEY
 
 PARAMS = PactParams()
@@ -36,8 +37,7 @@ MONDAY = next(day for day in range(FIRST // SLOTS, FIRST // SLOTS + 7) if day % 
 
 
 def estimated(chain: Chain, interval: int, meter: str) -> Estimate | None:
-    raw = chain.store.get(ESTIMATES.key(interval, meter))
-    return None if raw is None else ESTIMATES.decode(raw)
+    return State(chain.store).entry(ESTIMATES, meter, interval)
 
 
 # Estimates
