@@ -13,7 +13,7 @@ from consensus.status import explain
 from devnet.simulator.pact import START_MS, key_of
 from node.disk import MemoryDisk, PowerLoss, Tear
 from node.driver import Driver
-from node.effects import Input, PeerConnected, PeerGone, Submission, Submitted, Timer
+from node.effects import FrameReceived, Input, PeerConnected, PeerGone, Submission, Submitted, Timer
 from node.errors import NodeError
 from node.interfaces import Signer
 from node.journal import Journal
@@ -32,10 +32,18 @@ SIGNATURES_AT_ONCE = 64
 
 
 class Mouth(Protocol):
-    """What stands between a machine and its links: honest machines have none."""
+    """What stands between a replica and everybody else: honest machines have none."""
 
     def say(self, target: str, frame: Frame, body: bytes) -> None:
         """The replica wants `target` to get this frame."""
+        ...
+
+    def hear(self, peer: str, frame: Frame, body: bytes) -> None:
+        """The replica is about to get this frame."""
+        ...
+
+    def take(self, envelopes: list[bytes]) -> list[Submission] | None:
+        """The answer to a client, or None: the replica is to answer."""
         ...
 
 
@@ -110,6 +118,8 @@ class Machine:
         if self.driver is None:
             return
         try:
+            if self.mouth is not None and isinstance(event, FrameReceived):
+                self.mouth.hear(*event)
             self.driver.feed(event)
             while self.driver.has_work:
                 self.driver.work(SIGNATURES_AT_ONCE)
@@ -123,6 +133,10 @@ class Machine:
     def submit(self, *envelopes: bytes) -> int:
         """Hand envelopes to this node as a client would; the request number, for `replies`."""
         request = self.network.next_request()
+        answer = None if self.mouth is None else self.mouth.take(list(envelopes))
+        if answer is not None:
+            self.replies[request] = answer
+            return request
         self.feed(Submitted(request, list(envelopes)))
         return request
 

@@ -106,7 +106,10 @@ class Traffic:
             # It lost power before it answered.
             return False
         code = results[0].code
-        if code == "ok" and machine.node in self._honest:
+        if code == "ok":
+            if machine.node not in self._honest:
+                # It may have dropped what it took: others are offered it until it is final.
+                return False
             self.accepted[results[0].hash] = machine.name
         # A number that is used: nobody else speaks for this member, so it was this envelope that used it.
         return code in {"ok", "tx.nonce"} or code.startswith("reading.")

@@ -1,0 +1,202 @@
+"""Proposals that nobody should vote for: false blocks and times, transactions that are altered or that nobody has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import cycle
+
+from msgspec.structs import replace
+
+from consensus.block import certificate_hash
+from consensus.messages import MAX_PAYLOAD, Block, CommitCertificate, Header, Proposal
+from devnet.simulator.behaviours.base import Behaviour, Out, behaviour, read
+from devnet.simulator.machine import Machine
+from node.peer.wire import Frame, TransactionRequest, Transactions
+from zk import merkle
+from zk.codec import encode
+from zk.hashing import sha256
+
+
+class OtherBlocks(Behaviour):
+    """In its turn proposes what `other` makes of the block; everybody gets the same."""
+
+    def __init__(self, machine: Machine, counts: Counter[str]) -> None:
+        super().__init__(machine, counts)
+        self._made: dict[bytes, bytes] = {}
+
+    def say(self, target: str, frame: Frame, body: bytes) -> list[Out]:
+        message = self.own(frame, body)
+        if not isinstance(message, Proposal):
+            return [Out(target, frame, body)]
+        if body not in self._made:
+            block = self.other(message.block)
+            self._made = {body: body if block is None else self.signed(replace(message, block=block))}
+        if self._made[body] != body:
+            self.acted()
+        return [Out(target, frame, self._made[body])]
+
+    def other(self, block: Block) -> Block | None:
+        """The block to propose, or None: this time an honest one."""
+        raise NotImplementedError
+
+
+def with_payload(block: Block, payload: tuple[bytes, ...]) -> Block:
+    """The block with another payload that its header commits to."""
+    return replace(block, header=replace(block.header, payload_root=merkle.root(payload)), payload=payload)
+
+
+def with_certificate(block: Block, certificate: CommitCertificate | None) -> Block:
+    """The block with another included certificate that its header commits to."""
+    hash_ = certificate_hash(certificate, block.header.chain_id)
+    return replace(block, header=replace(block.header, last_certificate_hash=hash_), last_certificate=certificate)
+
+
+FALSE_FIELDS: dict[str, Callable[[Header], object]] = {
+    "version": lambda header: header.version % 255 + 1,
+    "chain_id": lambda header: f"not-{header.chain_id}"[:49],
+    "height": lambda header: header.height + 1,
+    "parent_hash": lambda header: sha256(header.parent_hash),
+    "time_ms": lambda _: 0,
+    "params_hash": lambda header: sha256(header.params_hash),
+    "proposer": lambda header: header.proposer[:-1] + ("a" if header.proposer[-1] != "a" else "b"),
+    "proposer_round": lambda header: header.proposer_round + 1,
+    "set_hash": lambda header: sha256(header.set_hash),
+    "next_set_hash": lambda header: sha256(header.next_set_hash),
+    "last_certificate_hash": lambda header: sha256(header.last_certificate_hash),
+    "payload_root": lambda header: sha256(header.payload_root),
+    "state_root": lambda header: sha256(header.state_root),
+    "receipts_root": lambda header: sha256(header.receipts_root),
+    "evidence_root": lambda header: sha256(header.evidence_root),
+    "beacon": lambda _: b"chosen",
+}
+"""Another value for each field of a header."""
+
+
+def false_header(field: str) -> Callable[[Block], Block]:
+    """What makes a block whose header is wrong in this field."""
+    return lambda block: replace(block, header=replace(block.header, **{field: FALSE_FIELDS[field](block.header)}))
+
+
+def _other_body(block: Block) -> Block:
+    return replace(block, payload=(*block.payload, sha256(b"smuggled in")))
+
+
+def _twice(block: Block) -> Block:
+    named = block.payload or (sha256(b"made up"),)
+    return with_payload(block, named + named[:1])
+
+
+def _oversize(block: Block) -> Block:
+    return with_payload(block, tuple(sha256(b"%d" % number) for number in range(MAX_PAYLOAD + 1)))
+
+
+def _weak_certificate(block: Block) -> Block:
+    certificate = block.last_certificate
+    if certificate is None:
+        return false_header("parent_hash")(block)
+    return with_certificate(block, replace(certificate, signatures=certificate.signatures[:1]))
+
+
+def _no_certificate(block: Block) -> Block:
+    if block.last_certificate is None:
+        return false_header("parent_hash")(block)
+    return with_certificate(block, None)
+
+
+def _certificate_of_itself(block: Block) -> Block:
+    certificate = block.last_certificate
+    if certificate is None:
+        return false_header("parent_hash")(block)
+    return with_certificate(block, replace(certificate, block_id=sha256(certificate.block_id)))
+
+
+def _empty(block: Block) -> Block:
+    """Without content; valid if there is a reason for it."""
+    return with_payload(block, ())
+
+
+def _false_evidence(block: Block) -> Block:
+    evidence = (b"no evidence",)
+    return replace(block, header=replace(block.header, evidence_root=merkle.root(evidence)), evidence=evidence)
+
+
+FALSE_BLOCKS = (
+    *map(false_header, FALSE_FIELDS),
+    _other_body,
+    _twice,
+    _oversize,
+    _weak_certificate,
+    _no_certificate,
+    _certificate_of_itself,
+    _empty,
+    _false_evidence,
+)
+
+
+@behaviour
+class FalseBlocks(OtherBlocks):
+    """Proposes blocks that are wrong in one thing, each in its turn."""
+
+    name = "false-blocks"
+
+    def __init__(self, machine: Machine, counts: Counter[str]) -> None:
+        super().__init__(machine, counts)
+        shuffled = self.random.sample(FALSE_BLOCKS, len(FALSE_BLOCKS))
+        self._next = cycle(shuffled)
+
+    def other(self, block: Block) -> Block | None:
+        return next(self._next)(block)
+
+
+@behaviour
+class FalseTimes(OtherBlocks):
+    """Proposes blocks from the past and from the future, by a little and by much."""
+
+    name = "false-times"
+    SKEWS_MS = (1, 50, 200, 400, 1_000, 5_000, 60_000, 86_400_000)
+
+    def other(self, block: Block) -> Block | None:
+        skew_ms = self.random.choice((-1, 1)) * self.random.choice(self.SKEWS_MS)
+        return replace(block, header=replace(block.header, time_ms=block.header.time_ms + skew_ms))
+
+
+@behaviour
+class HiddenPayloads(OtherBlocks):
+    """Names transactions that nobody has, or only itself, and keeps them."""
+
+    name = "hidden-payloads"
+
+    def other(self, block: Block) -> Block | None:
+        made_up = sha256(encode((self.node, block.header.height, block.header.proposer_round)))
+        return with_payload(block, (*block.payload, made_up)[-MAX_PAYLOAD:])
+
+
+@behaviour
+class AlteredTransactions(OtherBlocks):
+    """Alters a transaction of somebody else, proposes it, and serves it to whoever asks."""
+
+    name = "altered-transactions"
+
+    def __init__(self, machine: Machine, counts: Counter[str]) -> None:
+        super().__init__(machine, counts)
+        self._altered: dict[bytes, bytes] = {}
+
+    def other(self, block: Block) -> Block | None:
+        assert self.machine.driver is not None
+        flow = self.machine.driver.replica.flow
+        entry = None if not block.payload else flow.mempool.get(self.random.choice(block.payload))
+        if entry is None:
+            return None
+        raw = bytearray(entry.raw)
+        raw[-1 - self.random.randrange(len(raw) // 2)] ^= 1 << self.random.randrange(8)
+        hash_ = flow.admission.hash(bytes(raw))
+        self._altered = {hash_: bytes(raw)}
+        return with_payload(block, tuple(hash_ if named == entry.hash else named for named in block.payload))
+
+    def hear(self, peer: str, frame: Frame, body: bytes) -> list[Out]:
+        request = read(frame, body)
+        if not isinstance(request, TransactionRequest):
+            return []
+        raws = tuple(self._altered[hash_] for hash_ in request.hashes if hash_ in self._altered)
+        return [Out(peer, Frame.TRANSACTION_RESPONSE, encode(Transactions(raws)))] if raws else []

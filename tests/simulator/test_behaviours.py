@@ -1,0 +1,107 @@
+"""Each Byzantine behaviour really deviates, and the network stands it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from msgspec.structs import replace
+
+from consensus import evidence
+from consensus.block import check_commitments, check_validity
+from consensus.messages import Block, Header, Proposal, Vote
+from consensus.refusals import Refusal
+from contracts.bodies import Transfer
+from devnet.simulator.behaviours import BEHAVIOURS, Puppeteer
+from devnet.simulator.behaviours.proposals import FALSE_BLOCKS, FALSE_FIELDS
+from devnet.simulator.machine import Machine
+from devnet.simulator.network import Network
+from devnet.simulator.pact import Speaker, genesis
+from devnet.simulator.plan import Liar, Plan, draw
+from devnet.simulator.run import Run
+from node.peer.wire import CODECS, Frame
+from tests.consensus.height import make_block, make_context, propose
+from zk.codec import Malformed, encode
+
+SEED = 4
+"""A short run with one liar in which every behaviour finds its occasion."""
+
+
+@pytest.mark.parametrize("name", sorted(BEHAVIOURS))
+def test_a_liar_deviates_and_every_oracle_holds(name: str) -> None:
+    plan = draw(SEED, 4, [name])
+    assert [liar.behaviours for liar in plan.liars] == [(name,)]
+    outcome = Run(plan).go()
+    assert outcome.byzantine.get(name, 0) > 0
+    assert outcome.failure is None, outcome.failure
+    assert outcome.heights >= plan.heights
+
+
+def colluding(seed: int) -> Plan:
+    """Seven nodes, two of which collude."""
+    while len((plan := draw(seed, 7, ["collude"])).liars) != 2:
+        seed += 1
+    return plan
+
+
+def test_colluders_speak_for_each_other() -> None:
+    """Either one's votes leave the other's machine, as well signed as its own."""
+    run = Run(colluding(0))
+    network, liars = run.network, {liar.node for liar in run.plan.liars}
+    in_others_name = set()
+
+    def passes(sender: Machine, _target: Machine, frame: Frame, body: bytes) -> bool:
+        message = CODECS[frame].decode(body)
+        if sender.node in liars and isinstance(message, Vote) and message.voter in liars - {sender.node}:
+            in_others_name.add(message.voter)
+        return True
+
+    network.passes = passes
+    outcome = run.go()
+    assert outcome.failure is None, outcome.failure
+    assert in_others_name == liars
+
+
+def test_who_accepts_and_forgets_keeps_nothing() -> None:
+    network = Network(genesis())
+    machine = network.machines["wind"]
+    counts: Counter[str] = Counter()
+    machine.mouth = Puppeteer(machine, ["accept-and-forget"], counts)
+    network.start()
+    envelope = Speaker(network.genesis.chain_id()).member("wind", Transfer("solar", 1, ""))
+    answer = machine.replies[machine.submit(envelope)]
+    assert [result.code for result in answer] == ["ok"]
+    assert machine.driver is not None and len(machine.driver.replica.flow.mempool) == 0
+    assert counts["accept-and-forget"] == 1
+
+
+def refused(block: Block) -> bool:
+    """Whether some check that every honest node makes keeps this block from being voted for."""
+    context = make_context()
+    try:
+        read = CODECS[Frame.CONSENSUS].decode(encode(propose(context, 0, block)))
+        assert isinstance(read, Proposal)
+        check_commitments(read.block)
+        check_validity(read.block, context)
+        for raw in read.block.evidence:
+            evidence.decode(raw)
+    except (Malformed, Refusal):
+        return True
+    return False
+
+
+def test_each_false_block_is_refused_and_each_field_has_its_turn() -> None:
+    assert set(FALSE_FIELDS) == set(Header.__struct_fields__)
+    honest = make_block(make_context(), 0)
+    assert not refused(honest)
+    for make in FALSE_BLOCKS:
+        assert refused(make(honest)), make
+
+
+def test_more_liars_than_one_kind_at_once() -> None:
+    """Behaviours stand behind each other: what one says, the next may change."""
+    plan = draw(SEED, 4, ["equivocate"])
+    both = Liar(plan.liars[0].node, ("equivocate", "slow-drip", "stale-replays"))
+    outcome = Run(replace(plan, liars=(both,))).go()
+    assert outcome.failure is None, outcome.failure
+    assert min(outcome.byzantine[name] for name in both.behaviours) > 0
