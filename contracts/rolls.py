@@ -31,6 +31,7 @@ R = TypeVar("R", bound=Record)
 
 BUCKETS = 16
 """Records over which the needs, the offers, or a roll's entries of one interval are spread."""
+MAX_ID_CHARS = 32
 _MARK = b":"
 _SUFFIXES = tuple(_MARK + b"%02d" % number for number in range(BUCKETS))
 
@@ -51,6 +52,13 @@ class Commitment(Record, frozen=True):
     """RFC 6962, over the encoded entries."""
 
 
+def state_key(prefix: bytes, *parts: str | int) -> bytes:
+    """Key of a record or entry: `prefix` and its parts. Integers are zero-padded to ten digits, so keys sort in
+    their order.
+    """
+    return prefix + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
+
+
 class Rolls(Generic[R]):
     """Entries of one type under one prefix, by group and id. A group is any integers, as ten digits each."""
 
@@ -66,17 +74,19 @@ class Rolls(Generic[R]):
 
     def key(self, *parts: str | int) -> bytes:
         """Key of one entry: its group, then its id."""
-        return self.prefix + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
+        return state_key(self.prefix, *parts)
 
     def roll_keys(self, *group: int) -> list[bytes]:
         """Keys of the group's rolls, in order of their buckets."""
-        head = self.prefix + b"".join([b"%010d/" % part for part in group])
+        head = self._head(group)
         return [head + suffix for suffix in _SUFFIXES]
 
     def roll_key(self, id_: str, *group: int) -> bytes:
         """Key of the roll that has or would have the entry of `id_`."""
-        head = self.prefix + b"".join([b"%010d/" % part for part in group]) if group else self.prefix
-        return head + _SUFFIXES[bucket(id_)]
+        return self._head(group) + _SUFFIXES[bucket(id_)]
+
+    def _head(self, group: tuple[int, ...]) -> bytes:
+        return self.prefix + b"".join([b"%010d/" % part for part in group]) if group else self.prefix
 
     def place(self, entries: Sequence[R], id_: str) -> tuple[int, bool]:
         """Where in a roll the entry of `id_` is or would be, and whether it is there."""
@@ -113,7 +123,9 @@ def locate(key: bytes) -> tuple[bytes, str]:
     """Key of the roll that an entry's key belongs to, and the id."""
     head, _, id_ = key.rpartition(b"/")
     name = id_.decode("ascii", "replace")
-    return head + b"/" + _SUFFIXES[bucket(name)], name
+    # Keys come from strangers. What is too long for an id is in no roll, so any shows it, and the cache stays small.
+    number = bucket(name) if len(name) <= MAX_ID_CHARS else 0
+    return head + b"/" + _SUFFIXES[number], name
 
 
 def leaves(raw: bytes) -> list[bytes]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from contracts.members import Record
-from contracts.rolls import Rolls
+from contracts.rolls import Rolls, state_key
 from zk.codec import encode
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -44,8 +44,8 @@ class Table(Generic[R]):
         self.decode = msgspec.msgpack.Decoder(type_).decode
 
     def key(self, *parts: str | int) -> bytes:
-        """Key of one record. Integers are zero-padded to ten digits, so keys sort in their order."""
-        return self.prefix + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
+        """Key of one record."""
+        return state_key(self.prefix, *parts)
 
 
 class RecordCache:
