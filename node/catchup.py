@@ -13,6 +13,7 @@ from consensus import certificates, evidence
 from consensus.block import check_commitments
 from consensus.effects import HeightContext
 from consensus.messages import Block, Commit, CommitCertificate
+from consensus.quorum import is_quorum
 from consensus.refusals import Refusal
 from contracts.envelope import Envelope
 from node.admission import Admission
@@ -47,15 +48,28 @@ class CatchUp:
         self._admission = admission
         self._execute = execute
         self._checking = False
+        self._caught_up: int | None = None
+        """Height at which this node first had all that a quorum claims."""
 
     def answer(self, peer: str, blocks: tuple[FullBlock, ...]) -> None:
         """Blocks that were asked for."""
         if not self.plan.hold(peer, blocks, self._ledger.height):
             self._blame(peer, "sync.unasked")
 
-    def behind(self) -> bool:
-        """Whether a peer claims a higher executed height than ours, or nobody has said anything yet."""
-        return not self.plan.heights or self.best_height() > self._ledger.height
+    def compare(self, context: HeightContext, node_id: str) -> None:
+        """Notice the first moment since the start at which this node has all that those claim who, with itself, are a
+        quorum: of whatever was decided before, one of them has at least the height below."""
+        if self._caught_up is None:
+            present = {node_id, *self.plan.credible(self._work.now.monotonic_ms)}
+            power = sum(context.validators.counted_power(seat) for seat in sorted(present))
+            if is_quorum(power, context.validators.total_power) and self.best_height() <= self._ledger.height:
+                self._caught_up = self._ledger.height
+
+    def safe_to_sign_above(self, height: int) -> bool:
+        """Whether `height`, just stored, was decided after this node had caught up. One more than the next counts:
+        before its data was lost this node may have been the only one to know of a decision, and have signed above it.
+        """
+        return self._caught_up is not None and height >= self._caught_up + 2
 
     def best_height(self) -> int:
         """Highest height that a credible peer claims."""

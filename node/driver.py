@@ -24,6 +24,7 @@ from node.effects import (
     Penalise,
     Recover,
     Reply,
+    Resume,
     Send,
     SendAll,
     SetLedgerTimer,
@@ -190,6 +191,9 @@ class Driver:
             case Reply(request, results):
                 assert not self.journal.unsynced, "a transaction is called accepted before it is durable"
                 self._host.reply(request, results)
+            case Resume(height, last):
+                if self._signer is not None and not self._signer.resume(height, last):
+                    raise self.journal.ends_early("it ends before a vote that this node's key has signed")
             case Checkpoint(height):
                 self._checkpoint(height)
             case Penalise(peer, code):
@@ -213,7 +217,7 @@ class Driver:
         self._inputs.append(OwnSigned(signed))
 
     def _checkpoint(self, height: int) -> None:
-        if self._signer is not None and self._signer.restored and not self.replica.catch_up.behind():
+        if self._signer is not None and self._signer.restored and self.replica.catch_up.safe_to_sign_above(height):
             self._signer.clear_restored(height)
         if self.journal.size > CHECKPOINT_BYTES + 2 * self.replica.flow.mempool.size:
             pending = [entry.raw for entry in self.replica.flow.mempool]

@@ -142,6 +142,14 @@ class Sync(NamedTuple):
     """Make all appended records durable before anything that follows."""
 
 
+class Resume(NamedTuple):
+    """The log is read, nothing has come of it yet: it asked for own messages of the open `height` up to `last`, as
+    (round, step); (-1, 0) when for none. The driver compares it with what the key has signed."""
+
+    height: int
+    last: tuple[int, int]
+
+
 class Checkpoint(NamedTuple):
     """Records at or below `height` are obsolete; the driver may start a new segment with the pending transactions."""
 
@@ -227,6 +235,7 @@ class Fatal(NamedTuple):
 Effect = (
     Append
     | Sync
+    | Resume
     | Checkpoint
     | Send
     | SendAll

@@ -186,9 +186,14 @@ def load_secrets(home: Home, node_id: str, passphrase: Callable[[], str]) -> Sec
 
 
 def repair_home(home: Home) -> Repair:
-    """Repair the journal of a stopped node. Raises NodeError `home.running`, `disk.*`."""
+    """Repair the journal of a stopped node. Its key signs nothing more at the last height that it signed: what binds it
+    there may be among what is lost. Raises NodeError `home.running`, `signer.corrupt`, `disk.*`."""
     with _stopped(home):
-        return repair(home.journal, _DISK)
+        height = FileSigner.retire(home.sign_state, _DISK) if _DISK.exists(home.sign_state) else None
+        done = repair(home.journal, _DISK)
+    if height is None:
+        return done
+    return done._replace(report=(*done.report, f"The key signs nothing more at height {height}."))
 
 
 def restore_home(home: Home, backup: Path) -> tuple[str, ...]:

@@ -48,6 +48,12 @@ class Signer(Protocol):
         """Sign again, above `height` only."""
         ...
 
+    def resume(self, height: int, last: tuple[int, int]) -> bool:
+        """The log of the open `height` asks for own messages up to `last` (round, step). False when this key has signed
+        more there: with its votes the log has lost what they bind it to. Heights above, whose log was never replayed
+        because the store fell back, are signed no further."""
+        ...
+
 
 class Entropy(Protocol):
     """Randomness for jitter and for peers to ask; never for anything that is agreed."""

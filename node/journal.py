@@ -322,6 +322,10 @@ class Journal:
         self.sync()
         self._file.close()
 
+    def ends_early(self, reason: str) -> JournalCorrupt:
+        """What to raise when somebody else knows that durable records are missing at the end."""
+        return self._corrupt(self._active, self._sizes[self._active], reason)
+
     def _corrupt(self, number: int, offset: int, reason: str) -> JournalCorrupt:
         return JournalCorrupt(self._path(number), offset, reason, self._home)
 

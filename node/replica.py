@@ -40,6 +40,7 @@ from consensus.effects import Effect as ConsensusEffect
 from consensus.evidence import Amnesia, DuplicateProposal, DuplicateVote, Fork
 from consensus.messages import (
     MAX_PAYLOAD,
+    NO_ROUND,
     Block,
     Commit,
     CommitCertificate,
@@ -66,6 +67,7 @@ from node.effects import (
     PeerGone,
     Recover,
     Reported,
+    Resume,
     Send,
     SendAll,
     SetLedgerTimer,
@@ -198,6 +200,7 @@ class Replica:
             pending = [effect for effect in pending if not _answers(logged, effect)]
             pending += self._step(logged)
         self._started = True
+        self.work.emit(Resume(self._context.height, max(self.machine.asked, default=(NO_ROUND, 0))))
         for effect in pending:
             self._perform(effect)
         self.flow.recovered()
@@ -430,6 +433,7 @@ class Replica:
                 self._run_sync()
 
     def _run_sync(self) -> None:
+        self.catch_up.compare(self._context, self.node_id)
         if self._started and self._executing is None:
             self.catch_up.apply(self._context)
             self.catch_up.ask()

@@ -48,6 +48,8 @@ class Position(NamedTuple):
 
 
 _START = Position(0, 0, 0)
+LAST_ROUND = 2**31 - 1
+"""Of a height at which nothing more is signed."""
 
 
 class SignState(NamedTuple):
@@ -68,6 +70,11 @@ class SignState(NamedTuple):
 def blank(public_key: bytes, restored: bool = False) -> SignState:
     """State of a key that signed nothing yet, for any chain; `restored`: of a key whose state was lost."""
     return SignState(1, public_key, ZERO_HASH, restored, _START, (_NOTHING, _NOTHING, _NOTHING))
+
+
+def _above(state: SignState, height: int) -> SignState:
+    """`state` of a key that signs nothing more at or below `height`."""
+    return state._replace(high=max(state.high, Position(height, LAST_ROUND, PRECOMMIT)))
 
 
 def position(message: Proposal | Vote) -> Position:
@@ -148,8 +155,17 @@ class _Signer:
     def clear_restored(self, height: int) -> None:
         """The node has caught up and seen `height` decided: from now on sign, only above it."""
         if self._state.restored:
-            floor = max(self._state.high, Position(height, 2**31 - 1, PRECOMMIT))
-            self._advance(self._state._replace(restored=False, high=floor))
+            self._advance(_above(self._state, height)._replace(restored=False))
+
+    def resume(self, height: int, last: tuple[int, int]) -> bool:
+        """See `node.interfaces.Signer.resume`."""
+        high = self._state.high
+        if self._state.restored or high.height < height or high.round == LAST_ROUND:
+            return True
+        if high.height > height:
+            self._advance(_above(self._state, high.height))
+            return True
+        return (high.round, high.step) <= last
 
     def _advance(self, state: SignState) -> None:
         state = state._replace(sequence=self._state.sequence + 1)
@@ -218,9 +234,18 @@ class FileSigner(_Signer):
         """`mark_restored` without the key, for whoever holds the lock. Raises NodeError `signer.corrupt`,
         `disk.*`.
         """
+        _save(path, disk, _load(path, disk)._replace(restored=True))
+
+    @staticmethod
+    def retire(path: Path, disk: Disk) -> int | None:
+        """Sign nothing more at the last height that this key signed, for whoever holds the lock; that height, or None
+        when there is nothing to forbid. Raises NodeError `signer.corrupt`, `disk.*`.
+        """
         state = _load(path, disk)
-        state = state._replace(restored=True, sequence=state.sequence + 1)
-        disk.overwrite(path, _HALF * (state.sequence % 2), _encode_half(state))
+        if state.high == _START or state.high.round == LAST_ROUND:
+            return None
+        _save(path, disk, _above(state, state.high.height))
+        return state.high.height
 
     def close(self) -> None:
         """Let another signer open the file."""
@@ -256,6 +281,12 @@ def _decode_block(block: bytes) -> SignState | None:
         return None
     pairs = ((signed[0], signed[1]), (signed[2], signed[3]), (signed[4], signed[5]))
     return SignState(sequence, key, chain, restored, Position(height, round_, step), pairs)
+
+
+def _save(path: Path, disk: Disk, state: SignState) -> None:
+    """Write the version after `state`'s, with its contents."""
+    state = state._replace(sequence=state.sequence + 1)
+    disk.overwrite(path, _HALF * (state.sequence % 2), _encode_half(state))
 
 
 def _load(path: Path, disk: Disk) -> SignState:

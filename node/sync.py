@@ -44,9 +44,11 @@ class BlockSync:
 
     def best_height(self, now_ms: int) -> int:
         """Highest executed height that a peer claims, those set aside excepted."""
-        return max(
-            (height for peer, height in self.heights.items() if self._aside_until.get(peer, 0) <= now_ms), default=0
-        )
+        return max((self.heights[peer] for peer in self.credible(now_ms)), default=0)
+
+    def credible(self, now_ms: int) -> list[str]:
+        """Peers that claim a height and are not set aside."""
+        return [peer for peer in self.heights if self._aside_until.get(peer, 0) <= now_ms]
 
     def forget(self, peer: str) -> None:
         """The link to a peer is gone."""

@@ -117,6 +117,24 @@ def test_repair_works_on_a_stopped_node_only(node: Home) -> None:
     assert [record.body for record in Journal.open(node.journal, DISK, CHAIN).records()] == [b"height 0"]
 
 
+def test_a_key_signs_nothing_more_at_the_height_whose_log_was_repaired(node: Home) -> None:
+    """What was moved aside may hold its lock. Also when the log looks sound: its end may be what is missing."""
+    assert repair_home(node).report[-1].endswith("Nothing was changed.")
+    voted = signer(node)
+    voted.sign(prevote(7), CHAIN)
+    voted.close()
+    assert repair_home(node).report[-1] == "The key signs nothing more at height 7."
+    assert repair_home(node).report[-1].endswith("Nothing was changed.")
+    repaired = signer(node)
+    with pytest.raises(NodeError, match=r"signer\.double"):
+        repaired.sign(Vote(VoteType.PRECOMMIT, 7, 5, None, -1, "a", b""), CHAIN)
+    repaired.sign(prevote(8), CHAIN)
+    repaired.close()
+    node.sign_state.write_bytes(bytes(16_384))
+    with pytest.raises(NodeError, match=r"signer\.corrupt"):
+        repair_home(node)
+
+
 def test_a_restored_node_has_the_old_data_and_does_not_sign(node: Home, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     shutil.copytree(node.root, backup)

@@ -241,6 +241,47 @@ def test_clearing_never_lowers_the_high_water_and_needs_a_mark() -> None:
         signer.sign(vote(7, 0, VoteType.PREVOTE, 2), CHAIN)
 
 
+@pytest.mark.parametrize(
+    ("height", "last", "goes_on", "next_height"),
+    [
+        (5, (2, 2), True, 5),
+        (5, (3, 1), True, 5),
+        (5, (2, 1), False, 5),
+        (5, (-1, 0), False, 5),
+        (6, (-1, 0), True, 5),
+        (4, (-1, 0), True, 6),
+    ],
+)
+def test_a_key_knows_when_its_log_has_lost_something(
+    height: int, last: tuple[int, int], goes_on: bool, next_height: int
+) -> None:
+    """It prevoted in round 2 of height 5; the log of the open height asked for what is up to `last`."""
+    signer = new_file(MemoryDisk())
+    signed = signer.sign(vote(5, 2, VoteType.PREVOTE, 1), CHAIN)
+    assert signer.resume(height, last) is goes_on
+    assert signer.sign(vote(5, 2, VoteType.PREVOTE, 1), CHAIN) == signed
+    later = vote(5, 3, VoteType.PREVOTE, 2)
+    if next_height > 5:
+        with pytest.raises(NodeError, match=r"signer\.double"):
+            signer.sign(later, CHAIN)
+        later = vote(next_height, 0, VoteType.PREVOTE, 2)
+    signer.sign(later, CHAIN)
+
+
+def test_a_key_that_signs_no_more_at_a_height_does_not_miss_the_log_of_it() -> None:
+    disk = MemoryDisk()
+    signer = new_file(disk)
+    assert FileSigner.retire(PATH, disk) is None
+    signer.sign(vote(5, 2, VoteType.PREVOTE, 1), CHAIN)
+    signer.close()
+    assert FileSigner.retire(PATH, disk) == 5
+    assert FileSigner.retire(PATH, disk) is None
+    disk.crash()
+    assert FileSigner(KEY, PATH, disk).resume(5, (-1, 0))
+    restored = MemorySigner(KEY, blank(KEY.public_key, restored=True))
+    assert restored.resume(5, (-1, 0))
+
+
 def test_a_state_serves_one_chain_and_one_key() -> None:
     disk = MemoryDisk()
     signer = new_file(disk)

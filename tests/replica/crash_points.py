@@ -112,6 +112,8 @@ class Witness(Watcher):
 
     def __init__(self) -> None:
         self.said: dict[tuple[str, Position], bytes] = {}
+        self.spoken: list[tuple[str, Position]] = []
+        """Every time that an own message leaves its node."""
         self.blocks: dict[bytes, Proposal] = {}
         self.chain: dict[int, tuple[bytes, bytes]] = {}
         self.dark: list[Machine] = []
@@ -129,6 +131,8 @@ class Witness(Watcher):
         signer = message.proposer if isinstance(message, Proposal) else message.voter
         signed = message.sign_bytes(machine.ledger.chain_id)
         at = (signer, position(message))
+        if signer == machine.node:
+            self.spoken.append(at)
         if at not in self.said:
             self.said[at] = signed
             assert signer == machine.node, "others' words are known before they are repeated"
@@ -161,10 +165,17 @@ class CrashNetwork(Network):
     """Four replicas; `victim` has the fuse, and loses power with what `left` leaves."""
 
     def __init__(
-        self, victim: str, blows: tuple[int, ...] = (), left: Tear = TEARS[0], *, site: bool = False, rounds: int = 1
+        self,
+        victim: str,
+        blows: tuple[int, ...] = (),
+        left: Tear = TEARS[0],
+        *,
+        site: bool = False,
+        rounds: int = 1,
+        validators: tuple[str, ...] = VALIDATORS,
     ) -> None:
         self.witness = Witness()
-        super().__init__(genesis(), weather=Weather(1, 5), watcher=self.witness)
+        super().__init__(genesis(validators=validators), weather=Weather(1, 5), watcher=self.witness)
         self.victim = self.machines[victim]
         self.fuse = Fuse(blows)
         self.left = left

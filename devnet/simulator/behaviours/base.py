@@ -48,6 +48,10 @@ class Signing:
     def clear_restored(self, height: int) -> None:
         """It never came from a backup."""
 
+    def resume(self, height: int, last: tuple[int, int]) -> bool:
+        """Whatever the log says."""
+        return True
+
 
 class Out(NamedTuple):
     """A frame to a node, `later_ms` of virtual time from now."""
