@@ -121,7 +121,7 @@ def disputes(
 
     def draw(data: Data, shown: Form) -> None:
         if data["interval"] is None:
-            title, none = "Disputes that wait for a verdict", "no line has one"
+            title, none = "Disputes that wait for a verdict", "every line agrees or is decided"
         else:
             title, none = _title("Disputes", data, shown), "the two meters of every line agree"
         _draw_list(title, none, map(_dispute, data["disputes"]))

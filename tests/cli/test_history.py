@@ -169,6 +169,10 @@ def test_an_owner_restates_and_what_it_leaves_out_stays_as_billed(site: Devnet) 
     close(site, FIRST + 2)
     causes = [one["cause"] for one in site.document("query", "corrections", str(FIRST))["data"]["corrections"]]
     assert causes == ["verdict", "restated", "verdict"]
+    carried = site.document("query", "bill", str(FIRST + 2), "campus")["data"]["corrected"]
+    assert [(one["interval"], one["cause"]) for one in carried] == [(FIRST, "restated")], (
+        "the verdict is another bill's"
+    )
     energy = site.document("query", "energy", str(FIRST), "campus-1", "--prove")
     data = energy["data"]
     assert (data["metered_import_wh"], data["billed_import_wh"], data["sequence"]) == (READ_WH, 1_200, 1)

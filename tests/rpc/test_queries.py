@@ -207,6 +207,12 @@ BAD = [
     ("/query/balance/solar?height=x", 400, "rpc.malformed"),
     ("/query/balance/solar?height=99", 404, "rpc.unknown-block"),
     ("/query/reading/campus-1?sequence=1e3", 400, "rpc.malformed"),
+    ("/query/energy/1/solar-1", 404, "rpc.not-settled"),
+    ("/query/energy/1/nothing", 404, "rpc.unknown-meter"),
+    ("/query/disputes/closed", 400, "rpc.malformed"),
+    ("/query/disputes", 404, "rpc.unknown-path"),
+    ("/query/corrections/1/solar", 404, "rpc.unknown-path"),
+    ("/query/estimates/1/2/3", 404, "rpc.unknown-path"),
     ("/query/wealth/solar", 404, "rpc.unknown-path"),
     ("/query/balance", 404, "rpc.unknown-path"),
     ("/query/balance/solar/more", 404, "rpc.unknown-path"),
@@ -245,15 +251,21 @@ def test_every_bad_request_has_a_status_a_code_and_a_sentence() -> None:
     run(go())
 
 
+KINDS = (
+    *("member", "balance", "meter", "reading", "interval", "dispatch", "bill", "explain", "statement"),
+    *("energy", "estimates", "corrections", "disputes", "offences", "x"),
+)
+
+
 @given(
-    st.lists(st.text(max_size=12), max_size=4),
+    st.lists(st.text(max_size=12) | st.sampled_from(["now", "open", "solar-1"]), max_size=4),
     st.dictionaries(st.sampled_from(["prove", "height", "sequence"]), st.text(max_size=8)),
 )
 @settings(max_examples=200)
 def test_any_path_is_answered_or_refused(parts: list[str], options: dict[str, str]) -> None:
     async def go() -> None:
         asked = Queries(Chain())
-        for kind in ("member", "balance", "meter", "reading", "interval", "dispatch", "bill", "offences", "x"):
+        for kind in KINDS:
             try:
                 await asked.state(kind, parts, {**options, "prove": "0"} if options.get("prove") == "1" else options)
             except Refusal as refused:
