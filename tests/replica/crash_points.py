@@ -95,22 +95,11 @@ class FusedStore(MemoryStore):
         return survivor
 
 
-class FusedMouth:
-    """Every frame to every peer is a point, so that a broadcast can end anywhere."""
-
-    def __init__(self, machine: Machine, fuse: Fuse) -> None:
-        self.machine = machine
-        self.fuse = fuse
-
-    def say(self, target: str, frame: Frame, body: bytes) -> None:
-        self.fuse.pass_("publish")
-        self.machine.network.post(self.machine, target, frame, body)
-
-
 class Witness(Watcher):
     """Fails at the first contradiction, the first message that leaves before it is durable, the first fork."""
 
     def __init__(self) -> None:
+        self.fuses: dict[str, Fuse] = {}
         self.said: dict[tuple[str, Position], bytes] = {}
         self.spoken: list[tuple[str, Position]] = []
         """Every time that an own message leaves its node."""
@@ -121,6 +110,12 @@ class Witness(Watcher):
         self.raws: dict[bytes, bytes] = {}
 
     def sending(self, machine: Machine, target: str, frame: Frame, body: bytes) -> None:
+        # Every frame to every peer is a point, so that a broadcast can end anywhere.
+        self.fuses[machine.name].pass_("publish")
+        self.judge(machine, frame, body)
+
+    def judge(self, machine: Machine, frame: Frame, body: bytes) -> None:
+        """Read what a node says."""
         if frame is not Frame.CONSENSUS:
             return
         message: Message = CODECS[frame].decode(body)
@@ -192,7 +187,7 @@ class CrashNetwork(Network):
             FileSigner.create(SIGN_STATE, disk, machine.key.public_key)
             disk.fuse = fuse
             machine.store = FusedStore(fuse)
-            machine.mouth = FusedMouth(machine, fuse)
+            self.witness.fuses[machine.name] = fuse
             machine.reply = partial(_reply, machine, fuse)  # type: ignore[method-assign]
 
     def tear(self, machine: Machine) -> Tear:
