@@ -51,9 +51,9 @@ class CatchUp:
         self._caught_up: int | None = None
         """Height at which this node first had all that a quorum claims."""
 
-    def answer(self, peer: str, blocks: tuple[FullBlock, ...]) -> None:
-        """Blocks that were asked for."""
-        if not self.plan.hold(peer, blocks, self._ledger.height):
+    def answer(self, peer: str, first: int, blocks: tuple[FullBlock, ...]) -> None:
+        """Blocks from height `first` on that were asked for."""
+        if not self.plan.hold(peer, first, blocks, self._ledger.height):
             self._blame(peer, "sync.unasked")
 
     def compare(self, context: HeightContext, node_id: str) -> None:
@@ -79,7 +79,8 @@ class CatchUp:
         """Request blocks while peers are ahead."""
         now = self._work.now.monotonic_ms
         if self.plan.behind(self._ledger.height, now):
-            for request in self.plan.plan(self._ledger.height, now):
+            # The block that is being checked is here already.
+            for request in self.plan.plan(self._ledger.height + self._checking, now):
                 body = encode(BlockRequest(request.first, request.last))
                 self._work.emit(Send(request.peer, Frame.BLOCK_REQUEST, body))
 

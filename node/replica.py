@@ -45,7 +45,6 @@ from consensus.messages import (
     Commit,
     CommitCertificate,
     Message,
-    Proposal,
 )
 from consensus.refusals import Refusal
 from consensus.state import live_blocks
@@ -428,8 +427,8 @@ class Replica:
                     self.work.emit(Send(peer, Frame.TREE_RESPONSE, encode(answer)))
             case BlockRequest(first, last):
                 self.catch_up.serve(peer, first, last)
-            case BlockResponse(_, blocks):
-                self.catch_up.answer(peer, blocks)
+            case BlockResponse(first, blocks):
+                self.catch_up.answer(peer, first, blocks)
                 self._run_sync()
 
     def _run_sync(self) -> None:

@@ -98,19 +98,23 @@ class BlockSync:
             covered.update(range(first, last + 1))
         return planned
 
-    def hold(self, peer: str, blocks: tuple[FullBlock, ...], height: int) -> bool:
-        """Keep an answer; False when it is not what was asked (the peer is then set aside by the caller)."""
-        request = self.requests.pop(peer, None)
-        if request is None:
+    def hold(self, peer: str, first: int, blocks: tuple[FullBlock, ...], height: int) -> bool:
+        """Keep an answer; False when it is not what was asked (the peer is then set aside by the caller).
+
+        An answer to an earlier question, come late, is nobody's fault and of no use.
+        """
+        request = self.requests.get(peer)
+        if request is None or request.first != first:
             return True
+        del self.requests[peer]
         if not blocks:
             self.heights[peer] = min(self.heights.get(peer, 0), request.first - 1)
             return True
         numbers = [full.block.header.height for full in blocks]
-        if numbers != list(range(request.first, request.first + len(blocks))) or numbers[-1] > request.last:
+        if numbers != list(range(first, first + len(blocks))):
             return False
         for number, full in zip(numbers, blocks, strict=True):
-            if height < number <= height + WINDOW:
+            if height < number <= min(height + WINDOW, request.last):
                 self._held.setdefault(number, (peer, full))
         return True
 

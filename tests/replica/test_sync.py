@@ -9,7 +9,7 @@ import pytest
 
 from contracts.bodies import Transfer
 from node.peer.wire import CODECS, BlockResponse, Frame, FullBlock
-from node.sync import RANGE, WINDOW, BlockSync
+from node.sync import RANGE, WINDOW, BlockSync, Request
 from tests.replica.test_network import agreed, balance, network, quiet
 from zk.codec import encode
 
@@ -110,3 +110,26 @@ def test_one_height_behind_is_left_to_consensus_for_a_while() -> None:
     assert not sync.behind(5, 399)
     assert sync.behind(5, 400)
     assert not sync.behind(6, 500)
+
+
+def test_a_late_answer_to_an_earlier_question_blames_nobody() -> None:
+    """Asked for 1 to 3, set aside for its silence, and asked again for later heights: then the first answer comes."""
+    net, speaker = network()
+    for _ in range(3):
+        net.machines["wind"].submit(speaker.member("campus", Transfer("wind", 1, "")))
+        quiet(net)
+    ledger = net.machines["wind"].ledger
+    blocks = []
+    for height in (1, 2, 3):
+        block, certificate = ledger.block(height), ledger.certificate(height)
+        assert block is not None and certificate is not None
+        blocks.append(FullBlock(block, certificate, tuple(ledger.transactions(height))))
+    plan = BlockSync(heights={"wind": 40})
+    plan.requests["wind"] = Request("wind", 17, 32, 0)
+    assert plan.hold("wind", 1, tuple(blocks), 0)
+    assert plan.requests["wind"].first == 17
+    plan.requests["wind"] = Request("wind", 1, 2, 0)
+    assert plan.hold("wind", 1, tuple(blocks), 0)
+    assert [plan.take(height) is not None for height in (1, 2, 3)] == [True, True, False]
+    plan.requests["wind"] = Request("wind", 1, 3, 0)
+    assert not plan.hold("wind", 1, tuple(reversed(blocks)), 0)
