@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -78,23 +78,24 @@ def code_of(evidence: Equivocation, validators: Any = SET) -> str | None:
     return None if all(verifies(*one) for one in checks) else "forged"
 
 
-names = st.sampled_from(NAMES)
+names = st.sampled_from(NAMES[:2])
 values = st.sampled_from([None, A, B])
-rounds = st.integers(0, 3)
+rounds = st.integers(1, 2)
+"""Few of each, so that most pairs differ in one respect only."""
 
 
 @st.composite
 def votes(draw: st.DrawFn) -> Vote:
     kind = draw(st.sampled_from([PREVOTE, PRECOMMIT]))
     height = draw(st.sampled_from([HEIGHT, HEIGHT + 1]))
-    return vote(draw(names), kind, draw(rounds), draw(values), draw(st.integers(-1, 2)), height)
+    return vote(draw(names), kind, draw(rounds), draw(values), draw(st.integers(-1, 0)), height)
 
 
 @st.composite
 def proposals(draw: st.DrawFn) -> Proposal:
     round_ = draw(rounds)
     block = make_block(CONTEXT, draw(st.integers(0, 1)))
-    return propose(CONTEXT, round_, block, draw(st.integers(-1, 2)))
+    return propose(CONTEXT, round_, block, draw(st.integers(-1, 0)))
 
 
 def said(message: Vote | Proposal) -> tuple[object, ...]:
@@ -107,6 +108,7 @@ def said(message: Vote | Proposal) -> tuple[object, ...]:
     return (message.proposer, 0, message.height, message.round), (message.block.header.id(), message.valid_round)
 
 
+@settings(max_examples=500)
 @given(st.one_of(st.tuples(votes(), votes()), st.tuples(proposals(), proposals()), st.tuples(votes(), proposals())))
 def test_two_messages_convict_exactly_when_one_key_said_two_things_in_one_turn(pair: tuple[Any, Any]) -> None:
     one, other = pair
