@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 YIELD_EVERY = 256
 """Records read before other work of the node gets a turn."""
-MAX_CLOSING_BLOCKS = 64
-"""Blocks after an interval's close that are searched for it: only after a long halt it is not in the first."""
+MAX_CLOSING_BLOCKS = 1_024
+"""Blocks after an interval's close that are searched for it. It is in the first of them, but after a halt of weeks the
+backlog of closes takes many.
+"""
 
 
 class History:
@@ -73,15 +75,14 @@ class History:
 
     async def corrections(self, view: View, interval: int) -> Document:
         """Corrections of the interval, and those that its bills carry; by corrected interval, meter and number."""
-        # Loaded for its proof: without it an answer without corrections would rest on nothing.
-        view.load(INTERVALS, interval)
+        record = view.load(INTERVALS, interval)
         found: dict[tuple[int, str, int], Correction] = {}
         for position, meter in enumerate(self._meters):
             for number, one in self._numbered(view, interval, meter):
                 found[interval, meter, number] = one
             if position % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
-        for number, one in self._carried(view, interval):
+        for number, one in self._carried(view, interval) if record and record.status == SETTLED else ():
             found[one.interval, one.meter, number] = one
         return {
             **self._place(interval),

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.bodies import Need
 from contracts.genesis import Genesis
 from contracts.members import PowerLine
 from node.cli.output import money
@@ -155,6 +156,27 @@ def test_more_estimates_than_an_interval_names_are_all_found(tmp_path: Path, mon
         assert answer["data"]["estimated"] == 20
     finally:
         made.stop()
+
+
+def test_corrections_are_found_in_the_bills_of_a_long_backlog(site: Devnet) -> None:
+    """After a halt of two days four deadlines a block are worked off; the campus speaks about the last but one."""
+    span, count = 96, 2
+    last = FIRST + span * count - 1
+    needs = [Need(FIRST + 1 + span * at, span, 10, None, 0) for at in range(count)]
+    results = site.call(site.chain.submit([site.chain.speaker.member("campus", need) for need in needs]))
+    assert [result.code for result in results] == ["ok"] * count
+    due_ms = (last + 1) * PARAMS.interval_ms + PARAMS.close_grace_ms
+    site.call(site.chain.submit([site.chain.speaker.reading("campus-1", FIRST, 10)]))
+    site.call(site.chain.produce(due_ms))
+    site.call(site.chain.submit([site.chain.speaker.reading("campus-1", last, 10 + span * count)]))
+    start = site.chain.ledger.height
+    while site.document("query", "interval", str(last))["data"]["status"] != "settled":
+        for _ in range(16):
+            site.call(site.chain.produce())
+    assert site.chain.ledger.height - start > 64
+    found = site.document("query", "corrections", str(last))["data"]["corrections"]
+    assert [one["interval"] for one in found] == list(range(FIRST + 1, last))
+    assert {(one["meter"], one["booked_in"], one["new_import_wh"]) for one in found} >= {("campus-1", last, 1)}
 
 
 CORRECT = ("tx", "correct", "--as", "campus", "--meter", "campus-1")
