@@ -238,6 +238,8 @@ class Node:
             "node": self.node_id,
             "height": self.ledger.height,
             "time_ms": self.clock.ledger_ms(),
+            "block_time_ms": self.ledger.time_ms(self.ledger.height),
+            "restored": self._signer is not None and self._signer.restored,
             "state_root": self.ledger.state_root.hex(),
             "syncing": best > self.ledger.height + 1,
             "best_peer_height": best,

@@ -289,6 +289,11 @@ def _save(path: Path, disk: Disk, state: SignState) -> None:
     disk.overwrite(path, _HALF * (state.sequence % 2), _encode_half(state))
 
 
+def read_state(path: Path, disk: Disk) -> SignState:
+    """The state in a file, for whoever only looks. Raises FileNotFoundError, NodeError `signer.corrupt`, `disk.*`."""
+    return _load(path, disk)
+
+
 def _load(path: Path, disk: Disk) -> SignState:
     """Newest intact copy. An interrupted write may show as a newer version: higher is always safe."""
     raw = disk.read(path)

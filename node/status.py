@@ -11,7 +11,8 @@ from consensus.state import State
 
 
 def open_height(state: State) -> dict[str, Any]:
-    """JSON-ready: phase, round, locks, and per round who has voted and who has not."""
+    """JSON-ready: phase, round, locks, per round who has voted and who has not, the power of each seat, and whether
+    this node has one."""
     facts = consensus_status.status(state)
     document = {} if facts is None else msgspec.to_builtins(facts, builtin_types=(bytes,))
     for name in ("missing_payloads", "missing_block"):
@@ -20,6 +21,10 @@ def open_height(state: State) -> dict[str, Any]:
             document[name] = value.hex()
         elif isinstance(value, list | tuple):
             document[name] = [block_id.hex() for block_id in value]
+    if state.context is not None:
+        validators = state.context.validators
+        document["power"] = {seat.id: validators.counted_power(seat.id) for seat in validators.seats}
+        document["seat"] = state.seat is not None
     return document
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from node.cli.bill import app as bill
+from node.cli.doctor import register as register_doctor
 from node.cli.home import register as register_home
 from node.cli.proof import app as proof
 from node.cli.query import app as query
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 
 register_status(app)
+register_doctor(app)
 register_home(app)
 tx.add_typer(dispatch, name="dispatch")
 app.add_typer(tx, name="tx")
