@@ -24,6 +24,11 @@ from node.seats import Sets
 PHASE_1_MS = 8_000
 """Virtual time in which anything may happen."""
 MAX_POWER = 9
+CALM = (
+    *(Weather(1, 2), Weather(1, 10), Weather(1, 40)) * 5,
+    Weather(250, 260),
+)
+"""Links without a fault. The last are slower than the timeouts of first rounds: heights end because timeouts grow."""
 ROLES = ("campus", *(role for role in VALIDATORS if role != "campus"))
 
 
@@ -171,7 +176,7 @@ def draw(seed: int, replicas: int, behaviours: Sequence[str], *, liars: bool = T
     bad = _draw_liars(random, nodes, behaviours) if liars else ()
     powers = tuple(_draw_powers(random, nodes, {liar.node for liar in bad}) for _ in range(random.randint(2, 5)))
     epoch_length = random.randint(3, 8)
-    calm = Weather(1, random.choice((2, 10, 40)))
+    calm = random.choice(CALM)
     honest = [node for node in nodes if node not in {liar.node for liar in bad}]
     return Plan(
         seed=seed,
@@ -267,6 +272,6 @@ def _drift(random: Random, nodes: tuple[str, ...], _calm: Weather) -> Drift:
 
 
 def _storm(random: Random, _nodes: tuple[str, ...], calm: Weather) -> Storm:
-    worst = random.choice((20, 100, 500))
+    worst = calm.most_ms + random.choice((20, 100, 500))
     loss, double = random.choice((0, 20_000, 200_000)), random.choice((0, 20_000, 200_000))
     return Storm(*_when(random), Weather(calm.least_ms, worst, loss, double))
