@@ -17,7 +17,7 @@ from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import Genesis
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
-from contracts.offences import Charge, accuse, is_accused
+from contracts.offences import Charge, accuse, is_accused, offence_count
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schedule import earliest_deadline_ms
@@ -49,6 +49,7 @@ __all__ = [
     "genesis_records",
     "is_accused",
     "next_position",
+    "offence_count",
     "open_block",
     "owner",
     "seats",

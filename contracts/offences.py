@@ -33,8 +33,7 @@ def accuse(state: State, context: BlockContext, charge: Charge) -> tuple[AnyEven
     """Record an offence; what it costs its member comes with proof of trust. Nothing happens the second time."""
     if is_accused(state, charge.node, charge.height):
         return ()
-    counted = state.load(OFFENCE_COUNTS, OFFENCE_COUNT)
-    number = 0 if counted is None else counted.count
+    number = offence_count(state)
     offence = Offence(*charge, context.height, context.time_ms, number)
     state.save(OFFENCES.key(charge.node, charge.height), offence)
     state.save(OFFENCE_PLACES.key(number), OffencePlace(charge.node, charge.height))
@@ -46,3 +45,9 @@ def accuse(state: State, context: BlockContext, charge: Charge) -> tuple[AnyEven
 def is_accused(state: State, node: str, height: int) -> bool:
     """Whether this seat stands accused for this height already."""
     return state.load(OFFENCES, OFFENCES.key(node, height)) is not None
+
+
+def offence_count(state: State) -> int:
+    """Offences on record."""
+    counted = state.load(OFFENCE_COUNTS, OFFENCE_COUNT)
+    return 0 if counted is None else counted.count

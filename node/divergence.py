@@ -24,6 +24,7 @@ from node.effects import (
     PeerConnected,
     PeerGone,
     Reply,
+    Reported,
     Send,
     SetTimer,
     Submission,
@@ -106,6 +107,8 @@ class Divergence:
                 self._walks.pop(peer, None)
             case Submitted(request, envelopes):
                 self._work.emit(Sync(), Reply(request, [Submission(b"", "node.stopped") for _ in envelopes]))
+            case Reported(request, _):
+                self._work.emit(Sync(), Reply(request, [Submission(b"", "node.stopped")]))
             case TimerFired(timer) if timer == _TIMER:
                 self._ask_again()
 

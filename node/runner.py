@@ -12,6 +12,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from contracts import api
+from contracts.state import State
 from node.clock import SystemClock
 from node.driver import Driver
 from node.effects import (
@@ -251,6 +253,7 @@ class Node:
                 "transactions": len(self._replica.flow.mempool),
                 "bytes": self._replica.flow.mempool.size,
             },
+            "evidence": {"waiting": len(self._replica.evidence), "offences": api.offence_count(State(self.ledger))},
             "peers": peers,
             "counters": dict(self._replica.work.counters),
         }
@@ -273,6 +276,7 @@ class Node:
             "gridpact_height": self.ledger.height,
             "gridpact_mempool_transactions": len(mempool),
             "gridpact_mempool_bytes": mempool.size,
+            "gridpact_evidence_waiting": len(self._replica.evidence),
             "gridpact_peers_connected": sum(1 for peer in self.peers() if peer["connected"]),
             "gridpact_journal_bytes": self._journal.size,
             "gridpact_fsyncs_total": 0 if self._driver is None else self._driver.fsyncs,

@@ -284,6 +284,7 @@ def _draw_block(answer: Data, shown: Form) -> None:
         ["Time", shown.time(answer["time_ms"])],
         ["Proposer", f"{header['proposer']} (round {header['proposer_round']})"],
         ["Transactions", str(len(answer["payload"]))],
+        ["Pieces of evidence", str(len(answer["evidence"]))],
         ["Decided in round", str(certificate["round"])],
         ["Precommits in certificate", str(len(certificate["signatures"]))],
         ["State root before it", header["state_root"]],

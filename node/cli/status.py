@@ -33,6 +33,11 @@ def _draw(document: dict[str, Any], shown: Form) -> None:
         line(f"Catching up to height {document.get('best_peer_height', '?')}.")
     mempool = document.get("mempool", {})
     line(f"Waiting transactions: {mempool.get('transactions', 0)} ({mempool.get('bytes', 0)} bytes)")
+    evidence = document.get("evidence", {})
+    if evidence.get("waiting"):
+        line(f"Evidence that waits for a block: {evidence['waiting']}")
+    if evidence.get("offences"):
+        line(f"Offences on record: {evidence['offences']} (gridpact query offences)")
     peers = document.get("peers", [])
     if peers:
         headings = ["Peer", "Address", "Connected", "Round trip (us)"]

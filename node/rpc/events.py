@@ -151,6 +151,7 @@ class Events:
                 "proposer": block.header.proposer,
                 "proposer_round": block.header.proposer_round,
                 "transactions": len(block.payload),
+                "evidence": len(block.evidence),
             }
             return [(0, {**place, **counts})]
         clock, *receipts = self._ledger.receipts(height)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from consensus.evidence import decode as decode_evidence
 from contracts.bodies import Reading
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelope import CODEC, MeterEnvelope
@@ -96,6 +97,7 @@ class Queries:
             "time_ms": block.header.time_ms,
             "header": render(block.header),
             "payload": render(block.payload),
+            "evidence": [render(decode_evidence(raw)) for raw in block.evidence],
             "certificate": render(self._ledger.certificate(height)),
         }
 

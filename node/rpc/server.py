@@ -21,8 +21,8 @@ from aiohttp.web_protocol import RequestHandler
 from node.errors import NodeError
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
-from node.rpc.light import light_block
 from node.rpc.evidence import report
+from node.rpc.light import light_block
 from node.rpc.limits import (
     BODY_TIMEOUT_S,
     IDLE_TIMEOUT_S,

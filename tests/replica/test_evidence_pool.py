@@ -330,6 +330,9 @@ def test_peers_are_told_once_and_every_node_ends_with_an_empty_pool() -> None:
     assert report(net, "campus", two_votes(ledger, "wind", before)) == "consensus.evidence-known"
     blocks = [net.machines["campus"].ledger.block(height) for height in range(1, before + 3)]
     assert [len(block.evidence) for block in blocks if block is not None] == [0] * before + [1, 0]
+    # Nor may a proposer bring it again.
+    assert not Bench(ledger).judged(encode(two_votes(ledger, "wind", before, word="y")))
+    assert Bench(ledger).judged(encode(two_votes(ledger, "wind", before + 1)))
 
 
 def test_a_node_that_was_away_gets_evidence_with_the_blocks_and_the_rest_from_its_peers() -> None:

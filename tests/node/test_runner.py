@@ -1,0 +1,62 @@
+"""A node on an event loop: what clients report to it is on disk before they hear so, and a stopped one says so."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from consensus.evidence import DuplicateVote, equivocation
+from consensus.messages import Vote, VoteType
+from node.clock import SystemClock
+from node.disk import MemoryDisk
+from node.journal import EVIDENCE, Journal
+from node.ledger.ledger import Ledger
+from node.ledger.store import MemoryStore
+from node.mempool import MempoolLimits
+from node.peer.wire import Frame
+from node.runner import Node
+from tests.support.pact import genesis, key_of
+from zk.codec import encode
+from zk.hashing import sha256
+
+
+class Alone:
+    """A network without peers."""
+
+    def send(self, node: str, frame: Frame, body: bytes) -> None: ...
+
+    def broadcast(self, frame: Frame, body: bytes) -> None: ...
+
+
+def two_votes(chain_id: str, signer: str) -> DuplicateVote:
+    votes = [Vote(VoteType.PRECOMMIT, 1, 0, value, -1, "wind", b"") for value in (None, sha256(b"x"))]
+    key = key_of(f"{signer} node")
+    evidence = equivocation(*(replace(vote, signature=key.sign(vote.sign_bytes(chain_id))) for vote in votes))
+    assert isinstance(evidence, DuplicateVote)
+    return evidence
+
+
+def test_a_report_is_answered_from_disk_and_shown_by_status() -> None:
+    async def go() -> None:
+        ledger = Ledger.open(MemoryStore(), genesis())
+        disk, where = MemoryDisk(), Path("/home/journal")
+        journal = Journal.open(where, disk, ledger.chain_id)
+        node = Node(ledger, "observer", journal, None, SystemClock(None), MempoolLimits())
+        good = encode(two_votes(ledger.chain_id, "wind"))
+        node.start(Alone())
+        assert node.status()["evidence"] == {"waiting": 0, "offences": 0}
+        assert await node.report(encode(two_votes(ledger.chain_id, "solar"))) == "consensus.signature"
+        assert await node.report(b"") == "consensus.evidence-malformed"
+        assert await node.report(good) == "ok"
+        assert await node.report(good) == "consensus.evidence-known"
+        assert node.status()["evidence"] == {"waiting": 1, "offences": 0}
+        assert node.metrics()["gridpact_evidence_waiting"] == 1
+        disk.crash()
+        kept = Journal.open(where, disk, ledger.chain_id).records()
+        assert [body for kind, _, body in kept if kind == EVIDENCE] == [good]
+        node.stop()
+        assert await node.report(good) == "node.stopped"
+
+    asyncio.run(asyncio.wait_for(go(), 20))
