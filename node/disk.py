@@ -67,6 +67,11 @@ class Disk(Protocol):
         """Replace bytes inside an existing file. A crash meanwhile may leave any mix of old and new."""
         ...
 
+    def hint(self, path: Path, data: bytes) -> None:
+        """Write `data` over the beginning of the file, which may be absent, without waiting for the medium: a crash may
+        leave any mix of old and new, or no file."""
+        ...
+
     def replace(self, path: Path, data: bytes) -> None:
         """Put `data` in place of the whole file: a crash leaves the old one or the new one, never a mix."""
         ...
@@ -217,6 +222,14 @@ class RealDisk:
                 if written != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def hint(self, path: Path, data: bytes) -> None:
+        with _reported(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
+            try:
+                os.pwrite(descriptor, data, 0)
             finally:
                 os.close(descriptor)
 
@@ -418,6 +431,12 @@ class MemoryDisk:
         self.step()
         content.settle(content.seen)
         self.syncs += 1
+
+    def hint(self, path: Path, data: bytes) -> None:
+        content = self._files.setdefault(path, _Content(b""))
+        self.use(max(0, len(data) - len(content.seen)))
+        content.write(0, data)
+        self.step()
 
     def replace(self, path: Path, data: bytes) -> None:
         self.use(len(data))

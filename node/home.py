@@ -29,8 +29,8 @@ from node.config import Config, NodeSection, is_address
 from node.disk import RealDisk, sync_directory
 from node.documents import plain
 from node.errors import NodeError
-from node.journal import Repair, repair
 from node.keys import Key, Kind, certificate, read_key, read_public_key, write_key
+from node.repair import Repair, repair
 from node.signer import FileSigner
 
 _DISK = RealDisk()

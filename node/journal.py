@@ -9,7 +9,11 @@ that starts with a header record (format version, chain id, segment number). App
 before it was durable. The mark is what tells a crash from damage. Bad bytes that no mark follows are the torn
 tail of a write that nobody was promised anything about: they are cut off at open and reported. Bad bytes
 before a mark, in an earlier segment or in a header were promised, so the node refuses to start until somebody
-runs `repair`.
+runs `node.repair`.
+
+A file beside the directory, the *reach*, says which segments there must be and how long the newest was when it
+was last synced: it tells a log that lost its end, or a whole segment, from one that never had it. It is written
+without waiting, so it may be behind or unreadable after a crash, and is only ever believed as a lower bound.
 
 Never interprets bodies, never repairs by itself, never drops what was synced.
 """
@@ -18,6 +22,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -51,6 +57,8 @@ _HEADER = 255
 _FRAME = struct.Struct(">IIBQ")
 _CHECKED = struct.Struct(">BQ")
 _LENGTHS = struct.Struct(">II")
+_REACH = struct.Struct(">QQQ")
+_CHECKSUM = struct.Struct(">I")
 _MARK_BODY = b"gridpact durable"
 _decode_header = msgspec.msgpack.Decoder(tuple[int, str, int]).decode
 _decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -62,6 +70,14 @@ class Record(NamedTuple):
     kind: int
     height: int
     body: bytes
+
+
+class Reach(NamedTuple):
+    """What there must be: all segments from `oldest` to `newest`, and `size` bytes of that one."""
+
+    oldest: int
+    newest: int
+    size: int
 
 
 class TornTail(NamedTuple):
@@ -115,6 +131,34 @@ def segments(directory: Path, disk: Disk) -> list[int]:
         for name in disk.list(directory)
         if name.startswith("journal-") and name.endswith(".log") and len(name) == 22 and name[8:18].isdigit()
     ]
+
+
+def missing_segment(numbers: Sequence[int], reach: Reach) -> int | None:
+    """The first segment that must be among `numbers` (ascending) and is not."""
+    first = min(numbers[0], reach.oldest or numbers[0]) if numbers else reach.oldest
+    last = max(numbers[-1], reach.newest) if numbers else reach.newest
+    present = set(numbers)
+    return next((number for number in range(max(first, 1), last + 1) if number not in present), None)
+
+
+def reach_path(directory: Path) -> Path:
+    """Where the reach of the journal in `directory` is kept."""
+    return directory.with_name(directory.name + ".reach")
+
+
+def read_reach(directory: Path, disk: Disk) -> Reach:
+    """What there must be as far as anybody knows; nothing when the file is absent or unreadable."""
+    path = reach_path(directory)
+    raw = disk.read(path) if disk.exists(path) else b""
+    fields = raw[: _REACH.size]
+    if len(raw) != _REACH.size + _CHECKSUM.size or _CHECKSUM.unpack_from(raw, _REACH.size)[0] != crc32(fields):
+        return Reach(0, 0, 0)
+    return Reach(*_REACH.unpack(fields))
+
+
+def _encode_reach(reach: Reach) -> bytes:
+    fields = _REACH.pack(*reach)
+    return fields + _CHECKSUM.pack(crc32(fields))
 
 
 class Scan:
@@ -234,11 +278,14 @@ class Journal:
             if name.endswith(TEMPORARY_SUFFIX):
                 disk.remove(directory / name)
         numbers = segments(directory, disk)
+        reach = read_reach(directory, disk)
+        missing = missing_segment(numbers, reach)
+        if missing is not None:
+            raise self._corrupt(missing, 0, "the segment is missing")
         marked = True
-        for position, number in enumerate(numbers):
-            if number != numbers[0] + position:
-                raise self._corrupt(numbers[0] + position, 0, "the segment is missing")
-            marked = self._check(number, last=number == numbers[-1])
+        for number in numbers:
+            promised = reach.size if number == reach.newest else 0
+            marked = self._check(number, promised, last=number == numbers[-1])
         self._active = numbers[-1] if numbers else 1
         if not numbers:
             self._create(self._active, b"", 0)
@@ -296,10 +343,13 @@ class Journal:
             self._roll(b"", 0)
 
     def records(self) -> Iterator[Record]:
-        """Everything appended so far, in order. Reads one segment at a time."""
+        """Everything appended so far, in order. Reads one segment at a time. Raises as the constructor."""
         self._flush()
         for number in tuple(self._sizes):
-            yield from Scan(self._disk.read(self._path(number)), number, self._chain_id)
+            scan = Scan(self._disk.read(self._path(number)), number, self._chain_id)
+            yield from scan
+            if scan.damage is not None:
+                raise self._corrupt(number, scan.damage.offset, scan.damage.reason)
 
     def checkpoint(self, stored_height: int, keep: Sequence[bytes], evidence: Sequence[bytes] = ()) -> None:
         """Start a segment with the raw envelopes `keep` and the encoded `evidence` (all that are still pending),
@@ -311,9 +361,12 @@ class Journal:
         records = _keep_records(stored_height, keep)
         records += b"".join(_record(EVIDENCE, stored_height, raw) for raw in evidence)
         self._roll(records, stored_height)
-        for number in tuple(self._sizes)[:-1]:
-            if self._heights[number] > stored_height:
-                break
+        obsolete = list(takewhile(lambda number: self._heights[number] <= stored_height, tuple(self._sizes)[:-1]))
+        if obsolete:
+            # A reach that still wants what is removed would look like damage.
+            reach = Reach(obsolete[-1] + 1, self._active, self._sizes[self._active])
+            self._disk.replace(reach_path(self.directory), _encode_reach(reach))
+        for number in obsolete:
             self._disk.remove(self._path(number))
             del self._sizes[number], self._heights[number]
 
@@ -332,16 +385,19 @@ class Journal:
     def _path(self, number: int) -> Path:
         return self.directory / segment_name(number)
 
-    def _check(self, number: int, last: bool) -> bool:
-        """Read one segment at open. True when it ends in a mark, so that all of it is known to be durable."""
+    def _check(self, number: int, promised: int, last: bool) -> bool:
+        """Read one segment at open, which had at least `promised` bytes. True when it ends in a mark, so that all of it
+        is known to be durable."""
         path = self._path(number)
         raw = self._disk.read(path)
         scan = Scan(raw, number, self._chain_id)
         for _ in scan:
             pass
+        if scan.damage is not None and (scan.damage.durable or not last):
+            raise self._corrupt(number, scan.damage.offset, scan.damage.reason)
+        if scan.end < promised:
+            raise self._corrupt(number, scan.end, f"{promised} bytes were durable")
         if scan.damage is not None:
-            if scan.damage.durable or not last:
-                raise self._corrupt(number, scan.damage.offset, scan.damage.reason)
             self.torn_tail = TornTail(path, scan.end, len(raw) - scan.end)
             self._disk.truncate(path, scan.end)
         self._sizes[number] = scan.end
@@ -359,6 +415,7 @@ class Journal:
         self._file.sync()
         self.syncs += 1
         self._unsynced = 0
+        self._note_reach()
         mark = _mark(self._sizes[self._active])
         try:
             self._file.append(mark)
@@ -367,6 +424,12 @@ class Journal:
             # record will run into the same trouble and report it.
             return
         self._sizes[self._active] += len(mark)
+
+    def _note_reach(self) -> None:
+        """Everything written so far is durable. A reach that can not be noted is only one that is behind."""
+        reach = Reach(min(self._sizes), self._active, self._sizes[self._active])
+        with suppress(NodeError):
+            self._disk.hint(reach_path(self.directory), _encode_reach(reach))
 
     def _roll(self, content: bytes, height: int) -> None:
         # The last mark may not be durable yet, and this segment is about to become an earlier one.
@@ -378,6 +441,7 @@ class Journal:
         self._file.close()
         self._file = self._disk.open_append(self._path(number))
         self._active = number
+        self._note_reach()
 
     def _create(self, number: int, content: bytes, height: int) -> None:
         raw = _record(_HEADER, 0, encode((FORMAT_VERSION, self._chain_id, number))) + content
@@ -402,65 +466,3 @@ def _keep_records(height: int, keep: Sequence[bytes]) -> bytes:
     if batch:
         records += _record(TRANSACTIONS, height, encode_batch(batch))
     return bytes(records)
-
-
-class Repair(NamedTuple):
-    """What `repair` did: `moved` are the `.damaged` files, `report` the sentences for the operator."""
-
-    kept_records: int
-    moved: tuple[Path, ...]
-    report: tuple[str, ...]
-
-
-def repair(directory: Path, disk: Disk, chain_id: str | None = None) -> Repair:
-    """Keep the valid prefix of a corrupt journal and move everything after it aside, byte for byte.
-
-    Never called by a node: what is moved had been promised. The signing state beside the key still keeps the
-    node from contradicting a vote that is among it. May be interrupted and run again. Does nothing to a sound
-    journal, torn tail or not. `chain_id` None accepts the journal of any one chain.
-    """
-    numbers = segments(directory, disk)
-    kept = 0
-    for position, number in enumerate(numbers):
-        path = directory / segment_name(number)
-        if number != numbers[0] + position:
-            return _move_aside(directory, disk, numbers[position:], 0, kept, "the segment before it is missing")
-        scan = Scan(disk.read(path), number, chain_id)
-        kept += sum(1 for _ in scan)
-        chain_id = scan.chain_id
-        if scan.damage is not None and (scan.damage.durable or number != numbers[-1]):
-            reason = scan.damage.reason
-            return _move_aside(directory, disk, numbers[position:], scan.end, kept, reason)
-    return Repair(kept, (), (f"{directory} is sound: {kept} records. Nothing was changed.",))
-
-
-def _move_aside(directory: Path, disk: Disk, numbers: list[int], offset: int, kept: int, reason: str) -> Repair:
-    """Move away the segments `numbers`, of the first one only what starts at `offset`.
-
-    From the last to the first, and the damaged place last of all, so that an interrupted repair is still seen
-    as one to be done.
-    """
-    first = directory / segment_name(numbers[0])
-    moved, report = [], [f"{first} is damaged at byte {offset}: {reason}."]
-    for number in reversed(numbers):
-        path = directory / segment_name(number)
-        target = _damaged_name(path, disk)
-        whole = number != numbers[0] or offset == 0
-        if whole:
-            disk.rename(path, target)
-        else:
-            disk.replace(target, disk.read(path)[offset:])
-            disk.truncate(path, offset)
-        moved.append(target)
-        report.append(f"Moved {'all' if whole else 'the remainder'} of {path.name} to {target.name}.")
-    report.append(f"Kept {kept} records. Transactions that were only in what was moved must be sent again.")
-    return Repair(kept, tuple(moved), tuple(report))
-
-
-def _damaged_name(path: Path, disk: Disk) -> Path:
-    """First free one of `NAME.damaged`, `NAME.damaged-2`, ..."""
-    target, count = path.with_name(path.name + ".damaged"), 1
-    while disk.exists(target):
-        count += 1
-        target = path.with_name(f"{path.name}.damaged-{count}")
-    return target

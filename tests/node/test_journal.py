@@ -21,9 +21,9 @@ from node.journal import (
     Record,
     decode_batch,
     encode_batch,
-    repair,
     segment_name,
 )
+from node.repair import repair
 
 CHAIN = "test-0011223344556677"
 HOME = Path("home")
@@ -480,3 +480,12 @@ def test_the_real_disk_behaves_like_the_simulated_one(tmp_path: Path) -> None:
         open_journal(real, directory)
     assert repair(directory, real).moved
     open_journal(real, directory)
+
+
+def test_damage_that_comes_while_the_journal_is_open_is_not_the_end_of_its_records() -> None:
+    disk = MemoryDisk()
+    filled(disk, 3)
+    journal = open_journal(disk)
+    disk.flip(FIRST, disk.read(FIRST).index(b"record 1"), 1)
+    with pytest.raises(JournalCorrupt):
+        list(journal.records())

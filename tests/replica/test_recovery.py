@@ -11,9 +11,10 @@ import pytest
 from consensus.messages import Commit, Message, Proposal, RoundCertificate, Vote, VoteType
 from devnet.simulator.machine import JOURNAL, SIGN_STATE, Machine
 from node.disk import PowerLoss
-from node.journal import repair, segment_name
+from node.journal import segment_name
 from node.ledger.store import MemoryStore
 from node.peer.wire import CODECS, Frame
+from node.repair import repair
 from node.signer import LAST_ROUND, FileSigner, Position, position
 from tests.replica.crash_points import LIMIT_MS, CrashNetwork, FusedDisk, FusedStore, small_segments
 
