@@ -12,9 +12,9 @@ that it is in; ids have no colon. Never empty: a roll without entries is no reco
 
 from __future__ import annotations
 
+from binascii import crc32
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from types import GenericAlias
 from typing import Generic, TypeVar
@@ -25,23 +25,20 @@ from contracts.members import Record
 from contracts.units import Count, Hash
 from zk import merkle
 from zk.codec import encode
-from zk.hashing import sha256
 
 R = TypeVar("R", bound=Record)
 
 BUCKETS = 16
 """Records over which the needs, the offers, or a roll's entries of one interval are spread."""
-MAX_ID_CHARS = 32
 _MARK = b":"
 _SUFFIXES = tuple(_MARK + b"%02d" % number for number in range(BUCKETS))
 
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
-@lru_cache(maxsize=16_384)
 def bucket(id_: str) -> int:
-    """Bucket of an id: ids come from admission, so nobody can aim many at one."""
-    return sha256(id_.encode())[0] % BUCKETS
+    """Bucket of an id. A checksum is enough: ids come from admission, so nobody can aim many at one."""
+    return crc32(id_.encode()) % BUCKETS
 
 
 class Commitment(Record, frozen=True):
@@ -123,9 +120,7 @@ def locate(key: bytes) -> tuple[bytes, str]:
     """Key of the roll that an entry's key belongs to, and the id."""
     head, _, id_ = key.rpartition(b"/")
     name = id_.decode("ascii", "replace")
-    # Keys come from strangers. What is too long for an id is in no roll, so any shows it, and the cache stays small.
-    number = bucket(name) if len(name) <= MAX_ID_CHARS else 0
-    return head + b"/" + _SUFFIXES[number], name
+    return head + b"/" + _SUFFIXES[bucket(name)], name
 
 
 def leaves(raw: bytes) -> list[bytes]:

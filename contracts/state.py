@@ -28,8 +28,8 @@ class Reader(Protocol):
     def get(self, key: bytes) -> bytes | None: ...
 
 
-MAX_CACHED_RECORDS = 49_152
-"""Each entry of a roll counts."""
+MAX_CACHED_RECORDS = 65_536
+"""Each entry of a roll counts. Room for the heads, registers and registrations of 20,000 meters."""
 EVICTED_AT_ONCE = 2_048
 
 

@@ -102,13 +102,6 @@ def test_any_bytes_may_be_asked_for(key: bytes) -> None:
     assert is_roll(roll_key) and isinstance(id_, str)
 
 
-def test_long_keys_of_strangers_are_not_remembered() -> None:
-    before = bucket.cache_info().currsize
-    for number in range(100):
-        locate(METERED.key(7, f"{number:033d}"))
-    assert bucket.cache_info().currsize == before
-
-
 def test_ids_spread_over_all_buckets() -> None:
     counts = [0] * BUCKETS
     for number in range(1_000):
