@@ -21,13 +21,17 @@ from node.divergence import check_ground
 from node.effects import Send, Triple
 from node.ledger.ledger import Ledger
 from node.peer.wire import BlockRequest, BlockResponse, Frame, FullBlock
-from node.sync import BlockSync
-from node.transactions import MAX_BLOCK_BYTES
+from node.shares import Shares
+from node.sync import MAX_BLOCK_BYTES, BlockSync
 from node.work import Work
 from zk.codec import encode
 
 SERVED = 64
 """Blocks in one answer."""
+SERVED_PER_S = 64 * 1024 * 1024
+"""Bytes of blocks that one peer gets on average: what its own limit on the wire lets it read,"""
+SERVED_AT_ONCE = 4 * SERVED_PER_S
+"""and at once."""
 
 Envelopes = list[tuple[bytes, Envelope]]
 
@@ -43,6 +47,7 @@ class CatchUp:
         execute: Callable[[Block, CommitCertificate, Envelopes], None],
     ) -> None:
         self.plan = BlockSync()
+        self._served = Shares(SERVED_PER_S, SERVED_AT_ONCE)
         self._ledger = ledger
         self._work = work
         self._admission = admission
@@ -141,6 +146,10 @@ class CatchUp:
         self._work.penalise(peer, code)
 
     def serve(self, peer: str, first: int, last: int) -> None:
+        """Answer a request with what is here, unless the peer has had more than its share."""
+        now_ms = self._work.now.monotonic_ms
+        if not self._served.has_any(peer, now_ms):
+            return
         blocks: list[FullBlock] = []
         size = 0
         for height in range(max(first, 1), min(last, first + SERVED - 1, self._ledger.height) + 1):
@@ -152,4 +161,6 @@ class CatchUp:
             if blocks and size > MAX_BLOCK_BYTES:
                 break
             blocks.append(FullBlock(block, certificate, tuple(raws)))
-        self._work.emit(Send(peer, Frame.BLOCK_RESPONSE, encode(BlockResponse(first, tuple(blocks)))))
+        body = encode(BlockResponse(first, tuple(blocks)))
+        self._served.spend(peer, len(body), now_ms)
+        self._work.emit(Send(peer, Frame.BLOCK_RESPONSE, body))

@@ -7,6 +7,7 @@ out wrong is set aside for a while and costs nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from node.peer.wire import FullBlock
 
@@ -14,6 +15,10 @@ RANGE = 16
 """Heights in one request."""
 WINDOW = 128
 """Heights above the own one that may be asked for or held."""
+MAX_BLOCK_BYTES = 4 * 1024 * 1024
+"""Envelopes of one block: more no decided block has."""
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""Transactions of all held blocks; the one that comes next is taken in any case."""
 ANSWER_MS = 5_000
 """A request without an answer is asked of somebody else after this."""
 LAG_MS = 400
@@ -32,13 +37,21 @@ class Request:
     asked_ms: int
 
 
+class _Held(NamedTuple):
+    """A block that waits for those before it, and who sent it."""
+
+    peer: str
+    full: FullBlock
+    size: int
+
+
 @dataclass(slots=True)
 class BlockSync:
     """Heights of peers, requests under way, and blocks that wait for their predecessors."""
 
     heights: dict[str, int] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
-    _held: dict[int, tuple[str, FullBlock]] = field(default_factory=dict)
+    _held: dict[int, _Held] = field(default_factory=dict)
     _aside_until: dict[str, int] = field(default_factory=dict)
     _behind_since: int | None = None
 
@@ -59,7 +72,7 @@ class BlockSync:
         """Do not ask this peer for a while, and drop what it sent."""
         self._aside_until[peer] = now_ms + ASIDE_MS
         self.requests.pop(peer, None)
-        self._held = {height: held for height, held in self._held.items() if held[0] != peer}
+        self._held = {height: held for height, held in self._held.items() if held.peer != peer}
 
     def behind(self, height: int, now_ms: int) -> bool:
         """True when peers are ahead of executed `height` by more than a decision under way explains."""
@@ -82,6 +95,9 @@ class BlockSync:
         planned = []
         last_useful = min(self.best_height(now_ms), height + WINDOW)
         first = height + 1
+        if self._room() < MAX_BLOCK_BYTES:
+            # What would come now could not be held: only what comes next helps.
+            last_useful = min(last_useful, first)
         for peer in sorted(self.heights, key=lambda name: (-self.heights[name], name)):
             if peer in self.requests or self._aside_until.get(peer, 0) > now_ms:
                 continue
@@ -113,13 +129,24 @@ class BlockSync:
         numbers = [full.block.header.height for full in blocks]
         if numbers != list(range(first, first + len(blocks))):
             return False
+        room = self._room()
         for number, full in zip(numbers, blocks, strict=True):
-            if height < number <= min(height + WINDOW, request.last):
-                self._held.setdefault(number, (peer, full))
+            size = sum(map(len, full.transactions))
+            if size > MAX_BLOCK_BYTES:
+                return False
+            wanted = height < number <= min(height + WINDOW, request.last) and number not in self._held
+            if wanted and (size <= room or number == height + 1):
+                self._held[number] = _Held(peer, full, size)
+                room -= size
         return True
+
+    def _room(self) -> int:
+        """Bytes that may still be held."""
+        return MAX_HELD_BYTES - sum(held.size for held in self._held.values())
 
     def take(self, height: int) -> tuple[str, FullBlock] | None:
         """The held block of this height with the peer that sent it; older ones are dropped."""
         for old in [number for number in self._held if number < height]:
             del self._held[old]
-        return self._held.pop(height, None)
+        held = self._held.pop(height, None)
+        return None if held is None else (held.peer, held.full)

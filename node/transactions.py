@@ -19,11 +19,10 @@ from node.ledger.ledger import Ledger
 from node.mempool import Entry, Lane, Mempool, MempoolLimits
 from node.peer.wire import BATCH_BYTES, Frame, TransactionRequest, Transactions
 from node.shares import Shares
+from node.sync import MAX_BLOCK_BYTES
 from node.work import Work
 from zk.codec import encode
 
-MAX_BLOCK_BYTES = 4 * 1024 * 1024
-"""Envelopes of one block."""
 MAX_UNVERIFIED = 4_096
 """Transactions that nobody asked for whose signatures may wait for verification."""
 SERVED_PER_S = 16 * 1024 * 1024

@@ -11,16 +11,17 @@ from consensus.block import build_block
 from consensus.messages import MAX_PAYLOAD, Block, Proposal, Vote, VoteType
 from contracts.bodies import Transfer
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains
-from node import inbox, transactions
+from node import catchup, inbox, transactions
 from node.effects import Append, FrameReceived, Now, PeerConnected, Send, SendAll, TimerFired, Verify
 from node.inbox import JOURNAL_SHARE_BYTES, MAX_SEEN, MAX_SEEN_BYTES, MAX_WAITING, MAX_WAITING_BYTES, Inbox
 from node.journal import INPUT
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
 from node.mempool import MempoolLimits
-from node.peer.wire import Frame, TransactionRequest, Transactions
+from node.peer.wire import BlockRequest, BlockResponse, Frame, FullBlock, TransactionRequest, Transactions
 from node.replica import Replica
 from node.shares import Shares
+from node.sync import MAX_BLOCK_BYTES, MAX_HELD_BYTES, WINDOW, BlockSync
 from tests.replica.bounds import check_bounds
 from tests.replica.test_network import network, quiet
 from tests.support.memory import MemoryNetwork
@@ -298,3 +299,87 @@ def test_the_journal_share_holds_in_a_replica(monkeypatch: pytest.MonkeyPatch) -
     net.run_until(lambda: machine.ledger.height > height)
     machine.feed(TimerFired(("housekeeping",)))
     assert machine.error is None
+
+
+# Sync
+
+
+def heavy(size: int) -> FullBlock:
+    """Some block that was decided, with so many bytes of transactions."""
+    net, _ = network()
+    block, certificate = net.machines["campus"].ledger.block(1), net.machines["campus"].ledger.certificate(1)
+    assert block is not None
+    assert certificate is not None
+    return FullBlock(block, certificate, (bytes(size),) if size else ())
+
+
+def at(full: FullBlock, height: int) -> FullBlock:
+    """The same at another height."""
+    return replace(full, block=replace(full.block, header=replace(full.block.header, height=height)))
+
+
+def test_held_blocks_stay_within_the_window() -> None:
+    full = heavy(0)
+    sync = BlockSync({f"peer-{number}": 10_000 for number in range(50)})
+    for turn in range(10):
+        for request in sync.plan(5, turn):
+            sync.hold(
+                request.peer,
+                request.first,
+                tuple(at(full, height) for height in range(request.first, request.last + 1)),
+                5,
+            )
+    assert len(sync._held) == WINDOW
+    assert set(sync._held) == set(range(6, 6 + WINDOW))
+    assert not sync.plan(5, 100)
+
+
+def test_held_blocks_are_bounded_in_bytes_and_the_next_one_is_always_taken() -> None:
+    full = heavy(MAX_BLOCK_BYTES)
+    many = MAX_HELD_BYTES // MAX_BLOCK_BYTES
+    sync = BlockSync({f"peer-{number}": 10_000 for number in range(50)})
+    for turn in range(10):
+        for request in sync.plan(5, turn):
+            numbers = [number for number in range(request.first, request.last + 1) if number != 6]
+            if request.first == 6:
+                sync.requests.pop(request.peer)
+                continue
+            assert sync.hold(request.peer, request.first, tuple(at(full, number) for number in numbers), 5)
+    assert len(sync._held) == many
+    (request,) = sync.plan(5, 100)
+    assert (request.first, request.last) == (6, 6)
+    assert sync.hold(request.peer, 6, (at(full, 6),), 5)
+    assert sync.take(6) is not None
+    assert len(sync._held) == many
+
+
+def test_a_block_that_nobody_could_have_decided_is_a_lie() -> None:
+    sync = BlockSync({LIAR: 10_000})
+    (request,) = sync.plan(5, 0)
+    assert not sync.hold(LIAR, request.first, (at(heavy(MAX_BLOCK_BYTES + 1), 6),), 5)
+    assert not sync._held
+
+
+def test_who_asks_for_blocks_without_end_gets_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catchup, "SERVED_PER_S", 1_000)
+    monkeypatch.setattr(catchup, "SERVED_AT_ONCE", 10_000)
+    net, _ = network()
+    ledger = net.machines["campus"].ledger
+    replica = Replica(ledger, "campus")
+
+    def served(peer: str, now_ms: int) -> int:
+        answers = [receive(replica, Frame.BLOCK_REQUEST, BlockRequest(1, 64), peer, now_ms) for _ in range(100)]
+        return sum(len(one.body) for some in answers for one in some if isinstance(one, Send))
+
+    one = len(encode(BlockResponse(1, (full_block(ledger, 1),))))
+    assert 10_000 <= served(LIAR, 0) < 10_000 + one
+    assert served(LIAR, 0) == 0
+    assert served("solar", 0) >= 10_000
+    assert one <= served(LIAR, 10_000) < 10_000 + one
+
+
+def full_block(ledger: Ledger, height: int) -> FullBlock:
+    block, certificate = ledger.block(height), ledger.certificate(height)
+    assert block is not None
+    assert certificate is not None
+    return FullBlock(block, certificate, tuple(ledger.transactions(height)))
