@@ -38,7 +38,7 @@ ORACLES = {
     "timely": "no honest node prevotes a fresh block whose time is off its clock",
     "rounds": "honest nodes leave a round when more than 2/3 precommitted in it, or more than 1/3 are further",
     "lock": "no honest node prevotes against its lock without a newer polka",
-    "polka": "no honest node precommits what more than 2/3 have not prevoted in that round",
+    "polka": "no honest node precommits what more than 2/3 have not prevoted, nor repeats what never had a polka",
     "roots": "equal heights have equal state and receipts roots, those of an execution from genesis",
     "once": "what is executed is signed by its sender, and no nonce or sequence counts twice",
     "money": "what all members have together never changes",
@@ -216,11 +216,12 @@ class Oracles(Watcher):
 
     def _prevoted(self, node: str, heard: _Height, vote: Vote, block_id: bytes) -> None:
         heard.prevotes.setdefault((vote.round, block_id), set()).add(node)
+        if vote.valid_round != NO_ROUND and not self._could_polka(heard, vote.height, vote.valid_round, block_id):
+            raise Violation("polka", f"{node} believes in a polka of {vote.height}/{vote.valid_round} that can not be")
         lock = heard.locks.get(node)
         if lock is None or lock.block_id == block_id or vote.round <= lock.round:
             return
-        newer = range(lock.round, vote.round)
-        if vote.valid_round not in newer or not self._could_polka(heard, vote.height, vote.valid_round, block_id):
+        if vote.valid_round < lock.round:
             raise Violation(
                 "lock",
                 f"{node} is locked on {lock.block_id.hex()[:8]} since {vote.height}/{lock.round} and prevotes "

@@ -98,6 +98,14 @@ def _weak_certificate(block: Block) -> Block:
     return with_certificate(block, replace(certificate, signatures=certificate.signatures[:1]))
 
 
+def _unsigned_certificate(block: Block) -> Block:
+    certificate = block.last_certificate
+    if certificate is None:
+        return false_header("parent_hash")(block)
+    signatures = tuple((index, bytes(64)) for index, _ in certificate.signatures)
+    return with_certificate(block, replace(certificate, signatures=signatures))
+
+
 def _no_certificate(block: Block) -> Block:
     if block.last_certificate is None:
         return false_header("parent_hash")(block)
@@ -127,6 +135,7 @@ FALSE_BLOCKS = (
     _twice,
     _oversize,
     _weak_certificate,
+    _unsigned_certificate,
     _no_certificate,
     _certificate_of_itself,
     _empty,
@@ -162,6 +171,25 @@ class FalseTimes(OtherBlocks):
 
 
 @behaviour
+class FalseValidRounds(Behaviour):
+    """Proposes in its turn as if the block had been proposed before and had had a polka, which nobody has seen."""
+
+    name = "false-valid-rounds"
+
+    def say(self, target: str, frame: Frame, body: bytes) -> list[Out]:
+        message = self.own(frame, body)
+        if not isinstance(message, Proposal) or message.round == 0:
+            return [Out(target, frame, body)]
+        # The same lie to everybody.
+        valid_round = sha256(f"{message.height}/{message.round}".encode())[0] % message.round
+        proposer = self.seats.proposer(message.height, valid_round).id
+        header = replace(message.block.header, proposer=proposer, proposer_round=valid_round)
+        self.acted()
+        block = replace(message.block, header=header)
+        return [Out(target, frame, self.signed(replace(message, block=block, valid_round=valid_round)))]
+
+
+@behaviour
 class HiddenPayloads(OtherBlocks):
     """Names transactions that nobody has, or only itself, and keeps them."""
 
@@ -172,15 +200,45 @@ class HiddenPayloads(OtherBlocks):
         return with_payload(block, (*block.payload, made_up)[-MAX_PAYLOAD:])
 
 
-@behaviour
-class AlteredTransactions(OtherBlocks):
-    """Alters a transaction of somebody else, proposes it, and serves it to whoever asks."""
-
-    name = "altered-transactions"
+class ServedBlocks(OtherBlocks):
+    """Proposes transactions that only it has, and serves them to whoever asks."""
 
     def __init__(self, machine: Machine, counts: Counter[str]) -> None:
         super().__init__(machine, counts)
-        self._altered: dict[bytes, bytes] = {}
+        self.served: dict[bytes, bytes] = {}
+        """By hash, those of the newest block."""
+
+    def hear(self, peer: str, frame: Frame, body: bytes) -> list[Out]:
+        if frame is not Frame.TRANSACTION_REQUEST:
+            return []
+        request = read(frame, body)
+        if not isinstance(request, TransactionRequest):
+            return []
+        raws = tuple(self.served[hash_] for hash_ in request.hashes if hash_ in self.served)
+        return [Out(peer, Frame.TRANSACTION_RESPONSE, encode(Transactions(raws)))] if raws else []
+
+
+@behaviour
+class ReplayedTransactions(ServedBlocks):
+    """Proposes transactions that are on the ledger already."""
+
+    name = "replayed-transactions"
+
+    def other(self, block: Block) -> Block | None:
+        ledger = self.machine.ledger
+        height = self.random.randrange(ledger.height + 1)
+        past = ledger.block(height)
+        if past is None or not past.payload:
+            return None
+        self.served = dict(zip(past.payload, ledger.transactions(height), strict=True))
+        return with_payload(block, (*past.payload, *(named for named in block.payload if named not in self.served)))
+
+
+@behaviour
+class AlteredTransactions(ServedBlocks):
+    """Alters a transaction of somebody else, proposes it, and serves it to whoever asks."""
+
+    name = "altered-transactions"
 
     def other(self, block: Block) -> Block | None:
         assert self.machine.driver is not None
@@ -191,12 +249,5 @@ class AlteredTransactions(OtherBlocks):
         raw = bytearray(entry.raw)
         raw[-1 - self.random.randrange(len(raw) // 2)] ^= 1 << self.random.randrange(8)
         hash_ = flow.admission.hash(bytes(raw))
-        self._altered = {hash_: bytes(raw)}
+        self.served = {hash_: bytes(raw)}
         return with_payload(block, tuple(hash_ if named == entry.hash else named for named in block.payload))
-
-    def hear(self, peer: str, frame: Frame, body: bytes) -> list[Out]:
-        request = read(frame, body)
-        if not isinstance(request, TransactionRequest):
-            return []
-        raws = tuple(self._altered[hash_] for hash_ in request.hashes if hash_ in self._altered)
-        return [Out(peer, Frame.TRANSACTION_RESPONSE, encode(Transactions(raws)))] if raws else []

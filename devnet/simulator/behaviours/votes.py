@@ -98,3 +98,19 @@ class Amnesia(Behaviour):
                 other = replace(message, block_id=received.block_id, valid_round=valid_round)
                 return [Out(target, frame, self.signed(other))]
         return [Out(target, frame, self.signed(replace(message, block_id=None, valid_round=NO_ROUND)))]
+
+
+@behaviour
+class ForgedVotes(Behaviour):
+    """Votes for the others, signed with its own key."""
+
+    name = "forged-votes"
+
+    def act(self) -> list[Out]:
+        state, random = self.state, self.random
+        block_id = random.choice([None, *state.candidates])
+        vote = Vote(
+            random.choice((VoteType.PREVOTE, VoteType.PRECOMMIT)), self.height, state.round, block_id, NO_ROUND, "", b""
+        )
+        self.acted()
+        return [out for other in self.others for out in self.everybody(self.signed(replace(vote, voter=other)))]
