@@ -56,12 +56,35 @@ class Fuse:
             raise PowerLoss
 
 
+class Trouble:
+    """Operations of a disk and of the store on it that fail, and leave everything as it was."""
+
+    def __init__(self) -> None:
+        self.operations = 0
+        self.first: int | None = None
+        """Number of the first that fails; None: none."""
+        self.lasting = False
+        """So do all that follow, until somebody frees space."""
+
+    def pass_(self) -> None:
+        """One operation begins."""
+        self.operations += 1
+        late = self.operations - 1 - (self.operations if self.first is None else self.first)
+        if late == 0 or (late > 0 and self.lasting):
+            raise NodeError("disk.full" if self.lasting else "disk.failed", "The disk has a bad day.", "Wait.")
+
+
 class FusedDisk(MemoryDisk):
     """Every step of an operation is a point."""
 
     def __init__(self, fuse: Fuse) -> None:
+        self.trouble = Trouble()
         super().__init__()
         self.fuse = fuse
+
+    def use(self, more: int, epoch: int | None = None) -> None:
+        super().use(more, epoch)
+        self.trouble.pass_()
 
     def step(self) -> None:
         super().step()
@@ -81,16 +104,18 @@ class FusedDisk(MemoryDisk):
 class FusedStore(MemoryStore):
     """A synced batch is there or not."""
 
-    def __init__(self, fuse: Fuse) -> None:
+    def __init__(self, fuse: Fuse, trouble: Trouble) -> None:
         super().__init__()
         self.fuse = fuse
+        self.trouble = trouble
 
     def write(self, batch: Batch, sync: bool) -> None:
+        self.trouble.pass_()
         self.fuse.pass_("store")
         super().write(batch, sync)
 
     def crash(self) -> MemoryStore:
-        survivor = FusedStore(self.fuse)
+        survivor = FusedStore(self.fuse, self.trouble)
         survivor._entries = super().crash()._entries
         return survivor
 
@@ -186,7 +211,7 @@ class CrashNetwork(Network):
             disk = machine.disk = FusedDisk(Fuse())
             FileSigner.create(SIGN_STATE, disk, machine.key.public_key)
             disk.fuse = fuse
-            machine.store = FusedStore(fuse)
+            machine.store = FusedStore(fuse, disk.trouble)
             self.witness.fuses[machine.name] = fuse
             machine.reply = partial(_reply, machine, fuse)  # type: ignore[method-assign]
 

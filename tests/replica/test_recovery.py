@@ -170,7 +170,7 @@ class Backup(NamedTuple):
         for name, raw in self.journal.items():
             machine.disk.replace(JOURNAL / name, raw)
         assert isinstance(machine.disk, FusedDisk)
-        machine.store = FusedStore(machine.disk.fuse)
+        machine.store = FusedStore(machine.disk.fuse, machine.disk.trouble)
         machine.store._entries = dict(self.store)
         machine.disk.remove(SIGN_STATE)
         FileSigner.create(SIGN_STATE, machine.disk, machine.key.public_key, restored=True)
@@ -382,7 +382,7 @@ def test_a_store_that_was_moved_away_does_not_make_the_node_forget_its_lock() ->
     machine = net.victim
     machine.crash()
     assert isinstance(machine.disk, FusedDisk)
-    machine.store = FusedStore(machine.disk.fuse)
+    machine.store = FusedStore(machine.disk.fuse, machine.disk.trouble)
     faithful = nothing_new_at(net, height)
     machine.start()
     assert signer_of(machine).high_water == (height, LAST_ROUND, 3)
