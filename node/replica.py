@@ -11,8 +11,6 @@ from collections import deque
 from functools import partial
 from typing import Any, NamedTuple
 
-import msgspec
-
 from consensus import certificates, machine
 from consensus.block import build_block, empty_block_reason, proposal_time_ms
 from consensus.effects import (
@@ -81,7 +79,7 @@ from node.effects import (
 )
 from node.evidence import EvidencePool, certificate_of
 from node.inbox import Inbox
-from node.journal import INPUT, MAX_RECORD_BYTES, TRANSACTIONS, decode_batch
+from node.journal import INPUT, TRANSACTIONS, decode_batch
 from node.ledger.ledger import Ledger
 from node.mempool import Lane, MempoolLimits, lane_of
 from node.peer.wire import (
@@ -94,17 +92,16 @@ from node.peer.wire import (
     Transactions,
     TreeRequest,
 )
+from node.replay import logged_inputs, unanswered
 from node.seats import Sets, constant_sets
 from node.statewalk import TreeServer
 from node.transactions import TransactionFlow
 from node.work import Work
-from zk.codec import Codec, Malformed, encode
+from zk.codec import Malformed, encode
 
 MAX_VERIFIED = 65_536
 """Remembered good signatures of one height."""
 HOUSEKEEPING_MS = 500
-
-LOG_CODEC: Codec[LoggedInput] = Codec(LoggedInput, MAX_RECORD_BYTES)
 
 
 class _Executing(NamedTuple):
@@ -192,12 +189,8 @@ class Replica:
             return
         self.flow.recover(decode_batch(body) for kind, _, body in records if kind == TRANSACTIONS)
         pending = self._step(StartHeight(self._context))
-        for kind, height, body in records:
-            if kind != INPUT or height != self._context.height:
-                continue
-            logged = LOG_CODEC.decode(body)
-            pending = [effect for effect in pending if not _answers(logged, effect)]
-            pending += self._step(logged)
+        for logged in logged_inputs(records, self._context.height):
+            pending = unanswered(pending, logged) + self._step(logged)
         self._started = True
         self.work.emit(Resume(self._context.height, max(self.machine.asked, default=(NO_ROUND, 0))))
         for effect in pending:
@@ -470,18 +463,3 @@ class Replica:
     def awake(self) -> bool:
         """Whether the open height has left idle."""
         return self._awake
-
-
-def _answers(logged: LoggedInput, effect: ConsensusEffect) -> bool:
-    """True when this logged input is the result of that effect, so that it need not run again."""
-    match logged, effect:
-        case Signed(message), Sign(wanted):
-            return type(message) is type(wanted) and msgspec.structs.replace(message, signature=b"") == wanted
-        case PayloadChecked(_, block_id, _), CheckPayload(block):
-            return block_id == block.header.id()
-        case ValueBuilt(height, round_, _), BuildValue(wanted_height, wanted_round, _):
-            return (height, round_) == (wanted_height, wanted_round)
-        case Timeout(step, height, round_), Schedule(wanted_step, wanted_height, wanted_round, _):
-            return (step, height, round_) == (wanted_step, wanted_height, wanted_round)
-        case _:
-            return False
