@@ -293,3 +293,19 @@ def test_both_files_hold_the_same_document(tmp_path: Path) -> None:
     with pytest.raises(NodeError) as caught:
         genesis_file.load(toml)
     assert caught.value.code == "genesis.syntax"
+
+
+def test_the_age_of_evidence_is_part_of_what_members_agree_on() -> None:
+    """Defaults when left out; in the file, in the chain id and in the hash that headers carry otherwise."""
+    text = TEXT.replace("evidence_age_blocks = 100000", "evidence_age_blocks = 5")
+    text = text.replace("evidence_age_ms = 1814400000", "evidence_age_ms = 6")
+    changed = genesis_file.loads(text)
+    assert (changed.consensus.evidence_age_blocks, changed.consensus.evidence_age_ms) == (5, 6)
+    assert changed.chain_id() != DOCUMENT.chain_id()
+    hashes = {document.params.hash("x", encode(document.consensus)) for document in (changed, DOCUMENT)}
+    assert len(hashes) == 2
+    for wrong in ("evidence_age_blocks = 0", "evidence_age_ms = 0", "evidence_age_ms = -1"):
+        name = wrong.split(" ")[0]
+        line = next(line for line in TEXT.splitlines() if line.startswith(name))
+        with pytest.raises(NodeError):
+            genesis_file.loads(TEXT.replace(line, wrong))

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from consensus.messages import Vote, VoteType
-from node import config, home
+from contracts.genesis import DevnetClock
+from node import config, home, main
 from node.config import Config, NodeSection
 from node.disk import RealDisk
 from node.errors import NodeError
@@ -17,6 +18,8 @@ from node.home import Home, init_home, load_secrets, repair_home, restore_home
 from node.journal import INPUT, Journal
 from node.keys import Key, certificate
 from node.signer import FileSigner
+from tests.support.pact import START_MS, genesis
+from zk.codec import encode
 
 CHAIN = "test-0011223344556677"
 DISK = RealDisk()
@@ -231,3 +234,19 @@ def test_the_report_of_a_node_that_stopped_is_kept(tmp_path: Path) -> None:
         home.keep_report(tmp_path, NodeError("consensus.fork", "Two decisions.", "", report))
         assert (tmp_path / "consensus.fork.json").read_bytes() == report
     home.keep_report(tmp_path / "nowhere", NodeError("consensus.fork", "Two decisions.", "", b"{}"))
+
+
+def test_a_process_that_halts_leaves_its_report_and_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init_home(tmp_path / "a", "node-a", None, devnet=True)
+    document = genesis(clock=DevnetClock(START_MS, 0, 1_000_000))
+    Home.at(tmp_path / "a").genesis.write_bytes(encode(document))
+
+    async def halt(_: main.Process) -> None:
+        raise NodeError("consensus.fork", "Two quorums decided height 3.", "Show them.", b'{"pair": 1}\n')
+
+    monkeypatch.setattr(main.Process, "run", halt)
+    assert main.run(tmp_path / "a", never) == 1
+    assert msgspec.json.decode(capsys.readouterr().err)["code"] == "consensus.fork"
+    assert (tmp_path / "a" / "consensus.fork.json").read_bytes() == b'{"pair": 1}\n'
