@@ -89,12 +89,17 @@ class Judgement(NamedTuple):
 
 
 class LightRefusal(Exception):
-    """A light block is not acceptable: `code` of `CODES`, `reason` a sentence with what was seen."""
+    """A light block is not acceptable: `code` of `CODES`, `reason` what would have been right and what was seen."""
 
-    def __init__(self, code: str, seen: str) -> None:
+    def __init__(self, code: str, reason: str) -> None:
         self.code = code
-        self.reason = f"{CODES[code]} ({seen})"
-        super().__init__(f"{code}: {self.reason}")
+        self.reason = reason
+        super().__init__(f"{code}: {reason}")
+
+
+def refusal(code: str, seen: str) -> LightRefusal:
+    """To be raised: the sentence of `code` with what was seen."""
+    return LightRefusal(code, f"{CODES[code]} ({seen})")
 
 
 def verify(
@@ -111,9 +116,9 @@ def judge(
     try:
         check_fresh(trusted, now_ms, trusting_period_ms)
         if untrusted.header.time_ms >= now_ms + max_clock_drift_ms:
-            raise LightRefusal("light.future", f"{untrusted.header.time_ms}, here {now_ms}")
-    except LightRefusal as refusal:
-        return Judgement(Verdict.INVALID, refusal.code, refusal.reason)
+            raise refusal("light.future", f"{untrusted.header.time_ms}, here {now_ms}")
+    except LightRefusal as error:
+        return Judgement(Verdict.INVALID, error.code, error.reason)
     return judge_timeless(trusted, untrusted)
 
 
@@ -122,8 +127,8 @@ def judge_timeless(trusted: LightBlock, untrusted: LightBlock) -> Judgement:
     try:
         _check_succession(trusted, untrusted)
         check_alone(untrusted)
-    except LightRefusal as refusal:
-        return Judgement(Verdict.INVALID, refusal.code, refusal.reason)
+    except LightRefusal as error:
+        return Judgement(Verdict.INVALID, error.code, error.reason)
     if untrusted.height == trusted.height + 1:
         # Its whole set is the one that the trusted header named, and 2/3 of that signed.
         return Judgement(Verdict.SUCCESS, "", "The next header, signed by the set that was named for it.")
@@ -136,7 +141,7 @@ def judge_timeless(trusted: LightBlock, untrusted: LightBlock) -> Judgement:
 def check_fresh(trusted: LightBlock, now_ms: int, trusting_period_ms: int) -> None:
     """Raise `LightRefusal` `light.expired` when the signers of `trusted` may have left with their bonds."""
     if trusted.header.time_ms + trusting_period_ms <= now_ms:
-        raise LightRefusal("light.expired", f"{trusted.header.time_ms}, here {now_ms}, period {trusting_period_ms}")
+        raise refusal("light.expired", f"{trusted.header.time_ms}, here {now_ms}, period {trusting_period_ms}")
 
 
 def check_alone(block: LightBlock) -> None:
@@ -148,11 +153,11 @@ def check_alone(block: LightBlock) -> None:
     validators = _committed_set(block.validators, header.set_hash, "light.set")
     _committed_set(block.next_validators, header.next_set_hash, "light.next-set")
     if (certificate.height, certificate.block_id) != (header.height, header.id()):
-        raise LightRefusal("light.certificate", f"height {certificate.height}, {certificate.block_id.hex()}")
+        raise refusal("light.certificate", f"height {certificate.height}, {certificate.block_id.hex()}")
     try:
         verify_commit(certificate, header.chain_id, validators)
-    except Refusal as refusal:
-        raise LightRefusal("light.signers", str(refusal)) from None
+    except Refusal as error:
+        raise refusal("light.signers", str(error)) from None
 
 
 def trusted_power(trusted: LightBlock, untrusted: LightBlock) -> int:
@@ -178,29 +183,29 @@ def check_genesis(block: LightBlock, chain_id: str, genesis_hash: bytes, validat
     parent, `validators` the set that it seats."""
     header = block.header
     if header.chain_id != chain_id:
-        raise LightRefusal("light.chain", f"{header.chain_id}, genesis {chain_id}")
+        raise refusal("light.chain", f"{header.chain_id}, genesis {chain_id}")
     if (header.height, header.parent_hash, header.set_hash) != (1, genesis_hash, validators.hash):
-        raise LightRefusal("light.genesis", f"height {header.height}, parent {header.parent_hash.hex()}")
+        raise refusal("light.genesis", f"height {header.height}, parent {header.parent_hash.hex()}")
     check_alone(block)
 
 
 def check_hash(block: LightBlock, height: int, block_id: bytes) -> None:
     """Raise `LightRefusal` unless `block` is the one that somebody said to trust."""
     if (block.height, block.id()) != (height, block_id):
-        raise LightRefusal("light.hash", f"height {block.height}, {block.id().hex()}")
+        raise refusal("light.hash", f"height {block.height}, {block.id().hex()}")
     check_alone(block)
 
 
 def _check_succession(trusted: LightBlock, untrusted: LightBlock) -> None:
     before, after = trusted.header, untrusted.header
     if after.chain_id != before.chain_id:
-        raise LightRefusal("light.chain", f"{after.chain_id}, trusted {before.chain_id}")
+        raise refusal("light.chain", f"{after.chain_id}, trusted {before.chain_id}")
     if after.height <= before.height:
-        raise LightRefusal("light.height", f"{after.height}, trusted {before.height}")
+        raise refusal("light.height", f"{after.height}, trusted {before.height}")
     if after.time_ms <= before.time_ms:
-        raise LightRefusal("light.time", f"{after.time_ms}, trusted {before.time_ms}")
+        raise refusal("light.time", f"{after.time_ms}, trusted {before.time_ms}")
     if after.height == before.height + 1 and after.set_hash != before.next_set_hash:
-        raise LightRefusal("light.adjacent-set", f"{after.set_hash.hex()}, named {before.next_set_hash.hex()}")
+        raise refusal("light.adjacent-set", f"{after.set_hash.hex()}, named {before.next_set_hash.hex()}")
 
 
 def _committed_set(seats: tuple[Validator, ...], set_hash: bytes, code: str) -> ValidatorSet:
@@ -208,7 +213,7 @@ def _committed_set(seats: tuple[Validator, ...], set_hash: bytes, code: str) -> 
     try:
         validators = ValidatorSet(seats)
     except ValueError as error:
-        raise LightRefusal(code, str(error)) from None
+        raise refusal(code, str(error)) from None
     if validators.hash != set_hash:
-        raise LightRefusal(code, f"{validators.hash.hex()}, committed {set_hash.hex()}")
+        raise refusal(code, f"{validators.hash.hex()}, committed {set_hash.hex()}")
     return validators

@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from consensus.attack import LightClientAttack
-from consensus.light import LightBlock, LightRefusal, Verdict, judge
+from consensus.light import LightBlock, LightRefusal, Verdict, judge, refusal
 
 MAX_LEAP = 2**20
 """Heights that one bisection spans, so that at most 21 blocks wait for one below them."""
-MAX_TRACE = 16
+MAX_TRACE = 8
 """Blocks of one verified path; a longer way is gone in several."""
 
 
@@ -70,7 +70,7 @@ def bisect(trusted: LightBlock, target: int, trust: Trust) -> Generator[int, See
             case Verdict.NOT_ENOUGH_TRUST:
                 pending.append((yield from _ask((trusted.height + block.height) // 2)))
             case Verdict.INVALID:
-                raise LightRefusal(judgement.code, f"height {block.height}: {judgement.reason}")
+                raise LightRefusal(judgement.code, f"block {block.height}: {judgement.reason}")
     return tuple(trace)
 
 
@@ -92,7 +92,7 @@ def examine(trace: Trace, theirs: LightBlock, trust: Trust) -> Generator[int, Se
         attacks += steps[: 1 + MAX_TRACE - len(attacks)]
         right = path[-1]
     if right.id() == left.id():
-        raise LightRefusal("light.asked", f"two answers at height {theirs.height}")
+        raise refusal("light.asked", f"two answers at height {theirs.height}")
     return Divergence(common, left, right, tuple(attacks))
 
 
@@ -100,5 +100,5 @@ def _ask(height: int) -> Generator[int, Seen, Seen]:
     """The answer for `height`. Raises `LightRefusal` when it is of another."""
     seen = yield height
     if seen.block.height != height:
-        raise LightRefusal("light.asked", f"{seen.block.height} for {height}")
+        raise refusal("light.asked", f"{seen.block.height} for {height}")
     return seen
