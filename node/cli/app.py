@@ -7,6 +7,7 @@ import typer
 from node.cli.bill import app as bill
 from node.cli.doctor import register as register_doctor
 from node.cli.home import register as register_home
+from node.cli.light import register as register_light
 from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as dispatch
@@ -27,3 +28,4 @@ app.add_typer(tx, name="tx")
 app.add_typer(query, name="query")
 app.add_typer(bill, name="bill")
 app.add_typer(proof, name="proof")
+register_light(app)

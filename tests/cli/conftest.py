@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from contracts.genesis import DevnetClock
 from node.cli import app
 from node.rpc.server import RpcServer
 from tests.rpc.chain import METERS, Chain
@@ -24,8 +25,9 @@ from zk.hashing import sha256
 class Devnet:
     """One chain, one server, key files, and a runner of commands."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: DevnetClock | None = None) -> None:
         self.root = root
+        self._clock = clock
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -33,7 +35,7 @@ class Devnet:
         self._write()
 
     async def _start(self) -> tuple[Chain, RpcServer, str]:
-        chain = Chain()
+        chain = Chain(clock=self._clock)
         server = RpcServer(chain, "127.0.0.1", 0)
         return chain, server, await server.start()
 

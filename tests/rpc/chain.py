@@ -10,6 +10,7 @@ from typing import Any
 from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, VoteType, vote_sign_bytes
 from contracts import api
 from contracts.envelope import CODEC, Domains, Envelope
+from contracts.genesis import DevnetClock
 from contracts.members import Meter
 from contracts.params import PactParams
 from contracts.receipts import Receipt
@@ -35,8 +36,10 @@ INTERVAL = START_MS // PARAMS.interval_ms
 class Chain:
     """Implements `NodeService`. Blocks are made when told, or right after each submission with `automatic`."""
 
-    def __init__(self, *, automatic: bool = True, meters: Sequence[Meter] = METERS) -> None:
-        document = genesis(meters=tuple(meters), params=PARAMS)
+    def __init__(
+        self, *, automatic: bool = True, meters: Sequence[Meter] = METERS, clock: DevnetClock | None = None
+    ) -> None:
+        document = genesis(meters=tuple(meters), params=PARAMS, clock=clock)
         self.ledger = Ledger.open(MemoryStore(), document)
         self.sets = constant_sets(document)
         self.speaker = Speaker(self.ledger.chain_id)
