@@ -8,7 +8,7 @@ and to report both sides. Repairs nothing: which side is right is for people, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from consensus.messages import Block, CommitCertificate
 from contracts import schema
 from contracts.envelope import CODEC
 from contracts.offences import Charge
+from contracts.rolls import committed
 from contracts.state import RecordCache
 from node.effects import (
     Fatal,
@@ -39,6 +40,7 @@ from node.peer.wire import CODECS, Frame, TreeResponse
 from node.rpc.render import render
 from node.statewalk import Finding, Lie, Mismatch, Walk
 from node.work import Work
+from zk import ics23
 from zk.codec import Malformed, encode
 
 CODE = "ledger.divergence"
@@ -164,7 +166,7 @@ class Divergence:
         self._walks.clear()
         ledger, header = self._ledger, self._found.block.header
         height = ledger.height
-        again = state_root_again(ledger, self._charges)
+        again = execute_again(ledger, self._charges)
         cause, hint = _cause(again, header.state_root, ledger.state_root)
         key = None if finding is None else show_key(finding.key)
         sentences = [
@@ -197,7 +199,7 @@ class Divergence:
                 "receipts_root": ledger.receipts_root.hex(),
                 "record": None if finding is None else _side(finding, finding.own, self._own_proof(finding.key)),
             },
-            "executed_again": {"state_root": None if again is None else again.hex(), "meaning": cause},
+            "executed_again": {"state_root": None if again.root is None else again.root.hex(), "meaning": cause},
         }
         content = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
         self._work.emit(Fatal(CODE, " ".join(sentences), hint, content))
@@ -216,56 +218,82 @@ def show_key(key: bytes) -> str:
     return text if text.isprintable() else key.hex()
 
 
-def state_root_again(ledger: Ledger, charges: Charges) -> bytes | None:
-    """Root after executing the newest block once more on the state before it; None when that is not possible here."""
+class Again(NamedTuple):
+    """The newest block executed once more on the state before it."""
+
+    root: bytes | None = None
+    """None when that is not possible here."""
+    damaged: bytes | None = None
+    """A key that it read and whose stored value is not the one in the certified state before the block."""
+
+
+def execute_again(ledger: Ledger, charges: Charges) -> Again:
+    """What the newest block gives now. Stores nothing."""
     height = ledger.height
     block, certificate = ledger.block(height), ledger.certificate(height)
     if block is None or certificate is None or height - 1 < ledger.oldest:
-        return None
+        return Again()
     try:
         envelopes = [(raw, CODEC.decode(raw)) for raw in ledger.transactions(height)]
-        rehearsal = _Rehearsal(ledger)
+        rehearsal = _Rehearsal(ledger, block.header.state_root)
         # Execution asks of a ledger only what a rehearsal has.
         execute(cast(Ledger, rehearsal), block, certificate, envelopes, charges(block))
     except (NodeError, LookupError, Malformed, ValueError):
-        return None
-    return rehearsal.root
+        return Again()
+    return Again(rehearsal.root, rehearsal.damaged)
 
 
 class _Rehearsal:
-    """The ledger as it was before its newest block; what is committed to it is only summed up."""
+    """The ledger as it was before its newest block, under a certified root; what is committed is only summed up."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, certified_root: bytes) -> None:
         self.chain_id = ledger.chain_id
         self.genesis = ledger.genesis
         self.records = RecordCache()
         self.root: bytes | None = None
+        self.damaged: bytes | None = None
         self._ledger = ledger
+        self._certified_root = certified_root
         self._before = ledger.height - 1
 
     def get(self, key: bytes) -> bytes | None:
         """Record under `key` before the block."""
-        return self._ledger.get_at(key, self._before)
+        value = self._ledger.get_at(key, self._before)
+        proof = self._ledger.prove_state(key, self._before)
+        if value is None:
+            sound = ics23.verify_non_membership(self._certified_root, key, proof)
+        else:
+            sound = ics23.verify_membership(self._certified_root, key, committed(key, value), proof)
+        # Larger proofs than this are not read by anybody.
+        if not sound and len(proof) <= ics23.MAX_PROOF_BYTES and self.damaged is None:
+            self.damaged = key
+        return value
 
     def commit(self, _block: Block, _certificate: CommitCertificate, *rest: Any) -> None:
         """Take (raws, receipts, changes, readings) as `Ledger.commit` does."""
         self.root = self._ledger.root_with(rest[2], self._before)
 
 
-def _cause(again: bytes | None, certified: bytes, own: bytes) -> tuple[str, str]:
+def _cause(again: Again, certified: bytes, own: bytes) -> tuple[str, str]:
     """What executing the block again tells, and what to do about it."""
     fresh = (
         f"Both sides are in {CODE}.json in this node's home. Keep them, move data/store aside and start: the node "
         "fetches every block from its peers again."
     )
-    if again is None:
+    if again.damaged is not None:
+        return (
+            f"What is stored here under {show_key(again.damaged)} is not what the certified state before the block "
+            "has: this machine's memory or disk failed.",
+            f"{fresh} Check the machine before.",
+        )
+    if again.root is None:
         return "The block could not be executed again here.", fresh
-    if again == certified:
+    if again.root == certified:
         return (
             "Executing the block again gives the certified root: this machine's memory or disk failed once.",
             f"{fresh} Check the machine before.",
         )
-    if again == own:
+    if again.root == own:
         return (
             "Executing the block again gives the same wrong root: this node runs other rules than the others.",
             f"{fresh} Install the version of gridpact that the other members run before.",

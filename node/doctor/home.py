@@ -79,7 +79,8 @@ def examine(root: Path) -> Examination:
     found.append(
         Finding("node.stopped", "error", f"The node of {root} is not running.", f"gridpact start --home {root}")
     )
-    found += _last_words(home)
+    known = {finding.code for finding in found}
+    found += [said for said in _last_words(home) if said.code not in known]
     records, damage = _journal(home, genesis)
     found += damage
     status, stored = _replay(home, config.node.id, genesis, None if damage else records)

@@ -9,11 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.bodies import Transfer
-from contracts.schema import MEMBERS
+from contracts.schema import BALANCES, MEMBERS
 from node import divergence
 from node.execution import execute
+from node.ledger.records import STATE
 from node.peer.wire import CODECS, Frame, TreeResponse
-from tests.replica.test_network import heights, network
+from tests.replica.test_network import heights, network, quiet
 from tests.support.memory import Machine, MemoryNetwork
 from tests.support.pact import Speaker
 from zk import ics23
@@ -129,6 +130,25 @@ def test_other_rules_are_told_from_a_failing_machine(monkeypatch: pytest.MonkeyP
     assert report["key"] == "member/wind"
     assert report["own"]["record"]["decoded"]["name"] == "Storm"
     assert report["certified"]["record"]["decoded"]["name"] == "Wind"
+
+
+def test_a_damaged_record_is_told_from_other_rules() -> None:
+    """The tree is right and the value beside it is not: only execution notices, and only its result differs."""
+    net, speaker = network()
+    quiet(net)
+    solar = net.machines["solar"]
+    solar.crash()
+    key = STATE + BALANCES.roll_key("campus")
+    raw = solar.store.get(key)
+    assert raw is not None
+    entries = [replace(entry, balance_nano=entry.balance_nano + 1) for entry in BALANCES.decode(raw)]
+    solar.store.write([(key, encode(tuple(entries)))], sync=True)
+    solar.start()
+    solar, report = stopped(net, speaker)
+    assert solar.error is not None
+    assert report["key"] == key[1:].decode()
+    assert f"What is stored here under {key[1:].decode()} is not what" in solar.error.message
+    assert "other rules" not in solar.error.message
 
 
 def test_from_that_moment_it_signs_and_executes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
