@@ -383,3 +383,18 @@ def full_block(ledger: Ledger, height: int) -> FullBlock:
     assert block is not None
     assert certificate is not None
     return FullBlock(block, certificate, tuple(ledger.transactions(height)))
+
+
+def test_remembered_signatures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.replica.MAX_VERIFIED", 10)
+    net, _ = network()
+    quiet(net)
+    machine = net.machines["campus"]
+    assert machine.driver is not None
+    replica, height = machine.driver.replica, machine.ledger.height
+    for round_ in range(60):
+        vote = Vote(VoteType.PREVOTE, height + 1, round_, None, -1, LIAR, b"")
+        vote = replace(vote, signature=key_of(f"{LIAR} node").sign(vote.sign_bytes(machine.ledger.chain_id)))
+        machine.feed(FrameReceived(LIAR, Frame.CONSENSUS, encode(vote)))
+    assert len(replica._verified) == 10
+    assert machine.error is None
