@@ -49,7 +49,30 @@ def another_height(full: FullBlock) -> FullBlock:
     return replace(full, block=replace(full.block, header=replace(full.block.header, height=1)))
 
 
-LIES = [other_time, bad_signature, one_signer_less, no_transactions, one_transaction_twice, another_height]
+def invented_evidence(full: FullBlock) -> FullBlock:
+    """An accusation that the header does not commit to."""
+    return replace(full, block=replace(full.block, evidence=(b"x",)))
+
+
+def another_parent_certificate(full: FullBlock) -> FullBlock:
+    """A quorum for the parent, and not the one that the header commits to: it would change who took part."""
+    parent = full.block.last_certificate
+    assert parent is not None
+    (seat, signature), *rest = parent.signatures
+    changed = replace(parent, signatures=((seat, signature[:-1] + bytes([signature[-1] ^ 1])), *rest))
+    return replace(full, block=replace(full.block, last_certificate=changed))
+
+
+LIES = [
+    other_time,
+    bad_signature,
+    one_signer_less,
+    no_transactions,
+    one_transaction_twice,
+    another_height,
+    invented_evidence,
+    another_parent_certificate,
+]
 
 
 @pytest.mark.parametrize("lie", LIES)
