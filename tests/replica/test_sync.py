@@ -7,6 +7,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from consensus.evidence import equivocation
+from consensus.messages import Vote, VoteType
 from contracts.bodies import Transfer
 from node.peer.wire import CODECS, BlockResponse, Frame, FullBlock
 from node.sync import RANGE, WINDOW, BlockSync, Request
@@ -51,7 +53,8 @@ def another_height(full: FullBlock) -> FullBlock:
 
 def invented_evidence(full: FullBlock) -> FullBlock:
     """An accusation that the header does not commit to."""
-    return replace(full, block=replace(full.block, evidence=(b"x",)))
+    votes = [Vote(VoteType.PREVOTE, 1, 0, value, -1, "wind", bytes(64)) for value in (None, bytes(32))]
+    return replace(full, block=replace(full.block, evidence=(encode(equivocation(*votes)),)))
 
 
 def another_parent_certificate(full: FullBlock) -> FullBlock:
