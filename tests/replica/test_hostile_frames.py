@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consensus.block import build_block
 from consensus.evidence import Contradiction, Equivocation
 from consensus.messages import Message, Proposal, Vote
 from contracts.bodies import Transfer
@@ -109,12 +110,20 @@ def signed(net: MemoryNetwork, content: Any) -> Any:
         return content
     ledger = net.machines["campus"].ledger
     height = ledger.height + 1 if content.height % 4 else content.height
+    round_ = content.round % 40
     if isinstance(content, Vote):
-        content = replace(content, height=height, round=content.round % 40, voter=LIAR)
+        valid_round = -1 if content.round % 3 else content.valid_round % 40
+        content = replace(content, height=height, round=round_, voter=LIAR, valid_round=valid_round)
     else:
-        header = replace(content.block.header, height=height, chain_id=ledger.chain_id, state_root=ledger.state_root)
-        block = replace(content.block, header=header)
-        content = replace(content, height=height, round=content.round % 40, proposer=LIAR, block=block)
+        driver = net.machines["campus"].driver
+        assert driver is not None
+        context = driver.replica._context
+        turns = [turn for turn in range(40) if context.validators.proposer(height, turn).id == LIAR]
+        round_ = turns[round_ % len(turns)]
+        parts = {"payload": content.block.payload[:2], "clock_ms": context.parent.time_ms + 1 + content.round % 10**6}
+        block = build_block(context, round_=round_, last_certificate=None, **parts)
+        block = replace(block, header=replace(block.header, proposer=LIAR), evidence=content.block.evidence[:2])
+        content = replace(content, height=height, round=round_, valid_round=-1, proposer=LIAR, block=block)
     return replace(content, signature=key_of(f"{LIAR} node").sign(content.sign_bytes(ledger.chain_id)))
 
 
