@@ -131,7 +131,9 @@ class ForgedCertificates(Behaviour):
         votes: Sequence[Vote] = random.sample(list(self._votes.values()), min(4, len(self._votes)))
         match random.randrange(4):
             case 0:
-                votes = [replace(vote, height=height, round=round_) for vote in votes]
+                seats = self.seats.index
+                moved = {vote.voter: replace(vote, height=height, round=round_) for vote in votes}
+                votes = [moved[voter] for voter in sorted(moved, key=lambda voter: seats.get(voter, 0))]
             case 1:
                 own = Vote(VoteType.PREVOTE, height, round_, None, NO_ROUND, self.node, b"")
                 votes = [Signing(self.machine).sign(own, self.chain_id)] * len(self.seats)
