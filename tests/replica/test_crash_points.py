@@ -62,7 +62,7 @@ def test_a_power_failure_at_any_point_of_a_restart_is_survived() -> None:
 
 
 def test_a_disk_that_fails_at_any_operation_stops_the_node_and_costs_nothing() -> None:
-    """Full until somebody makes room, or one failed write or sync: what was not durable never left, and a restart heals."""
+    """Full until somebody makes room, or one failed operation: what was not durable never left, and a restart heals."""
     first, survived = 0, 0
     with small_segments(1_500):
         while True:
