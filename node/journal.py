@@ -11,9 +11,8 @@ tail of a write that nobody was promised anything about: they are cut off at ope
 before a mark, in an earlier segment or in a header were promised, so the node refuses to start until somebody
 runs `node.repair`.
 
-A file beside the directory, the *reach*, says which segments there must be and how long the newest was when it
-was last synced: it tells a log that lost its end, or a whole segment, from one that never had it. It is written
-without waiting, so it may be behind or unreadable after a crash, and is only ever believed as a lower bound.
+A file beside the directory, the *reach* (`node.reach`), tells a log that lost its end, or a whole segment, from one
+that never had it.
 
 Never interprets bodies, never repairs by itself, never drops what was synced.
 """
@@ -32,6 +31,7 @@ import msgspec
 
 from node.disk import TEMPORARY_SUFFIX, Disk
 from node.errors import NodeError
+from node.reach import Reach, encode_reach, missing_segment, reach_path, read_reach
 from zk.codec import encode
 
 FORMAT_VERSION = 1
@@ -57,8 +57,6 @@ _HEADER = 255
 _FRAME = struct.Struct(">IIBQ")
 _CHECKED = struct.Struct(">BQ")
 _LENGTHS = struct.Struct(">II")
-_REACH = struct.Struct(">QQQ")
-_CHECKSUM = struct.Struct(">I")
 _MARK_BODY = b"gridpact durable"
 _decode_header = msgspec.msgpack.Decoder(tuple[int, str, int]).decode
 _decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -70,14 +68,6 @@ class Record(NamedTuple):
     kind: int
     height: int
     body: bytes
-
-
-class Reach(NamedTuple):
-    """What there must be: all segments from `oldest` to `newest`, and `size` bytes of that one."""
-
-    oldest: int
-    newest: int
-    size: int
 
 
 class TornTail(NamedTuple):
@@ -131,34 +121,6 @@ def segments(directory: Path, disk: Disk) -> list[int]:
         for name in disk.list(directory)
         if name.startswith("journal-") and name.endswith(".log") and len(name) == 22 and name[8:18].isdigit()
     ]
-
-
-def missing_segment(numbers: Sequence[int], reach: Reach) -> int | None:
-    """The first segment that must be among `numbers` (ascending) and is not."""
-    first = min(numbers[0], reach.oldest or numbers[0]) if numbers else reach.oldest
-    last = max(numbers[-1], reach.newest) if numbers else reach.newest
-    present = set(numbers)
-    return next((number for number in range(max(first, 1), last + 1) if number not in present), None)
-
-
-def reach_path(directory: Path) -> Path:
-    """Where the reach of the journal in `directory` is kept."""
-    return directory.with_name(directory.name + ".reach")
-
-
-def read_reach(directory: Path, disk: Disk) -> Reach:
-    """What there must be as far as anybody knows; nothing when the file is absent or unreadable."""
-    path = reach_path(directory)
-    raw = disk.read(path) if disk.exists(path) else b""
-    fields = raw[: _REACH.size]
-    if len(raw) != _REACH.size + _CHECKSUM.size or _CHECKSUM.unpack_from(raw, _REACH.size)[0] != crc32(fields):
-        return Reach(0, 0, 0)
-    return Reach(*_REACH.unpack(fields))
-
-
-def _encode_reach(reach: Reach) -> bytes:
-    fields = _REACH.pack(*reach)
-    return fields + _CHECKSUM.pack(crc32(fields))
 
 
 class Scan:
@@ -365,7 +327,7 @@ class Journal:
         if obsolete:
             # A reach that still wants what is removed would look like damage.
             reach = Reach(obsolete[-1] + 1, self._active, self._sizes[self._active])
-            self._disk.replace(reach_path(self.directory), _encode_reach(reach))
+            self._disk.replace(reach_path(self.directory), encode_reach(reach))
         for number in obsolete:
             self._disk.remove(self._path(number))
             del self._sizes[number], self._heights[number]
@@ -429,7 +391,7 @@ class Journal:
         """Everything written so far is durable. A reach that can not be noted is only one that is behind."""
         reach = Reach(min(self._sizes), self._active, self._sizes[self._active])
         with suppress(NodeError):
-            self._disk.hint(reach_path(self.directory), _encode_reach(reach))
+            self._disk.hint(reach_path(self.directory), encode_reach(reach))
 
     def _roll(self, content: bytes, height: int) -> None:
         # The last mark may not be durable yet, and this segment is about to become an earlier one.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from node.disk import Disk
-from node.journal import Scan, missing_segment, reach_path, read_reach, segment_name, segments
+from node.journal import Scan, segment_name, segments
+from node.reach import missing_segment, reach_path, read_reach
 
 _KEPT = "Kept {} records. Transactions that were only in what is gone must be sent again."
 

@@ -14,7 +14,8 @@ from consensus.messages import Vote, VoteType
 from node import journal as module
 from node.disk import MemoryDisk, Tear
 from node.errors import NodeError
-from node.journal import INPUT, Journal, JournalCorrupt, Record, reach_path, segment_name, segments
+from node.journal import INPUT, Journal, JournalCorrupt, Record, segment_name, segments
+from node.reach import reach_path
 from node.repair import repair
 from node.signer import FileSigner
 from zk.ed25519 import SigningKey
