@@ -226,6 +226,10 @@ class Node:
         """This node's ledger time."""
         return self.clock.ledger_ms()
 
+    def _silent(self) -> bool:
+        """Whether this node came from a backup and may not sign yet."""
+        return self._signer is not None and self._signer.restored
+
     def status(self) -> dict[str, Any]:
         """Where this node stands, and why nothing happens if nothing does."""
         peers = self.peers()
@@ -234,14 +238,15 @@ class Node:
         machine = self._replica.machine
         stuck = None
         if self._replica.awake and stalled_ms >= STALL_MS:
-            stuck = stuck_sentence(machine, self._replica.flow.missing(), peers, stalled_ms)
+            missing = self._replica.flow.missing()
+            stuck = stuck_sentence(machine, missing, peers, stalled_ms, restored=self._silent())
         return {
             "chain_id": self.ledger.chain_id,
             "node": self.node_id,
             "height": self.ledger.height,
             "time_ms": self.clock.ledger_ms(),
             "block_time_ms": self.ledger.time_ms(self.ledger.height),
-            "restored": self._signer is not None and self._signer.restored,
+            "restored": self._silent(),
             "state_root": self.ledger.state_root.hex(),
             "syncing": best > self.ledger.height + 1,
             "best_peer_height": best,

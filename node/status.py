@@ -28,7 +28,9 @@ def open_height(state: State) -> dict[str, Any]:
     return document
 
 
-def stuck_sentence(state: State, missing: dict[bytes, int], peers: list[dict[str, Any]], stalled_ms: int) -> str:
+def stuck_sentence(
+    state: State, missing: dict[bytes, int], peers: list[dict[str, Any]], stalled_ms: int, *, restored: bool
+) -> str:
     """Who has not voted in which round, which payload is missing, who is out of reach."""
     parts = [f"No block for {stalled_ms / 1000:.0f} s: {consensus_status.explain(state)}"]
     for block_id, count in missing.items():
@@ -36,4 +38,6 @@ def stuck_sentence(state: State, missing: dict[bytes, int], peers: list[dict[str
     away = [peer["id"] for peer in peers if not peer["connected"] or peer.get("blocked")]
     if away:
         parts.append(f"no link to {', '.join(sorted(away))}")
+    if restored:
+        parts.append("this node was restored, and votes again once the others have decided two heights without it")
     return "; ".join(parts) + "."

@@ -16,6 +16,7 @@ from node.ledger.store import MemoryStore
 from node.peer.wire import CODECS, Frame
 from node.repair import repair
 from node.signer import LAST_ROUND, FileSigner, Position, position
+from node.status import stuck_sentence
 from tests.replica.crash_points import LIMIT_MS, CrashNetwork, FusedDisk, FusedStore, small_segments
 
 SOLAR = "solar"
@@ -251,6 +252,10 @@ def test_of_four_two_that_are_restored_at_once_stay_faithful() -> None:
     assert [words(net, machine.name) for machine in both] == before
     assert len({machine.ledger.height for machine in net.machines.values()}) == 1
     assert all(signer_of(machine).restored for machine in both)
+    machine = net.victim
+    assert machine.driver is not None
+    why = stuck_sentence(machine.driver.replica.machine, {}, [], 30_000, restored=signer_of(machine).restored)
+    assert "this node was restored" in why and "waiting for solar, wind" in why
 
 
 def test_a_restored_node_may_have_been_the_only_one_to_know_of_a_decision() -> None:
