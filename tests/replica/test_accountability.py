@@ -13,13 +13,15 @@ from consensus.certificates import commit_votes, polka_votes
 from consensus.evidence import equivocation
 from consensus.messages import Commit, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
 from contracts.bodies import Transfer
+from contracts.schema import OFFENCE_PLACES
+from contracts.state import State
 from node.chain import height_context
 from node.peer.wire import CODECS, Frame
 from node.seats import constant_sets, validators_of
 from tests.replica.test_evidence import hand, offence, recorded, signed
 from tests.replica.test_network import agreed, network, quiet
 from tests.support.memory import MemoryNetwork
-from tests.support.pact import VALIDATORS, key_of
+from tests.support.pact import VALIDATORS, Speaker, genesis, key_of
 
 MAX_LATER = 4
 """Heights after an equivocation within which a block names it: with four seats one of two honest witnesses proposes."""
@@ -181,3 +183,34 @@ def two_messages(
         proposals.append(replace(proposal, signature=signature))
     assert equivocation(*proposals) is not None
     return proposals[0], proposals[1]
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 2**16), st.sampled_from(VALIDATORS), st.sampled_from(VALIDATORS))
+def test_two_machines_with_one_key_are_named_and_the_chain_goes_on(seed: int, twin: str, apart: str) -> None:
+    """Nobody forges anything here: an operator runs a second copy of a node, each with a signing state of its own."""
+    net = MemoryNetwork(genesis(), seed=seed, twins=(twin,))
+    net.start()
+    speaker = Speaker(net.machines["solar"].ledger.chain_id)
+    others = sorted(set(VALIDATORS) - {twin})
+    near = apart if apart != twin else others[0]
+    for turn in range(60):
+        # Each copy hears another client, and they hear each other's friends late.
+        net.machines[twin].submit(speaker.member("campus", Transfer("wind", 1 + turn, "")))
+        net.machines[f"{twin}~2"].submit(speaker.member("solar", Transfer("wind", 1 + turn, "")))
+        net.partition({twin, near}, {f"{twin}~2", *(name for name in others if name != near)})
+        net.run_for(30)
+        net.heal()
+        net.run_for(800)
+        if all(recorded(net, name) for name in others):
+            break
+    assert all(recorded(net, name) for name in others), "nobody noticed two machines with one key"
+    net.run_for(3_000)
+    found = net.machines[others[0]].ledger
+    for number in range(recorded(net, others[0])):
+        place = State(found).load(OFFENCE_PLACES, OFFENCE_PLACES.key(number))
+        assert place is not None and place.node == twin
+    height = found.height
+    net.machines[others[0]].submit(speaker.member("wind", Transfer("campus", 1, "")))
+    net.run_until(lambda: all(net.machines[name].ledger.height > height for name in others))
+    assert len({net.machines[name].ledger.block_id(height) for name in others}) == 1
