@@ -123,7 +123,8 @@ def restore(
     home: HomeDirectory,
     as_json: options.Json = False,
 ) -> None:
-    """Bring a node's data back from a backup; it signs again only after it has caught up."""
+    """Bring a node's data back from a backup; it signs again only after it has caught up and seen two more heights
+    decided."""
     with reporting(as_json):
         from node.home import restore_home
 
@@ -131,7 +132,8 @@ def restore(
 
 
 def repair(home: HomeDirectory, as_json: options.Json = False) -> None:
-    """Repair a damaged log: keep what comes before the damage, move the rest aside."""
+    """Repair a damaged log: keep what comes before the damage, move the rest aside. The key signs nothing more at the
+    height in which it was voting."""
     with reporting(as_json):
         from node.home import repair_home
 
