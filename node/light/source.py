@@ -105,7 +105,8 @@ def _parse(raw: bytes) -> tuple[int, bytes]:
     try:
         response.begin()
         return response.status, response.read()
-    except ValueError as error:
+    except OverflowError as error:
+        # A length beyond what any machine could hold.
         raise HTTPException(str(error)) from None
 
 

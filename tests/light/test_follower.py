@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consensus.attack import Kind, compare
 from consensus.light import LightBlock
-from consensus.skipping import Trust
+from consensus.skipping import MAX_TRACE, Trust
 from node.errors import NodeError
 from node.light.follower import Diverged, Follower
 from node.light.source import SourceError
@@ -102,6 +102,28 @@ def test_witnesses_that_are_late_or_silent_confirm_in_the_end(
         assert one.agreed.height <= made and two.agreed.height <= seen
     assert client.head.height == made
     assert [witness.agreed.id() for witness in client.witnesses] == [client.head.id()] * 2
+
+
+def test_a_witness_confirms_the_head_while_no_new_one_comes() -> None:
+    blocks = real(5)
+    witness = Listed("witness", blocks)
+    client = follower(Listed("primary", blocks), witness)
+    witness.silent = True
+    head = client.step()
+    assert head is not None and head.agreed == 0
+    witness.silent = False
+    assert client.step() is None and client.witnesses[0].agreed.id() == blocks[-1].id()
+
+
+def test_a_witness_that_was_away_is_led_through_every_part_of_a_long_way() -> None:
+    blocks = chain([{f"n{height}": 1} for height in range(3 * MAX_TRACE)])
+    witness = Listed("witness", blocks)
+    client = follower(Listed("primary", blocks), witness, root=blocks[0])
+    witness.silent = True
+    assert run(client)[-1] == len(blocks)
+    witness.silent = False
+    assert client.step() is None and client.witnesses[0].agreed.id() == blocks[-1].id()
+    assert witness.asked[-1] == len(blocks) and len(set(witness.asked)) > 3
 
 
 def test_a_lying_primary_is_found_out_by_any_witness() -> None:

@@ -53,6 +53,8 @@ RAW = encode(BLOCKS[0])
         b"HTTP/9.9 200 OK\r\n\r\n" + RAW,
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + RAW,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n" + RAW,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffffff\r\n" + RAW,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\n" * 3,
@@ -61,6 +63,7 @@ RAW = encode(BLOCKS[0])
         answer("200 OK", RAW + b"\x00"),
         answer("301 Moved", b"", "Location: http://127.0.0.1:1/\r\n"),
         answer("500 No", b"{}"),
+        answer("203 Changed", RAW),
     ],
 )
 def test_every_wrong_answer_has_a_code(said: bytes) -> None:
@@ -103,6 +106,15 @@ def test_an_answer_that_trickles_is_cut_off() -> None:
     with listening(say) as url, pytest.raises(SourceError, match=r"timed out|0\.2 s") as caught:
         Source(url, 0.2).light_block()
     over.set()
+    assert caught.value.code == "light.unreachable"
+
+
+def test_an_answer_byte_by_byte_is_cut_off() -> None:
+    def say(_: str) -> Iterator[bytes]:
+        yield from itertools.repeat(b"H", MAX_ANSWER_BYTES // 2)
+
+    with listening(say) as url, pytest.raises(SourceError) as caught:
+        Source(url, 0.05).light_block()
     assert caught.value.code == "light.unreachable"
 
 
