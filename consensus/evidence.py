@@ -111,7 +111,6 @@ Contradiction = Fork | Amnesia
 EQUIVOCATION: Codec[Equivocation] = Codec(Equivocation, MAX_EVIDENCE_BYTES)
 MAX_CONTRADICTION_BYTES = 64 * 1024
 """Two certificates of at most `MAX_VALIDATORS` signatures each."""
-CONTRADICTION: Codec[Contradiction] = Codec(Contradiction, MAX_CONTRADICTION_BYTES)
 
 
 def statement(message: Vote | SignedProposal) -> bytes:
@@ -222,10 +221,12 @@ def signers_of_both(pair: Contradiction, validators: ValidatorSet) -> tuple[str,
     return tuple(validators.seats[index].id for index, _ in one.signatures if index in again)
 
 
-def rebuts(polka: PolkaCertificate, amnesia: Amnesia) -> bool:
-    """Whether a checked polka clears the accused: the value had a quorum between the two rounds, so a correct
-    member may have locked it there."""
-    later = amnesia.polka
+def rebuts(polka: PolkaCertificate, pair: Contradiction) -> bool:
+    """Whether a checked polka clears those accused of amnesia: the value had a quorum between the two rounds, so
+    a correct member may have locked it there. Nothing excuses a fork."""
+    if not isinstance(pair, Amnesia):
+        return False
+    amnesia, later = pair, pair.polka
     return (polka.height, polka.block_id) == (later.height, later.block_id) and (
         amnesia.commit.round < polka.round < later.round
     )

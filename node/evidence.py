@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import json
+from msgspec import Meta, Struct, json
 
 from consensus import evidence as rules
 from consensus.evidence import (
-    CONTRADICTION,
     EQUIVOCATION,
     Amnesia,
     Contradiction,
@@ -35,6 +34,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.refusals import Refusal
+from consensus.state import MAX_POLKAS
 from consensus.state import State as Machine
 from contracts import api
 from contracts.api import Charge
@@ -46,7 +46,7 @@ from node.peer.wire import Frame
 from node.rpc.render import render
 from node.seats import Sets
 from node.work import Work
-from zk.codec import Malformed, encode
+from zk.codec import Codec, Malformed, encode
 
 MAX_PENDING = 1_024
 """Pieces that wait for a block, together at most 1 MiB."""
@@ -69,6 +69,16 @@ DISHONEST = (
 
 Answer = Callable[[str], None]
 """Gets "ok" once the evidence is held, else the code of a refusal."""
+
+
+class Halt(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Why a node stopped for good: the journal's record of it. `rebuttals` are polkas that clear the accused."""
+
+    pair: Contradiction
+    rebuttals: Annotated[tuple[PolkaCertificate, ...], Meta(max_length=MAX_POLKAS)] = ()
+
+
+HALT: Codec[Halt] = Codec(Halt, journal.MAX_RECORD_BYTES)
 
 
 class _Piece(NamedTuple):
@@ -110,7 +120,7 @@ class EvidencePool:
         node has halted, and halts again."""
         for kind, _, body in records:
             if kind == journal.CONTRADICTION:
-                self._stop(CONTRADICTION.decode(body))
+                self._stop(HALT.decode(body))
                 return False
             if kind == journal.EVIDENCE:
                 evidence = EQUIVOCATION.decode(body)
@@ -297,7 +307,7 @@ class EvidencePool:
             for other in known:
                 pair = rules.contradiction(commit, other) if isinstance(commit, CommitCertificate) else None
                 if pair is not None:
-                    self._halt(pair)
+                    self._halt(pair, tuple(polka for polka in held if rules.rebuts(polka, pair)))
                     return True
         return False
 
@@ -329,22 +339,22 @@ class EvidencePool:
         else:
             answer("consensus.signature")
 
-    def _halt(self, pair: Contradiction) -> None:
+    def _halt(self, pair: Contradiction, rebuttals: tuple[PolkaCertificate, ...] = ()) -> None:
         """Put it on disk, tell everybody, and stop: the journal keeps a node that has halted from starting again."""
-        raw = encode(pair)
+        halt = Halt(pair, rebuttals)
         if isinstance(pair, Fork):
             for evidence in rules.duplicate_precommits(pair.first, pair.second, self._sets(pair.first.height)):
                 if self._refusal(evidence) is None:
                     self._keep(evidence)
         self._work.emit(
-            Append(journal.CONTRADICTION, self._ledger.height + 1, raw),
+            Append(journal.CONTRADICTION, self._ledger.height + 1, encode(halt)),
             Sync(),
-            SendAll(Frame.EVIDENCE, raw, own=False),
+            SendAll(Frame.EVIDENCE, encode(pair), own=False),
         )
-        self._stop(pair)
+        self._stop(halt)
 
-    def _stop(self, pair: Contradiction) -> None:
-        self._work.emit(describe(pair, rules.signers_of_both(pair, self._sets(_height(pair)))))
+    def _stop(self, halt: Halt) -> None:
+        self._work.emit(describe(halt, rules.signers_of_both(halt.pair, self._sets(_height(halt.pair)))))
 
 
 def certificate_of(message: Message) -> CommitCertificate | PolkaCertificate | None:
@@ -358,9 +368,9 @@ def certificate_of(message: Message) -> CommitCertificate | PolkaCertificate | N
             return None
 
 
-def describe(pair: Contradiction, signers: tuple[str, ...]) -> Fatal:
-    """Why the node stops, in a sentence, and both certificates as a report."""
-    names = ", ".join(signers)
+def describe(halt: Halt, signers: tuple[str, ...]) -> Fatal:
+    """Why the node stops, in a sentence, and all certificates as a report."""
+    pair, names = halt.pair, ", ".join(signers)
     if isinstance(pair, Fork):
         code, one, other = "consensus.fork", pair.first, pair.second
         message = (
@@ -372,13 +382,25 @@ def describe(pair: Contradiction, signers: tuple[str, ...]) -> Fatal:
         message = (
             f"At height {commit.height} a quorum precommitted block {commit.block_id.hex()} in round {commit.round}, "
             f"and in round {polka.round} a quorum prevoted block {polka.block_id.hex()} as of round "
-            f"{polka.valid_round}. Signed both, and stand accused unless they show a polka in between: {names}."
+            f"{polka.valid_round}. Signed both: {names}. "
+        )
+        message += (
+            f"The polka of round {halt.rebuttals[0].round} clears them: they may have locked anew there."
+            if halt.rebuttals
+            else "They stand accused unless they show a polka in between."
         )
     hint = (
         f"Both certificates are in {code}.json in this node's home. It signs nothing any more. Show them to the other "
         "members: they decide from which block to go on, by export and a new genesis."
     )
-    report = {"code": code, "message": message, "signed_both": signers, **render(pair), "encoded": encode(pair).hex()}
+    report = {
+        "code": code,
+        "message": message,
+        "signed_both": signers,
+        **render(pair),
+        "rebuttals": render(halt.rebuttals),
+        "encoded": encode(pair).hex(),
+    }
     return Fatal(code, message, hint, json.format(json.encode(report), indent=2) + b"\n")
 
 

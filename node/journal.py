@@ -50,7 +50,7 @@ TRANSACTIONS = 2
 EVIDENCE = 3
 """Body: one encoded `consensus.evidence.Equivocation` that waits for a block."""
 CONTRADICTION = 4
-"""Body: one encoded `consensus.evidence.Contradiction`. A journal that holds one belongs to a node that has halted."""
+"""Body: one encoded `node.evidence.Halt`. A journal that holds one belongs to a node that has halted for good."""
 _MARK = 0
 _HEADER = 255
 

@@ -15,7 +15,6 @@ from consensus.certificates import SignatureCheck
 from consensus.conflicts import after_decision, with_certificate
 from consensus.effects import HeightContext, PayloadChecked, Received, ReportConflict, StartHeight
 from consensus.evidence import (
-    CONTRADICTION,
     EQUIVOCATION,
     MAX_CONTRADICTION_BYTES,
     Amnesia,
@@ -185,7 +184,6 @@ def test_the_largest_evidence_and_certificates_fit_their_bounds() -> None:
     signatures = tuple((seat, bytes(64)) for seat in range(MAX_VALIDATORS))
     commit = CommitCertificate(2**48 - 1, top, A, signatures)
     for pair in (Fork(commit, commit), Amnesia(commit, PolkaCertificate(2**48 - 1, top, B, top, signatures))):
-        assert CONTRADICTION.decode(encode(pair)) == pair
         assert len(encode(pair)) < MAX_CONTRADICTION_BYTES
 
 
@@ -258,6 +256,7 @@ def test_an_earlier_polka_rebuts_amnesia() -> None:
         False,
     ]
     assert not rebuts(polka_of(BCD, SET, A, 2), amnesia)
+    assert not rebuts(polka_of(BCD, SET, B, 2), Fork(commit_of(ABC, SET, A, 1), commit_of(BCD, SET, B, 3)))
     assert not rebuts(replace(polka_of(BCD, SET, B, 2), height=HEIGHT + 1), amnesia)
 
 

@@ -7,14 +7,14 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from consensus.evidence import CONTRADICTION, EQUIVOCATION, Fork
+from consensus.evidence import EQUIVOCATION, Amnesia, Fork
 from consensus.messages import Commit, CommitCertificate, PolkaCertificate, Vote, VoteType
 from contracts.bodies import Transfer
 from contracts.records import Offence
 from contracts.schema import OFFENCE_COUNT, OFFENCE_COUNTS, OFFENCES
 from contracts.state import State
 from node.effects import FrameReceived
-from node.peer.wire import Frame
+from node.peer.wire import CODECS, Frame
 from tests.replica.test_network import agreed, network, quiet
 from tests.support.memory import MemoryNetwork
 from tests.support.pact import VALIDATORS, key_of
@@ -98,7 +98,8 @@ def stopped(net: MemoryNetwork, code: str) -> None:
         assert machine.error is not None and machine.error.code == code
         report = json.loads(machine.error.report)
         assert report["code"] == code
-        assert CONTRADICTION.decode(bytes.fromhex(report["encoded"]))
+        # What the report holds is what peers understand.
+        assert isinstance(CODECS[Frame.EVIDENCE].decode(bytes.fromhex(report["encoded"])), Fork | Amnesia)
         assert all(name in machine.error.message for name in report["signed_both"])
         assert len(report["signed_both"]) >= 2
         machine.crash()
@@ -168,6 +169,24 @@ def test_amnesia_that_was_seen_before_the_decision_halts_too() -> None:
         assert net.machines[machine].error is None
     hand(net, "campus", "wind", Frame.CONSENSUS, Commit(commit_by(net, LIARS, height, "one", 1), None))
     stopped(net, "consensus.amnesia")
+
+
+def test_a_polka_in_between_clears_the_accused_and_not_the_chain() -> None:
+    """More than 1/3 were faulty all the same, so the node stops; but it says that these may be innocent."""
+    net, _ = network()
+    quiet(net)
+    height = net.machines["campus"].ledger.height + 1
+    for round_, valid_round in ((3, 2), (5, 0)):
+        polka = polka_by(net, LIARS, height, "other", round_, valid_round)
+        hand(net, "campus", "wind", Frame.CONSENSUS, polka)
+    hand(net, "campus", "wind", Frame.CONSENSUS, Commit(commit_by(net, LIARS, height, "one", 1), None))
+    for _ in range(2):
+        error = net.machines["campus"].error
+        assert error is not None and error.code == "consensus.amnesia"
+        assert "The polka of round 3 clears them" in error.message
+        assert [polka["round"] for polka in json.loads(error.report)["rebuttals"]] == [3]
+        net.machines["campus"].crash()
+        net.machines["campus"].start()
 
 
 def test_what_proves_nothing_halts_nobody_and_costs_its_sender() -> None:
