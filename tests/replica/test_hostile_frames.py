@@ -51,6 +51,19 @@ LIAR = "wind"
 RUN_MS = 2_400
 EVERY_MS = 100
 
+NEAR = st.integers(0, 12)
+PLAUSIBLE: dict[type, st.SearchStrategy[Any]] = {
+    Status: st.builds(Status, NEAR, NEAR, NEAR),
+    BlockRequest: st.builds(BlockRequest, NEAR, NEAR),
+    TreeRequest: st.builds(
+        TreeRequest,
+        st.integers(0, 2),
+        st.binary(max_size=2) | st.text("0123456789abcdef", max_size=3).map(str.encode),
+        st.just(b"") | st.binary(max_size=8),
+    ),
+}
+"""Near enough to what there is that it is looked at closely."""
+
 Wish = tuple[Frame, str, Any]
 GARBAGE = st.tuples(st.sampled_from(list(FRAMES)), st.just("bytes"), st.binary(max_size=60))
 ALTERED = st.tuples(
@@ -59,7 +72,7 @@ ALTERED = st.tuples(
     st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.binary(max_size=4), st.integers(0, 3)),
 )
 WRONG = st.sampled_from(list(FRAMES)).flatmap(
-    lambda frame: st.tuples(st.just(frame), st.just("wrong"), values(FRAMES[frame]))
+    lambda frame: st.tuples(st.just(frame), st.just("wrong"), values(FRAMES[frame]) | values(FRAMES[frame], PLAUSIBLE))
 )
 LIES: st.SearchStrategy[list[Wish]] = st.lists(st.one_of(GARBAGE, ALTERED, WRONG, WRONG), min_size=30, max_size=60)
 
