@@ -2,7 +2,7 @@
 
 Needs the genesis document, or height and hash of one block from somebody you trust; everything that nodes say is
 checked against that. Reads its options with argparse and not with Typer, whose validation library alone takes a
-quarter of the 40 MB that this may use (`docs/decisions/0010-a-light-client-of-40-mb.md`).
+quarter of the 40 MB that this may use (`docs/decisions/0009-a-light-client-of-40-mb.md`).
 """
 
 from __future__ import annotations
