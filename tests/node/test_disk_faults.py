@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from unittest import mock
 
@@ -15,6 +16,7 @@ from node import journal as module
 from node.disk import MemoryDisk, Tear
 from node.errors import NodeError
 from node.journal import INPUT, Journal, JournalCorrupt, Record, segment_name, segments
+from node.ledger.store import Batch, LevelStore
 from node.reach import reach_path
 from node.repair import repair
 from node.signer import FileSigner
@@ -29,6 +31,36 @@ STATE = Path("home/keys/consensus.state")
 
 places = st.floats(0, 1, exclude_max=True)
 tears = st.builds(Tear, keep=st.integers(0, 40) | st.integers(0, 2_000), last=st.booleans())
+
+
+class RealFiles(MemoryDisk):
+    """The files of a directory, to be struck like those in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.directory = directory
+
+    def paths(self) -> list[Path]:
+        """Files with something in them, but for the lock and the notes of LevelDB."""
+        files = [path for path in sorted(self.directory.iterdir()) if path.name not in ("LOCK", "LOG", "LOG.old")]
+        return [path for path in files if path.stat().st_size]
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def replace(self, path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+
+    def flip(self, path: Path, offset: int, mask: int) -> None:
+        raw = bytearray(self.read(path))
+        raw[offset] ^= mask
+        self.replace(path, bytes(raw))
+
+    def truncate(self, path: Path, size: int) -> None:
+        self.replace(path, self.read(path)[:size])
+
+    def remove(self, path: Path) -> None:
+        path.unlink()
 
 
 class Flips(NamedTuple):
@@ -153,7 +185,7 @@ groups = st.lists(
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(groups, st.integers(0, 9), st.lists(faults, min_size=1, max_size=2))
 def test_a_damaged_log_has_all_that_was_synced_or_stops(
     groups: list[list[bytes]], checkpoint: int, faults: list[Fault]
@@ -182,7 +214,7 @@ def test_a_damaged_log_has_all_that_was_synced_or_stops(
             assert list(journal.records()) == known
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(groups, st.integers(0, 9), tears, st.lists(faults, min_size=1, max_size=2), faults)
 def test_a_log_that_was_damaged_after_a_power_failure_invents_nothing(
     groups: list[list[bytes]], checkpoint: int, tear: Tear, faults: list[Fault], reach: Fault
@@ -226,3 +258,30 @@ def test_a_damaged_signing_state_is_at_most_one_signature_behind_or_stops(count:
         assert str(STATE) in error.message and error.hint
     else:
         assert count - 1 <= reopened.high_water.height <= count
+
+
+@settings(max_examples=80)
+@given(st.integers(1, 30), st.lists(faults, min_size=1, max_size=2))
+def test_a_damaged_store_is_reported_or_is_an_earlier_one(count: int, faults: list[Fault]) -> None:
+    """As far as LevelDB can tell; a node whose store fell back fetches the blocks again (`test_recovery.py`)."""
+    with TemporaryDirectory() as name:
+        store, states = LevelStore(name), [{}]
+        for number in range(count):
+            batch: Batch = [(b"key %d" % (number % 7), bytes([number]) * 900), (b"height", b"%d" % number)]
+            store.write(batch, sync=True)
+            states.append({**states[-1], **dict(batch)})
+            if number == count // 2:
+                store.compact(b"", b"\xff")
+        store.close()
+        disk = RealFiles(Path(name))
+        for fault in faults:
+            strike(disk, disk.paths(), fault)
+        try:
+            opened = LevelStore(name)
+            found = dict(opened.scan(b"", b"\xff"))
+            opened.close()
+        except NodeError as error:
+            assert error.code in ("store.corrupt", "store.io")
+            assert name in error.message and error.hint
+        else:
+            assert found in states
