@@ -1,4 +1,4 @@
-"""`gridpact light follow | verify`: believe a chain without running a node.
+"""`gridpact light follow | verify | report`: believe a chain without running a node, and say who lied.
 
 Needs the genesis document, or height and hash of one block from somebody you trust; everything that nodes say is
 checked against that. Reads its options with argparse and not with Typer, whose validation library alone takes a
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from node.cli.context import genesis_document, node_urls
+from node.cli.context import Connection, genesis_document, node_urls
 from node.cli.options import DEVNET
 from node.cli.output import FAILED, USAGE, emit, fail, line, progress, reporting
 from node.errors import NodeError
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         asked = _parser().parse_args(arguments)
         with reporting(asked.json):
-            (_verify if asked.command == "verify" else _follow)(asked)
+            asked.run(asked)
     except NodeError as usage:
         try:
             fail("--json" in arguments, usage)
@@ -67,9 +67,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    common = _Parser(add_help=False)
+    reached = _Parser(add_help=False)
+    option = reached.add_argument
+    option("--node", metavar="URL", help="Node to ask. Default: a node of the devnet.")
+    option("--dir", metavar="DIR", type=Path, default=DEVNET, help="Directory of the devnet.")
+    option("--json", action="store_true", help="Print one JSON document a line on stdout.")
+    common = _Parser(add_help=False, parents=[reached])
     option = common.add_argument
-    option("--node", metavar="URL", help="Node to follow. Default: a node of the devnet.")
     option("--witness", metavar="URL", action="append", default=[], help="Another node that must agree; repeatable.")
     option(
         "--genesis", metavar="FILE", type=Path, help="Genesis document to trust (genesis.mp). Default: the devnet's."
@@ -78,8 +82,6 @@ def _parser() -> _Parser:
     option("--trust-hash", metavar="HEX", help="Its hash, 64 hexadecimal digits.")
     option("--trusting-period", metavar="SECONDS", type=_positive, help="How long a header is trusted, in ledger time.")
     option("--evidence", metavar="FILE", type=Path, default=Path("light-evidence.json"), help="Where attacks are kept.")
-    option("--dir", metavar="DIR", type=Path, default=DEVNET, help="Directory of the devnet.")
-    option("--json", action="store_true", help="Print one JSON document a line on stdout.")
     parser = _Parser(prog="gridpact light", description=HELP, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     follow = commands.add_parser(
@@ -92,6 +94,7 @@ def _parser() -> _Parser:
     follow.add_argument("--store", metavar="FILE", type=Path, help="Keep the head in this file, and go on from it.")
     follow.add_argument("--every", metavar="SECONDS", type=_seconds, default=1.0, help="Between two looks. Default: 1.")
     follow.add_argument("--until", metavar="N", type=_positive, help="Stop once this height is verified.")
+    follow.set_defaults(run=_follow)
     verify = commands.add_parser(
         "verify",
         parents=[common],
@@ -100,6 +103,16 @@ def _parser() -> _Parser:
         description="Verify one header and print it, with how many witnesses confirmed it.",
     )
     verify.add_argument("height", nargs="?", type=_positive, help="Height to verify. Default: the newest.")
+    verify.set_defaults(run=_verify)
+    report = commands.add_parser(
+        "report",
+        parents=[reached],
+        allow_abbrev=False,
+        help="Hand evidence of an attack to a node.",
+        description="Hand to a node what convicts by itself: the two votes of everybody who signed both blocks.",
+    )
+    report.add_argument("file", metavar="FILE", type=Path, help="What --evidence named.")
+    report.set_defaults(run=_report)
     return parser
 
 
@@ -205,6 +218,26 @@ def _verify(asked: argparse.Namespace) -> None:
     for one in follower.witnesses:
         _tell({}, one.source.url, one.trouble)
     _show(asked, head)
+
+
+def _report(asked: argparse.Namespace) -> None:
+    from node.light.session import read_evidence
+
+    votes = read_evidence(asked.file)
+    if not votes:
+        raise NodeError(
+            "light.no-votes",
+            f"{asked.file} has no two votes of one member for one round.",
+            "Show it to the members: what it holds is judged by whoever has the chain.",
+        )
+    with Connection(asked.node, asked.dir) as connection:
+        told = [connection.run(connection.client.report(vote))["status"] for vote in votes]
+    kept, known = told.count("kept"), told.count("known")
+    emit(
+        asked.json,
+        {"votes": len(told), "kept": kept, "known": known},
+        lambda: line(f"{kept} kept until a block has them, {known} known before (gridpact query offences)."),
+    )
 
 
 def _show(asked: argparse.Namespace, head: Head) -> None:

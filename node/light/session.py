@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
 
 from consensus.attack import compare
-from consensus.evidence import duplicate_precommits
+from consensus.evidence import EQUIVOCATION, duplicate_precommits
 from consensus.light import (
     CODEC,
     LightBlock,
@@ -19,6 +21,7 @@ from consensus.light import (
     check_hash,
     refusal,
 )
+from consensus.messages import MAX_VALIDATORS
 from consensus.skipping import Trust
 from consensus.validators import Validator, ValidatorSet
 from contracts.genesis import Genesis
@@ -172,6 +175,33 @@ def report(diverged: Diverged) -> Report:
         "duplicate_precommits": [encode(vote).hex() for vote in doubled],
     }
     return Report(sentences, document, evidence)
+
+
+MAX_EVIDENCE_FILE_BYTES = 8 * 1024 * 1024
+"""Every step that `examine` keeps, in hex, and the votes of the largest set."""
+
+
+class _Evidence(msgspec.Struct):
+    """The part of an evidence file that a node takes: votes that convict by themselves, in hex."""
+
+    duplicate_precommits: Annotated[list[str], msgspec.Meta(max_length=MAX_VALIDATORS)]
+
+
+def read_evidence(file: Path) -> list[bytes]:
+    """The double votes that `write_evidence` wrote, encoded. Raises NodeError `light.evidence`."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_EVIDENCE_FILE_BYTES + 1)
+        if len(raw) > MAX_EVIDENCE_FILE_BYTES:
+            raise ValueError(f"more than {MAX_EVIDENCE_FILE_BYTES} bytes")
+        votes = [bytes.fromhex(text) for text in msgspec.json.decode(raw, type=_Evidence).duplicate_precommits]
+        for vote in votes:
+            EQUIVOCATION.decode(vote)
+    except (OSError, ValueError) as error:
+        raise NodeError(
+            "light.evidence", f"{file} holds no evidence: {error}.", "Give the file that `gridpact light follow` wrote."
+        ) from None
+    return votes
 
 
 def write_evidence(file: Path, evidence: dict[str, Any]) -> None:

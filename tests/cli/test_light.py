@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from consensus.evidence import EQUIVOCATION
 from consensus.light import CODEC, LightBlock
 from contracts.genesis import DevnetClock
+from node.light.session import MAX_EVIDENCE_FILE_BYTES
 from node.rpc.light import light_block
 from tests.cli.conftest import Devnet
 from tests.consensus.light_chain import SECOND, chain
@@ -105,6 +107,8 @@ def test_following_goes_on_from_the_stored_head(devnet: Devnet, tmp_path: Path) 
         (("follow", "--every", "nan"), "cli.usage", 2),
         (("follow", "--hight", "5"), "cli.usage", 2),
         (("verify", "-5"), "cli.usage", 2),
+        (("report",), "cli.usage", 2),
+        (("report", "/nowhere/evidence.json"), "light.evidence", 1),
         (("verify", "x"), "cli.usage", 2),
         (("verify", "--trusting-period", "9" * 20), "cli.usage", 2),
         (("verify", "--trust-height", "5"), "light.root", 1),
@@ -124,7 +128,7 @@ def test_what_is_asked_wrongly_gets_a_code(devnet: Devnet, arguments: tuple[str,
 
 def test_help_is_there(invoke: Invoke) -> None:
     assert "light" in invoke("--help").stdout
-    for command in ("follow", "verify"):
+    for command in ("follow", "verify", "report"):
         result = invoke("light", command, "--help")
         assert result.exit_code == 0
 
@@ -153,6 +157,29 @@ def test_a_divergence_names_the_liars_writes_evidence_and_fails(devnet: Devnet, 
         assert shown.exit_code == 1
         assert "Proven to have lied, whichever block is the chain's: biodiesel, campus, wind." in shown.stdout
         assert "light.divergence" in shown.stderr and "Evidence written" in shown.stdout
+    told = devnet.document("light", "report", str(evidence), "--node", devnet.url)
+    assert told == {"votes": 3, "kept": 3, "known": 0}
+    votes = [EQUIVOCATION.decode(raw) for raw in devnet.chain.reports]
+    assert [vote.accused for vote in votes] == ["biodiesel", "campus", "wind"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "light.evidence"),
+        (b"{}", "light.evidence"),
+        (b'{"duplicate_precommits": ["zz"]}', "light.evidence"),
+        (b'{"duplicate_precommits": ["00"]}', "light.evidence"),
+        (b'{"duplicate_precommits": [%s]}' % b",".join([b'""'] * 257), "light.evidence"),
+        (b'{"duplicate_precommits": []}' + b" " * MAX_EVIDENCE_FILE_BYTES, "light.evidence"),
+        (b'{"duplicate_precommits": []}', "light.no-votes"),
+    ],
+)
+def test_what_is_no_evidence_is_not_reported(devnet: Devnet, tmp_path: Path, content: bytes, code: str) -> None:
+    (tmp_path / "evidence.json").write_bytes(content)
+    found = devnet.document("light", "report", str(tmp_path / "evidence.json"), "--node", devnet.url, exit_code=1)
+    assert found["code"] == code and found["hint"]
+    assert devnet.chain.reports == []
 
 
 def test_following_a_served_chain_takes_less_than_40_mb(devnet: Devnet) -> None:
