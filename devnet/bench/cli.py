@@ -44,6 +44,20 @@ def interval(
         emit(json, report, lambda: _draw(report))
 
 
+@app.command()
+def scale(
+    validators: Annotated[int, typer.Option(min=4, max=128, help="Nodes, each with a seat of equal power.")] = 31,
+    heights: Annotated[int, typer.Option(min=1, max=1_000, help="Heights to average over.")] = 5,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """What a height costs with many validators on 50 ms links: virtual time, processor time and bytes."""
+    from devnet.bench.scale import measure
+
+    with reporting(json):
+        report = measure(validators, heights, progress)
+        emit(json, report, lambda: _draw(report))
+
+
 def _draw(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name != "sweep":
