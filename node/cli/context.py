@@ -171,20 +171,26 @@ def meter_key(connection: Connection, meter: str, key: Path | None, directory: P
     return MeterKey(connection.chain_id, meter, seed)
 
 
+def genesis_path(path: Path | None, directory: Path) -> Path:
+    """Where the genesis document to trust is. Raises NodeError `proof.untrusted`."""
+    if path is not None:
+        return path
+    document = devnet(directory)
+    if document is None or not document.nodes:
+        raise NodeError(
+            "proof.untrusted",
+            f"A proof is worth what its root of trust is, and there is no devnet in {directory}.",
+            "Name the genesis document that you trust with --genesis FILE (genesis.mp of a node you run).",
+        )
+    return Path(document.nodes[0].home) / "genesis.mp"
+
+
 def genesis_document(path: Path | None, directory: Path) -> Genesis:
     """The genesis document to trust. Raises NodeError `proof.untrusted`, `genesis.unreadable`."""
     from contracts.genesis import CODEC
     from zk.codec import Malformed
 
-    if path is None:
-        document = devnet(directory)
-        if document is None or not document.nodes:
-            raise NodeError(
-                "proof.untrusted",
-                f"A proof is worth what its root of trust is, and there is no devnet in {directory}.",
-                "Name the genesis document that you trust with --genesis FILE (genesis.mp of a node you run).",
-            )
-        path = Path(document.nodes[0].home) / "genesis.mp"
+    path = genesis_path(path, directory)
     try:
         return CODEC.decode(path.read_bytes())
     except (OSError, Malformed) as error:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from node.cli.context import Connection, genesis_document, node_urls
+from node.cli.context import Connection, genesis_path, node_urls
 from node.cli.options import DEVNET
 from node.cli.output import FAILED, USAGE, emit, fail, line, progress, reporting
 from node.errors import NodeError
 
 if TYPE_CHECKING:
-    from contracts.genesis import Genesis
     from node.light.follower import Diverged, Follower, Head
+    from node.light.founding import Founding
 
 MAX_WITNESSES = 8
 HELP = "Follow a chain without a node: verified headers, and who lied."
@@ -137,7 +137,7 @@ class _Setting:
 
         if len(asked.witness) > MAX_WITNESSES:
             raise NodeError("light.witnesses", f"{len(asked.witness)} are too many.", f"Name at most {MAX_WITNESSES}.")
-        genesis = _genesis(asked)
+        genesis = _founding(asked)
         self.primary = Source(node_urls(asked.node, asked.dir)[0])
         self.witnesses = [Source(url) for url in asked.witness]
         self.trust = trust_of(genesis, None if asked.trusting_period is None else asked.trusting_period * 1000)
@@ -154,8 +154,10 @@ class _Setting:
         return Follower(self.primary, self.witnesses, root, self.trust, self.now_ms)
 
 
-def _genesis(asked: argparse.Namespace) -> Genesis | None:
+def _founding(asked: argparse.Namespace) -> Founding | None:
     """The genesis document to trust; None when a block is trusted instead. Raises NodeError."""
+    from node.light.founding import read_founding
+
     height, hash_ = asked.trust_height, asked.trust_hash
     if (height is None) != (hash_ is None) or (hash_ is not None and not re.fullmatch("[0-9a-f]{64}", hash_)):
         raise NodeError(
@@ -163,7 +165,9 @@ def _genesis(asked: argparse.Namespace) -> Genesis | None:
             "A block is trusted by its height and its hash.",
             "Give both --trust-height N and --trust-hash with 64 hexadecimal digits, lower case.",
         )
-    return None if asked.genesis is None and hash_ is not None else genesis_document(asked.genesis, asked.dir)
+    if asked.genesis is None and hash_ is not None:
+        return None
+    return read_founding(genesis_path(asked.genesis, asked.dir))
 
 
 def _follow(asked: argparse.Namespace) -> None:

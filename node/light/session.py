@@ -24,15 +24,13 @@ from consensus.light import (
 from consensus.messages import MAX_VALIDATORS
 from consensus.skipping import Trust
 from consensus.validators import Validator, ValidatorSet
-from contracts.genesis import Genesis
 from node.clock import SystemClock
 from node.disk import RealDisk
 from node.errors import NodeError
 from node.light.follower import Blocks, Diverged
+from node.light.founding import Founding
 from node.light.source import SourceError
-from node.seats import validators_of
 from zk.codec import Malformed, encode
-from zk.hashing import domain, sha256
 
 PERIOD_SHARE = (2, 3)
 """Of the age at which evidence expires: what is trusted can still be punished when a lie comes to light."""
@@ -47,28 +45,28 @@ class Anchor(NamedTuple):
     """Where trust comes from: the genesis document, or height and hash of a block, or both (then the genesis gives
     clock, chain and trusting period)."""
 
-    genesis: Genesis | None
+    genesis: Founding | None
     height: int | None = None
     block_id: bytes | None = None
 
 
-def trust_of(genesis: Genesis | None, period_ms: int | None) -> Trust:
+def trust_of(genesis: Founding | None, period_ms: int | None) -> Trust:
     """How long to trust, by default and at most 2/3 of the evidence age. Raises NodeError `light.period`."""
     part, whole = PERIOD_SHARE
-    longest = DEFAULT_PERIOD_MS if genesis is None else genesis.consensus.evidence_age_ms * part // whole
+    longest = DEFAULT_PERIOD_MS if genesis is None else genesis.evidence_age_ms * part // whole
     if period_ms is not None and genesis is not None and period_ms > longest:
         raise NodeError(
             "light.period",
             f"A trusting period of {period_ms // 1000} s is too long: evidence of this chain expires.",
             f"Give at most {longest // 1000} s, 2/3 of the evidence age.",
         )
-    devnet = genesis is not None and genesis.devnet_clock is not None
+    devnet = genesis is not None and genesis.clock is not None
     return Trust(longest if period_ms is None else period_ms, UNBOUNDED_MS if devnet else MAX_DRIFT_MS)
 
 
-def clock_of(genesis: Genesis | None) -> Callable[[], int]:
+def clock_of(genesis: Founding | None) -> Callable[[], int]:
     """Ledger time, as the genesis document says how it runs; without one it is this machine's."""
-    return SystemClock(None if genesis is None else genesis.devnet_clock).ledger_ms
+    return SystemClock(None if genesis is None else genesis.clock).ledger_ms
 
 
 def find_root(primary: Blocks, anchor: Anchor, store: Path | None, trust: Trust, now_ms: int) -> LightBlock:
@@ -81,22 +79,20 @@ def find_root(primary: Blocks, anchor: Anchor, store: Path | None, trust: Trust,
     try:
         if stored is not None:
             root = stored
-            if genesis is not None and root.header.chain_id != genesis.chain_id():
+            if genesis is not None and root.header.chain_id != genesis.chain_id:
                 raise NodeError(
                     "light.store",
-                    f"{store} is of chain {root.header.chain_id}, the genesis document of {genesis.chain_id()}.",
+                    f"{store} is of chain {root.header.chain_id}, the genesis document of {genesis.chain_id}.",
                     "Name another file with --store, or the genesis of that chain.",
                 )
         elif height is not None and block_id is not None:
             root = _served(primary, height)
             check_hash(root, height, block_id)
-            if genesis is not None and root.header.chain_id != genesis.chain_id():
-                raise refusal("light.chain", f"{root.header.chain_id}, genesis {genesis.chain_id()}")
+            if genesis is not None and root.header.chain_id != genesis.chain_id:
+                raise refusal("light.chain", f"{root.header.chain_id}, genesis {genesis.chain_id}")
         elif genesis is not None:
-            chain_id = genesis.chain_id()
             root = _served(primary, 1)
-            genesis_hash = sha256(domain("genesis", chain_id) + encode(genesis))
-            check_genesis(root, chain_id, genesis_hash, validators_of(genesis))
+            check_genesis(root, genesis.chain_id, genesis.genesis_hash, genesis.validators)
         else:
             raise NodeError(
                 "light.root",

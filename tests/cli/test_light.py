@@ -15,6 +15,7 @@ import pytest
 from consensus.evidence import EQUIVOCATION
 from consensus.light import CODEC, LightBlock
 from contracts.genesis import DevnetClock
+from contracts.members import Meter
 from node.light.session import MAX_EVIDENCE_FILE_BYTES
 from node.rpc.light import light_block
 from tests.cli.conftest import Devnet
@@ -22,7 +23,7 @@ from tests.consensus.light_chain import SECOND, chain
 from tests.consensus.light_chain import light_block as signed
 from tests.light.sources import answer, listening, of_blocks
 from tests.rpc.chain import Chain
-from tests.support.pact import START_MS
+from tests.support.pact import START_MS, genesis, key_of
 from zk.codec import encode
 from zk.hashing import ZERO_HASH
 
@@ -187,6 +188,17 @@ def test_following_a_served_chain_takes_less_than_40_mb(devnet: Devnet) -> None:
     where = ("--node", devnet.url, "--dir", str(devnet.root), "--every", "0.05")
     code, heads, peak_kb = light("follow", *where, "--witness", devnet.url, "--until", "6")
     assert code == 0 and (heads[-1]["height"], heads[-1]["confirmed"]) == (6, 1)
+    assert peak_kb < MAX_KB
+
+
+def test_the_genesis_of_20_000_meters_takes_less_than_40_mb(tmp_path: Path) -> None:
+    key = key_of("meter").public_key
+    meters = tuple(Meter(f"m-{at:05}", "campus", key, "load", "site", 1, None, None) for at in range(20_000))
+    (tmp_path / "genesis.mp").write_bytes(encode(genesis(meters=meters)))
+    block = signed(1, SECOND, {"ada": 1}, {"ada": 1})
+    with listening(of_blocks([block])) as url:
+        code, told, peak_kb = light("verify", "--node", url, "--genesis", str(tmp_path / "genesis.mp"))
+    assert code == 1 and told[-1]["code"] == "light.chain"
     assert peak_kb < MAX_KB
 
 

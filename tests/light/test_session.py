@@ -14,8 +14,12 @@ from consensus.light import CODEC, LightBlock
 from consensus.skipping import Trust
 from consensus.validators import ValidatorSet
 from contracts.genesis import ConsensusParams, DevnetClock, Genesis
+from contracts.members import Meter
 from node.errors import NodeError
+from node.ledger.ledger import Ledger
+from node.ledger.store import MemoryStore
 from node.light.follower import Diverged, Follower
+from node.light.founding import Founding, read_founding
 from node.light.session import (
     DEFAULT_PERIOD_MS,
     MAX_DRIFT_MS,
@@ -29,6 +33,7 @@ from node.light.session import (
     trust_of,
     write_evidence,
 )
+from node.seats import validators_of
 from tests.consensus.light_chain import CHAIN, SECOND, chain, light_block
 from tests.light.sources import Listed
 from tests.support.pact import START_MS, genesis
@@ -42,6 +47,11 @@ TRUST = Trust(1_000 * SECOND, 10 * SECOND)
 NOW_MS = 100 * SECOND
 
 
+def founded(document: Genesis, directory: Path) -> Founding:
+    (directory / "genesis.mp").write_bytes(encode(document))
+    return read_founding(directory / "genesis.mp")
+
+
 def root(anchor: Anchor, store: Path | None = None, now_ms: int = NOW_MS) -> LightBlock:
     return find_root(Listed("primary", BLOCKS), anchor, store, TRUST, now_ms)
 
@@ -53,13 +63,31 @@ def code(anchor: Anchor, store: Path | None = None, now_ms: int = NOW_MS) -> str
     return caught.value.code
 
 
-def test_a_block_is_trusted_by_height_and_hash() -> None:
+def test_what_a_document_founds_is_what_the_whole_document_says(tmp_path: Path) -> None:
+    meters = tuple(Meter(f"m-{at}", "campus", bytes(32), "load", "site", 1, None, None) for at in range(5))
+    for document in (genesis(), genesis(meters=meters, clock=DevnetClock(START_MS, 7, 9))):
+        found = founded(document, tmp_path)
+        ledger = Ledger.open(MemoryStore(), document)
+        assert (found.chain_id, found.genesis_hash) == (ledger.chain_id, ledger.genesis_hash)
+        assert found.validators.seats == validators_of(document).seats
+        assert (found.evidence_age_ms, found.clock) == (document.consensus.evidence_age_ms, document.devnet_clock)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xc0", b"\x91\x01", encode(genesis())[:-40], encode((1, 2, 3))])
+def test_what_is_no_genesis_document_is_named(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "genesis.mp").write_bytes(damage)
+    with pytest.raises(NodeError, match=r"genesis\.unreadable"):
+        read_founding(tmp_path / "genesis.mp")
+
+
+def test_a_block_is_trusted_by_height_and_hash(tmp_path: Path) -> None:
+    other = founded(genesis(), tmp_path)
     assert root(Anchor(None, 4, BLOCKS[3].id())) == BLOCKS[3]
     assert code(Anchor(None, 4, BLOCKS[4].id())) == "light.hash"
     assert code(Anchor(None, 40, BLOCKS[3].id())) == "light.behind"
     assert code(Anchor(None)) == "light.root"
-    assert code(Anchor(genesis(), 4, BLOCKS[3].id())) == "light.chain"
-    assert code(Anchor(genesis())) == "light.chain"
+    assert code(Anchor(other, 4, BLOCKS[3].id())) == "light.chain"
+    assert code(Anchor(other)) == "light.chain"
     assert code(Anchor(None, 4, BLOCKS[3].id()), now_ms=4 * SECOND + TRUST.period_ms) == "light.expired"
 
 
@@ -70,7 +98,7 @@ def test_the_stored_head_comes_first_and_is_checked(tmp_path: Path) -> None:
     assert load(store) == BLOCKS[6] and root(anchor, store) == BLOCKS[6]
     assert [file.name for file in tmp_path.iterdir()] == ["head"]
     assert code(anchor, store, 7 * SECOND + TRUST.period_ms) == "light.expired"
-    assert code(Anchor(genesis()), store) == "light.store"
+    assert code(Anchor(founded(genesis(), tmp_path)), store) == "light.store"
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "long", "unsigned", "directory"])
@@ -88,23 +116,21 @@ def test_a_damaged_store_is_named(tmp_path: Path, damage: str) -> None:
     assert caught.value.code == "light.store"
 
 
-def test_trust_lasts_two_thirds_of_the_evidence_age() -> None:
-    short = genesis(consensus=ConsensusParams(evidence_age_ms=3_000_000))
+def test_trust_lasts_two_thirds_of_the_evidence_age(tmp_path: Path) -> None:
+    short = founded(genesis(consensus=ConsensusParams(evidence_age_ms=3_000_000)), tmp_path)
     assert trust_of(short, None) == (2_000_000, MAX_DRIFT_MS)
     assert trust_of(short, 1_000_000).period_ms == 1_000_000
     with pytest.raises(NodeError, match=r"light\.period"):
         trust_of(short, 2_000_001)
     assert trust_of(None, None) == (DEFAULT_PERIOD_MS, MAX_DRIFT_MS)
-    assert trust_of(genesis(), None).period_ms == DEFAULT_PERIOD_MS
+    assert trust_of(founded(genesis(), tmp_path), None).period_ms == DEFAULT_PERIOD_MS
 
 
-def test_a_devnet_keeps_its_own_time() -> None:
-    def document(speed_ppm: int) -> Genesis:
-        return genesis(clock=DevnetClock(START_MS, 0, speed_ppm))
-
-    assert clock_of(document(0))() == START_MS
-    assert trust_of(document(0), None).drift_ms == UNBOUNDED_MS
-    assert clock_of(None)() > START_MS > clock_of(genesis(clock=DevnetClock(5, 0, 1)))()
+def test_a_devnet_keeps_its_own_time(tmp_path: Path) -> None:
+    still = founded(genesis(clock=DevnetClock(START_MS, 0, 0)), tmp_path)
+    assert clock_of(still)() == START_MS
+    assert trust_of(still, None).drift_ms == UNBOUNDED_MS
+    assert clock_of(None)() > START_MS > clock_of(founded(genesis(clock=DevnetClock(5, 0, 1)), tmp_path))()
 
 
 def diverged(right: LightBlock) -> Diverged:
