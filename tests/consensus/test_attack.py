@@ -206,6 +206,16 @@ def test_the_last_common_block_is_found_on_a_way_of_many_steps() -> None:
     assert len(divergence.attacks) <= 1 + MAX_TRACE
 
 
+def test_a_witness_with_a_long_way_costs_a_bounded_number_of_kept_steps() -> None:
+    """One forged step against a real way on which the whole set changes at each height."""
+    real = chain([{f"n{height}": 1} for height in range(1, 4 * MAX_TRACE)])
+    liar = {"n2": 1}
+    lie = light_block(len(real), len(real) * SECOND, liar, liar, state_root=ZERO_HASH)
+    divergence = drive(examine((real[0], lie), real[-1], TRUST), source(real), NOW_MS)
+    assert divergence.right.id() == real[-1].id() and len(divergence.attacks) == 1 + MAX_TRACE
+    assert told(divergence.attacks, real) == [(Kind.LUNATIC, {"n2"})]
+
+
 def test_a_witness_that_can_not_support_its_block_is_wrong_alone() -> None:
     real = chain([SET] * 11)
     trace = follow(real, real[0])
