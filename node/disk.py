@@ -200,7 +200,8 @@ class RealDisk:
             return sorted(entry.name for entry in directory.iterdir() if entry.is_file())
 
     def exists(self, path: Path) -> bool:
-        return path.exists()
+        with _reported(path):
+            return path.exists()
 
     def read(self, path: Path) -> bytes:
         with _reported(path):
@@ -269,7 +270,8 @@ class RealDisk:
             sync_directory(path.parent)
 
     def lock(self, path: Path) -> Lock:
-        return RealLock(path)
+        with _reported(path):
+            return RealLock(path)
 
 
 class PowerLoss(Exception):

@@ -2,7 +2,7 @@
 
 `make test` enumerates every point of a node that proposes and of one that only votes, in a run of three heights, every
 point at which the site goes dark, and every point of a restart. `make crashes` does so for every node, twice as many
-heights, every way in which an operation of the disk can be torn, and journals of many segments.
+heights, every way in which an operation of the disk can be torn, and journals of many segments: about half an hour.
 """
 
 from __future__ import annotations
