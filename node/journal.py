@@ -136,7 +136,8 @@ class Scan:
         self.damage: Damage | None = None
         self.end = 0
         self.max_height = 0
-        self.ends_marked = False
+        self.marked = 0
+        """Where the last mark ends."""
 
     def __iter__(self) -> Iterator[Record]:
         raw, size, at = self._raw, len(self._raw), 0
@@ -166,8 +167,9 @@ class Scan:
             else:
                 self.max_height = max(self.max_height, height)
                 yield Record(kind, height, body)
-            self.ends_marked = kind == _MARK
             at = self.end = next_at
+            if kind == _MARK:
+                self.marked = at
         if size == 0:
             self.damage = Damage(0, True, "the header is missing")
 
@@ -244,15 +246,19 @@ class Journal:
         missing = missing_segment(numbers, reach)
         if missing is not None:
             raise self._corrupt(missing, 0, "the segment is missing")
-        marked = True
+        marked = 0
         for number in numbers:
             promised = reach.size if number == reach.newest else 0
             marked = self._check(number, promised, last=number == numbers[-1])
         self._active = numbers[-1] if numbers else 1
         if not numbers:
             self._create(self._active, b"", 0)
+            marked = self._sizes[self._active]
         self._file = disk.open_append(self._path(self._active))
-        if not marked:
+        if marked < self._sizes[self._active]:
+            # After a sync that failed, the system may show what it has given up writing: that is written once more.
+            path = self._path(self._active)
+            disk.overwrite(path, marked, disk.read(path)[marked:])
             self._settle()
 
     @classmethod
@@ -347,9 +353,9 @@ class Journal:
     def _path(self, number: int) -> Path:
         return self.directory / segment_name(number)
 
-    def _check(self, number: int, promised: int, last: bool) -> bool:
-        """Read one segment at open, which had at least `promised` bytes. True when it ends in a mark, so that all of it
-        is known to be durable."""
+    def _check(self, number: int, promised: int, last: bool) -> int:
+        """Read one segment at open, which had at least `promised` bytes. Where its last mark ends: all before it is
+        known to be durable."""
         path = self._path(number)
         raw = self._disk.read(path)
         scan = Scan(raw, number, self._chain_id)
@@ -364,7 +370,7 @@ class Journal:
             self._disk.truncate(path, scan.end)
         self._sizes[number] = scan.end
         self._heights[number] = scan.max_height
-        return scan.ends_marked
+        return scan.marked
 
     def _flush(self) -> None:
         if self._buffer:
