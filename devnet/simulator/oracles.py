@@ -203,7 +203,10 @@ class Oracles(Watcher):
             self._check_time(machine, heard, vote, block)
 
     def _check_time(self, machine: Machine, heard: _Height, vote: Vote, block: Block) -> None:
-        """The bounds of proposer-based timestamps, without `consensus.timing`."""
+        """The bounds of proposer-based timestamps, without `consensus.timing`. A node that lost power before it could
+        send its own block was in time when it made it."""
+        if block.header.proposer == machine.node:
+            return
         time_ms, limits = block.header.time_ms, self._limits
         arrived_ms = heard.arrived_ms.get((machine.node, block.header.id()))
         latest_ms = time_ms + limits.message_delay_ms * (2 + vote.round) // 2 + limits.precision_ms
