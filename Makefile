@@ -8,7 +8,7 @@ ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test lint properties crashes clean
+.PHONY: setup devnet test lint properties crashes mutants clean
 
 setup: $(VENV)/.runtime
 
@@ -42,6 +42,10 @@ properties: $(VENV)/.test
 
 crashes: $(VENV)/.test
 	CRASHES=all $(BIN)/pytest -v tests/replica/test_crash_points.py
+
+# Plants faults in the code and tries seeds until each is seen: SEEDS= for each, JOBS= at once, ONLY= names, RECORD=1 keeps.
+mutants: $(VENV)/.test
+	$(BIN)/python -m tests.mutants --seeds $(or $(SEEDS),200) --jobs $(or $(JOBS),2) $(if $(ONLY),--only $(ONLY)) $(if $(RECORD),--record)
 
 clean:
 	rm -rf $(VENV) .gridpact build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
