@@ -15,7 +15,7 @@ from contracts.bodies import Transfer
 from devnet.simulator.behaviours import BEHAVIOURS, Puppeteer
 from devnet.simulator.behaviours.proposals import FALSE_BLOCKS, FALSE_FIELDS
 from devnet.simulator.machine import Machine
-from devnet.simulator.network import Network
+from devnet.simulator.network import Network, Watcher
 from devnet.simulator.pact import Speaker, genesis
 from devnet.simulator.plan import Liar, Plan, draw
 from devnet.simulator.run import Run
@@ -96,6 +96,25 @@ def test_each_false_block_is_refused_and_each_field_has_its_turn() -> None:
     assert not refused(honest)
     for make in FALSE_BLOCKS:
         assert refused(make(honest)), make
+
+
+class Blame(Watcher):
+    """For what liars were penalised."""
+
+    def __init__(self) -> None:
+        self.codes: set[str] = set()
+
+    def penalised(self, machine: Machine, peer: str, code: str) -> None:
+        self.codes.add(code)
+
+
+def test_each_lie_in_sync_is_told_and_blamed() -> None:
+    """Blocks that were not asked for, false blocks, and real blocks with signatures of other blocks."""
+    blame = Blame()
+    for seed in (4, 5, 11):
+        outcome = Run(draw(seed, 4, ["lie-in-sync"]), blame).go()
+        assert outcome.failure is None, outcome.failure
+    assert {"sync.unasked", "sync.false-block", "sync.false-certificate"} <= blame.codes
 
 
 def test_more_liars_than_one_kind_at_once() -> None:

@@ -36,6 +36,7 @@ class LieInSync(Behaviour):
 
     name = "lie-in-sync"
     CLAIMED = 50
+    INVENTED = 3
 
     def say(self, target: str, frame: Frame, body: bytes) -> list[Out]:
         match read(frame, body):
@@ -54,7 +55,7 @@ class LieInSync(Behaviour):
         first, blocks = answer.first, answer.blocks
         empty = BlockResponse(first, ())
         if not blocks:
-            return [empty] if self.random.random() < 0.5 else []
+            return self.random.choice(([empty], [], [self._made_up(first)], [self._made_up(first)]))
         match self.random.randrange(8):
             case 0:
                 return [empty]
@@ -70,6 +71,21 @@ class LieInSync(Behaviour):
             case _:
                 at = self.random.randrange(len(blocks))
                 return [BlockResponse(first, (*blocks[:at], self._altered(blocks[at]), *blocks[at + 1 :]))]
+
+    def _made_up(self, first: int) -> BlockResponse:
+        """Heights that do not exist: its newest block again and again, with the right parent and old signatures."""
+        ledger = self.machine.ledger
+        block, certificate = ledger.block(ledger.height), ledger.certificate(ledger.height)
+        if block is None or certificate is None:
+            return BlockResponse(first, ())
+        parent, made = ledger.block_id(ledger.height), []
+        for height in range(first, first + self.INVENTED):
+            header = replace(block.header, height=height, parent_hash=parent, state_root=ledger.state_root)
+            parent = header.id()
+            proof = replace(certificate, height=height, block_id=parent)
+            raws = tuple(ledger.transactions(ledger.height))
+            made.append(FullBlock(replace(block, header=header), proof, raws))
+        return BlockResponse(first, tuple(made))
 
     def _altered(self, full: FullBlock) -> FullBlock:
         header, certificate, raws = full.block.header, full.certificate, full.transactions
