@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEEP ?=
+MINUTES ?= 240
 ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test lint properties crashes mutants clean
+.PHONY: setup devnet test lint properties soak crashes mutants clean
 
 setup: $(VENV)/.runtime
 
@@ -39,6 +40,9 @@ test: lint
 properties: $(VENV)/.test
 	@echo "seed $(SEED); repeat with: make properties SEED=$(SEED) DEEP=$(DEEP)"
 	DEEP=$(DEEP) $(BIN)/pytest -m properties tests/consensus --hypothesis-seed=$(SEED) --hypothesis-show-statistics -v
+
+soak: $(VENV)/.runtime
+	$(BIN)/gridpact simulate --minutes $(MINUTES)
 
 crashes: $(VENV)/.test
 	CRASHES=all $(BIN)/pytest -v tests/replica/test_crash_points.py

@@ -153,11 +153,11 @@ class Run:
             raise Violation("liveness", f"not everybody catches up {network.describe()}")
 
     def _missing(self) -> list[str]:
-        return [
-            f"{hash_.hex()[:16]} accepted by {node}"
-            for hash_, node in self.traffic.accepted.items()
-            if not self.oracles.on_ledger(hash_)
-        ]
+        """What was accepted and is not final yet; what is final stays so."""
+        accepted = self.traffic.accepted
+        for hash_ in [hash_ for hash_ in accepted if self.oracles.on_ledger(hash_)]:
+            del accepted[hash_]
+        return [f"{hash_.hex()[:16]} accepted by {node}" for hash_, node in accepted.items()]
 
     def _demand(self, condition: Callable[[], bool], limit_ms: int, what: str) -> None:
         if not self.network.reached(condition, limit_ms):

@@ -34,7 +34,7 @@ class Traffic:
 
     def __init__(self, plan: Plan, network: Network) -> None:
         self.accepted: dict[bytes, str] = {}
-        """Hash of every envelope that an honest node took, and which node."""
+        """Hash of every envelope that an honest node took, and which node; the run takes out what is final."""
         self._speaking = True
         self._plan = plan
         self._network = network

@@ -1,0 +1,167 @@
+"""Two hundred seeds of faults and liars, and the machinery that finds, repeats and explains a failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from msgspec.structs import replace
+
+from devnet.simulator import campaign as campaigns
+from devnet.simulator.campaign import Campaign, campaign, known_behaviours
+from devnet.simulator.network import Weather
+from devnet.simulator.plan import Outage, Partition, Pause, Plan, draw, genesis_of, sets_of
+from devnet.simulator.run import Outcome, Run
+from devnet.simulator.shrink import shrink
+from devnet.simulator.trace import Trace
+
+FIRST_SEED = 7_000
+SEEDS = 200
+REPEATED = 7_003
+
+
+def test_two_hundred_seeds_break_no_rule() -> None:
+    broken: list[Outcome] = []
+    jobs = os.cpu_count() or 1
+    document = campaign(Campaign(4, FIRST_SEED, SEEDS, None, jobs, known_behaviours()), broken.append)
+    assert document["failures"] == [], broken[0]
+    assert (document["first_seed"], document["seeds"]) == (FIRST_SEED, SEEDS)
+    # Four epochs of at least three heights each, and something to be afraid of.
+    assert document["heights"] >= SEEDS * 13
+    assert set(document["faults"]) == {"cut", "doubled", "drift", "lost", "outage", "partition", "pause", "storm"}
+    assert set(document["byzantine"]) == set(known_behaviours())
+
+
+def digest(seed: int) -> str:
+    """Everything that happened in a run, and what it came to."""
+    plan = draw(seed, 4, known_behaviours())
+    trace = Trace()
+    outcome = Run(plan, trace).go()
+    return hashlib.sha256(f"{plan}{outcome}{trace.render(plan.nodes, 2_000)}".encode()).hexdigest()
+
+
+def test_a_run_is_a_function_of_its_seed_whatever_the_hash_seed() -> None:
+    command = f"from tests.simulator.test_seeds import digest; print(digest({REPEATED}))"
+    digests = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True, timeout=120
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1
+    assert digest(REPEATED) + "\n" in digests
+    assert digest(REPEATED + 1) + "\n" not in digests
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_plans_leave_the_honest_a_quorum_in_every_epoch(seed: int) -> None:
+    for replicas in (4, 7, 31):
+        plan = draw(seed, replicas, known_behaviours())
+        sets = sets_of(plan, genesis_of(plan))
+        here = set(plan.honest) - set(plan.absent)
+        assert 3 <= plan.epoch_length <= 8
+        for height in range(1, plan.heights + 1):
+            seats = sets(height).seats
+            assert len(seats) >= 4
+            total = sum(seat.power for seat in seats)
+            assert 3 * sum(seat.power for seat in seats if seat.id in here) > 2 * total
+        changes = {sets(height).hash for height in range(1, plan.heights + 1)}
+        assert len(changes) > 1 or len(set(plan.powers)) == 1
+
+
+def failing_plan() -> Plan:
+    """A plan full of faults, of which two matter to `breaks`."""
+    plan = draw(3, 4, known_behaviours())
+    faults = (
+        Pause(100, 60, "solar"),
+        Outage(200, 300, "wind", 2),
+        Pause(300, 60, "campus"),
+        Partition(400, 1_000, (("campus", "solar"),)),
+        *(Pause(500 + at, 60, "biodiesel") for at in range(20)),
+    )
+    return replace(plan, faults=faults, absent=("solar",))
+
+
+def breaks(plan: Plan) -> bool:
+    return any(isinstance(fault, Outage) for fault in plan.faults) and any(
+        isinstance(fault, Partition) for fault in plan.faults
+    )
+
+
+def test_shrinking_leaves_what_is_needed_and_nothing_else() -> None:
+    small = shrink(failing_plan(), breaks)
+    assert [type(fault) for fault in small.faults] == [Outage, Partition]
+    assert all(fault.for_ms < 10 for fault in small.faults)
+    assert (small.liars, small.absent, small.epochs, small.weather) == ((), (), 1, Weather())
+
+
+def test_shrinking_stops_when_its_trials_are_used_up() -> None:
+    trials: list[Plan] = []
+
+    def count(plan: Plan) -> bool:
+        trials.append(plan)
+        return breaks(plan)
+
+    small = shrink(failing_plan(), count, max_trials=5)
+    assert len(trials) == 5
+    assert breaks(small)
+
+
+def test_a_failing_seed_is_shrunk_and_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a rule that no run can keep, every seed fails and needs no fault."""
+    monkeypatch.setattr("devnet.simulator.run.FIRST_HEIGHT_MS", 0)
+    shown = campaigns.replay(11, 4, ("withhold",), 60)
+    assert shown.outcome.failure is not None
+    assert shown.outcome.failure.oracle == "liveness"
+    assert shown.plan.faults == ()
+    lines = shown.diagram.splitlines()
+    assert lines[0].split() == ["ms", *shown.plan.nodes]
+    assert "●" in shown.diagram
+    assert "■" in shown.diagram
+    assert any("proposal" in line for line in lines)
+
+
+def gridpact(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from devnet.cli import main; main()", "simulate", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_command_prints_its_document() -> None:
+    done = gridpact("--first-seed", "5", "--seeds", "2", "--jobs", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["first_seed"], document["seeds"], document["failures"]) == (5, 2, [])
+    assert document["heights"] > 0
+    assert document["heights_per_minute"] > 0
+    assert "first seed 5" in done.stderr
+    drawn = [gridpact("--seeds", "1", "--jobs", "1", "--json") for _ in range(2)]
+    assert len({json.loads(one.stdout)["first_seed"] for one in drawn}) == 2
+
+
+def test_the_command_replays_one_seed() -> None:
+    done = gridpact("--seed", "5", "--trace", "--lines", "30")
+    assert done.returncode == 0, done.stderr
+    assert "seed 5 passes" in done.stdout
+    assert "decided" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--trace",), "simulate.trace"),
+        (("--behaviour", "bribe"), "simulate.behaviour"),
+        (("--replicas", "3"), "usage"),
+        (("--seeds", "0"), "usage"),
+        (("--first-seed", "-1"), "usage"),
+    ],
+)
+def test_wrong_input_gets_a_code_and_a_sentence(arguments: tuple[str, ...], code: str) -> None:
+    done = gridpact(*arguments, "--json")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert code in done.stderr + done.stdout
