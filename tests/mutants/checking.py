@@ -9,6 +9,7 @@ from tests.mutants.schedules import (
     GONE_LIAR,
     LATE_COMER,
     LOST_TRANSFER,
+    OLD_GUILT,
     PINNED_TRANSFER,
     RESTARTED_LOCK,
     SITE_OUTAGE,
@@ -241,6 +242,12 @@ BLOCKS = (
             Edit("node.evidence:EvidencePool._judged", "all(valid)", "True"),
         ),
         behaviours=("false-evidence",),
+    ),
+    Mutant(
+        "evidence-never-expires",
+        "a block may hold evidence of any age",
+        (Edit("consensus.evidence:is_expired", "age_blocks > max_age_blocks and age_ms > max_age_ms", "False"),),
+        schedule=OLD_GUILT,
     ),
 )
 

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from consensus.messages import Message, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
+from consensus.evidence import equivocation
+from consensus.messages import NO_ROUND, Message, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
 from consensus.validators import ValidatorSet
 from contracts.bodies import Transfer
 from contracts.genesis import ConsensusParams, Genesis
-from devnet.simulator.behaviours.base import Behaviour, Out
+from devnet.simulator.behaviours.base import Behaviour, Out, Signing
 from devnet.simulator.behaviours.votes import contradiction
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Weather
@@ -52,19 +53,23 @@ class Schedule(NamedTuple):
     rule: Rule
     delay_ms: int = 1
     target_block_ms: int = 100
+    evidence_age_ms: int = 60_000
     lies: type[Behaviour] | None = None
     liar: str = "wind"
     sets: Callable[[Genesis], Sets] = constant_sets
     heights: int = 1
     """What everybody has to decide."""
     outage: Outage | None = None
-    transfer_ms: int | None = None
+    transfers_ms: tuple[int, ...] = ()
     """When a client of campus wants something."""
 
 
 def play(schedule: Schedule) -> Failure | None:
     """The first rule that breaks under a schedule, None if everybody decides height 1."""
-    pact = genesis(consensus=ConsensusParams(target_block_ms=schedule.target_block_ms))
+    consensus = ConsensusParams(
+        target_block_ms=schedule.target_block_ms, evidence_age_blocks=2, evidence_age_ms=schedule.evidence_age_ms
+    )
+    pact = genesis(consensus=consensus)
     sets = schedule.sets(pact)
     network = Network(pact, weather=Weather(schedule.delay_ms, schedule.delay_ms), sets=sets)
     honest = frozenset(VALIDATORS)
@@ -92,8 +97,9 @@ def play(schedule: Schedule) -> Failure | None:
     network.passes = passes
     if schedule.outage is not None:
         _plan(network, schedule.outage)
-    if schedule.transfer_ms is not None:
-        network.at(schedule.transfer_ms, partial(_transfer, network, accepted))
+    speaker = Speaker(pact.chain_id())
+    for at_ms in schedule.transfers_ms:
+        network.at(at_ms, partial(_transfer, network, speaker, accepted))
     try:
         # campus proposes as soon as it runs: last, so that the others hear it.
         for machine in sorted(network.machines.values(), key=lambda machine: machine.name == "campus"):
@@ -107,10 +113,10 @@ def play(schedule: Schedule) -> Failure | None:
     return None
 
 
-def _transfer(network: Network, accepted: list[bytes]) -> None:
+def _transfer(network: Network, speaker: Speaker, accepted: list[bytes]) -> None:
     """A client of campus asks once."""
     campus = network.machines["campus"]
-    request = campus.submit(Speaker(network.genesis.chain_id()).member("campus", Transfer("solar", 1, "")))
+    request = campus.submit(speaker.member("campus", Transfer("solar", 1, "")))
     accepted += [result.hash for result in campus.replies[request] if result.code == "ok"]
 
 
@@ -279,6 +285,21 @@ class _TwoFaces(Behaviour):
         return [Out(target, frame, body), Out(target, frame, self.signed(contradiction(message)))]
 
 
+class _LateConfession(Behaviour):
+    """Admits in height 4 what it might have said in height 1."""
+
+    name = "late-confession"
+
+    def say(self, target: str, frame: Frame, body: bytes) -> list[Out]:
+        honest = Out(target, frame, body)
+        if frame is not Frame.STATUS or self.height < 4:
+            return [honest]
+        vote = Vote(VoteType.PREVOTE, 1, 0, None, NO_ROUND, self.node, b"")
+        signer = Signing(self.machine)
+        both = (signer.sign(one, self.chain_id) for one in (vote, contradiction(vote)))
+        return [honest, Out(target, Frame.EVIDENCE, encode(equivocation(*both)))]
+
+
 def _without_wind(pact: Genesis) -> Sets:
     """wind has a seat at height 1 only."""
     first = constant_sets(pact)(1)
@@ -295,20 +316,22 @@ SILENT_PAIR = Schedule(_everything, outage=Outage(("solar", "wind"), 2, back_ms=
 SITE_OUTAGE = Schedule(_everything, outage=Outage(VALIDATORS, 1, inside=2))
 """The site loses power while its nodes sign."""
 _LATER = Outage(("solar",), 0, back_ms=2_000)
-LOST_TRANSFER = Schedule(_everything, outage=Outage(VALIDATORS, 2), transfer_ms=1)
+LOST_TRANSFER = Schedule(_everything, outage=Outage(VALIDATORS, 2), transfers_ms=(1,))
 """The site loses power after a client was told ok."""
-PINNED_TRANSFER = Schedule(_everything, outage=Outage(("wind",), 5), transfer_ms=1, heights=2)
+PINNED_TRANSFER = Schedule(_everything, outage=Outage(("wind",), 5), transfers_ms=(1,), heights=2)
 """A node restarts when a block is proposed that names what it was told of."""
 LATE_COMER = Schedule(_everything, outage=_LATER)
 """solar is away while the others decide, and hears nothing more of it unless it asks."""
 UNSIGNED_SYNC = Schedule(_everything, outage=_LATER, lies=_Unsigned, liar="biodiesel")
 FORGED_SYNC = Schedule(_everything, outage=_LATER, lies=_Forged, liar="biodiesel")
 SWAPPED_SYNC = Schedule(_everything, outage=_LATER, lies=_Swapped, liar="biodiesel")
-EMPTIED_SYNC = Schedule(_everything, outage=_LATER, lies=_Emptied, liar="biodiesel", transfer_ms=1, heights=2)
+EMPTIED_SYNC = Schedule(_everything, outage=_LATER, lies=_Emptied, liar="biodiesel", transfers_ms=(1,), heights=2)
 """The same, and the one that it asks first lies to it."""
 BORROWED_POLKA = Schedule(_two_locks, lies=_BorrowedPolka)
 DEAF_START = Schedule(_deaf_start)
 GONE_LIAR = Schedule(_everything, lies=_TwoFaces, sets=_without_wind, heights=3)
 """Evidence comes into a block of a set that its liar is no part of."""
+OLD_GUILT = Schedule(_everything, lies=_LateConfession, evidence_age_ms=10, transfers_ms=(1, 1_000), heights=4)
+"""Evidence comes when it has expired."""
 SLOW_LINKS = Schedule(_everything, delay_ms=250, target_block_ms=40)
 """Links that take longer than the timeouts of the first rounds."""
