@@ -559,3 +559,13 @@ def test_every_code_in_the_sources_has_a_sentence_and_a_hint() -> None:
     for code in CODES.keys() - {"ok"}:
         assert describe(code).message.endswith(".")
         assert describe(code).hint.endswith(".")
+
+
+def test_what_was_executed_is_refused_when_it_comes_again() -> None:
+    chain = Chain()
+    envelope = chain.need("campus", NEXT, 1)
+    assert chain.run(envelope) == "ok"
+    chain.block()
+    before = dict(chain.store)
+    assert chain.run(envelope) == "tx.nonce"
+    assert chain.store == before
