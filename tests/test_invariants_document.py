@@ -1,4 +1,4 @@
-"""What the documents name exists: tests, modules, links and constants. A test that goes takes its line with it."""
+"""What documents name exists: tests, modules, links, constants, faults. A test that goes takes its line with it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.mutants.record import load
 
 ROOT = Path(__file__).parent.parent
 INVARIANTS = ROOT / "INVARIANTS.md"
@@ -135,6 +137,14 @@ def test_constants_are_those_of_the_code() -> None:
                 assert cells[2].replace(",", "") == str(value), f"{cells[0]} in {document.name}"
                 checked += 1
     assert checked > 10
+
+
+def test_faults_are_those_that_are_planted() -> None:
+    """Rows of the form | rule | what happens | `mutant` | `oracle` | tests |."""
+    killed = {f"`{name}`": f"`{one.oracle}`" for name, one in load().killed.items()}
+    told = {row[2]: row[3] for row in rows(ROOT / "docs" / "consensus.md") if len(row) == 5 and row[2].startswith("`")}
+    assert len(told) > 20
+    assert {name: killed.get(name) for name in told} == told
 
 
 @pytest.mark.parametrize(
