@@ -118,9 +118,3 @@ def check_dst(dst: bytes) -> None:
     """Raise ValueError unless RFC 9380 takes `dst` as it is: not empty, and short enough not to be hashed first."""
     if not 1 <= len(dst) <= MAX_DST_BYTES:
         raise ValueError(f"a domain separation tag has 1 to {MAX_DST_BYTES} bytes, not {len(dst)}")
-
-
-def check_lengths(points: Sequence[object], scalars: Sequence[object]) -> None:
-    """Raise ValueError unless there is one scalar per point."""
-    if len(points) != len(scalars):
-        raise ValueError(f"{len(points)} points and {len(scalars)} scalars; there must be one scalar per point")

@@ -16,7 +16,7 @@ from typing import Any
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 from pyblst import BlstFP12Element, BlstP1Element, BlstP2Element, final_verify, miller_loop
 
-from zk.group import KEY_BYTES, ORDER, POINT_BYTES, SCALAR_BYTES, check_dst, check_lengths
+from zk.group import KEY_BYTES, ORDER, POINT_BYTES, SCALAR_BYTES, check_dst
 
 
 class Point:
@@ -136,7 +136,8 @@ def hash_to_point(message: bytes, dst: bytes) -> Point:
 def multiexp(points: Sequence[Point], scalars: Sequence[Scalar]) -> Point:
     """See `zk.group.Group`."""
     # arkworks drops what is left over in silence.
-    check_lengths(points, scalars)
+    if len(points) != len(scalars):
+        raise ValueError(f"{len(points)} points and {len(scalars)} scalars; there must be one scalar per point")
     return Point(G1Point.multiexp_unchecked([point.ark for point in points], list(scalars)))
 
 

@@ -15,7 +15,7 @@ from py_ecc.bls.hash_to_curve import hash_to_G1
 from py_ecc.bls.point_compression import compress_G1, compress_G2, decompress_G1, decompress_G2
 from py_ecc.optimized_bls12_381 import FQ12, G1, G2, Z1, add, final_exponentiate, is_inf, multiply, neg, pairing
 
-from zk.group import KEY_BYTES, ORDER, POINT_BYTES, SCALAR_BYTES, check_dst, check_lengths
+from zk.group import KEY_BYTES, ORDER, POINT_BYTES, SCALAR_BYTES, check_dst
 
 
 class Scalar:
@@ -157,7 +157,6 @@ def hash_to_point(message: bytes, dst: bytes) -> Point:
 
 def multiexp(points: Sequence[Point], scalars: Sequence[Scalar]) -> Point:
     """See `zk.group.Group`."""
-    check_lengths(points, scalars)
     terms = (point.times_secret(factor) for point, factor in zip(points, scalars, strict=True))
     return reduce(Point.__add__, terms, IDENTITY)
 
