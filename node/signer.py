@@ -89,12 +89,61 @@ def position(message: Proposal | Vote) -> Position:
     return Position(message.height, message.round, step)
 
 
-class _Signer:
-    """The rules. Subclasses say where the state is kept."""
+class FileSigner:
+    """A key whose state is in one file of two halves that are written in turn, each holding two copies of a version.
 
-    def __init__(self, key: SigningKey, state: SignState) -> None:
+    A crash tears at most the half being written, whose signature nobody has seen; the other half is the
+    version before. One damaged sector spares the second copy. One signer per file at a time, by lock.
+    """
+
+    def __init__(self, key: SigningKey, path: Path, disk: Disk) -> None:
+        """Open an existing state. Raises NodeError `signer.missing`, `signer.corrupt`, `signer.key`,
+        `disk.*`.
+        """
+        self._lock = _lock(path, disk)
+        self._path = path
+        self._disk = disk
+        try:
+            state = read_state(path, disk)
+            if state.key != key.public_key:
+                raise NodeError(
+                    "signer.key",
+                    f"{path} belongs to the key {state.key.hex()}, not to {key.public_key.hex()}.",
+                    "Keep each consensus key together with its own signing state.",
+                )
+        except NodeError:
+            self._lock.release()
+            raise
         self._key = key
         self._state = state
+
+    @staticmethod
+    def create(path: Path, disk: Disk, public_key: bytes, restored: bool = False) -> None:
+        """Write the state of a key that never signed; with `restored`, of one whose state was lost.
+
+        Raises NodeError `signer.exists`.
+        """
+        if disk.exists(path):
+            raise NodeError("signer.exists", f"{path} exists.", "A signing state is never replaced.")
+        disk.replace(path, _encode_half(blank(public_key, restored)) * 2)
+
+    @staticmethod
+    def mark(path: Path, disk: Disk) -> None:
+        """Refuse to sign until `clear_restored`; for whoever holds the lock. Raises NodeError `signer.corrupt`,
+        `disk.*`.
+        """
+        _save(path, disk, read_state(path, disk)._replace(restored=True))
+
+    @staticmethod
+    def retire(path: Path, disk: Disk) -> int | None:
+        """Sign nothing more at the last height that this key signed, for whoever holds the lock; that height, or None
+        when there is nothing to forbid. Raises NodeError `signer.corrupt`, `disk.*`.
+        """
+        state = read_state(path, disk)
+        if state.high == _START or state.high.round == LAST_ROUND:
+            return None
+        _save(path, disk, _above(state, state.high.height))
+        return state.high.height
 
     @property
     def high_water(self) -> Position:
@@ -148,10 +197,6 @@ class _Signer:
         self._advance(state._replace(chain=chain, high=at, signed=(signed[0], signed[1], signed[2])))
         return msgspec.structs.replace(message, signature=signature)
 
-    def mark_restored(self) -> None:
-        """Refuse to sign until `clear_restored`."""
-        self._advance(self._state._replace(restored=True))
-
     def clear_restored(self, height: int) -> None:
         """The node has caught up and seen `height` decided: from now on sign, only above it."""
         if self._state.restored:
@@ -167,92 +212,13 @@ class _Signer:
             return True
         return (high.round, high.step) <= last
 
-    def _advance(self, state: SignState) -> None:
-        state = state._replace(sequence=self._state.sequence + 1)
-        self._store(state)
-        self._state = state
-
-    def _store(self, state: SignState) -> None:
-        """Return once `state` is durable."""
-        raise NotImplementedError
-
-
-class MemorySigner(_Signer):
-    """For tests and the simulator. `state` outlives a simulated crash: hand it to the key's next signer."""
-
-    def __init__(self, key: SigningKey, state: SignState | None = None) -> None:
-        super().__init__(key, state or blank(key.public_key))
-
-    @property
-    def state(self) -> SignState:
-        """What a durable signer would find on its disk."""
-        return self._state
-
-    def _store(self, state: SignState) -> None:
-        """Memory is as durable as this signer gets."""
-
-
-class FileSigner(_Signer):
-    """State in one file of two halves that are written in turn, each holding two copies of a version.
-
-    A crash tears at most the half being written, whose signature nobody has seen; the other half is the
-    version before. One damaged sector spares the second copy. One signer per file at a time, by lock.
-    """
-
-    def __init__(self, key: SigningKey, path: Path, disk: Disk) -> None:
-        """Open an existing state. Raises NodeError `signer.missing`, `signer.corrupt`, `signer.key`,
-        `disk.*`.
-        """
-        self._lock = _lock(path, disk)
-        self._path = path
-        self._disk = disk
-        try:
-            state = _load(path, disk)
-            if state.key != key.public_key:
-                raise NodeError(
-                    "signer.key",
-                    f"{path} belongs to the key {state.key.hex()}, not to {key.public_key.hex()}.",
-                    "Keep each consensus key together with its own signing state.",
-                )
-        except NodeError:
-            self._lock.release()
-            raise
-        super().__init__(key, state)
-
-    @staticmethod
-    def create(path: Path, disk: Disk, public_key: bytes, restored: bool = False) -> None:
-        """Write the state of a key that never signed; with `restored`, of one whose state was lost.
-
-        Raises NodeError `signer.exists`.
-        """
-        if disk.exists(path):
-            raise NodeError("signer.exists", f"{path} exists.", "A signing state is never replaced.")
-        disk.replace(path, _encode_half(blank(public_key, restored)) * 2)
-
-    @staticmethod
-    def mark(path: Path, disk: Disk) -> None:
-        """`mark_restored` without the key, for whoever holds the lock. Raises NodeError `signer.corrupt`,
-        `disk.*`.
-        """
-        _save(path, disk, _load(path, disk)._replace(restored=True))
-
-    @staticmethod
-    def retire(path: Path, disk: Disk) -> int | None:
-        """Sign nothing more at the last height that this key signed, for whoever holds the lock; that height, or None
-        when there is nothing to forbid. Raises NodeError `signer.corrupt`, `disk.*`.
-        """
-        state = _load(path, disk)
-        if state.high == _START or state.high.round == LAST_ROUND:
-            return None
-        _save(path, disk, _above(state, state.high.height))
-        return state.high.height
-
     def close(self) -> None:
         """Let another signer open the file."""
         self._lock.release()
 
-    def _store(self, state: SignState) -> None:
-        self._disk.overwrite(self._path, _HALF * (state.sequence % 2), _encode_half(state))
+    def _advance(self, state: SignState) -> None:
+        """Return once `state` is durable as the next version."""
+        self._state = _save(self._path, self._disk, state)
 
 
 def _lock(path: Path, disk: Disk) -> Lock:
@@ -283,19 +249,18 @@ def _decode_block(block: bytes) -> SignState | None:
     return SignState(sequence, key, chain, restored, Position(height, round_, step), pairs)
 
 
-def _save(path: Path, disk: Disk, state: SignState) -> None:
-    """Write the version after `state`'s, with its contents."""
+def _save(path: Path, disk: Disk, state: SignState) -> SignState:
+    """Write the version after `state`'s, with its contents, and return it."""
     state = state._replace(sequence=state.sequence + 1)
     disk.overwrite(path, _HALF * (state.sequence % 2), _encode_half(state))
+    return state
 
 
 def read_state(path: Path, disk: Disk) -> SignState:
-    """The state in a file, for whoever only looks. Raises FileNotFoundError, NodeError `signer.corrupt`, `disk.*`."""
-    return _load(path, disk)
+    """Newest intact copy. An interrupted write may show as a newer version: higher is always safe.
 
-
-def _load(path: Path, disk: Disk) -> SignState:
-    """Newest intact copy. An interrupted write may show as a newer version: higher is always safe."""
+    Raises FileNotFoundError, NodeError `signer.corrupt`, `disk.*`.
+    """
     raw = disk.read(path)
     copies = [_decode_block(raw[at : at + _BLOCK]) for at in range(0, _FILE_BYTES, _BLOCK)]
     intact = [copy for copy in copies if copy is not None]

@@ -319,7 +319,7 @@ MEMORY = (
         (
             Edit("node.replica:Replica._recover", "logged_inputs(records, self._context.height)", "()"),
             Edit("node.driver:Driver._carry_out", "not self._signer.resume(height, last)", "False"),
-            Edit("node.signer:_Signer.sign", "if at <= state.high:", "if False:"),
+            Edit("node.signer:FileSigner.sign", "if at <= state.high:", "if False:"),
         ),
         schedule=RESTARTED_LOCK,
     ),

@@ -158,7 +158,7 @@ VOTING = (
                 "replace(state, step=Step.PRECOMMIT)",
                 "replace(state, step=Step.PROPOSE)",
             ),
-            Edit("node.signer:_Signer.sign", "if at <= state.high:", "if False:"),
+            Edit("node.signer:FileSigner.sign", "if at <= state.high:", "if False:"),
         ),
     ),
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consensus.messages import Block, Header, Proposal, Vote, VoteType
 from node.disk import MemoryDisk, PowerLoss, RealDisk, Tear
 from node.errors import NodeError
-from node.signer import FileSigner, MemorySigner, Position, blank, position
+from node.signer import FileSigner, Position, position
 from zk.ed25519 import SigningKey, verify
 from zk.hashing import ZERO_HASH
 
@@ -56,6 +56,13 @@ def messages(top: int = 3) -> st.SearchStrategy[Proposal | Vote]:
 
 def new_file(disk: MemoryDisk) -> FileSigner:
     FileSigner.create(PATH, disk, KEY.public_key)
+    return FileSigner(KEY, PATH, disk)
+
+
+def marked(signer: FileSigner, disk: MemoryDisk) -> FileSigner:
+    """The same key after a restore."""
+    signer.close()
+    FileSigner.mark(PATH, disk)
     return FileSigner(KEY, PATH, disk)
 
 
@@ -104,22 +111,6 @@ def test_no_contradiction_through_any_crash(plan: list[tuple[Proposal | Vote, in
 
 
 @pytest.mark.properties
-@settings(max_examples=200)
-@given(plan=st.lists(messages(), max_size=25))
-def test_memory_and_file_signers_follow_the_same_rules(plan: list[Proposal | Vote]) -> None:
-    memory, file = MemorySigner(KEY), new_file(MemoryDisk())
-    for message in plan:
-        outcomes = []
-        for signer in (memory, file):
-            try:
-                outcomes.append(signer.sign(message, CHAIN))
-            except NodeError as error:
-                outcomes.append(error.code)
-        assert outcomes[0] == outcomes[1]
-        memory = MemorySigner(KEY, memory.state)
-
-
-@pytest.mark.properties
 @settings(max_examples=100)
 @given(plan=st.lists(messages(), min_size=1, max_size=10), offset=st.integers(0, 16383), mask=st.integers(1, 255))
 def test_one_damaged_byte_never_lowers_the_high_water(plan: list[Proposal | Vote], offset: int, mask: int) -> None:
@@ -151,7 +142,7 @@ def test_a_write_that_ruins_all_it_touches_leaves_the_version_before() -> None:
 
 
 def test_every_new_position_is_signed_in_order_of_steps() -> None:
-    signer = MemorySigner(KEY)
+    signer = new_file(MemoryDisk())
     for height in (1, 2):
         for round_ in (0, 3):
             for message in (
@@ -176,7 +167,7 @@ def test_every_new_position_is_signed_in_order_of_steps() -> None:
 )
 def test_at_or_below_is_refused_and_the_same_again_is_not(second: Proposal | Vote) -> None:
     first = vote(5, 2, VoteType.PREVOTE, 1)
-    signer = MemorySigner(KEY)
+    signer = new_file(MemoryDisk())
     signed = signer.sign(first, CHAIN)
     with pytest.raises(NodeError) as caught:
         signer.sign(second, CHAIN)
@@ -186,7 +177,7 @@ def test_at_or_below_is_refused_and_the_same_again_is_not(second: Proposal | Vot
 
 
 def test_earlier_steps_of_the_round_can_be_asked_for_again() -> None:
-    signer = MemorySigner(KEY)
+    signer = new_file(MemoryDisk())
     signed = [
         signer.sign(message, CHAIN)
         for message in (proposal(1, 0, 1), vote(1, 0, VoteType.PREVOTE, 1), vote(1, 0, VoteType.PRECOMMIT, 1))
@@ -214,7 +205,7 @@ def test_a_restored_node_signs_only_above_what_it_saw_decided() -> None:
     disk = MemoryDisk()
     signer = new_file(disk)
     signer.sign(vote(3, 0, VoteType.PREVOTE, 1), CHAIN)
-    signer.mark_restored()
+    signer = marked(signer, disk)
     disk.crash()
     signer = FileSigner(KEY, PATH, disk)
     assert signer.restored
@@ -230,11 +221,12 @@ def test_a_restored_node_signs_only_above_what_it_saw_decided() -> None:
 
 
 def test_clearing_never_lowers_the_high_water_and_needs_a_mark() -> None:
-    signer = MemorySigner(KEY)
+    disk = MemoryDisk()
+    signer = new_file(disk)
     signer.sign(vote(7, 0, VoteType.PREVOTE, 1), CHAIN)
     signer.clear_restored(9)
     assert signer.high_water == (7, 0, 2)
-    signer.mark_restored()
+    signer = marked(signer, disk)
     signer.clear_restored(2)
     assert signer.high_water == (7, 0, 2)
     with pytest.raises(NodeError, match=r"signer\.double"):
@@ -278,8 +270,9 @@ def test_a_key_that_signs_no_more_at_a_height_does_not_miss_the_log_of_it() -> N
     assert FileSigner.retire(PATH, disk) is None
     disk.crash()
     assert FileSigner(KEY, PATH, disk).resume(5, (-1, 0))
-    restored = MemorySigner(KEY, blank(KEY.public_key, restored=True))
-    assert restored.resume(5, (-1, 0))
+    lost = MemoryDisk()
+    FileSigner.create(PATH, lost, KEY.public_key, restored=True)
+    assert FileSigner(KEY, PATH, lost).resume(5, (-1, 0))
 
 
 def test_a_state_serves_one_chain_and_one_key() -> None:
@@ -346,4 +339,3 @@ def test_the_real_disk_keeps_the_state(tmp_path: Path) -> None:
     signer.close()
     assert FileSigner(KEY, path, disk).high_water == (4, 0, 2)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert blank(KEY.public_key).high == (0, 0, 0)
