@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from contracts import corrections, market, modes, money
-from contracts.bodies import Correct, Need, Offer, SetMode, Tariff, Transfer
+from contracts import corrections, market, modes, money, trust
+from contracts.bodies import Bond, Correct, Need, Offer, SetMode, Tariff, Transfer, TransferTokens, Unbond
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
-from contracts.genesis import Genesis
+from contracts.genesis import Genesis, OpeningTrust
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
 from contracts.offences import Charge, accuse, is_accused, offence_count
@@ -31,6 +31,7 @@ from contracts.schema import (
     REGISTERS,
     SENTINEL,
     SITE,
+    TRUSTS,
     UTILITY,
 )
 from contracts.state import State
@@ -66,6 +67,7 @@ RESUBMITTABLE = (
 """Refusals that leave everything as it was, so that the same envelope may succeed in a later block."""
 
 TRANSFER_UNITS = 1
+TOKEN_UNITS = 1
 CORRECT_UNITS = 4
 
 Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
@@ -76,6 +78,9 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Tariff: ("market", market.tariff),
     Transfer: ("money", money.transfer),
     SetMode: ("market", modes.set_mode),
+    TransferTokens: ("trust", trust.transfer),
+    Bond: ("trust", trust.bond),
+    Unbond: ("trust", trust.unbond),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -136,9 +141,12 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
         records[LINE_LIST] = encode(Lines(genesis.lines))
     site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)
     records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
-    holdings = [Holding(name, balances.get(name, 0)) for name in sorted(member.id for member in genesis.members)]
     settled = [Registers(meter, interval, *registers.get(meter, (0, 0))) for meter, _, _ in site]
-    rolls = BALANCES.spread(holdings) | REGISTERS.spread(settled)
+    names = sorted(member.id for member in genesis.members)
+    holdings = [Holding(name, balances.get(name, 0)) for name in names]
+    opened = {opening.member: opening for opening in genesis.trusts}
+    trusted = [trust.opening(opened.get(name, OpeningTrust(name))) for name in names]
+    rolls = BALANCES.spread(holdings) | REGISTERS.spread(settled) | TRUSTS.spread(trusted)
     records |= {key: encode(roll) for key, roll in rolls.items()}
     return records
 
@@ -163,6 +171,8 @@ def units(envelope: Envelope) -> int:
             return 1 + len(blocks) // 8
         case Transfer():
             return TRANSFER_UNITS
+        case TransferTokens() | Bond() | Unbond():
+            return TOKEN_UNITS
         case Correct():
             return CORRECT_UNITS
 

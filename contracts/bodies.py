@@ -28,6 +28,7 @@ from contracts.units import (
     Point,
     Price,
     Small,
+    TokenAmount,
 )
 
 MAX_BLOCKS = 32
@@ -171,6 +172,29 @@ class Transfer(Body, frozen=True, tag=32):
     memo: Annotated[str, Meta(max_length=80)]
 
 
+# Trust: 48..63
+
+
+class TransferTokens(Body, frozen=True, tag=48):
+    """Free trust tokens from the sender to a member."""
+
+    to: Id
+    amount_tokens: TokenAmount
+    memo: Annotated[str, Meta(max_length=80)]
+
+
+class Bond(Body, frozen=True, tag=49):
+    """Put free tokens behind the sender's word: they weigh, and lies cost them."""
+
+    amount_tokens: TokenAmount
+
+
+class Unbond(Body, frozen=True, tag=50):
+    """Take tokens out of the sender's bond; they are free once evidence against them is too old to count."""
+
+    amount_tokens: TokenAmount
+
+
 # Governance: 80..95
 
 
@@ -186,5 +210,5 @@ class SetMode(Body, frozen=True, tag=80):
     reason: Name
 
 
-AccountBody = Correct | Need | Offer | Tariff | Transfer | SetMode
+AccountBody = Correct | Need | Offer | Tariff | Transfer | TransferTokens | Bond | Unbond | SetMode
 MeterBody = Reading

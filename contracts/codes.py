@@ -43,8 +43,8 @@ CODES: dict[str, Code] = {
         "The key or meter has used its unit budget of this interval.", "Send again in the next interval."
     ),
     "amount.range": Code(
-        "A sum would leave the bounds of energy or money.",
-        "Use smaller amounts: energy stays below 2^40 Wh, money below 2^63 nano.",
+        "A sum would leave the bounds of energy, money or tokens.",
+        "Use smaller amounts: energy stays below 2^40 Wh, money below 2^63 nano, tokens below 2^63.",
     ),
     # Metering
     "meter.unknown": Code("No meter has this id.", "Use a meter of this chain."),
@@ -151,6 +151,19 @@ CODES: dict[str, Code] = {
     # Money
     "money.recipient": Code("No member has the recipient's id.", "Transfer to a member of this chain."),
     "money.insufficient": Code("The balance does not cover the amount.", "Transfer less."),
+    # Trust
+    "trust.recipient": Code("No member has the recipient's id.", "Transfer to a member of this chain."),
+    "trust.insufficient": Code(
+        "The free tokens do not cover the amount.",
+        "Use less, as `gridpact trust show` has it; bonded, unlocking and wagered tokens are not free.",
+    ),
+    "trust.bond": Code(
+        "The bond does not cover the amount.", "Unbond less; what is unlocking has left the bond already."
+    ),
+    "trust.unlocking-full": Code(
+        "The maximum of parts of the bond is unlocking.",
+        "Unbond once the oldest part is free, and more at once.",
+    ),
 }
 
 

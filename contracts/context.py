@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from contracts.genesis import ConsensusParams
 from contracts.params import PactParams
 from contracts.units import MAX_COUNT
 
@@ -15,6 +16,7 @@ class BlockContext(NamedTuple):
     height: int
     time_ms: int
     params: PactParams
+    consensus: ConsensusParams
 
 
 def current_interval(context: BlockContext) -> int:

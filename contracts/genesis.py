@@ -11,9 +11,9 @@ from typing import Annotated
 
 import msgspec
 
-from contracts.members import MAX_LINES, MAX_MEMBERS, MAX_METERS, Member, Meter, PowerLine
+from contracts.members import MAX_LINES, MAX_MEMBERS, MAX_METERS, STARTING_INDEX_PPM, Member, Meter, PowerLine
 from contracts.params import PactParams
-from contracts.units import Count, Energy, Meta, Money, Time
+from contracts.units import Count, Energy, Meta, Money, Ppm, Time, Tokens
 from zk.codec import Codec, encode
 from zk.hashing import sha256
 
@@ -50,6 +50,15 @@ class Balance(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     balance_nano: Money
 
 
+class OpeningTrust(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Trust of one member at the start; whoever has none starts without tokens, at `STARTING_INDEX_PPM`."""
+
+    member: str
+    free_tokens: Tokens = 0
+    bonded_tokens: Tokens = 0
+    index_ppm: Ppm = STARTING_INDEX_PPM
+
+
 class OpeningRegister(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Registers that a meter shows when it is admitted."""
 
@@ -75,6 +84,8 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     version: Count = 1
     lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()
     """Sorted by id; a meter is the sending end of one line at most, and the receiving end of one."""
+    trusts: Annotated[tuple[OpeningTrust, ...], Meta(max_length=MAX_MEMBERS)] = ()
+    """Sorted by member."""
 
     def chain_id(self) -> str:
         """Name and the first 16 hex digits of the hash of this document."""

@@ -1,4 +1,4 @@
-"""Members, their keys, nodes and tokens, and meters: who may speak, and for what.
+"""Members, their keys, nodes and trust, and meters: who may speak, and for what.
 
 Ids are given at admission, never derived from keys and never reused. In rule set 1 all of this comes from
 genesis; governance changes it later.
@@ -16,6 +16,7 @@ from contracts.units import (
     Energy,
     Factor,
     Hash,
+    Height,
     Id,
     Interval,
     Meta,
@@ -24,6 +25,8 @@ from contracts.units import (
     Ppm,
     Price,
     PublicKey,
+    Time,
+    TokenAmount,
     Tokens,
 )
 
@@ -36,10 +39,12 @@ MAX_OPEN_REGISTERS = 64
 """Intervals that one meter may have reported and that are not settled yet."""
 MAX_GAPS = 64
 """Runs of estimated intervals that one meter may have waiting for its registers; older ones are final."""
+MAX_UNLOCKING = 64
+"""Parts of a member's bond that may be on their way out at once."""
 STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
-SCOPES = ("all", "metering", "market", "money")
+SCOPES = ("all", "metering", "market", "money", "trust")
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -65,15 +70,6 @@ class NodeKeys(Record, frozen=True):
     """host:port where peers reach it."""
 
 
-class Trust(Record, frozen=True):
-    """Free, bonded and wagered tokens are disjoint; the index is what the member has shown."""
-
-    free_tokens: Tokens = 0
-    bonded_tokens: Tokens = 0
-    wagered_tokens: Tokens = 0
-    index_ppm: Ppm = STARTING_INDEX_PPM
-
-
 class Member(Record, frozen=True):
     """A legal organisation admitted to the pact."""
 
@@ -84,7 +80,6 @@ class Member(Record, frozen=True):
     keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)]
     nodes: Annotated[tuple[NodeKeys, ...], Meta(max_length=MAX_NODES)]
     encryption_key: Annotated[bytes, Meta(max_length=48)]
-    trust: Trust
 
 
 class Lane(Record, frozen=True):
@@ -106,6 +101,42 @@ class Holding(Record, frozen=True):
 
     member: Id
     balance_nano: Money
+
+
+class Unlocking(Record, frozen=True):
+    """Part of a bond whose member took it out of its power in block `height`; free once evidence of that block is too
+    old to count."""
+
+    amount_tokens: TokenAmount
+    height: Height
+    time_ms: Time
+
+
+class Change(Record, frozen=True):
+    """What changed a figure last, in which block; 0 is genesis."""
+
+    kind: Id
+    height: Height
+
+
+class Trust(Record, frozen=True):
+    """A member's tokens, each free, bonded, unlocking or wagered and never two of them, and what it has shown.
+
+    Over all members the tokens are those of genesis for ever. Written by `contracts.trust`.
+    """
+
+    member: Id
+    free_tokens: Tokens
+    bonded_tokens: Tokens
+    wagered_tokens: Tokens
+    index_ppm: Ppm
+    free_change: Change
+    bonded_change: Change
+    """Of the bond; what is unlocking says when it left."""
+    wagered_change: Change
+    index_change: Change
+    unlocking: Annotated[tuple[Unlocking, ...], Meta(max_length=MAX_UNLOCKING)] = ()
+    """Oldest first."""
 
 
 class Meter(Record, frozen=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Energy, Hash, Height, Id, Interval, Money, Name, Price, Total
+from contracts.units import Count, Energy, Hash, Height, Id, Interval, Money, Name, Price, TokenAmount, Total
 from zk.codec import encode
 
 
@@ -125,6 +125,28 @@ class Transferred(Event, frozen=True, tag=32):
     amount_nano: Money
 
 
+class TokensTransferred(Event, frozen=True, tag=48):
+    """Free trust tokens moved."""
+
+    sender: Id
+    to: Id
+    amount_tokens: TokenAmount
+
+
+class TokensBonded(Event, frozen=True, tag=49):
+    """Free tokens became bond."""
+
+    member: Id
+    amount_tokens: TokenAmount
+
+
+class TokensUnbonded(Event, frozen=True, tag=50):
+    """Tokens left a bond, and unlock later."""
+
+    member: Id
+    amount_tokens: TokenAmount
+
+
 class ModeOrdered(Event, frozen=True, tag=80):
     """The connection to the public grid was ordered for these intervals."""
 
@@ -158,6 +180,9 @@ AnyEvent = (
     | IntervalOrdered
     | IntervalSettled
     | Transferred
+    | TokensTransferred
+    | TokensBonded
+    | TokensUnbonded
     | ModeOrdered
     | OffenceRecorded
 )

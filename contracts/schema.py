@@ -5,7 +5,7 @@ Every read and write of contracts goes through these. `Rolls` hold what is writt
 
 from __future__ import annotations
 
-from contracts.members import Account, Holding, Member, Meter, MeterHead, Registers
+from contracts.members import Account, Holding, Member, Meter, MeterHead, Registers, Trust
 from contracts.records import (
     Basis,
     Bill,
@@ -70,6 +70,7 @@ OFFENCE_COUNTS: Table[OffenceCount] = Table("offence-count", OffenceCount)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
+TRUSTS: Rolls[Trust] = Rolls("trust", Trust)
 REGISTERS: Rolls[Registers] = Rolls("register", Registers)
 ORDERS: Rolls[Order] = Rolls("order", Order)
 """By interval and member, as the next two."""

@@ -16,6 +16,7 @@ Meta = msgspec.Meta
 MAX_PRICE = 2**28 - 1
 MAX_ENERGY = 2**40 - 1
 MAX_MONEY = 2**63 - 1
+MAX_TOKENS = 2**63 - 1
 MAX_FACTOR = 2**22 - 1
 MAX_COUNT = 2**32 - 1
 PPM = 1_000_000
@@ -39,7 +40,8 @@ Rate = Annotated[int, Meta(ge=-(2**32), le=2**32)]
 Power = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]
 Money = Annotated[int, Meta(ge=-MAX_MONEY, le=MAX_MONEY)]
 Amount = Annotated[int, Meta(ge=1, le=MAX_MONEY)]
-Tokens = Annotated[int, Meta(ge=0, le=MAX_MONEY)]
+Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
+TokenAmount = Annotated[int, Meta(ge=1, le=MAX_TOKENS)]
 Factor = Annotated[int, Meta(ge=0, le=MAX_FACTOR)]
 Emission = Annotated[int, Meta(ge=0, le=MAX_MONEY)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.genesis import Balance, DevnetClock, Genesis
-from contracts.members import AccountKey, Member, Meter, NodeKeys, PowerLine, Trust
+from contracts.genesis import Balance, DevnetClock, Genesis, OpeningTrust
+from contracts.members import AccountKey, Member, Meter, NodeKeys, PowerLine
 from contracts.units import PPM
 from devnet import keyring
 from devnet.directory import Layout, MemberEntry, NodeEntry, write_whole
@@ -27,7 +27,10 @@ from node.home import Home, init_home
 
 PORTS_PER_NODE = 2
 RULE_SET = 1
-STARTING_TOKENS = 1_000
+STARTING_TOKENS = 1_000_000
+"""Free tokens of each member."""
+STARTING_BOND = 1_000_000
+"""Of each member with a node."""
 HOST = "127.0.0.1"
 SITE = "site"
 
@@ -63,6 +66,10 @@ def genesis(scenario: Scenario, members: Sequence[Member], meters: Sequence[Mete
         lines=tuple(
             PowerLine(line.id, *line.meters, line.fixed_wh, line.loss_ppm, line.accuracy_wh)
             for line in sorted(scenario.lines, key=lambda line: line.id)
+        ),
+        trusts=tuple(
+            OpeningTrust(member.id, STARTING_TOKENS, STARTING_BOND if member.nodes else 0)
+            for member in sorted(members, key=lambda member: member.id)
         ),
     )
 
@@ -136,7 +143,6 @@ def _member(layout: Layout, spec: MemberSpec, node: NodeKeys | None) -> Member:
         keys=keys,
         nodes=() if node is None else (node,),
         encryption_key=b"",
-        trust=Trust(free_tokens=STARTING_TOKENS),
     )
 
 

@@ -71,7 +71,7 @@ class Admission:
         envelope: Envelope = entry.envelope
         if type(envelope) is AccountEnvelope and envelope.expiry_height < height:
             return "tx.expired"
-        context = api.BlockContext(self._ledger.chain_id, height, now_ms, self._params)
+        context = api.BlockContext(self._ledger.chain_id, height, now_ms, self._params, self._ledger.genesis.consensus)
         code = api.admit(self._state, envelope, context)
         if code != "ok":
             return code

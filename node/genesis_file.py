@@ -27,6 +27,7 @@ from contracts.genesis import (
     DevnetClock,
     Genesis,
     OpeningRegister,
+    OpeningTrust,
 )
 from contracts.members import (
     MAX_KEYS,
@@ -36,15 +37,30 @@ from contracts.members import (
     MAX_NODES,
     ROLES,
     SCOPES,
+    STARTING_INDEX_PPM,
     AccountKey,
     Member,
     Meter,
     NodeKeys,
     PowerLine,
-    Trust,
 )
 from contracts.params import PactParams
-from contracts.units import MAX_MONEY, Count, Energy, Factor, Id, Meta, Money, Name, Price, PublicKey, Time
+from contracts.units import (
+    MAX_MONEY,
+    MAX_TOKENS,
+    Count,
+    Energy,
+    Factor,
+    Id,
+    Meta,
+    Money,
+    Name,
+    Ppm,
+    Price,
+    PublicKey,
+    Time,
+    Tokens,
+)
 from node.config import is_address
 from node.disk import Disk
 from node.documents import DocumentError, Reader, emit, parse, plain
@@ -75,8 +91,16 @@ class NodeEntry(Entry, frozen=True, kw_only=True):
     address: Annotated[str, Meta(max_length=255)]
 
 
+class TrustEntry(Entry, frozen=True, kw_only=True):
+    """[members.trust]"""
+
+    free_tokens: Tokens = 0
+    bonded_tokens: Tokens = 0
+    index_ppm: Ppm = STARTING_INDEX_PPM
+
+
 class MemberEntry(Entry, frozen=True, kw_only=True):
-    """[[members]]; without `balance_nano` the member starts without an opening balance."""
+    """[[members]]; without `balance_nano` and `trust` the member starts without an opening balance and tokens."""
 
     id: Id
     name: Name
@@ -84,8 +108,8 @@ class MemberEntry(Entry, frozen=True, kw_only=True):
     site: Id
     encryption_key: Annotated[bytes, Meta(max_length=48)] = b""
     balance_nano: Money | None = None
+    trust: TrustEntry | None = None
     keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)] = ()
-    trust: Trust = Trust()
     nodes: Annotated[tuple[NodeEntry, ...], Meta(max_length=MAX_NODES)] = ()
 
 
@@ -146,6 +170,11 @@ def loads(text: str, production: bool = False) -> Genesis:
         devnet_clock=entry.devnet_clock,
         version=entry.version,
         lines=tuple(sorted(entry.lines, key=lambda line: line.id)),
+        trusts=tuple(
+            OpeningTrust(member.id, *msgspec.structs.astuple(member.trust))
+            for member in members
+            if member.trust is not None
+        ),
     )
     check(genesis, production)
     return genesis
@@ -158,6 +187,7 @@ def dumps(genesis: Genesis) -> str:
     """
     _check_order(genesis)
     balances = {balance.member: balance.balance_nano for balance in genesis.balances}
+    trusts = {trust.member: trust for trust in genesis.trusts}
     registers = {register.meter: register for register in genesis.registers}
     entry = GenesisEntry(
         name=genesis.name,
@@ -168,7 +198,9 @@ def dumps(genesis: Genesis) -> str:
         params=genesis.params,
         consensus=genesis.consensus,
         devnet_clock=genesis.devnet_clock,
-        members=tuple(_member_entry(member, balances.get(member.id)) for member in genesis.members),
+        members=tuple(
+            _member_entry(member, balances.get(member.id), trusts.get(member.id)) for member in genesis.members
+        ),
         meters=tuple(_meter_entry(meter, registers.get(meter.id)) for meter in genesis.meters),
         lines=genesis.lines,
     )
@@ -239,6 +271,7 @@ def _check_order(genesis: Genesis) -> None:
         "meters": (meter.id for meter in genesis.meters),
         "balances": (balance.member for balance in genesis.balances),
         "registers": (register.meter for register in genesis.registers),
+        "trusts": (trust.member for trust in genesis.trusts),
         "lines": (line.id for line in genesis.lines),
         "validators": genesis.validators,
     }
@@ -266,8 +299,9 @@ def _check_members(genesis: Genesis) -> None:
         _reference(f'balances["{balance.member}"]', "member", balance.member, known)
     if sum(abs(balance.balance_nano) for balance in genesis.balances) > MAX_MONEY:
         raise _too_much("balance_nano", "money")
-    trusts = (member.trust for member in genesis.members)
-    if sum(trust.free_tokens + trust.bonded_tokens + trust.wagered_tokens for trust in trusts) > MAX_MONEY:
+    for trust in genesis.trusts:
+        _reference(f'trusts["{trust.member}"]', "member", trust.member, known)
+    if sum(trust.free_tokens + trust.bonded_tokens for trust in genesis.trusts) > MAX_TOKENS:
         raise _too_much("trust", "tokens")
 
 
@@ -463,13 +497,19 @@ def _member(entry: MemberEntry) -> Member:
         keys=entry.keys,
         nodes=nodes,
         encryption_key=entry.encryption_key,
-        trust=entry.trust,
     )
 
 
-def _member_entry(member: Member, balance_nano: int | None) -> MemberEntry:
+def _member_entry(member: Member, balance_nano: int | None, trust: OpeningTrust | None) -> MemberEntry:
     nodes = tuple(NodeEntry(**msgspec.structs.asdict(node)) for node in member.nodes)
-    return MemberEntry(**{**msgspec.structs.asdict(member), "nodes": nodes, "balance_nano": balance_nano})
+    opening = (
+        None
+        if trust is None
+        else TrustEntry(free_tokens=trust.free_tokens, bonded_tokens=trust.bonded_tokens, index_ppm=trust.index_ppm)
+    )
+    return MemberEntry(
+        **{**msgspec.structs.asdict(member), "nodes": nodes, "balance_nano": balance_nano, "trust": opening}
+    )
 
 
 def _meter(entry: MeterEntry) -> Meter:

@@ -22,7 +22,7 @@ from contracts.bodies import AccountBody, Need, Offer, OfferBlock, PlainReading
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.estimates import WINDOW_DAYS
 from contracts.genesis import Balance, ConsensusParams, Genesis
-from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
+from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.metering import reading_hash
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import OK
@@ -135,7 +135,8 @@ class Site:
         self._timed(lock_ms(self.params, interval), [])
         self._timed((interval + 1) * self.params.interval_ms - 1, self._readings(interval))
         state = State(self.ledger, self.ledger.records)
-        context = api.BlockContext(self.chain_id, self.ledger.height + 1, close_ms(self.params, interval), self.params)
+        height, time_ms = self.ledger.height + 1, close_ms(self.params, interval)
+        context = api.BlockContext(self.chain_id, height, time_ms, self.params, self.genesis.consensus)
         gc.collect()
         start = time.perf_counter()
         api.open_block(state, context)
@@ -243,7 +244,7 @@ def found(members: int) -> Genesis:
     kinds = ["load" if number % SOURCE_IN else "source" for number in range(members - 1)]
     nodes = {name: NodeKeys(node, bytes(32), b"", b"", b"", "") for name, node in zip(names, VALIDATORS, strict=False)}
     everybody = [
-        Member(name, name, roles, "site", (AccountKey(bench_key(name).public_key, "all"),), own, b"", Trust())
+        Member(name, name, roles, "site", (AccountKey(bench_key(name).public_key, "all"),), own, b"")
         for name, roles, own in [
             *((name, ("consumer",), (nodes[name],) if name in nodes else ()) for name in names),
             (UTILITY, ("utility",), ()),

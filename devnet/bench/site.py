@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis
-from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
+from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.params import PactParams
 from contracts.units import PPM
 from devnet.bench.traffic import bench_key
@@ -137,4 +137,4 @@ def stop(running: Sequence[Running]) -> None:
 
 def _member(name: str, roles: tuple[str, ...], nodes: tuple[NodeKeys, ...]) -> Member:
     key = AccountKey(bench_key(name).public_key, "all")
-    return Member(name, name, roles, "site", (key,), nodes, b"", Trust())
+    return Member(name, name, roles, "site", (key,), nodes, b"")

@@ -10,8 +10,8 @@ from typing import Any
 
 from contracts.bodies import AccountBody, PlainReading
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, MeterEnvelope
-from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis
-from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
+from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningTrust
+from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from zk.ed25519 import SigningKey
@@ -46,7 +46,6 @@ def genesis(
             keys=(AccountKey(key_of(name).public_key, "all"),),
             nodes=(NodeKeys(name, key_of(f"{name} node").public_key, b"", b"", b"", "127.0.0.1:1"),),
             encryption_key=b"",
-            trust=Trust(free_tokens=1_000, bonded_tokens=0, wagered_tokens=0),
         )
         for name in sorted(validators)
     )
@@ -62,6 +61,7 @@ def genesis(
         registers=(),
         validators=tuple(sorted(validators)),
         devnet_clock=clock,
+        trusts=tuple(OpeningTrust(member.id, 1_000, 1_000) for member in members),
     )
 
 

@@ -12,6 +12,8 @@ from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as dispatch
 from node.cli.status import register as register_status
+from node.cli.trust import app as trust
+from node.cli.trust import tx_app as tx_trust
 from node.cli.tx import app as tx
 
 HELP = "The ledger that competitors who share a microgrid run together."
@@ -24,8 +26,10 @@ register_status(app)
 register_doctor(app)
 register_home(app)
 tx.add_typer(dispatch, name="dispatch")
+tx.add_typer(tx_trust, name="trust")
 app.add_typer(tx, name="tx")
 app.add_typer(query, name="query")
 app.add_typer(bill, name="bill")
+app.add_typer(trust, name="trust")
 app.add_typer(proof, name="proof")
 register_light(app)

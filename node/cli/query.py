@@ -35,8 +35,8 @@ def member(member: MemberId, asking: options.Asking) -> None:
             ["Site", data["site"]],
             ["Balance (currency)", money(data["balance_nano"])],
             [
-                "Tokens free / bonded / wagered",
-                " / ".join(trust[f"{one}_tokens"] for one in ("free", "bonded", "wagered")),
+                "Tokens free / bonded / unlocking / wagered",
+                " / ".join(trust[f"{one}_tokens"] for one in ("free", "bonded", "unlocking", "wagered")),
             ],
             ["Trust index (ppm)", str(trust["index_ppm"])],
             ["Nodes", ", ".join(one["node"] for one in data["nodes"]) or "none"],

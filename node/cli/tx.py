@@ -88,16 +88,24 @@ def write_proof(path: Path, proof: dict[str, Any]) -> None:
         raise NodeError("cli.write", f"{path}: {error.strerror}.", "Give another file with --prove-to.") from None
 
 
-def _send(
+def send(
     signing: options.Signing,
     what: str,
     make: Callable[[Connection], tuple[AccountBody, dict[str, Any], Callable[[], None]]],
 ) -> None:
+    """Sign what `make` says as the member that the options name, submit it, and print what became of it."""
     with reporting(signing.as_json), Connection(signing.node, signing.directory) as connection:
         signer = account(connection, signing.as_, signing.key, signing.directory)
         body, document, draw = make(connection)
         result = settle(connection, signer.sign(body), signing, what)
         report(result, signing, document, draw)
+
+
+def checked_memo(memo: str) -> str:
+    """The memo of a transfer. Raises NodeError `cli.memo`."""
+    if len(memo) > MAX_MEMO:
+        raise NodeError("cli.memo", f"The memo has {len(memo)} characters.", f"Use at most {MAX_MEMO}.")
+    return memo
 
 
 @app.command()
@@ -113,17 +121,15 @@ def transfer(
     from contracts.bodies import Transfer
 
     def make(_: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
-        if len(memo) > MAX_MEMO:
-            raise NodeError("cli.memo", f"The memo has {len(memo)} characters.", f"Use at most {MAX_MEMO}.")
         document = {"from": signing.as_, "to": to, "amount_nano": str(amount_nano)}
         row = [str(signing.as_), to, money(amount_nano)]
         return (
-            Transfer(to, amount_nano, memo),
+            Transfer(to, amount_nano, checked_memo(memo)),
             document,
             lambda: table("Transfer", ["From", "To", "Amount (currency)"], [row], right=["Amount (currency)"]),
         )
 
-    _send(signing, "the transfer", make)
+    send(signing, "the transfer", make)
 
 
 def read_blocks(texts: list[str]) -> list[tuple[int, int]]:
@@ -176,7 +182,7 @@ def offer(
             lambda: table(title, headings, rows, right=headings),
         )
 
-    _send(signing, "the offer", make)
+    send(signing, "the offer", make)
 
 
 @app.command()
@@ -223,7 +229,7 @@ def mode(
             lambda: table("Connection to the grid", headings, [row], right=headings[1:3]),
         )
 
-    _send(signing, "the order", make)
+    send(signing, "the order", make)
 
 
 @app.command()
@@ -333,4 +339,4 @@ def correct(
 
         return Correct(meter, known["sequence"], number, said["import"], said["export"]), document, draw
 
-    _send(signing, "the correction", make)
+    send(signing, "the correction", make)

@@ -45,6 +45,7 @@ from node.rpc.explain import explain, explain_member
 from node.rpc.history import YIELD_EVERY, History
 from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.render import render
+from node.rpc.trust import trust_of_all, trust_of_member
 from node.rpc.view import View
 from node.service import NodeService
 from node.statement import begun, make_statement
@@ -191,6 +192,8 @@ class Queries:
                 pass
             case "offences", [] | [_]:
                 pass
+            case "trust", []:
+                pass
             case _:
                 raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
         view, prove = await self._view(options)
@@ -217,6 +220,8 @@ class Queries:
                 data = self._history.energy(view, self._which(which), identifier(meter, "meter"))
             case "offences", before:
                 data = self._offences(view, number(before[0], "offence number", 2**32) if before else None)
+            case "trust", []:
+                data = trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
             case "explain", [which, *members]:
                 data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
             case _:
@@ -286,9 +291,11 @@ class Queries:
 
     def _member(self, view: View, member: str) -> Document | None:
         record, account, holding = view.load(MEMBERS, member), view.load(ACCOUNTS, member), self._balance(view, member)
-        if record is None or account is None or holding is None:
+        trust = trust_of_member(view, member, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
+        if record is None or account is None or holding is None or trust is None:
             return None
-        return {**render(record), "balance_nano": holding["balance_nano"], "lanes": render(account.lanes)}
+        held = {"balance_nano": holding["balance_nano"], "trust": trust}
+        return {**render(record), **held, "lanes": render(account.lanes)}
 
     def _balance(self, view: View, member: str) -> Document | None:
         holding = view.entry(BALANCES, member)

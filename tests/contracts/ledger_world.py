@@ -10,14 +10,26 @@ import msgspec
 from contracts import api
 from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
-from contracts.genesis import Balance, ConsensusParams, Genesis
+from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
 from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, PowerLine, Registers, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
 from contracts.records import Bill, Correction, IntervalRecord, Metered, Order
-from contracts.schema import ACCOUNTS, BALANCES, BILLS, CORRECTIONS, HEADS, INTERVALS, METERED, ORDERS, REGISTERS
+from contracts.schema import (
+    ACCOUNTS,
+    BALANCES,
+    BILLS,
+    CORRECTIONS,
+    HEADS,
+    INTERVALS,
+    METERED,
+    ORDERS,
+    REGISTERS,
+    TRUSTS,
+)
 from contracts.state import State
+from contracts.trust import all_tokens
 from zk.ed25519 import SigningKey
 from zk.hashing import sha256
 
@@ -59,6 +71,7 @@ ROLES = {
     "utility": ("utility",),
 }
 OPENING_NANO = 10**15
+OPENING_TOKENS = 1_000
 
 
 def make_genesis(
@@ -68,6 +81,8 @@ def make_genesis(
     scopes: tuple[str, ...] = ("all", "market", "money"),
     balances: dict[str, int] | None = None,
     lines: tuple[PowerLine, ...] = (),
+    consensus: ConsensusParams | None = None,
+    trusts: tuple[OpeningTrust, ...] | None = None,
 ) -> Genesis:
     """Members in id order; each has one key per scope, named `member` (scope `all`) or `member/scope`."""
     roles = ROLES if roles is None else roles
@@ -82,7 +97,6 @@ def make_genesis(
             keys=tuple(AccountKey(key_of(key_name(name, scope)).public_key, scope) for scope in scopes),
             nodes=(NodeKeys(f"node-{name}", key_of(f"node-{name}").public_key, b"", b"", b"", ""),),
             encryption_key=b"",
-            trust=Trust(),
         )
         for name in names
     )
@@ -91,7 +105,7 @@ def make_genesis(
         rule_set=1,
         time_ms=START_MS,
         params=params or PactParams(),
-        consensus=ConsensusParams(),
+        consensus=consensus or ConsensusParams(),
         members=members,
         meters=tuple(
             Meter(id_, site.member, key_of(id_).public_key, site.kind, "zone", site.rating_w, site.factor, None)
@@ -102,6 +116,7 @@ def make_genesis(
         validators=tuple(f"node-{name}" for name in names[:4]),
         devnet_clock=None,
         lines=lines,
+        trusts=tuple(OpeningTrust(name, OPENING_TOKENS) for name in names) if trusts is None else trusts,
     )
 
 
@@ -132,7 +147,9 @@ class Chain:
     # Blocks
 
     def context(self) -> api.BlockContext:
-        return api.BlockContext(self.chain_id, self.height + 1, self.now_ms, self.genesis.params)
+        return api.BlockContext(
+            self.chain_id, self.height + 1, self.now_ms, self.genesis.params, self.genesis.consensus
+        )
 
     def block(self, *envelopes: Envelope) -> list[Receipt]:
         """Receipts of the transactions; that of the clock is in `clock`."""
@@ -287,6 +304,16 @@ class Chain:
         found = State(self.store).entry(BALANCES, member)
         assert found is not None
         return found.balance_nano
+
+    def trust(self, member: str) -> Trust:
+        """As it is stored: what has unlocked since may still stand as unlocking."""
+        found = State(self.store).entry(TRUSTS, member)
+        assert found is not None
+        return found
+
+    def tokens(self) -> int:
+        """Sum of all tokens: constant for ever."""
+        return sum(all_tokens(self.trust(member.id)) for member in self.genesis.members)
 
     def money(self) -> int:
         """Sum of all balances: constant for ever."""

@@ -13,13 +13,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, ROLES, Chain, change, key_of, make_genesis
+from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, OPENING_TOKENS, ROLES, Chain, change, key_of, make_genesis
 
 import contracts
 from contracts import api
-from contracts.bodies import CommittedReading, Correct, Need, Quality, Reserve
+from contracts.bodies import (
+    Bond,
+    CommittedReading,
+    Correct,
+    Need,
+    Quality,
+    Reserve,
+    TransferTokens,
+    Unbond,
+)
 from contracts.codes import CODES, describe
 from contracts.envelope import Envelope
+from contracts.members import MAX_UNLOCKING
 from contracts.params import PactParams
 from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
 from contracts.schema import ACCOUNTS, HEADS
@@ -93,6 +103,37 @@ def _() -> tuple[Chain, Envelope]:
 def _() -> tuple[Chain, Envelope]:
     chain = Chain(make_genesis(balances={"solar": MAX_MONEY}))
     return chain, chain.pay("bio", "solar", 1)
+
+
+# Trust
+
+
+@provokes("trust.recipient")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    return chain, chain.say("bio", TransferTokens("nobody", 1, ""))
+
+
+@provokes("trust.insufficient")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    return chain, chain.say("bio", Bond(OPENING_TOKENS + 1))
+
+
+@provokes("trust.bond")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    return chain, chain.say("bio", Unbond(1))
+
+
+@provokes("trust.unlocking-full")
+def _() -> tuple[Chain, Envelope]:
+    chain = Chain()
+    chain.block(
+        chain.say("bio", Bond(OPENING_TOKENS)),
+        *[chain.say("bio", Unbond(1), 1 + number) for number in range(MAX_UNLOCKING)],
+    )
+    return chain, chain.say("bio", Unbond(1))
 
 
 # Metering

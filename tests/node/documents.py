@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningRegister
-from contracts.members import AccountKey, Member, Meter, NodeKeys, Trust
+from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningRegister, OpeningTrust
+from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.params import PactParams
 from node.keys import Key, certificate
 
@@ -32,7 +32,6 @@ def member(number: int) -> Member:
             ),
         ),
         encryption_key=b"",
-        trust=Trust(free_tokens=1_000),
     )
 
 
@@ -62,4 +61,5 @@ def genesis_document(devnet: bool = True, members: int = 4, meters: int = 3) -> 
         registers=(OpeningRegister("meter-1", 0, 77),),
         validators=tuple(f"node-{number}" for number in range(4)),
         devnet_clock=DevnetClock(0, 0, 1_000_000) if devnet else None,
+        trusts=(OpeningTrust("member-0", 1_000), OpeningTrust("member-1", 5, 7, 1), OpeningTrust("member-2")),
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.genesis import Balance, Genesis
+from contracts.genesis import Balance, Genesis, OpeningTrust
 from contracts.members import PowerLine
 from contracts.params import PactParams
 from node import genesis_file
@@ -117,6 +117,17 @@ def test_lines_survive_in_any_order_and_their_meters_are_checked() -> None:
         assert path in caught.value.path
 
 
+def test_trust_is_of_members_and_each_has_one() -> None:
+    for trusts, code in (
+        ((OpeningTrust("member-9"),), "genesis.unknown-member"),
+        ((OpeningTrust("member-1"), OpeningTrust("member-0")), "genesis.order"),
+        ((OpeningTrust("member-1"), OpeningTrust("member-1")), "genesis.duplicate-id"),
+    ):
+        with pytest.raises(DocumentError) as caught:
+            genesis_file.check(replace(trusts=trusts))
+        assert caught.value.code == code and "trusts" in caught.value.path
+
+
 def edited(old: str, new: str) -> str:
     assert old in TEXT
     return TEXT.replace(old, new, 1)
@@ -195,6 +206,7 @@ def edited(old: str, new: str) -> str:
             "balance_nano",
             "Keep the sum",
         ),
+        (edited("free_tokens = 1000", "wagered_tokens = 1"), "genesis.unknown-key", "wagered_tokens", "free_tokens"),
         (edited("free_tokens = 1000", "free_tokens = 9223372036854775807"), "genesis.supply", "trust", ""),
         (
             edited("balance_nano = 4611686018427387904", "balance_nano = 9223372036854775808"),

@@ -71,8 +71,9 @@ class Chain:
             return Submission(hash_, error.code)
         if not ed25519.verify(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature):
             return Submission(hash_, "tx.signature")
+        genesis = self.ledger.genesis
         context = api.BlockContext(
-            self.ledger.chain_id, self.ledger.height + 1, self.time_ms, self.ledger.genesis.params
+            self.ledger.chain_id, self.ledger.height + 1, self.time_ms, genesis.params, genesis.consensus
         )
         code = api.admit(State(self.ledger), envelope, context)
         if code == "ok":

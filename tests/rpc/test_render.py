@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consensus.messages import CommitCertificate, Header
 from consensus.validators import Validator
 from contracts.bodies import Offer, OfferBlock, PlainReading, Transfer
-from contracts.members import Trust
+from contracts.genesis import OpeningTrust
 from contracts.receipts import Receipt, Transferred
 from node.rpc.render import NotThisForm, parse, render
 
@@ -90,7 +90,7 @@ def test_money_tokens_and_nonces_are_strings_and_the_rest_is_numbers() -> None:
         "amount_nano": "9223372036854775807",
         "memo": "",
     }
-    assert render(Trust(5, 6, 7))["free_tokens"] == "5"
+    assert render(OpeningTrust("wind", 5))["free_tokens"] == "5"
     assert render(7, "next_nonce") == "7"
     offer = render(Offer("solar-1", 9, (OfferBlock(-5, 10),)))
     assert offer["blocks"] == [{"price_nano_per_wh": -5, "energy_wh": 10}]
