@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class MempoolLimits:
-    """Maxima of the pool; pinned entries may exceed them."""
+    """Maxima of the pool; what blocks of the open height name may exceed them."""
 
     size: int = 32 * 1024 * 1024
     transactions: int = 8_192
@@ -64,7 +64,6 @@ class Mempool:
     _entries: dict[bytes, Entry] = field(default_factory=dict)
     _lanes: dict[Lane, dict[int, tuple[bytes, ...]]] = field(default_factory=dict)
     _owners: Counter[str] = field(default_factory=Counter)
-    _pinned: frozenset[bytes] = frozenset()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -104,10 +103,6 @@ class Mempool:
         self.size += len(entry.raw)
         self._owners[entry.owner] += 1
 
-    def pin(self, hashes: Iterable[bytes]) -> None:
-        """Replace the set of entries that may not be dropped."""
-        self._pinned = frozenset(hashes)
-
     def remove(self, hashes: Iterable[bytes]) -> None:
         """Forget final entries."""
         for hash_ in hashes:
@@ -128,18 +123,18 @@ class Mempool:
                 del self._lanes[entry.lane]
 
     def drop_stale(self, lanes: Iterable[Lane], next_position: Callable[[Lane], int]) -> None:
-        """Forget unpinned entries of these lanes whose position is used up."""
+        """Forget entries of these lanes whose position is used up."""
         stale: list[bytes] = []
         for lane in lanes:
             positions = self._lanes.get(lane)
             if positions:
                 wanted = next_position(lane)
                 stale += [hash_ for position, same in positions.items() if position < wanted for hash_ in same]
-        self.remove(hash_ for hash_ in stale if hash_ not in self._pinned)
+        self.remove(stale)
 
     def drop_expired(self, height: int) -> None:
-        """Forget unpinned entries that no block at `height` or above may hold."""
-        self.remove([entry.hash for entry in self if entry.expired(height) and entry.hash not in self._pinned])
+        """Forget entries that no block at `height` or above may hold."""
+        self.remove([entry.hash for entry in self if entry.expired(height)])
 
     def select(
         self,

@@ -95,7 +95,6 @@ class TransactionFlow:
 
     def recovered(self) -> None:
         """Forget those that are final by now, unless a block of the open height names them."""
-        self._pin()
         height = self._ledger.height + 1
         named = {hash_ for block in self._blocks.values() for hash_ in block.payload}
         self.mempool.remove(
@@ -107,13 +106,14 @@ class TransactionFlow:
         self._own = {entry.hash: None for entry in self.mempool}
 
     def height_done(self, payload: tuple[bytes, ...], lanes: frozenset[Lane]) -> None:
-        """The ledger has a new height with this payload: drop what is final, stale or expired."""
+        """The ledger has a new height with this payload: drop what is final, stale or expired.
+
+        Nothing is dropped at any other time, so what a live block names stays here until its height is stored."""
         height = self._ledger.height
         self._blocks.clear()
         self._missing.clear()
         self._invalid.clear()
         self._fetch_turn = 0
-        self.mempool.pin(())
         self.mempool.remove(payload)
         self.mempool.remove(self._guests)
         self._guests.clear()
@@ -136,11 +136,10 @@ class TransactionFlow:
         )
 
     def hold(self, blocks: dict[bytes, Block]) -> None:
-        """The live blocks of the open height, by id: their transactions, and no others, stay pinned and served."""
+        """The live blocks of the open height, by id: what is missing of them is fetched."""
         if blocks.keys() != self._blocks.keys():
             self._blocks = blocks
             self._missing = {block_id: kept for block_id, kept in self._missing.items() if block_id in blocks}
-            self._pin()
 
     def missing(self) -> dict[bytes, int]:
         """Block ids whose payload is incomplete, with the number of missing transactions."""
@@ -192,9 +191,6 @@ class TransactionFlow:
             body = encode(TransactionRequest(tuple(sorted(gathering.missing))))
             self._work.emit(Send(peer, Frame.TRANSACTION_REQUEST, body))
         self._work.emit(SetTimer(("fetch", block_id.hex()), FETCH_MS))
-
-    def _pin(self) -> None:
-        self.mempool.pin(hash_ for block in self._blocks.values() for hash_ in block.payload)
 
     # Transactions
 

@@ -55,14 +55,13 @@ def test_lanes_are_proposed_in_order_and_a_gap_waits() -> None:
     assert pool.select(lambda _lane: 1, height=1, max_count=9, max_units=1, max_bytes=10**6) == [first]
 
 
-def test_what_a_block_may_need_is_never_dropped() -> None:
+def test_what_a_lane_has_used_up_is_dropped_and_nothing_else() -> None:
     pool, speaker = Mempool(LIMITS), Speaker(CHAIN)
-    one, other = entry(speaker, "m", "o"), entry(speaker, "m", "o")
-    pool.add(one)
+    entries = [entry(speaker, "m", "o") for _ in range(3)]
+    for one in entries:
+        pool.add(one)
+    other = entry(speaker, "n", "o")
     pool.add(other)
-    pool.pin([one.hash])
-    pool.drop_stale([one.lane], lambda _lane: 3)
-    assert list(pool) == [one]
-    pool.pin([])
-    pool.drop_stale([one.lane], lambda _lane: 3)
-    assert not len(pool)
+    pool.drop_stale([entries[0].lane], lambda _lane: 3)
+    assert list(pool) == [entries[2], other]
+    assert pool.size == len(entries[2].raw) + len(other.raw)
