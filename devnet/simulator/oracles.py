@@ -14,7 +14,7 @@ from consensus.validators import ValidatorSet
 from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
 from contracts.offences import Charge
 from contracts.receipts import OK
-from contracts.schema import BALANCES
+from contracts.schema import BALANCES, TRUSTS
 from contracts.state import State
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
@@ -42,6 +42,7 @@ ORACLES = {
     "roots": "equal heights have equal state and receipts roots, those of an execution from genesis",
     "once": "what is executed is signed by its sender, and no nonce or sequence counts twice",
     "money": "what all members have together never changes",
+    "tokens": "no trust token appears or vanishes, and none is owed",
     "blame": "no honest node penalises another, and no evidence names one",
     "stopped": "no honest node stops by itself",
     "crash": "no input raises",
@@ -99,6 +100,7 @@ class Oracles(Watcher):
         self._reference = Ledger.open(MemoryStore(), network.genesis)
         self._roots: dict[int, tuple[bytes, bytes]] = {}
         self._money = self._money_now()
+        self._tokens = self._tokens_now()
 
     @property
     def height(self) -> int:
@@ -335,6 +337,9 @@ class Oracles(Watcher):
         money = self._money_now()
         if money != self._money:
             raise Violation("money", f"after block {reference.height} members have {money}, at first {self._money}")
+        tokens = self._tokens_now()
+        if tokens != self._tokens:
+            raise Violation("tokens", f"after block {reference.height} there are {tokens}, at first {self._tokens}")
 
     def _check_sender(self, raw: bytes, envelope: Envelope, succeeded: bool) -> None:
         height = self._reference.height
@@ -371,6 +376,19 @@ class Oracles(Watcher):
         for member in self._network.genesis.members:
             holding = state.entry(BALANCES, member.id)
             total += 0 if holding is None else holding.balance_nano
+        return total
+
+    def _tokens_now(self) -> int:
+        """All tokens, counted without `contracts.trust`."""
+        state, total = State(self._reference), 0
+        for member in self._network.genesis.members:
+            trust = state.entry(TRUSTS, member.id)
+            if trust is not None:
+                held = [trust.free_tokens, trust.bonded_tokens, trust.wagered_tokens]
+                held += [part.amount_tokens for part in trust.unlocking]
+                if min(held) < 0:
+                    raise Violation("tokens", f"after block {self._reference.height} {member.id} owes tokens")
+                total += sum(held)
         return total
 
     def on_ledger(self, hash_: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What members do while a network is tried: transfers, readings, needs and offers, sent to whichever node answers.
+"""What members do while a network is tried: transfers, readings, needs, offers, bonds, sent to whichever node answers.
 
 Like real clients it repeats until somebody says "ok", and goes to another node when one does not answer. From then on
 the pact owes it a receipt.
@@ -10,7 +10,7 @@ from collections import deque
 from random import Random
 from typing import NamedTuple
 
-from contracts.bodies import Need, Offer, OfferBlock, Transfer
+from contracts.bodies import AccountBody, Bond, Need, Offer, OfferBlock, Transfer, TransferTokens, Unbond
 from contracts.envelope import Domains
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network
@@ -84,7 +84,7 @@ class Traffic:
         random, interval = self._random, self._network.ledger_ms() // self._interval_ms
         if random.randrange(3):
             other = random.choice([node for node in self._plan.nodes if node != member])
-            return self._speaker.member(member, Transfer(other, 1 + random.randrange(1_000), ""))
+            return self._speaker.member(member, _payment(other, 1 + random.randrange(1_000)))
         if member == "campus":
             return self._speaker.member(member, Need(interval + 2, 2, 1 + random.randrange(1_000), None, 1))
         blocks = (OfferBlock(random.randrange(400_000), 1 + random.randrange(1_000)),)
@@ -113,3 +113,15 @@ class Traffic:
             self.accepted[results[0].hash] = machine.name
         # A number that is used: nobody else speaks for this member, so it was this envelope that used it.
         return code in {"ok", "tx.nonce"} or code.startswith("reading.")
+
+
+def _payment(to: str, amount: int) -> AccountBody:
+    """Money, or every now and then trust tokens. The amount alone decides which: recorded seeds keep their draws."""
+    match amount % 8:
+        case 0:
+            return TransferTokens(to, amount, "")
+        case 1:
+            return Bond(amount)
+        case 2:
+            return Unbond(amount)
+    return Transfer(to, amount, "")

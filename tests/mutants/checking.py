@@ -223,6 +223,11 @@ BLOCKS = (
         behaviours=("replayed-transactions",),
     ),
     Mutant(
+        "mint-tokens",
+        "trust tokens that are transferred stay with their sender too",
+        (Edit("contracts.trust:transfer", "payer.free_tokens - body.amount_tokens", "payer.free_tokens"),),
+    ),
+    Mutant(
         "evidence-of-wrong-set",
         "evidence is checked against the set of today, not of its height",
         (
