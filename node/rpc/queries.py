@@ -221,7 +221,7 @@ class Queries:
             case "offences", before:
                 data = self._offences(view, number(before[0], "offence number", 2**32) if before else None)
             case "trust", []:
-                data = trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
+                data = await trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
             case "explain", [which, *members]:
                 data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
             case _:

@@ -6,6 +6,7 @@ next transaction. The power is what `consensus.power` makes of today's bonds; wh
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from consensus import power
@@ -13,6 +14,7 @@ from contracts.genesis import ConsensusParams
 from contracts.members import Trust
 from contracts.schema import TRUSTS
 from contracts.trust import all_tokens, unlocked, unlocking_tokens
+from node.rpc.history import YIELD_EVERY
 from node.rpc.render import render
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def trust_of_member(view: View, member: str, time_ms: int, consensus: ConsensusP
     return None if found is None else _document(unlocked(found, view.height, time_ms, consensus), consensus)
 
 
-def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> Document:
+async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> Document:
     """Everybody's trust, and the power that it has under the rule; `power` is None while fewer than four weigh."""
     everybody = [unlocked(one, view.height, time_ms, consensus) for one in view.group(TRUSTS)]
     weights = {one.member: _weight(one) for one in everybody}
@@ -35,9 +37,11 @@ def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> Docume
     enough = organisations >= power.MIN_ORGANISATIONS
     powers = power.powers(weights) if enough else {}
     members = []
-    for one in everybody:
+    for position, one in enumerate(everybody):
         own = powers.get(one.member, 0) if enough else None
         members.append({**_document(one, consensus), "power": render(own, "power")})
+        if position % YIELD_EVERY == YIELD_EVERY - 1:
+            await asyncio.sleep(0)
     return {
         "supply_tokens": str(sum(map(all_tokens, everybody))),
         "organisations": organisations,
