@@ -68,7 +68,7 @@ class MempoolSection(Section, frozen=True, kw_only=True):
     """Transactions that wait for a block."""
 
     max_bytes: Annotated[int, _bounded(1_048_576, 4_294_967_295, "Bytes of all of them.")] = 33_554_432
-    max_transactions: Annotated[int, _bounded(1_000, 10_000_000, "Number of all of them.")] = 8_192
+    max_transactions: Annotated[int, _bounded(1_000, 10_000_000, "Number of all of them.")] = 6_144
     max_per_sender: Annotated[int, _bounded(1, 1_000_000, "Number from one member, its meters included.")] = 1_024
 
 

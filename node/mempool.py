@@ -50,7 +50,7 @@ class MempoolLimits:
     """Maxima of the pool; what blocks of the open height name may exceed them."""
 
     size: int = 32 * 1024 * 1024
-    transactions: int = 8_192
+    transactions: int = 6_144
     per_member: int = 1_024
 
 
