@@ -97,13 +97,12 @@ class State:
     exactly one table by its prefix.
     """
 
-    __slots__ = ("_cache", "_committed", "_get", "_pending", "_records", "_written")
+    __slots__ = ("_cache", "_committed", "_get", "_pending", "_written")
 
     def __init__(self, reader: Reader, cache: RecordCache | None = None) -> None:
         self._get = reader.get
         self._cache = cache or RecordCache()
         self._committed = self._cache.records
-        self._records: dict[bytes, Any] = {}
         self._written: dict[bytes, Any] = {}
         self._pending: dict[bytes, Any] = {}
 
@@ -143,8 +142,8 @@ class State:
     def _read(self, decode: Callable[[bytes], Any], key: bytes) -> Any:
         if self._pending and key in self._pending:
             return self._pending[key]
-        if key in self._records:
-            return self._records[key]
+        if key in self._written:
+            return self._written[key]
         if key in self._committed:
             return self._committed[key]
         raw = self._get(key)
@@ -154,7 +153,6 @@ class State:
 
     def commit(self) -> None:
         """Keep this transaction's writes."""
-        self._records.update(self._pending)
         self._written.update(self._pending)
         self._pending.clear()
 

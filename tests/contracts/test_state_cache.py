@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from ledger_world import Store
 
 from contracts import state as state_module
 from contracts.members import Account, Lane
 from contracts.schema import ACCOUNTS
 from contracts.state import RecordCache, State
-from tests.contracts.ledger_world import Store
 from zk.codec import encode
 
 
