@@ -243,8 +243,8 @@ def _correct(
         assert record is not None, "only a settled interval is billed"
         standing = _standing(state, record, meter)
         moved = _moved(standing, meter.tie, import_wh - old.import_wh, export_wh - old.export_wh)
-        before = _own_lines(state, params, record, meter.member, standing)
-        lines = _difference(before, _own_lines(state, params, record, meter.member, moved))
+        before = own_lines(state, params, record, meter.member, standing)
+        lines = _difference(before, own_lines(state, params, record, meter.member, moved))
         amount_nano = sum(line.amount_nano for line in lines)
         if max(abs(amount) for amount in (amount_nano, *(line.amount_nano for line in lines))) > MAX_MONEY:
             final, lines, amount_nano = True, (), 0
@@ -310,8 +310,8 @@ def _moved(standing: Standing, tie: bool, import_wh: int, export_wh: int) -> Sta
     return Standing(standing.net_wh + export_wh - import_wh, standing.tie_import_wh, standing.tie_export_wh)
 
 
-def _own_lines(state: State, params: PactParams, record: IntervalRecord, member: str, standing: Standing) -> list[Line]:
-    """All lines of a member in an interval but the residual."""
+def own_lines(state: State, params: PactParams, record: IntervalRecord, member: str, standing: Standing) -> list[Line]:
+    """All lines of a member in an interval but the residual and corrections, for where it stands."""
     order = state.entry(ORDERS, member, record.interval)
     at = terms(record, params)
     own = position(member, order, max(0, -standing.net_wh), max(0, standing.net_wh))

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts import settlement
-from contracts.corrections import enqueue, is_final, position, terms
+from contracts.corrections import billed_energy, enqueue, is_final, own_lines
 from contracts.delivery import Delivery
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, DisputeDecided, LineDisputed
@@ -30,6 +29,7 @@ from contracts.records import (
     Return,
     Site,
     SiteMeter,
+    Standing,
     Verdict,
 )
 from contracts.schema import (
@@ -41,7 +41,6 @@ from contracts.schema import (
     LINES,
     METERED,
     OPEN_DISPUTES,
-    ORDERS,
     SITE,
     SITES,
     VERDICTS,
@@ -74,9 +73,8 @@ def compare(
         delivery = _without(delivery, meter, *cut)
         held_nano = full_nano - _worth(state, params, record, delivery, meter.member)
         # The basis of an earlier line at this meter's other register is cut further.
-        basis = state.load(BASES, BASES.key(interval, meter.meter))
-        measured = (sending if excess_wh > 0 else receiving)[1]
-        billed = basis or Basis(measured.import_wh, measured.export_wh, 0)
+        billed = billed_energy(state, meter.meter, interval)
+        assert billed is not None, "both ends were measured"
         state.save(BASES.key(interval, meter.meter), Basis(billed.import_wh - cut[0], billed.export_wh - cut[1], 0))
         dispute = Dispute(
             interval,
@@ -181,9 +179,6 @@ def _without(delivery: Delivery, meter: SiteMeter, import_wh: int, export_wh: in
 
 def _worth(state: State, params: PactParams, record: IntervalRecord, delivery: Delivery, member: str) -> int:
     """Sum of a member's lines but the residual, as delivered; the tie counts where it changes."""
-    order = state.entry(ORDERS, member, record.interval)
-    at = terms(record, params)
-    flows = delivery.members.get(member, (0, 0))
-    tie = settlement.Tie(member, delivery.tie_import_wh, delivery.tie_export_wh)
-    lines = settlement.position_lines(at, position(member, order, *flows)) + settlement.tie_lines(at, tie)
-    return sum(line.amount_nano for line in lines)
+    withdrawn_wh, injected_wh = delivery.members.get(member, (0, 0))
+    standing = Standing(injected_wh - withdrawn_wh, delivery.tie_import_wh, delivery.tie_export_wh)
+    return sum(line.amount_nano for line in own_lines(state, params, record, member, standing))
