@@ -401,8 +401,9 @@ class Queries:
 
     async def _statement(self, view: View, which: Cycle, member: str) -> Document | None:
         """All lines of a member's settled intervals of one billing cycle."""
-        if View(self._ledger, view.height).load(MEMBERS, member) is None:
+        if view.load(MEMBERS, member) is None:
             return None
+        view.leave_out(MEMBERS, member)
         header = self._ledger.header(view.height + 1)
         time_ms = self._ledger.time_ms(view.height) if header is None else header.time_ms
         intervals = begun(self._params, which, time_ms)

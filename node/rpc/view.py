@@ -56,6 +56,10 @@ class View:
         self.keys |= dict.fromkeys(rolls.key(*group, rolls.id(entry)) for entry in entries)
         return entries
 
+    def leave_out(self, table: Table[R], *parts: str | int) -> None:
+        """Prove nothing about a record that was loaded: the answer does not rest on it."""
+        del self.keys[table.key(*parts)]
+
     def _read(self, key: bytes) -> bytes | None:
         newest = self.height == self._ledger.height
         return self._ledger.get(key) if newest else self._ledger.get_at(key, self.height)

@@ -13,6 +13,8 @@ import pytest
 
 from contracts.bodies import Need, Offer, OfferBlock
 from contracts.cycles import cycle_of
+from node.client import Client
+from node.proofs import decode_bundle, verify_bundle
 from tests.cli.conftest import Devnet
 from tests.rpc.chain import INTERVAL, PARAMS
 
@@ -123,6 +125,19 @@ def test_a_cycle_that_still_waits_is_open_however_late_it_is(devnet: Devnet) -> 
 def test_bad_questions_are_answered_with_a_code(devnet: Devnet, arguments: tuple[str, ...]) -> None:
     answer = devnet.document("bill", "show", *arguments, exit_code=1)
     assert answer["code"].startswith("rpc.") and answer["message"] and answer["hint"]
+
+
+def test_that_nobody_has_this_name_is_proven(devnet: Devnet) -> None:
+    trade(devnet)
+    answer = devnet.call(_statement_of(devnet, "nobody"))
+    assert answer["data"] is None
+    proven = verify_bundle(decode_bundle(json.dumps(answer["proof"]).encode()), devnet.chain.ledger.genesis)
+    assert proven.data["records"] == [{"key": "member/nobody", "value": None}]
+
+
+async def _statement_of(devnet: Devnet, member: str) -> dict[str, Any]:
+    async with Client(devnet.url) as client:
+        return await client.statement("now", member, prove=True)
 
 
 def test_cycles_before_the_chain_and_after_today_have_no_lines(devnet: Devnet) -> None:
