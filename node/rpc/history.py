@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, IntervalSettled
-from contracts.records import SETTLED, Correction, Metered
+from contracts.records import SETTLED, Basis, Correction
 from contracts.schedule import close_ms
 from contracts.schema import (
     BASES,
@@ -78,7 +78,7 @@ class History:
         record = view.load(INTERVALS, interval)
         found: dict[tuple[int, str, int], Correction] = {}
         for position, meter in enumerate(self._meters):
-            for number, one in self._numbered(view, interval, meter):
+            for number, one in self._corrected(view, interval, meter):
                 found[interval, meter, number] = one
             if position % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
@@ -113,7 +113,7 @@ class History:
         for position, (at, line) in enumerate(places):
             dispute = view.load(DISPUTES, at, line)
             if dispute is None:
-                del view.keys[DISPUTES.key(at, line)]
+                view.leave_out(DISPUTES, at, line)
             else:
                 ends = ("sending", dispute.sending_meter), ("receiving", dispute.receiving_meter)
                 found.append(
@@ -142,8 +142,10 @@ class History:
                 f"Interval {interval} is not settled (status {record.status if record else 'empty'}).",
                 f"It settles after {close_ms(self._params, interval)} ms UTC.",
             )
-        metered, guess = self._metered(view, meter, interval), view.entry(ESTIMATES, meter, interval)
+        metered, guess = view.entry(METERED, meter, interval), view.entry(ESTIMATES, meter, interval)
+        # Loaded, and so proven, even when it is absent: then the meter is billed as it was settled.
         basis = view.load(BASES, interval, meter)
+        corrections = _numbered(view, interval, meter, basis) if basis else ()
         billed = basis or guess or metered
         return {
             **self._place(interval),
@@ -155,23 +157,16 @@ class History:
             "estimated": guess is not None,
             "billed_import_wh": billed.import_wh if billed else None,
             "billed_export_wh": billed.export_wh if billed else None,
-            "corrections": [{**render(one), "number": number} for number, one in self._numbered(view, interval, meter)],
+            "corrections": [{**render(one), "number": number} for number, one in corrections],
         }
 
-    def _metered(self, view: View, meter: str, interval: int) -> Metered | None:
-        """What the meter's registers said when the interval closed; None when it was silent."""
-        return view.entry(METERED, meter, interval)
-
-    def _numbered(self, view: View, interval: int, meter: str) -> Iterator[tuple[int, Correction]]:
-        """Corrections of one meter in one interval, with their numbers."""
+    def _corrected(self, view: View, interval: int, meter: str) -> Iterator[tuple[int, Correction]]:
+        """Corrections of one meter in one interval, with their numbers. That there are none is not proven."""
         basis = view.load(BASES, interval, meter)
         if basis is None:
-            del view.keys[BASES.key(interval, meter)]
+            view.leave_out(BASES, interval, meter)
             return
-        for number in range(basis.corrections):
-            one = view.load(CORRECTIONS, interval, meter, number)
-            if one is not None:
-                yield number, one
+        yield from _numbered(view, interval, meter, basis)
 
     def _carried(self, view: View, interval: int) -> list[tuple[int, Correction]]:
         """Corrections that the bills of `interval` carry, with their numbers."""
@@ -183,7 +178,7 @@ class History:
         return [
             (number, one)
             for corrected, meter in places
-            for number, one in self._numbered(view, corrected, meter)
+            for number, one in self._corrected(view, corrected, meter)
             if one.booked_in == interval
         ]
 
@@ -201,3 +196,11 @@ class History:
     def _place(self, interval: int) -> Document:
         length_ms = self._params.interval_ms
         return {"interval": interval, "start_ms": interval * length_ms, "end_ms": (interval + 1) * length_ms}
+
+
+def _numbered(view: View, interval: int, meter: str, basis: Basis) -> Iterator[tuple[int, Correction]]:
+    """The corrections that `basis` counts, with their numbers."""
+    for number in range(basis.corrections):
+        one = view.load(CORRECTIONS, interval, meter, number)
+        if one is not None:
+            yield number, one

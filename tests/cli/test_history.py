@@ -204,6 +204,13 @@ def test_an_owner_restates_and_what_it_leaves_out_stays_as_billed(site: Devnet) 
     assert {row["billed_import_wh"] for row in rows(site, "energy", str(FIRST), "campus-1")} == {"1200"}
 
 
+def test_that_nothing_was_corrected_is_proven_too(site: Devnet) -> None:
+    disputed(site)
+    energy = site.document("query", "energy", str(FIRST), "wind-1", "--prove")
+    assert energy["data"]["corrections"] == []
+    assert f"has no estimate/{FIRST:010d}/wind-1, basis/{FIRST:010d}/wind-1:" in energy["proven"]
+
+
 def test_a_withdrawn_reading_is_replaced_by_an_estimate(site: Devnet) -> None:
     read(site, FIRST, {"campus-1": (READ_WH, 0), "solar-1": (0, READ_WH)})
     close(site, FIRST)
