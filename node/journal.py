@@ -87,16 +87,19 @@ class Damage(NamedTuple):
 
 
 class JournalCorrupt(NodeError):
-    """Durable records are unreadable, in `file` at `offset`."""
+    """Durable records are unreadable or missing, in `file`, which is segment `number`, at `offset`."""
 
-    def __init__(self, file: Path, offset: int, reason: str, home: Path) -> None:
+    def __init__(self, directory: Path, number: int, offset: int, reason: str, home: Path | None) -> None:
+        """`home` None: two levels above `directory`."""
+        self.file = directory / segment_name(number)
+        self.number = number
+        self.offset = offset
         super().__init__(
             "journal.corrupt",
-            f"{file} is damaged at byte {offset}: {reason}.",
-            f"Run `gridpact repair --home {home}`: it keeps what comes before and moves the rest aside.",
+            f"{self.file} is damaged at byte {offset}: {reason}.",
+            f"Run `gridpact repair --home {home or directory.parent.parent}`: it keeps what comes before and moves the "
+            "rest aside.",
         )
-        self.file = file
-        self.offset = offset
 
 
 def encode_batch(envelopes: Sequence[bytes]) -> bytes:
@@ -131,7 +134,8 @@ class Scan:
 
     def __init__(self, raw: bytes, number: int, chain_id: str | None) -> None:
         self._raw = raw
-        self._number = number
+        self.number = number
+        self.size = len(raw)
         self.chain_id = chain_id
         self.damage: Damage | None = None
         self.end = 0
@@ -140,7 +144,7 @@ class Scan:
         """Where the last mark ends."""
 
     def __iter__(self) -> Iterator[Record]:
-        raw, size, at = self._raw, len(self._raw), 0
+        raw, size, at = self._raw, self.size, 0
         while at < size:
             body_at = at + _FRAME.size
             if body_at > size:
@@ -185,7 +189,7 @@ class Scan:
         if self.chain_id not in (None, chain_id):
             return f"it belongs to chain {chain_id}, not to {self.chain_id}"
         self.chain_id = chain_id
-        return None if number == self._number else f"it was written as segment {number}"
+        return None if number == self.number else f"it was written as segment {number}"
 
     def _stop(self, reason: str) -> None:
         """Records end at `self.end`. Segments are created whole, so a bad header is never a torn write."""
@@ -200,6 +204,29 @@ class Scan:
                 return True
             body_at = self._raw.find(_MARK_BODY, body_at + 1)
         return False
+
+
+def scans(directory: Path, disk: Disk, chain_id: str | None, home: Path | None = None) -> Iterator[Scan]:
+    """Every segment, oldest first, each to be iterated before the next is asked for.
+
+    Raises `JournalCorrupt` at the first place where something durable is damaged or missing. What is left in the
+    `damage` of the last scan is a torn tail. `chain_id` None accepts the journal of any one chain.
+    """
+    numbers = segments(directory, disk)
+    reach = read_reach(directory, disk)
+    missing = missing_segment(numbers, reach)
+    for number in numbers:
+        if missing is not None and number > missing:
+            break
+        scan = Scan(disk.read(directory / segment_name(number)), number, chain_id)
+        yield scan
+        chain_id, damage = scan.chain_id, scan.damage
+        if damage is not None and (damage.durable or number != numbers[-1]):
+            raise JournalCorrupt(directory, number, damage.offset, damage.reason, home)
+        if number == reach.newest and scan.end < reach.size:
+            raise JournalCorrupt(directory, number, scan.end, f"{reach.size} bytes were durable", home)
+    if missing is not None:
+        raise JournalCorrupt(directory, missing, 0, "the segment is missing", home)
 
 
 def _record(kind: int, height: int, body: bytes) -> bytes:
@@ -225,7 +252,7 @@ class Journal:
         Raises `JournalCorrupt`, NodeError `disk.*`.
         """
         self.directory = directory
-        self._home = home or directory.parent.parent
+        self._home = home
         self.torn_tail: TornTail | None = None
         self.syncs = 0
         """How often the medium was waited for since open."""
@@ -241,19 +268,22 @@ class Journal:
         for name in disk.list(directory):
             if name.endswith(TEMPORARY_SUFFIX):
                 disk.remove(directory / name)
-        numbers = segments(directory, disk)
-        reach = read_reach(directory, disk)
-        missing = missing_segment(numbers, reach)
-        if missing is not None:
-            raise self._corrupt(missing, 0, "the segment is missing")
-        marked = 0
-        for number in numbers:
-            promised = reach.size if number == reach.newest else 0
-            marked = self._check(number, promised, last=number == numbers[-1])
-        self._active = numbers[-1] if numbers else 1
-        if not numbers:
+        tail: Scan | None = None
+        for tail in scans(directory, disk, chain_id, home):
+            for _ in tail:
+                pass
+            self._sizes[tail.number] = tail.end
+            self._heights[tail.number] = tail.max_height
+        if tail is None:
+            self._active = 1
             self._create(self._active, b"", 0)
             marked = self._sizes[self._active]
+        else:
+            self._active, marked = tail.number, tail.marked
+            if tail.damage is not None:
+                path = self._path(tail.number)
+                self.torn_tail = TornTail(path, tail.end, tail.size - tail.end)
+                disk.truncate(path, tail.end)
         self._file = disk.open_append(self._path(self._active))
         if marked < self._sizes[self._active]:
             # After a sync that failed, the system may show what it has given up writing: that is written once more.
@@ -348,29 +378,10 @@ class Journal:
         return self._corrupt(self._active, self._sizes[self._active], reason)
 
     def _corrupt(self, number: int, offset: int, reason: str) -> JournalCorrupt:
-        return JournalCorrupt(self._path(number), offset, reason, self._home)
+        return JournalCorrupt(self.directory, number, offset, reason, self._home)
 
     def _path(self, number: int) -> Path:
         return self.directory / segment_name(number)
-
-    def _check(self, number: int, promised: int, last: bool) -> int:
-        """Read one segment at open, which had at least `promised` bytes. Where its last mark ends: all before it is
-        known to be durable."""
-        path = self._path(number)
-        raw = self._disk.read(path)
-        scan = Scan(raw, number, self._chain_id)
-        for _ in scan:
-            pass
-        if scan.damage is not None and (scan.damage.durable or not last):
-            raise self._corrupt(number, scan.damage.offset, scan.damage.reason)
-        if scan.end < promised:
-            raise self._corrupt(number, scan.end, f"{promised} bytes were durable")
-        if scan.damage is not None:
-            self.torn_tail = TornTail(path, scan.end, len(raw) - scan.end)
-            self._disk.truncate(path, scan.end)
-        self._sizes[number] = scan.end
-        self._heights[number] = scan.max_height
-        return scan.marked
 
     def _flush(self) -> None:
         if self._buffer:

@@ -24,7 +24,7 @@ from node.doctor.findings import Finding, diagnose, worst_first
 from node.effects import Fatal, Now, Recover
 from node.errors import NodeError
 from node.home import Home
-from node.journal import JournalCorrupt, Record, Scan, segment_name, segments
+from node.journal import Record, Scan, scans, segment_name
 from node.keys import read_public_key
 from node.ledger.ledger import Ledger
 from node.ledger.store import StoreError
@@ -249,29 +249,20 @@ def _last_words(home: Home) -> Iterator[Finding]:
 
 def _journal(home: Home, genesis: Genesis) -> tuple[list[Record], list[Finding]]:
     """All records, or what is wrong with the journal."""
+    records: list[Record] = []
+    tail: Scan | None = None
     try:
-        numbers = segments(home.journal, _DISK)
-        records: list[Record] = []
-        for position, number in enumerate(numbers):
-            path = home.journal / segment_name(number)
-            if number != numbers[0] + position:
-                absent = home.journal / segment_name(numbers[0] + position)
-                return [], [_of_error(JournalCorrupt(absent, 0, "the segment is missing", home.root))]
-            scan = Scan(_DISK.read(path), number, genesis.chain_id())
-            records += scan
-            if scan.damage is not None and (scan.damage.durable or number != numbers[-1]):
-                found = JournalCorrupt(path, scan.damage.offset, scan.damage.reason, home.root)
-                return [], [_of_error(found)]
-    except FileNotFoundError:
-        return [], []
+        for tail in scans(home.journal, _DISK, genesis.chain_id(), home.root):
+            records += tail
     except NodeError as error:
         return [], [_of_error(error)]
-    if numbers and scan.damage is not None:
+    if tail is not None and tail.damage is not None:
+        path = home.journal / segment_name(tail.number)
         return records, [
             Finding(
                 "journal.torn-tail",
                 "note",
-                f"{path} ends in half a write at byte {scan.end}, as after a crash; the next start cuts it off.",
+                f"{path} ends in half a write at byte {tail.end}, as after a crash; the next start cuts it off.",
             )
         ]
     return records, []

@@ -13,7 +13,7 @@ from node.disk import RealDisk
 from node.doctor import home as module
 from node.doctor.home import examine
 from node.home import Home, init_home
-from node.journal import INPUT, Journal, segment_name
+from node.journal import INPUT, Journal, Scan, segment_name
 from node.ledger.ledger import Ledger
 from node.ledger.store import LevelStore
 from node.peer.wire import Frame
@@ -115,6 +115,19 @@ def missing_segment(node: Home) -> None:
     (node.journal / segment_name(1)).rename(node.journal / segment_name(3))
 
 
+def lost_end(node: Home) -> None:
+    """All records but the last one are sound, and no mark says that there was one more."""
+    path = node.journal / segment_name(1)
+    raw = path.read_bytes()
+    records = Scan(raw, 1, None)
+    ends = [records.end for _ in records]
+    path.write_bytes(raw[: ends[-1]])
+
+
+def lost_segment(node: Home) -> None:
+    (node.journal / segment_name(1)).unlink()
+
+
 def damaged_store(node: Home) -> None:
     (node.store / "CURRENT").write_text("MANIFEST-999999\n")
 
@@ -185,6 +198,8 @@ def damaged_key(node: Home) -> None:
     [
         (damaged_journal, "journal.corrupt", "gridpact repair --home"),
         (missing_segment, "journal.corrupt", "gridpact repair --home"),
+        (lost_end, "journal.corrupt", "gridpact repair --home"),
+        (lost_segment, "journal.corrupt", "gridpact repair --home"),
         (torn_journal, "journal.torn-tail", ""),
         (damaged_store, "store.corrupt", "fetches every block"),
         (other_chain, "store.chain", "another home"),
