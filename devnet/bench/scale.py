@@ -14,7 +14,7 @@ from typing import Any
 from consensus.messages import Proposal
 from contracts.bodies import Transfer
 from devnet.errors import DevnetError
-from devnet.simulator.behaviours.base import read
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher, Weather
 from devnet.simulator.pact import Speaker, genesis

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from consensus import evidence
-from consensus.messages import NO_ROUND, Block, CommitCertificate, Message, Proposal, Vote, VoteType, vote_sign_bytes
+from consensus.messages import NO_ROUND, Block, CommitCertificate, Proposal, Vote, VoteType, vote_sign_bytes
 from consensus.validators import ValidatorSet
 from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
 from contracts.offences import Charge
 from contracts.receipts import OK
 from contracts.schema import BALANCES, TRUSTS
 from contracts.state import State
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
 from devnet.simulator.violations import Violation
@@ -24,31 +25,10 @@ from node.errors import NodeError
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
-from node.peer.wire import CODECS, Frame
+from node.peer.wire import Frame
 from node.seats import Sets
 from zk import merkle
-from zk.codec import Malformed, encode
-
-ORACLES = {
-    "agreement": "no two honest nodes decide different blocks of one height",
-    "validity": "every decided block stands on the one below, under the right set, with an honest account of its body",
-    "certificate": "every decision is certified by signatures of distinct seats worth more than 2/3 of power",
-    "double-vote": "an honest key signs one proposal, prevote and precommit a round, across restarts",
-    "durable": "nothing signed leaves before all that it rests on is on the medium",
-    "timely": "no honest node prevotes a fresh block whose time is off its clock",
-    "rounds": "honest nodes leave a round when more than 2/3 precommitted in it, or more than 1/3 are further",
-    "lock": "no honest node prevotes against its lock without a newer polka",
-    "polka": "no honest node precommits what more than 2/3 have not prevoted, nor repeats what never had a polka",
-    "roots": "equal heights have equal state and receipts roots, those of an execution from genesis",
-    "once": "what is executed is signed by its sender, and no nonce or sequence counts twice",
-    "money": "what all members have together never changes",
-    "tokens": "no trust token appears or vanishes, and none is owed",
-    "blame": "no honest node penalises another, and no evidence names one",
-    "stopped": "no honest node stops by itself",
-    "crash": "no input raises",
-    "accepted": "what an honest node accepted is on the ledger in the end",
-    "liveness": "with a quorum healed, heights are decided within bounded time, and everybody catches up",
-}
+from zk.codec import encode
 
 
 class Locked(NamedTuple):
@@ -82,13 +62,11 @@ class Oracles(Watcher):
 
     def __init__(self, network: Network, sets: Sets, honest: frozenset[str]) -> None:
         self.decided: dict[int, bytes] = {}
-        self.penalties: list[tuple[str, str, str]] = []
         self._network = network
         self._sets = sets
         self._honest = honest
         self._limits = network.genesis.consensus
         self._heights: dict[int, _Height] = {}
-        self._messages: dict[bytes, Message | None] = {}
         self._domains = Domains(network.genesis.chain_id())
         self._drifted: set[str] = set()
         """Whose clock was ever wrong: what it found timely says nothing."""
@@ -112,7 +90,7 @@ class Oracles(Watcher):
     def sending(self, machine: Machine, target: str, frame: Frame, body: bytes) -> None:
         if frame is not Frame.CONSENSUS or machine.node not in self._honest:
             return
-        message = self._decoded(body)
+        message = read(frame, body)
         self._watch_clock(machine)
         if isinstance(message, Proposal) and message.proposer == machine.node:
             self._proposed(machine, message)
@@ -124,7 +102,7 @@ class Oracles(Watcher):
         if machine.node not in self._honest:
             return
         self._watch_clock(machine)
-        if frame is Frame.CONSENSUS and isinstance(message := self._decoded(body), Proposal):
+        if frame is Frame.CONSENSUS and isinstance(message := read(frame, body), Proposal):
             self._proposed(machine, message)
 
     def fired(self, machine: Machine, timer: Timer) -> None:
@@ -140,19 +118,6 @@ class Oracles(Watcher):
             block_id = block.header.id()
             heard.blocks[block_id] = block
             heard.arrived_ms.setdefault((machine.node, block_id), machine.ledger_ms())
-
-    def _decoded(self, body: bytes) -> Message | None:
-        """The same message goes to everybody: decode it once."""
-        if body not in self._messages:
-            if len(self._messages) > 1_000:
-                self._messages.clear()
-            try:
-                message = CODECS[Frame.CONSENSUS].decode(body)
-            except Malformed:
-                message = None
-            assert message is None or isinstance(message, Message)
-            self._messages[body] = message
-        return self._messages[body]
 
     def _said(self, machine: Machine, message: Proposal | Vote, round_: int, step: int) -> None:
         """One own message of an honest node."""

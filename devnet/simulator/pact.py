@@ -6,6 +6,7 @@ These keys are public knowledge. Never used by a network that runs outside of th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from contracts.bodies import AccountBody, PlainReading
@@ -79,6 +80,10 @@ class Speaker:
     nonces: dict[str, int] = field(default_factory=dict)
     chains: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
+    @cached_property
+    def _domains(self) -> Domains:
+        return Domains(self.chain_id)
+
     def member(self, name: str, body: AccountBody, **changes: Any) -> bytes:
         """Next envelope of this member; `changes` overwrite fields before signing."""
         nonce = self.nonces.get(name, 0)
@@ -93,7 +98,7 @@ class Speaker:
             "signature": NO_SIGNATURE,
         }
         envelope = AccountEnvelope(**{**fields, **changes})
-        return Domains(self.chain_id).seal(key_of(name), envelope)
+        return self._domains.seal(key_of(name), envelope)
 
     def reading(self, meter: str, interval: int, import_wh: int, export_wh: int = 0) -> bytes:
         """Next reading of this meter."""
@@ -101,4 +106,4 @@ class Speaker:
         body = PlainReading(sequence + 1, interval, import_wh, export_wh, None, None, 0, previous)
         self.chains[meter] = (sequence + 1, reading_hash(self.chain_id, body))
         envelope = MeterEnvelope(self.chain_id, meter, key_of(meter).public_key, body, NO_SIGNATURE)
-        return Domains(self.chain_id).seal(key_of(meter), envelope)
+        return self._domains.seal(key_of(meter), envelope)

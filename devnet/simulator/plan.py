@@ -169,11 +169,11 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(sorted([*ROLES[:count], *more]))
 
 
-def draw(seed: int, replicas: int, behaviours: Sequence[str], *, liars: bool = True) -> Plan:
+def draw(seed: int, replicas: int, behaviours: Sequence[str]) -> Plan:
     """The plan of a seed. `behaviours` are the names to choose from."""
     random = Random(f"plan/{seed}/{replicas}")
     nodes = node_names(replicas)
-    bad = _draw_liars(random, nodes, behaviours) if liars else ()
+    bad = _draw_liars(random, nodes, behaviours)
     powers = tuple(_draw_powers(random, nodes, {liar.node for liar in bad}) for _ in range(random.randint(2, 5)))
     epoch_length = random.randint(3, 8)
     calm = random.choice(CALM)

@@ -7,14 +7,14 @@ passed; then the absent return, and everybody must agree on everything. Liars li
 
 from __future__ import annotations
 
-import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
 
 from devnet.simulator.behaviours import Puppeteer, Signing
+from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher, Watchers
 from devnet.simulator.oracles import Oracles
 from devnet.simulator.plan import (
@@ -30,7 +30,7 @@ from devnet.simulator.plan import (
     sets_of,
 )
 from devnet.simulator.traffic import Traffic
-from devnet.simulator.violations import Violation
+from devnet.simulator.violations import Failure, Violation, judged
 
 FIRST_HEIGHT_MS = 120_000
 """Virtual time from the healing of a quorum to its next height. Rounds that passed without one have made timeouts long:
@@ -39,13 +39,6 @@ HEIGHT_MS = 30_000
 """Virtual time for each further height; transactions come all the time, so there is always a reason."""
 RETURN_MS = 120_000
 """Virtual time in which the absent catch up and what was accepted becomes final."""
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """The rule that was broken, and how."""
-
-    oracle: str
-    message: str
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -77,16 +70,8 @@ class Run:
         self._storms: list[Storm] = []
 
     def go(self) -> Outcome:
-        """Carry the plan out. Never raises for what the replicas do."""
-        failure = None
-        try:
-            self._phase_1()
-            self._phase_2()
-            self._phase_3()
-        except Violation as violation:
-            failure = Failure(violation.oracle, str(violation))
-        except Exception:
-            failure = Failure("crash", traceback.format_exc(limit=-8))
+        """Carry the plan out."""
+        failure = judged(self._phases)
         return Outcome(
             self.plan.seed,
             failure,
@@ -97,6 +82,11 @@ class Run:
         )
 
     # Phases
+
+    def _phases(self) -> None:
+        self._phase_1()
+        self._phase_2()
+        self._phase_3()
 
     def _phase_1(self) -> None:
         network = self.network
@@ -127,11 +117,8 @@ class Run:
         start = self.oracles.height
         limit = FIRST_HEIGHT_MS
         for height in range(start + 1, max(start + 2, self.plan.heights) + 1):
-            self._demand(
-                lambda height=height: all(machine.ledger.height >= height for machine in present),  # type: ignore[misc]
-                limit,
-                f"height {height}",
-            )
+            if not network.reached(partial(_all_have, present, height), limit):
+                raise Violation("liveness", f"no height {height} within {limit} ms {network.describe()}")
             limit = HEIGHT_MS
 
     def _phase_3(self) -> None:
@@ -158,10 +145,6 @@ class Run:
         for hash_ in [hash_ for hash_ in accepted if self.oracles.on_ledger(hash_)]:
             del accepted[hash_]
         return [f"{hash_.hex()[:16]} accepted by {node}" for hash_, node in accepted.items()]
-
-    def _demand(self, condition: Callable[[], bool], limit_ms: int, what: str) -> None:
-        if not self.network.reached(condition, limit_ms):
-            raise Violation("liveness", f"no {what} within {limit_ms} ms {self.network.describe()}")
 
     # Faults
 
@@ -205,3 +188,7 @@ class Run:
             case Storm():
                 self._storms.remove(fault)
                 network.weather = self._storms[-1].weather if self._storms else self.plan.weather
+
+
+def _all_have(machines: Iterable[Machine], height: int) -> bool:
+    return all(machine.ledger.height >= height for machine in machines)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 
 from consensus.messages import NO_ROUND, Commit, Message, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Watcher
 from node.effects import Timer
 from node.errors import NodeError
-from node.peer.wire import CODECS, Frame
-from zk.codec import Malformed
+from node.peer.wire import Frame
 from zk.hashing import sha256
 
 MAX_LINES = 2_000
@@ -114,9 +114,8 @@ class Trace(Watcher):
 
 
 def _named(frame: Frame, body: bytes) -> str:
-    try:
-        message = CODECS[frame].decode(body)
-    except Malformed:
+    message = read(frame, body)
+    if message is None:
         return f"{frame.name.lower()} garbage of {len(body)} bytes"
     if isinstance(message, Message):
         return _said(message)

@@ -11,7 +11,6 @@ from random import Random
 from typing import NamedTuple
 
 from contracts.bodies import AccountBody, Bond, Need, Offer, OfferBlock, Transfer, TransferTokens, Unbond
-from contracts.envelope import Domains
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network
 from devnet.simulator.pact import Speaker
@@ -41,7 +40,6 @@ class Traffic:
         self._honest = set(plan.honest)
         self._random: Random = network.stream("traffic")
         self._speaker = Speaker(network.genesis.chain_id())
-        self._domains = Domains(network.genesis.chain_id())
         self._waiting: dict[tuple[str, bool], deque[bytes]] = {}
         """By member, readings apart: of each one only the oldest is offered, so that numbers come in order."""
         self._registers: dict[str, Register] = {}

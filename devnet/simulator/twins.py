@@ -8,7 +8,6 @@ those of `devnet.simulator.oracles`: whoever contradicts itself before one hones
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import permutations, product
@@ -23,14 +22,13 @@ from contracts import api, offences
 from contracts.bodies import Transfer
 from contracts.genesis import ConsensusParams, Genesis
 from contracts.state import State
-from devnet.simulator.behaviours.base import read
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher, Watchers, Weather
 from devnet.simulator.oracles import Oracles
 from devnet.simulator.pact import Speaker, genesis
 from devnet.simulator.plan import node_names
-from devnet.simulator.run import Failure
-from devnet.simulator.violations import Violation
+from devnet.simulator.violations import Failure, Violation, judged
 from node.peer.wire import BlockResponse, Frame
 
 HEIGHT = 1
@@ -206,17 +204,14 @@ class Play:
             self.network.machines[f"{twin}~2"].skew_ms = 1
 
     def go(self) -> Result:
-        """Never raises for what the replicas do."""
-        failure = None
-        try:
-            self._fight()
-            self._heal()
-            self._name()
-        except Violation as violation:
-            failure = Failure(violation.oracle, str(violation))
-        except Exception:
-            failure = Failure("crash", traceback.format_exc(limit=-8))
+        """Play it."""
+        failure = judged(self._play)
         return Result(self.scenario, failure, self.network.now_ms, len(self.witness.caught))
+
+    def _play(self) -> None:
+        self._fight()
+        self._heal()
+        self._name()
 
     def _fight(self) -> None:
         self.network.start()
@@ -290,7 +285,7 @@ def campaign(first: int, count: int) -> dict[str, Any]:
     results = [(seed, Play(sample(seed)).go()) for seed in range(first, first + count)]
     return {
         "first_seed": first,
-        "scenarios": count,
+        "seeds": count,
         "caught": sum(result.caught for _, result in results),
         "failures": [
             {

@@ -6,7 +6,7 @@ ones decide.
 
 from __future__ import annotations
 
-import traceback
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -25,8 +25,7 @@ from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Weather
 from devnet.simulator.oracles import Oracles
 from devnet.simulator.pact import VALIDATORS, Speaker, genesis
-from devnet.simulator.run import Failure
-from devnet.simulator.violations import Violation
+from devnet.simulator.violations import Failure, Violation, judged
 from node.peer.wire import CODECS, Frame, FullBlock
 from node.seats import Sets, constant_sets
 from zk.codec import encode
@@ -100,17 +99,15 @@ def play(schedule: Schedule) -> Failure | None:
     speaker = Speaker(pact.chain_id())
     for at_ms in schedule.transfers_ms:
         network.at(at_ms, partial(_transfer, network, speaker, accepted))
-    try:
+
+    def run() -> None:
         # campus proposes as soon as it runs: last, so that the others hear it.
         for machine in sorted(network.machines.values(), key=lambda machine: machine.name == "campus"):
             machine.start()
         if not network.reached(lambda: decided() and kept(), LIMIT_MS):
-            return Failure("accepted" if decided() else "liveness", network.describe())
-    except Violation as violation:
-        return Failure(violation.oracle, str(violation))
-    except Exception:
-        return Failure("crash", traceback.format_exc(limit=-8))
-    return None
+            raise Violation("accepted" if decided() else "liveness", network.describe())
+
+    return judged(run)
 
 
 def _transfer(network: Network, speaker: Speaker, accepted: list[bytes]) -> None:
@@ -223,7 +220,7 @@ class _BorrowedPolka(Behaviour):
         return [Out(target, frame, body)]
 
 
-class _LieInSync(Behaviour):
+class _LieInSync(Behaviour, ABC):
     """Is asked first, for its name, and alters the blocks of its answers."""
 
     name = "lie-in-sync"
@@ -235,9 +232,9 @@ class _LieInSync(Behaviour):
             return [Out(target, frame, encode(replace(answer, blocks=blocks)))]
         return [Out(target, frame, body)]
 
+    @abstractmethod
     def alter(self, full: FullBlock) -> FullBlock:
         """Another answer."""
-        raise NotImplementedError
 
 
 class _Unsigned(_LieInSync):

@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple, TypeVar
 
 from devnet.simulator.plan import draw
-from devnet.simulator.run import Failure, Run
+from devnet.simulator.run import Run
+from devnet.simulator.violations import Failure
 from tests.mutants.plant import Mutant, planted
 from tests.mutants.schedules import play
 

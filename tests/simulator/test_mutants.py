@@ -6,8 +6,7 @@ from functools import cache, partial
 
 import pytest
 
-from devnet.simulator.oracles import ORACLES
-from devnet.simulator.run import Failure
+from devnet.simulator.violations import ORACLES, Failure
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.plant import Edit, Mutant, planted
 from tests.mutants.record import load

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple, overload
 
 from msgspec.structs import replace
@@ -16,10 +15,11 @@ from msgspec.structs import replace
 from consensus.messages import Proposal, Vote
 from consensus.state import State
 from consensus.validators import ValidatorSet
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from node.effects import Submission
-from node.peer.wire import CODECS, Frame
-from zk.codec import Malformed, encode
+from node.peer.wire import Frame
+from zk.codec import encode
 
 TICK_MS = 150
 """How often a behaviour acts by itself."""
@@ -41,10 +41,6 @@ class Signing:
         """The message with its signature, also when it contradicts an earlier one."""
         return replace(message, signature=self._key.sign(message.sign_bytes(chain_id)))
 
-    def remember(self, message: Proposal | Vote, chain_id: str) -> bool:
-        """Nothing is remembered."""
-        return False
-
     def clear_restored(self, height: int) -> None:
         """It never came from a backup."""
 
@@ -60,15 +56,6 @@ class Out(NamedTuple):
     frame: Frame
     body: bytes
     later_ms: int = 0
-
-
-@lru_cache(maxsize=256)
-def read(frame: Frame, body: bytes) -> object:
-    """What a frame means, None if nothing: the same body goes to everybody, so it is decoded once."""
-    try:
-        return CODECS[frame].decode(body)
-    except Malformed:
-        return None
 
 
 class Behaviour:

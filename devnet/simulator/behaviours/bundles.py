@@ -19,7 +19,8 @@ from consensus.messages import (
     Vote,
     VoteType,
 )
-from devnet.simulator.behaviours.base import Behaviour, Out, Signing, behaviour, read
+from devnet.simulator.behaviours.base import Behaviour, Out, Signing, behaviour
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from node.peer.wire import Frame
 from zk.codec import encode

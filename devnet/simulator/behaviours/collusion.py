@@ -7,9 +7,10 @@ from collections import Counter
 from msgspec.structs import replace
 
 from consensus.messages import Proposal, Vote
-from devnet.simulator.behaviours.base import Behaviour, Out, Signing, behaviour, read
+from devnet.simulator.behaviours.base import Behaviour, Out, Signing, behaviour
 from devnet.simulator.behaviours.puppeteer import Puppeteer
 from devnet.simulator.behaviours.votes import contradiction
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from node.peer.wire import Frame
 from zk.codec import encode

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from consensus.evidence import Amnesia, DuplicateProposal, DuplicateVote, Fork, SignedProposal, statement
 from consensus.messages import NO_ROUND, CommitCertificate, PolkaCertificate, Proposal, Vote
-from devnet.simulator.behaviours.base import Behaviour, Out, Signing, behaviour, read
+from devnet.simulator.behaviours.base import Behaviour, Out, Signing, behaviour
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from node.peer.wire import Frame
 from zk.codec import encode

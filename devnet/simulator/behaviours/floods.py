@@ -7,7 +7,8 @@ from collections import Counter, deque
 from msgspec.structs import replace
 
 from consensus.messages import NO_ROUND, Proposal, Vote, VoteType
-from devnet.simulator.behaviours.base import Behaviour, Out, behaviour, read
+from devnet.simulator.behaviours.base import Behaviour, Out, behaviour
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from node.peer.wire import Frame
 from zk.hashing import sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from itertools import cycle
@@ -10,7 +11,8 @@ from msgspec.structs import replace
 
 from consensus.block import certificate_hash
 from consensus.messages import MAX_PAYLOAD, Block, CommitCertificate, Header, Proposal
-from devnet.simulator.behaviours.base import Behaviour, Out, behaviour, read
+from devnet.simulator.behaviours.base import Behaviour, Out, behaviour
+from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from node.peer.wire import Frame, TransactionRequest, Transactions
 from zk import merkle
@@ -18,7 +20,7 @@ from zk.codec import encode
 from zk.hashing import sha256
 
 
-class OtherBlocks(Behaviour):
+class OtherBlocks(Behaviour, ABC):
     """In its turn proposes what `other` makes of the block; everybody gets the same."""
 
     def __init__(self, machine: Machine, counts: Counter[str]) -> None:
@@ -36,9 +38,9 @@ class OtherBlocks(Behaviour):
             self.acted()
         return [Out(target, frame, self._made[body])]
 
+    @abstractmethod
     def other(self, block: Block) -> Block | None:
         """The block to propose, or None: this time an honest one."""
-        raise NotImplementedError
 
 
 def with_payload(block: Block, payload: tuple[bytes, ...]) -> Block:
@@ -91,32 +93,29 @@ def _oversize(block: Block) -> Block:
     return with_payload(block, tuple(sha256(b"%d" % number) for number in range(MAX_PAYLOAD + 1)))
 
 
-def _weak_certificate(block: Block) -> Block:
-    certificate = block.last_certificate
-    if certificate is None:
-        return false_header("parent_hash")(block)
-    return with_certificate(block, replace(certificate, signatures=certificate.signatures[:1]))
+def other_certificate(
+    change: Callable[[CommitCertificate], CommitCertificate | None],
+) -> Callable[[Block], Block]:
+    """What makes a block that includes another certificate; block 1 includes none, and gets another parent instead."""
+
+    def other(block: Block) -> Block:
+        if block.last_certificate is None:
+            return false_header("parent_hash")(block)
+        return with_certificate(block, change(block.last_certificate))
+
+    return other
 
 
-def _unsigned_certificate(block: Block) -> Block:
-    certificate = block.last_certificate
-    if certificate is None:
-        return false_header("parent_hash")(block)
-    signatures = tuple((index, bytes(64)) for index, _ in certificate.signatures)
-    return with_certificate(block, replace(certificate, signatures=signatures))
+def _weak(certificate: CommitCertificate) -> CommitCertificate:
+    return replace(certificate, signatures=certificate.signatures[:1])
 
 
-def _no_certificate(block: Block) -> Block:
-    if block.last_certificate is None:
-        return false_header("parent_hash")(block)
-    return with_certificate(block, None)
+def _unsigned(certificate: CommitCertificate) -> CommitCertificate:
+    return replace(certificate, signatures=tuple((index, bytes(64)) for index, _ in certificate.signatures))
 
 
-def _certificate_of_itself(block: Block) -> Block:
-    certificate = block.last_certificate
-    if certificate is None:
-        return false_header("parent_hash")(block)
-    return with_certificate(block, replace(certificate, block_id=sha256(certificate.block_id)))
+def _of_another_block(certificate: CommitCertificate) -> CommitCertificate:
+    return replace(certificate, block_id=sha256(certificate.block_id))
 
 
 def _empty(block: Block) -> Block:
@@ -134,10 +133,10 @@ FALSE_BLOCKS = (
     _other_body,
     _twice,
     _oversize,
-    _weak_certificate,
-    _unsigned_certificate,
-    _no_certificate,
-    _certificate_of_itself,
+    other_certificate(_weak),
+    other_certificate(_unsigned),
+    other_certificate(lambda _: None),
+    other_certificate(_of_another_block),
     _empty,
     _false_evidence,
 )
@@ -200,7 +199,7 @@ class HiddenPayloads(OtherBlocks):
         return with_payload(block, (*block.payload, made_up)[-MAX_PAYLOAD:])
 
 
-class ServedBlocks(OtherBlocks):
+class ServedBlocks(OtherBlocks, ABC):
     """Proposes transactions that only it has, and serves them to whoever asks."""
 
     def __init__(self, machine: Machine, counts: Counter[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from devnet.simulator.behaviours.base import Behaviour, Out, behaviour, read
+from devnet.simulator.behaviours.base import Behaviour, Out, behaviour
+from devnet.simulator.frames import read
 from node.peer.wire import BlockResponse, Frame, FullBlock, Status
 from zk.codec import encode
 from zk.hashing import sha256
