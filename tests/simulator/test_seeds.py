@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from devnet.simulator import campaign as campaigns
 from devnet.simulator.campaign import Campaign, campaign, known_behaviours
+from devnet.simulator.cli import _again
 from devnet.simulator.network import Weather
 from devnet.simulator.plan import Outage, Partition, Pause, Plan, draw, genesis_of, sets_of
 from devnet.simulator.run import Outcome, Run
@@ -143,6 +144,19 @@ def test_the_command_prints_its_document() -> None:
     assert len({json.loads(one.stdout)["first_seed"] for one in drawn}) == 2
 
 
+def test_the_command_plays_twins() -> None:
+    done = gridpact("--twins", "--first-seed", "0", "--seeds", "10", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["first_seed"], document["seeds"], document["failures"]) == (0, 10, [])
+    assert document["caught"] > 0
+
+
+def test_a_failing_seed_is_repeated_with_what_it_was_drawn_from() -> None:
+    assert _again(4, []) == "--trace"
+    assert _again(7, ["withhold", "mutate"]) == "--replicas 7 --behaviour withhold --behaviour mutate --trace"
+
+
 def test_the_command_replays_one_seed() -> None:
     done = gridpact("--seed", "5", "--trace", "--lines", "30")
     assert done.returncode == 0, done.stderr
@@ -155,6 +169,7 @@ def test_the_command_replays_one_seed() -> None:
     [
         (("--trace",), "simulate.trace"),
         (("--behaviour", "bribe"), "simulate.behaviour"),
+        (("--twins", "--seed", "1"), "simulate.twins"),
         (("--replicas", "3"), "usage"),
         (("--seeds", "0"), "usage"),
         (("--first-seed", "-1"), "usage"),
