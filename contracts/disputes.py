@@ -34,6 +34,7 @@ from contracts.records import (
 )
 from contracts.schema import (
     BASES,
+    CORRECTIONS,
     DISPUTE_LIST,
     DISPUTES,
     HEADS,
@@ -147,8 +148,9 @@ def _witness(state: State, meter: str, interval: int) -> int | None:
     metered = state.entry(METERED, meter, interval)
     if metered is not None:
         return max(metered.import_wh, metered.export_wh)
-    basis = state.load(BASES, BASES.key(interval, meter))
-    return max(basis.import_wh, basis.export_wh) if basis is not None else None
+    # Not what it is billed for: that stays the estimate where the correction is final.
+    returned = state.load(CORRECTIONS, CORRECTIONS.key(interval, meter, 0))
+    return max(returned.new_import_wh, returned.new_export_wh) if returned is not None else None
 
 
 def _restore(state: State, meter: str, entry: Return) -> None:

@@ -14,6 +14,7 @@ from contracts.params import PactParams
 from contracts.receipts import DisputeDecided, LineDisputed
 from contracts.records import FINAL_DAYS, MAX_OPEN_DISPUTES, Dispute, OpenDispute, OpenDisputes, Verdict
 from contracts.schema import BASES, DISPUTE_LIST, DISPUTES, OPEN_DISPUTES, VERDICTS
+from contracts.units import MAX_MONEY
 from zk.codec import encode
 
 PARAMS = PactParams()
@@ -121,6 +122,20 @@ def test_a_silent_parent_decides_when_its_register_returns() -> None:
     assert found is not None
     assert (found.parent_wh, found.settled_wh, found.final) == (900, 900, False)
     assert waiting(chain) == ()
+
+
+def test_a_returned_register_decides_also_where_its_own_correction_can_not_be_booked() -> None:
+    """Its owner has all the money there may be, so that the parent stays billed for its estimate of 0 Wh."""
+    chain = Chain(make_genesis(meters=SITE, lines=(LINE,), balances={"bio": MAX_MONEY}))
+    flow(chain, FIRST, 1_000, 800, None)
+    chain.block(chain.reading("m-feeder", FIRST, 0, 900))
+    settle(chain, FIRST + 1, {"m-tenant": (10, 0)}, silent=("m-feeder",))
+    (own,) = corrections(chain)
+    assert (own.meter, own.old_export_wh, own.new_export_wh, own.final) == ("m-feeder", 0, 900, True)
+    flow(chain, FIRST + 2, 0, 0, None)
+    found = verdict(chain, FIRST)
+    assert found is not None
+    assert (found.parent_wh, found.settled_wh, found.final) == (900, 900, False)
 
 
 def test_after_thirty_five_days_what_settled_stays() -> None:
