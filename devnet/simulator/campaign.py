@@ -112,16 +112,17 @@ class Replay(msgspec.Struct, frozen=True):
 def replay(seed: int, replicas: int, behaviours: tuple[str, ...], lines: int) -> Replay:
     """Run one seed again; if it fails, find a smaller plan that fails by the same oracle, and draw that."""
     drawn = plan = draw(seed, replicas, behaviours)
-    failure = Run(drawn).go().failure
+    trace = Trace()
+    outcome = Run(drawn, trace).go()
+    failure = outcome.failure
     if failure is not None:
 
         def fails(smaller: Plan) -> bool:
             again = Run(smaller).go().failure
             return again is not None and again.oracle == failure.oracle
 
-        plan = shrink(drawn, fails)
-    trace = Trace()
-    outcome = Run(plan, trace).go()
+        plan, trace = shrink(drawn, fails), Trace()
+        outcome = Run(plan, trace).go()
     return Replay(drawn, plan, outcome, trace.render(plan.nodes, lines))
 
 
