@@ -7,8 +7,8 @@ and to report both sides. Repairs nothing: which side is right is for people, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from consensus.messages import Block, CommitCertificate
 from contracts import schema
 from contracts.envelope import CODEC
 from contracts.offences import Charge
+from contracts.receipts import Receipt
 from contracts.rolls import committed
 from contracts.state import RecordCache
 from node.effects import (
@@ -236,8 +237,7 @@ def execute_again(ledger: Ledger, charges: Charges) -> Again:
     try:
         envelopes = [(raw, CODEC.decode(raw)) for raw in ledger.transactions(height)]
         rehearsal = _Rehearsal(ledger, block.header.state_root)
-        # Execution asks of a ledger only what a rehearsal has.
-        execute(cast(Ledger, rehearsal), block, certificate, envelopes, charges(block))
+        execute(rehearsal, block, certificate, envelopes, charges(block))
     except (NodeError, LookupError, Malformed, ValueError):
         return Again()
     return Again(rehearsal.root, rehearsal.damaged)
@@ -269,9 +269,17 @@ class _Rehearsal:
             self.damaged = key
         return value
 
-    def commit(self, _block: Block, _certificate: CommitCertificate, *rest: Any) -> None:
-        """Take (raws, receipts, changes, readings) as `Ledger.commit` does."""
-        self.root = self._ledger.root_with(rest[2], self._before)
+    def commit(
+        self,
+        block: Block,
+        certificate: CommitCertificate,
+        raws: list[bytes],
+        receipts: list[Receipt],
+        changes: dict[bytes, bytes | None],
+        readings: Iterable[tuple[str, int, int]],
+    ) -> None:
+        """Sum up what would be stored."""
+        self.root = self._ledger.root_with(changes, self._before)
 
 
 def _cause(again: Again, certified: bytes, own: bytes) -> tuple[str, str]:

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from consensus.messages import Block, CommitCertificate
 from contracts import api
 from contracts.bodies import CommittedReading, PlainReading
 from contracts.envelope import Envelope, MeterEnvelope
+from contracts.genesis import Genesis
 from contracts.receipts import OK, Receipt
-from contracts.state import State
-from node.ledger.ledger import Ledger
+from contracts.state import RecordCache, State
+
+
+class Ground(Protocol):
+    """What a block is executed on: the ledger, or what stands for it in a rehearsal."""
+
+    chain_id: str
+    genesis: Genesis
+    records: RecordCache
+
+    def get(self, key: bytes) -> bytes | None:
+        """The encoded record before the block."""
+        ...
+
+    def commit(
+        self,
+        block: Block,
+        certificate: CommitCertificate,
+        raws: list[bytes],
+        receipts: list[Receipt],
+        changes: dict[bytes, bytes | None],
+        readings: Iterable[tuple[str, int, int]],
+    ) -> None:
+        """Take what the block gave, see `Ledger.commit`."""
+        ...
 
 
 def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
@@ -21,7 +46,7 @@ def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
 
 
 def execute(
-    ledger: Ledger,
+    ledger: Ground,
     block: Block,
     certificate: CommitCertificate,
     envelopes: list[tuple[bytes, Envelope]],

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
 from msgspec.structs import replace
 
+from consensus.messages import Block
 from contracts.bodies import Transfer
+from contracts.receipts import Receipt
 from contracts.schema import BALANCES, MEMBERS
 from node import divergence
 from node.execution import execute
@@ -26,18 +29,16 @@ GHOST = b"member/ghost"
 def wrong_in_memory(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on what this node commits has one record more than what its execution gives."""
 
-    def wrong(ledger, block, *rest):  # type: ignore[no-untyped-def]
+    def wrong(ledger: Any, block: Block, *rest: Any) -> list[Receipt]:
         if ledger is net.machines[name].ledger and block.payload:
             commit = ledger.commit
 
-            def commit_more(block, certificate, raws, receipts, changes, readings):  # type: ignore[no-untyped-def]
-                commit(block, certificate, raws, receipts, {**changes, GHOST: b"\x01"}, readings)
+            def commit_more(*given: Any) -> None:
+                *first, changes, readings = given
+                commit(*first, {**changes, GHOST: b"\x01"}, readings)
 
-            ledger.commit = commit_more
-            try:
+            with mock.patch.object(ledger, "commit", commit_more):
                 return execute(ledger, block, *rest)
-            finally:
-                del ledger.commit
         return execute(ledger, block, *rest)
 
     monkeypatch.setattr("node.driver.execute", wrong)
@@ -55,12 +56,13 @@ def other_rules(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPatch) 
         def __getattr__(self, attribute: str) -> Any:
             return getattr(self._ledger, attribute)
 
-        def commit(self, block, certificate, raws, receipts, changes, readings):  # type: ignore[no-untyped-def]
+        def commit(self, *given: Any) -> None:
+            *first, changes, readings = given
             key = MEMBERS.key("wind")
             renamed = replace(MEMBERS.decode(self._ledger.get(key)), name="Storm")
-            self._ledger.commit(block, certificate, raws, receipts, {**changes, key: encode(renamed)}, readings)
+            self._ledger.commit(*first, {**changes, key: encode(renamed)}, readings)
 
-    def wrong(ledger, block, *rest):  # type: ignore[no-untyped-def]
+    def wrong(ledger: Any, block: Block, *rest: Any) -> list[Receipt]:
         mine = net.machines[name].ledger
         faulty = block.payload and (ledger is mine or getattr(ledger, "_ledger", None) is mine)
         return execute(Renaming(ledger) if faulty else ledger, block, *rest)
@@ -109,7 +111,8 @@ def test_it_names_the_first_differing_record_and_proves_both_sides(monkeypatch: 
     assert report["height"] == solar.ledger.height
     certified, own = report["certified"], report["own"]
     other = net.machines["campus"].ledger
-    assert certified["state_root"] == other.header(report["height"] + 1).state_root.hex()  # type: ignore[union-attr]
+    header = other.header(report["height"] + 1)
+    assert header is not None and certified["state_root"] == header.state_root.hex()
     assert own["state_root"] == solar.ledger.state_root.hex()
     assert certified["record"]["value"] is None
     assert own["record"]["value"] == "01"
