@@ -217,7 +217,7 @@ class SetLedgerTimer(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Answer a `Submitted`."""
+    """Answer a `Submitted`, or with one result a `Reported`."""
 
     request: int
     results: list[Submission]

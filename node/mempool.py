@@ -1,8 +1,9 @@
 """Transactions that wait for a block, in this node's memory; the journal holds the same ones on disk.
 
 Every entry has passed the stateless checks (`node.admission`) once and is cached under its hash. Entries of one
-lane (an account key's nonces, a meter's sequences) are proposed in order. Pinned entries (named by a live proposal or
-a locked, valid or decided value) are never evicted. Never checks a signature and never reads the clock.
+lane (an account key's nonces, a meter's sequences) are proposed in order. Evicts nothing: a full pool takes nothing
+more, and what it has stays until its height is stored or it expires. Never checks a signature and never reads the
+clock.
 """
 
 from __future__ import annotations
