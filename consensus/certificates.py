@@ -31,6 +31,8 @@ from zk import ed25519
 
 Signatures = Sequence[tuple[int, bytes]]
 """(seat index, signature), as certificates hold them."""
+Certificate = CommitCertificate | PolkaCertificate
+"""Of more than 2/3 for one value."""
 
 
 class SignatureCheck(NamedTuple):
@@ -156,11 +158,11 @@ def signatures_of(message: Message, context: HeightContext) -> list[SignatureChe
             own = SignatureCheck(seat.public_key, message.sign_bytes(chain_id), message.signature)
             return [own, *_nested_checks(message.block.last_certificate, context)]
         case PolkaCertificate():
-            return polka_checks(message, chain_id, context.validators)
+            return certificate_checks(message, chain_id, context.validators)
         case RoundCertificate():
             return [_vote_check(vote, chain_id, context.validators) for vote in message.votes]
         case Commit():
-            checks = commit_checks(message.certificate, chain_id, context.validators)
+            checks = certificate_checks(message.certificate, chain_id, context.validators)
             if message.block is not None and message.block.last_certificate is not None:
                 _check_last_certificate(message.block.last_certificate, context)
                 checks += _nested_checks(message.block.last_certificate, context)
@@ -175,37 +177,24 @@ def _vote_check(vote: Vote, chain_id: str, validators: ValidatorSet) -> Signatur
 def _nested_checks(certificate: CommitCertificate | None, context: HeightContext) -> list[SignatureCheck]:
     if certificate is None:
         return []
-    return commit_checks(certificate, context.chain_id, context.parent.validators)
+    return certificate_checks(certificate, context.chain_id, context.parent.validators)
 
 
-def polka_checks(certificate: PolkaCertificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
-    """Signatures of a certificate whose signers are seats of `validators` (`check_quorum`)."""
-    signed = vote_sign_bytes(
-        chain_id,
-        VoteType.PREVOTE,
-        certificate.height,
-        certificate.round,
-        certificate.block_id,
-        certificate.valid_round,
-    )
-    return _list_checks(certificate.signatures, signed, validators)
+def certificate_checks(certificate: Certificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
+    """Signatures of a certificate whose signers are seats of `validators` (`check_quorum`): all over the same bytes."""
+    kind, valid_round = _ballot(certificate)
+    signed = vote_sign_bytes(chain_id, kind, certificate.height, certificate.round, certificate.block_id, valid_round)
+    return [
+        SignatureCheck(validators.seats[index].public_key, signed, signature)
+        for index, signature in certificate.signatures
+    ]
 
 
-def commit_checks(certificate: CommitCertificate, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
-    """Signatures of a certificate whose signers are seats of `validators` (`check_quorum`)."""
-    signed = vote_sign_bytes(
-        chain_id,
-        VoteType.PRECOMMIT,
-        certificate.height,
-        certificate.round,
-        certificate.block_id,
-        NO_ROUND,
-    )
-    return _list_checks(certificate.signatures, signed, validators)
-
-
-def _list_checks(signatures: Signatures, signed: bytes, validators: ValidatorSet) -> list[SignatureCheck]:
-    return [SignatureCheck(validators.seats[index].public_key, signed, signature) for index, signature in signatures]
+def _ballot(certificate: Certificate) -> tuple[VoteType, int]:
+    """Type and valid_round of the votes that a certificate stands for."""
+    if isinstance(certificate, CommitCertificate):
+        return VoteType.PRECOMMIT, NO_ROUND
+    return VoteType.PREVOTE, certificate.valid_round
 
 
 def verify_commit(certificate: CommitCertificate, chain_id: str, validators: ValidatorSet) -> None:
@@ -214,7 +203,7 @@ def verify_commit(certificate: CommitCertificate, chain_id: str, validators: Val
     For block sync and light proofs. Says nothing about which height or block was wanted: compare those first.
     """
     check_quorum(certificate.signatures, validators)
-    for check in commit_checks(certificate, chain_id, validators):
+    for check in certificate_checks(certificate, chain_id, validators):
         if not ed25519.verify(*check):
             raise Refusal("consensus.signature", f"commit certificate of height {certificate.height}")
 
@@ -242,31 +231,16 @@ def round_certificate(votes: Sequence[Vote], validators: ValidatorSet) -> RoundC
     return RoundCertificate(votes[0].height, votes[0].round, tuple(ordered))
 
 
-def polka_votes(certificate: PolkaCertificate, validators: ValidatorSet) -> list[Vote]:
-    """The prevotes that a checked certificate stands for."""
+def votes_of(certificate: Certificate, validators: ValidatorSet) -> list[Vote]:
+    """The votes that a checked certificate stands for: prevotes of a polka, precommits of a commit."""
+    kind, valid_round = _ballot(certificate)
     return [
         Vote(
-            VoteType.PREVOTE,
+            kind,
             certificate.height,
             certificate.round,
             certificate.block_id,
-            certificate.valid_round,
-            validators.seats[index].id,
-            signature,
-        )
-        for index, signature in certificate.signatures
-    ]
-
-
-def commit_votes(certificate: CommitCertificate, validators: ValidatorSet) -> list[Vote]:
-    """The precommits that a checked certificate stands for."""
-    return [
-        Vote(
-            VoteType.PRECOMMIT,
-            certificate.height,
-            certificate.round,
-            certificate.block_id,
-            NO_ROUND,
+            valid_round,
             validators.seats[index].id,
             signature,
         )

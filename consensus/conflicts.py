@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consensus.certificates import commit_votes
+from consensus.certificates import votes_of
 from consensus.effects import ReportConflict
 from consensus.messages import Commit, CommitCertificate, Message, Proposal, Vote, VoteType
 from consensus.state import State
@@ -24,7 +24,7 @@ def with_certificate(
     against = [vote for vote in votes if (vote.kind, vote.height, vote.round) == decided]
     if all(vote.block_id == certificate.block_id for vote in against):
         return []
-    signed = {vote.voter: vote for vote in commit_votes(certificate, validators)}
+    signed = {vote.voter: vote for vote in votes_of(certificate, validators)}
     return [
         ReportConflict(signed[vote.voter], vote)
         for vote in against

@@ -15,11 +15,11 @@ from __future__ import annotations
 import msgspec
 
 from consensus.certificates import (
+    Certificate,
     SignatureCheck,
+    certificate_checks,
     check_quorum,
-    commit_checks,
-    commit_votes,
-    polka_checks,
+    votes_of,
 )
 from consensus.messages import (
     MAX_EVIDENCE_BYTES,
@@ -156,8 +156,8 @@ def duplicate_precommits(
 ) -> list[DuplicateVote]:
     """What two certificates of the same height and round prove about single members: each seat that signed
     both, in seat order. Empty when the rounds differ."""
-    votes = {vote.voter: vote for vote in commit_votes(one, validators)}
-    pairs = (equivocation(votes[vote.voter], vote) for vote in commit_votes(other, validators) if vote.voter in votes)
+    votes = {vote.voter: vote for vote in votes_of(one, validators)}
+    pairs = (equivocation(votes[vote.voter], vote) for vote in votes_of(other, validators) if vote.voter in votes)
     return [pair for pair in pairs if isinstance(pair, DuplicateVote)]
 
 
@@ -185,7 +185,7 @@ def is_expired(age_blocks: int, age_ms: int, max_age_blocks: int, max_age_ms: in
     return age_blocks > max_age_blocks and age_ms > max_age_ms
 
 
-def contradiction(commit: CommitCertificate, other: CommitCertificate | PolkaCertificate) -> Contradiction | None:
+def contradiction(commit: CommitCertificate, other: Certificate) -> Contradiction | None:
     """What two checked certificates of one height say together about more than 1/3 of the members; None:
     nothing."""
     if commit.height != other.height or commit.block_id == other.block_id:
@@ -207,10 +207,7 @@ def check_contradiction(pair: Contradiction, chain_id: str, validators: Validato
         raise Refusal("consensus.evidence-pair", f"heights {one.height} and {other.height}")
     check_quorum(one.signatures, validators)
     check_quorum(other.signatures, validators)
-    checks = commit_checks(one, chain_id, validators)
-    if isinstance(other, CommitCertificate):
-        return checks + commit_checks(other, chain_id, validators)
-    return checks + polka_checks(other, chain_id, validators)
+    return certificate_checks(one, chain_id, validators) + certificate_checks(other, chain_id, validators)
 
 
 def signers_of_both(pair: Contradiction, validators: ValidatorSet) -> tuple[str, ...]:

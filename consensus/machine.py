@@ -20,7 +20,7 @@ from consensus.certificates import (
     commit_certificate,
     extend_commit,
     polka_certificate,
-    polka_votes,
+    votes_of,
 )
 from consensus.effects import (
     Broadcast,
@@ -234,7 +234,7 @@ def _receive(state: State, context: HeightContext, message: Message, received_ms
         case PolkaCertificate():
             if message.round not in state.polkas:
                 state = with_polka(state, message)
-            state = _count(state, context, polka_votes(message, context.validators), effects)
+            state = _count(state, context, votes_of(message, context.validators), effects)
         case RoundCertificate():
             if state.round_certificate is None or state.round_certificate.round < message.round:
                 state = replace(state, round_certificate=message)

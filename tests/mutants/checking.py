@@ -24,7 +24,7 @@ VERIFYING = (
         (
             Edit(
                 "consensus.certificates:signatures_of",
-                "checks = commit_checks(message.certificate, chain_id, context.validators)",
+                "checks = certificate_checks(message.certificate, chain_id, context.validators)",
                 "checks: list[SignatureCheck] = []",
             ),
         ),
@@ -36,7 +36,7 @@ VERIFYING = (
         (
             Edit(
                 "consensus.certificates:_nested_checks",
-                "return commit_checks(certificate, context.chain_id, context.parent.validators)",
+                "return certificate_checks(certificate, context.chain_id, context.parent.validators)",
                 "return []",
             ),
         ),
@@ -48,7 +48,7 @@ VERIFYING = (
         (
             Edit(
                 "consensus.certificates:signatures_of",
-                "return polka_checks(message, chain_id, context.validators)",
+                "return certificate_checks(message, chain_id, context.validators)",
                 "return []",
             ),
         ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from consensus.block import build_block
-from consensus.certificates import commit_votes, polka_votes
+from consensus.certificates import votes_of
 from consensus.evidence import equivocation
 from consensus.messages import Commit, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
 from contracts.bodies import Transfer
@@ -49,11 +49,11 @@ class Listener:
                 said = (block.header.id(), message.valid_round)
                 self.turns.setdefault((proposer, None, height, round_), {})[said] = message
             case PolkaCertificate():
-                list(map(self.note, polka_votes(message, self._validators)))
+                list(map(self.note, votes_of(message, self._validators)))
             case RoundCertificate(votes=votes):
                 list(map(self.note, votes))
             case Commit(certificate):
-                list(map(self.note, commit_votes(certificate, self._validators)))
+                list(map(self.note, votes_of(certificate, self._validators)))
 
     def doubles(self) -> list[dict[object, Vote | Proposal]]:
         """Turns in which somebody said two things."""
