@@ -8,21 +8,15 @@ stops for good, with both on disk and sent to everybody. Punishes nobody: that i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Annotated, NamedTuple
+from itertools import islice
+from typing import Annotated
 
 from msgspec import Meta, Struct, json
 
 from consensus import evidence as rules
-from consensus.evidence import (
-    EQUIVOCATION,
-    Amnesia,
-    Contradiction,
-    Equivocation,
-    Fork,
-)
+from consensus.evidence import EQUIVOCATION, Amnesia, Contradiction, Equivocation, Fork
 from consensus.messages import (
     MAX_EVIDENCE,
     Block,
@@ -81,11 +75,6 @@ class Halt(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 HALT: Codec[Halt] = Codec(Halt, journal.MAX_RECORD_BYTES)
 
 
-class _Piece(NamedTuple):
-    evidence: Equivocation
-    raw: bytes
-
-
 class EvidencePool:
     """The evidence of one node. `on_payload` passes the verdict on a block's evidence on; `on_arrival` says that
     there is something to put into a block."""
@@ -103,7 +92,8 @@ class EvidencePool:
         self._work = work
         self._on_payload = on_payload
         self._on_arrival = on_arrival
-        self._pieces: dict[tuple[str, int], _Piece] = {}
+        self._pieces: dict[tuple[str, int], bytes] = {}
+        """Encoded, by accused and height."""
         self._comparing = False
 
     def __len__(self) -> int:
@@ -111,7 +101,7 @@ class EvidencePool:
 
     def pending(self) -> list[bytes]:
         """Everything that waits for a block, encoded."""
-        return [piece.raw for piece in self._pieces.values()]
+        return list(self._pieces.values())
 
     # Heights
 
@@ -125,7 +115,7 @@ class EvidencePool:
             if kind == journal.EVIDENCE:
                 evidence = EQUIVOCATION.decode(body)
                 if self._refusal(evidence) is None:
-                    self._pieces[rules.offence_of(evidence)] = _Piece(evidence, body)
+                    self._pieces[rules.offence_of(evidence)] = body
         return True
 
     def height_done(self, block: Block) -> None:
@@ -143,9 +133,7 @@ class EvidencePool:
         height = self._ledger.height + 1
         ordered = sorted((at, accused) for accused, at in self._pieces if at <= height)
         fresh = (key for key in ordered if not self._expired(key[0], height, time_ms))
-        return tuple(
-            self._pieces[accused, at].raw for (at, accused), _ in zip(fresh, range(MAX_EVIDENCE), strict=False)
-        )
+        return tuple(self._pieces[accused, at] for at, accused in islice(fresh, MAX_EVIDENCE))
 
     def charges(self, block: Block) -> tuple[Charge, ...]:
         """What the evidence of a decided block says, for execution."""
@@ -246,8 +234,8 @@ class EvidencePool:
 
     def introduce(self, peer: str) -> None:
         """Tell a peer that has just connected what waits here."""
-        for piece in self._pieces.values():
-            self._work.emit(Send(peer, Frame.EVIDENCE, piece.raw))
+        for raw in self._pieces.values():
+            self._work.emit(Send(peer, Frame.EVIDENCE, raw))
 
     def _count(self, code: str) -> None:
         if code != "ok":
@@ -263,8 +251,8 @@ class EvidencePool:
             return "consensus.evidence-known"
         if self._expired(height, self._ledger.height + 1, self._ledger.time_ms(self._ledger.height)):
             return "consensus.evidence-expired"
-        held = Counter(name for name, _ in self._pieces)
-        if len(self._pieces) >= MAX_PENDING or held[accused] >= MAX_PER_ACCUSED:
+        held = sum(name == accused for name, _ in self._pieces)
+        if len(self._pieces) >= MAX_PENDING or held >= MAX_PER_ACCUSED:
             return "consensus.evidence-full"
         return None
 
@@ -288,7 +276,7 @@ class EvidencePool:
 
     def _keep(self, evidence: Equivocation) -> None:
         raw = encode(evidence)
-        self._pieces[rules.offence_of(evidence)] = _Piece(evidence, raw)
+        self._pieces[rules.offence_of(evidence)] = raw
         self._work.counters["evidence.kept"] += 1
         self._work.emit(Append(journal.EVIDENCE, self._ledger.height + 1, raw), SendAll(Frame.EVIDENCE, raw, own=False))
         self._on_arrival()
