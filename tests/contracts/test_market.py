@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, Chain, codes, make_genesis
+from ledger_world import FIRST, INTERVAL_MS, OPENING_NANO, Chain, change, codes, make_genesis
 
 from contracts.params import PactParams
 from contracts.schema import ACCOUNTS, BALANCES, NEEDS, OFFERS, ORDERS
+from contracts.units import MAX_ENERGY
 
 PARAMS = PactParams()
 NEXT = FIRST + 2
@@ -35,6 +36,19 @@ def test_needs_of_one_member_add_up() -> None:
     assert entries == {(None, 1): 150, (None, 3): 7, (400_000, 0): 10}
     lock(chain)
     assert chain.order(NEXT, "campus").served_wh == 167
+
+
+def test_sum_of_needs_stays_an_energy() -> None:
+    chain = Chain()
+    assert chain.run(chain.need("campus", NEXT, MAX_ENERGY)) == "ok"
+    assert chain.run(chain.need("tenant", NEXT, 1)) == "amount.range"
+
+
+def test_multi_interval_need_is_all_or_nothing() -> None:
+    chain = Chain(make_genesis(params=change(PARAMS, max_needs_per_interval=1)))
+    assert chain.run(chain.need("campus", NEXT + 1, 1)) == "ok"
+    assert chain.run(chain.need("tenant", NEXT, 1, count=2)) == "need.full"
+    assert chain.deadline_ms() == (NEXT + 1) * INTERVAL_MS - PARAMS.gate_lead_ms, "nothing of it was scheduled"
 
 
 def test_need_over_several_intervals_is_wanted_in_each() -> None:

@@ -1,0 +1,411 @@
+"""One way to provoke each refusal: a chain, and the envelope that it refuses with that code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from ledger_world import FIRST, OPENING_NANO, OPENING_TOKENS, ROLES, Chain, change, key_of, make_genesis
+
+from contracts.bodies import Bond, CommittedReading, Correct, Quality, Reserve, TransferTokens, Unbond
+from contracts.envelope import Envelope
+from contracts.genesis import Genesis
+from contracts.members import MAX_UNLOCKING
+from contracts.params import PactParams
+from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
+from contracts.schema import HEADS
+from contracts.units import MAX_MONEY
+from zk.codec import encode
+
+NEXT = FIRST + 2
+PARAMS = PactParams()
+CASES: dict[str, Callable[[], tuple[Chain, Envelope]]] = {}
+"""By code."""
+
+
+def with_params(**fields: int) -> Genesis:
+    return make_genesis(params=change(PARAMS, **fields))
+
+
+def provokes(code: str, genesis: Genesis | None = None) -> Callable[[Callable[[Chain], Envelope]], None]:
+    """Register the way to provoke `code` on a new chain."""
+
+    def register(case: Callable[[Chain], Envelope]) -> None:
+        def provoke() -> tuple[Chain, Envelope]:
+            chain = Chain(genesis)
+            return chain, case(chain)
+
+        assert code not in CASES
+        CASES[code] = provoke
+
+    return register
+
+
+# Who speaks
+
+
+@provokes("member.unknown")
+def _(chain: Chain) -> Envelope:
+    return msgspec.structs.replace(chain.pay("bio", "solar", 1), sender="nobody")
+
+
+@provokes("key.unknown")
+def _(chain: Chain) -> Envelope:
+    return msgspec.structs.replace(chain.pay("bio", "solar", 1), public_key=key_of("solar").public_key)
+
+
+@provokes("key.scope")
+def _(chain: Chain) -> Envelope:
+    return chain.pay("bio", "solar", 1, scope="market")
+
+
+@provokes("tx.nonce")
+def _(chain: Chain) -> Envelope:
+    return msgspec.structs.replace(chain.pay("bio", "solar", 1), nonce=1)
+
+
+@provokes("tx.expired")
+def _(chain: Chain) -> Envelope:
+    chain.block()
+    return msgspec.structs.replace(chain.pay("bio", "solar", 1), expiry_height=1)
+
+
+@provokes("budget.exceeded", with_params(units_per_key=1))
+def _(chain: Chain) -> Envelope:
+    assert chain.run(chain.pay("bio", "solar", 1)) == "ok"
+    return chain.pay("bio", "solar", 1)
+
+
+@provokes("amount.range", make_genesis(balances={"solar": MAX_MONEY}))
+def _(chain: Chain) -> Envelope:
+    return chain.pay("bio", "solar", 1)
+
+
+# Trust
+
+
+@provokes("trust.recipient")
+def _(chain: Chain) -> Envelope:
+    return chain.say("bio", TransferTokens("nobody", 1, ""))
+
+
+@provokes("trust.insufficient")
+def _(chain: Chain) -> Envelope:
+    return chain.say("bio", Bond(OPENING_TOKENS + 1))
+
+
+@provokes("trust.bond")
+def _(chain: Chain) -> Envelope:
+    return chain.say("bio", Unbond(1))
+
+
+@provokes("trust.unlocking-full")
+def _(chain: Chain) -> Envelope:
+    chain.block(
+        chain.say("bio", Bond(OPENING_TOKENS)),
+        *[chain.say("bio", Unbond(1), 1 + number) for number in range(MAX_UNLOCKING)],
+    )
+    return chain.say("bio", Unbond(1))
+
+
+# Metering
+
+
+@provokes("meter.unknown")
+def _(chain: Chain) -> Envelope:
+    return msgspec.structs.replace(chain.reading("m-solar", FIRST, 0, 1), meter="m-none")
+
+
+@provokes("meter.key")
+def _(chain: Chain) -> Envelope:
+    return chain.meter_says("m-solar", chain.reading("m-solar", FIRST, 0, 1).body, key="m-bio")
+
+
+@provokes("reading.committed")
+def _(chain: Chain) -> Envelope:
+    return chain.meter_says("m-solar", CommittedReading(1, FIRST, bytes(48), bytes(48), 0, bytes(32), b""))
+
+
+@provokes("reading.gap")
+def _(chain: Chain) -> Envelope:
+    first = chain.reading("m-solar", FIRST, 0, 1)
+    return chain.reading("m-solar", FIRST, 0, 2, after=first.body)
+
+
+@provokes("reading.replay")
+def _(chain: Chain) -> Envelope:
+    first = chain.reading("m-solar", FIRST, 0, 1)
+    second = chain.reading("m-solar", FIRST, 0, 2, after=first.body)
+    chain.block(first, second)
+    return first
+
+
+@provokes("reading.duplicate")
+def _(chain: Chain) -> Envelope:
+    first = chain.reading("m-solar", FIRST, 0, 1)
+    chain.block(first)
+    return first
+
+
+@provokes("reading.fork")
+def _(chain: Chain) -> Envelope:
+    first = chain.reading("m-solar", FIRST, 0, 1)
+    chain.block(first)
+    other = msgspec.structs.replace(first.body, export_wh=7)
+    return chain.reading("m-solar", FIRST, 0, 9, after=other)
+
+
+@provokes("reading.future")
+def _(chain: Chain) -> Envelope:
+    chain.at(FIRST + 1, -1)
+    return chain.reading("m-solar", FIRST + 1, 0, 1)
+
+
+@provokes("reading.interval")
+def _(chain: Chain) -> Envelope:
+    chain.at(FIRST + 1)
+    chain.block(chain.reading("m-solar", FIRST + 1, 0, 1))
+    return chain.reading("m-solar", FIRST, 0, 2)
+
+
+@provokes("reading.backwards")
+def _(chain: Chain) -> Envelope:
+    chain.block(chain.reading("m-solar", FIRST, 0, 5))
+    return chain.reading("m-solar", FIRST, 0, 4)
+
+
+@provokes("reading.rating")
+def _(chain: Chain) -> Envelope:
+    return chain.reading("m-solar", FIRST, 0, 100_002)
+
+
+@provokes("reading.open-full", with_params(close_grace_ms=86_400_000))
+def _(chain: Chain) -> Envelope:
+    for interval in range(FIRST, FIRST + 64):
+        assert chain.at(interval).run(chain.reading("m-solar", interval, 0, 1)) == "ok"
+    return chain.at(FIRST + 64).reading("m-solar", FIRST + 64, 0, 1)
+
+
+@provokes("reading.quality")
+def _(chain: Chain) -> Envelope:
+    quality = Quality(230_000, 1_000, 50_000, 1_000_001, 0, 20_000, 500_000)
+    body = msgspec.structs.replace(chain.reading("m-solar", FIRST, 0, 1).body, quality=quality)
+    return chain.meter_says("m-solar", body)
+
+
+@provokes("reading.reserve")
+def _(chain: Chain) -> Envelope:
+    reserve = Reserve(charge_wh=0, fuel_wh=0, generation_w=400_001)
+    body = msgspec.structs.replace(chain.reading("m-solar", FIRST, 0, 1).body, reserve=reserve)
+    return chain.meter_says("m-solar", body)
+
+
+# Corrections
+
+
+def corrected(chain: Chain, **fields: object) -> Envelope:
+    """The tenant took 1,000 Wh in a settled interval and says it was 1,200; `fields` change the body."""
+    chain.block(chain.reading("m-tenant", FIRST, 1_000, 0))
+    chain.close(FIRST)
+    body = msgspec.structs.replace(Correct("m-tenant", 1, FIRST, 1_200, 0), **fields)
+    return chain.say("tenant", body)
+
+
+@provokes("correction.owner")
+def _(chain: Chain) -> Envelope:
+    return corrected(chain, meter="m-solar")
+
+
+@provokes("correction.open")
+def _(chain: Chain) -> Envelope:
+    return corrected(chain, interval=FIRST + 1)
+
+
+@provokes("correction.final")
+def _(chain: Chain) -> Envelope:
+    envelope = corrected(chain)
+    chain.at(FIRST + 36 * 96)
+    return envelope
+
+
+@provokes("correction.unknown")
+def _(chain: Chain) -> Envelope:
+    return corrected(chain, sequence=2)
+
+
+@provokes("correction.rating")
+def _(chain: Chain) -> Envelope:
+    return corrected(chain, import_wh=30_002)
+
+
+@provokes("correction.favour")
+def _(chain: Chain) -> Envelope:
+    return corrected(chain, import_wh=999)
+
+
+@provokes("correction.same")
+def _(chain: Chain) -> Envelope:
+    return corrected(chain, import_wh=1_000)
+
+
+@provokes("correction.full")
+def _(chain: Chain) -> Envelope:
+    envelope = corrected(chain)
+    full = msgspec.structs.replace(chain.head("m-tenant"), returns=MAX_RETURNS)
+    chain.store[HEADS.key("m-tenant")] = encode(full)
+    return envelope
+
+
+# Market
+
+
+@provokes("need.late")
+def _(chain: Chain) -> Envelope:
+    chain.at(NEXT, -PARAMS.gate_lead_ms)
+    return chain.need("campus", NEXT, 1)
+
+
+@provokes("need.horizon")
+def _(chain: Chain) -> Envelope:
+    return chain.need("campus", FIRST + PARAMS.horizon_intervals - 1, 1, count=3)
+
+
+@provokes("need.price")
+def _(chain: Chain) -> Envelope:
+    return chain.need("campus", NEXT, 1, limit=PARAMS.offer_cap_nano_per_wh + 1)
+
+
+@provokes("need.full")
+def _(chain: Chain) -> Envelope:
+    for limit in range(64):
+        assert chain.run(chain.need("campus", NEXT, 1, limit=limit)) == "ok"
+    return chain.need("campus", NEXT, 1, limit=64)
+
+
+@provokes("offer.meter")
+def _(chain: Chain) -> Envelope:
+    return chain.offer("bio", "m-solar", NEXT, (0, 1))
+
+
+@provokes("offer.kind")
+def _(chain: Chain) -> Envelope:
+    return chain.offer("campus", "m-campus", NEXT, (0, 1))
+
+
+@provokes("offer.late")
+def _(chain: Chain) -> Envelope:
+    chain.at(NEXT, -PARAMS.gate_lead_ms)
+    return chain.offer("solar", "m-solar", NEXT, (0, 1))
+
+
+@provokes("offer.horizon")
+def _(chain: Chain) -> Envelope:
+    return chain.offer("solar", "m-solar", FIRST + PARAMS.horizon_intervals + 1, (0, 1))
+
+
+@provokes("offer.order")
+def _(chain: Chain) -> Envelope:
+    return chain.offer("solar", "m-solar", NEXT, (5, 1), (5, 1))
+
+
+@provokes("offer.price")
+def _(chain: Chain) -> Envelope:
+    return chain.offer("solar", "m-solar", NEXT, (PARAMS.price_floor_nano_per_wh - 1, 1))
+
+
+@provokes("offer.rating")
+def _(chain: Chain) -> Envelope:
+    return chain.offer("solar", "m-solar", NEXT, (0, 100_000), (1, 1))
+
+
+@provokes("offer.full", with_params(max_offers_per_interval=1))
+def _(chain: Chain) -> Envelope:
+    assert chain.run(chain.offer("solar", "m-solar", NEXT, (0, 1))) == "ok"
+    return chain.offer("bio", "m-bio", NEXT, (0, 1))
+
+
+@provokes("tariff.role")
+def _(chain: Chain) -> Envelope:
+    return chain.tariff(NEXT, 2, 1, sender="bio")
+
+
+@provokes("tariff.late")
+def _(chain: Chain) -> Envelope:
+    chain.at(NEXT, -PARAMS.gate_lead_ms)
+    return chain.tariff(NEXT, 2, 1)
+
+
+@provokes("tariff.horizon")
+def _(chain: Chain) -> Envelope:
+    return chain.tariff(FIRST + PARAMS.horizon_intervals, 2, 1, count=2)
+
+
+@provokes("tariff.price")
+def _(chain: Chain) -> Envelope:
+    return chain.tariff(NEXT, PARAMS.offer_cap_nano_per_wh + 1, 1)
+
+
+# Modes
+
+
+@provokes("mode.role")
+def _(chain: Chain) -> Envelope:
+    return chain.mode("bio", NEXT, "island")
+
+
+@provokes("mode.no-grid", make_genesis(roles={**ROLES, "utility": ("consumer",)}))
+def _(chain: Chain) -> Envelope:
+    return chain.mode("campus", NEXT, "island")
+
+
+@provokes("mode.late")
+def _(chain: Chain) -> Envelope:
+    chain.at(NEXT, -PARAMS.gate_lead_ms)
+    return chain.mode("campus", NEXT, "island")
+
+
+@provokes("mode.horizon")
+def _(chain: Chain) -> Envelope:
+    return chain.mode("campus", FIRST + PARAMS.horizon_intervals, "island", count=2)
+
+
+CAMPUSES = {f"campus-{number}": ("campus",) for number in range(MAX_ISLAND_ORDERS)}
+
+
+@provokes("mode.full", make_genesis(roles={**ROLES, **CAMPUSES}))
+def _(chain: Chain) -> Envelope:
+    for name in CAMPUSES:
+        assert chain.run(chain.mode(name, NEXT + 1, "island")) == "ok"
+    return chain.mode("campus", NEXT, "island", count=2)
+
+
+# Money
+
+
+@provokes("money.recipient")
+def _(chain: Chain) -> Envelope:
+    return chain.pay("bio", "nobody", 1)
+
+
+@provokes("money.insufficient")
+def _(chain: Chain) -> Envelope:
+    return chain.pay("bio", "solar", OPENING_NANO + 1)
+
+
+FREE = {
+    "member.unknown",
+    "key.unknown",
+    "key.scope",
+    "tx.nonce",
+    "tx.expired",
+    "budget.exceeded",
+    "meter.unknown",
+    "meter.key",
+    "reading.committed",
+    "reading.gap",
+    "reading.replay",
+    "reading.duplicate",
+    "reading.future",
+    "reading.open-full",
+}
+"""Refusals that write nothing at all."""
