@@ -7,7 +7,6 @@ is no record of its own: the events of the block that closed the interval name t
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -29,14 +28,13 @@ from contracts.schema import (
 )
 from node.rpc.errors import Refusal, unknown
 from node.rpc.render import render
+from node.rpc.turns import in_turns
 
 if TYPE_CHECKING:
     from node.ledger.ledger import Ledger
     from node.rpc.view import View
 
 Document = dict[str, Any]
-YIELD_EVERY = 256
-"""Records read before other work of the node gets a turn."""
 MAX_CLOSING_BLOCKS = 1_024
 """Blocks after an interval's close that are searched for it. It is in the first of them, but after a halt of weeks the
 backlog of closes takes many.
@@ -56,7 +54,7 @@ class History:
         record = view.load(INTERVALS, interval)
         estimated = record.estimated if record else 0
         found = []
-        for position, guess in enumerate(view.group(ESTIMATES, interval) if estimated else ()):
+        async for guess in in_turns(view.group(ESTIMATES, interval) if estimated else ()):
             basis = view.load(BASES, interval, guess.meter)
             billed = basis or guess
             found.append(
@@ -69,19 +67,15 @@ class History:
                     "corrections": basis.corrections if basis else 0,
                 }
             )
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
         return {**self._place(interval), "estimated": estimated, "estimates": found}
 
     async def corrections(self, view: View, interval: int) -> Document:
         """Corrections of the interval, and those that its bills carry; by corrected interval, meter and number."""
         record = view.load(INTERVALS, interval)
         found: dict[tuple[int, str, int], Correction] = {}
-        for position, meter in enumerate(self._meters):
+        async for meter in in_turns(self._meters):
             for number, one in self._corrected(view, interval, meter):
                 found[interval, meter, number] = one
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
         for number, one in self._carried(view, interval) if record and record.status == SETTLED else ():
             found[one.interval, one.meter, number] = one
         return {
@@ -110,7 +104,7 @@ class History:
             disputed = record.disputes if record else 0
             places = [(interval, line.id) for line in self._ledger.genesis.lines] if disputed else []
         found = []
-        for position, (at, line) in enumerate(places):
+        async for at, line in in_turns(places):
             dispute = view.load(DISPUTES, at, line)
             if dispute is None:
                 view.leave_out(DISPUTES, at, line)
@@ -125,8 +119,6 @@ class History:
                         "verdict": render(view.load(VERDICTS, at, line)),
                     }
                 )
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
         place = {"interval": None} if interval is None else self._place(interval)
         return {**place, "disputes": found}
 

@@ -42,10 +42,11 @@ from contracts.schema import (
 from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
 from node.rpc.errors import Refusal, malformed, unknown
 from node.rpc.explain import explain, explain_member
-from node.rpc.history import YIELD_EVERY, History
+from node.rpc.history import History
 from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.render import render
 from node.rpc.trust import trust_of_all, trust_of_member
+from node.rpc.turns import in_turns
 from node.rpc.view import View
 from node.service import NodeService
 from node.statement import begun, make_statement
@@ -353,11 +354,7 @@ class Queries:
                 f"Interval {interval} is not ordered yet (status {document['status']}).",
                 f"Offers lock at {document['locks_ms']} ms UTC; the first block after that orders it.",
             )
-        orders = []
-        for position, order in enumerate(view.group(ORDERS, interval)):
-            orders.append(render(order))
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
+        orders = [render(order) async for order in in_turns(view.group(ORDERS, interval))]
         return {**document, "orders": orders}
 
     async def _explain(self, view: View, interval: int, members: list[str]) -> Document:
@@ -373,12 +370,10 @@ class Queries:
                 offers += standing.entries
         orders = []
         concerned = {need.member for need in needs}.union((offer.member for offer in offers), members)
-        for position, name in enumerate(sorted(concerned)):
+        async for name in in_turns(sorted(concerned)):
             order = view.entry(ORDERS, name, interval)
             if order is not None:
                 orders.append(order)
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
         document = {
             **self._times(interval),
             "status": "empty" if not (needs or offers) and record.status == OPEN else record.status,
@@ -416,12 +411,10 @@ class Queries:
             )
         schedule = view.load(SCHEDULES, "working") or Schedule((), ())
         bills: dict[int, Bill] = {}
-        for position, interval in enumerate(intervals):
+        async for interval in in_turns(intervals):
             bill = view.entry(BILLS, member, interval)
             if bill is not None:
                 bills[interval] = bill
-            if position % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
         return make_statement(self._params, which, member, time_ms, schedule, bills)
 
     async def _reading(self, text: str, options: Mapping[str, str]) -> Document:

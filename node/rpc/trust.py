@@ -6,7 +6,6 @@ next transaction. The power is what `consensus.power` makes of today's bonds; wh
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from consensus import power
@@ -14,8 +13,8 @@ from contracts.genesis import ConsensusParams
 from contracts.members import Trust
 from contracts.schema import TRUSTS
 from contracts.trust import all_tokens, unlocked, unlocking_tokens
-from node.rpc.history import YIELD_EVERY
 from node.rpc.render import render
+from node.rpc.turns import in_turns
 
 if TYPE_CHECKING:
     from node.rpc.view import View
@@ -37,11 +36,9 @@ async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> 
     enough = organisations >= power.MIN_ORGANISATIONS
     powers = power.powers(weights) if enough else {}
     members = []
-    for position, one in enumerate(everybody):
+    async for one in in_turns(everybody):
         own = powers.get(one.member, 0) if enough else None
         members.append({**_document(one, consensus), "power": render(own, "power")})
-        if position % YIELD_EVERY == YIELD_EVERY - 1:
-            await asyncio.sleep(0)
     return {
         "supply_tokens": str(sum(map(all_tokens, everybody))),
         "organisations": organisations,
