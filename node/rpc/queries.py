@@ -180,53 +180,10 @@ class Queries:
 
     async def state(self, kind: str, arguments: list[str], options: Mapping[str, str]) -> Document:
         """`/query/<kind>/...`. Raises `Refusal`."""
-        match kind, arguments:
-            case "reading", [meter]:
-                return await self._reading(meter, options)
-            case "member" | "balance" | "meter" | "interval" | "dispatch", [which]:
-                pass
-            case "estimates" | "corrections" | "disputes", [which]:
-                pass
-            case "bill" | "explain" | "statement" | "energy", [_, _]:
-                pass
-            case "explain", [_]:
-                pass
-            case "offences", [] | [_]:
-                pass
-            case "trust", []:
-                pass
-            case _:
-                raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
+        if (kind, len(arguments)) == ("reading", 1):
+            return await self._reading(arguments[0], options)
         view, prove = await self._view(options)
-        match kind, arguments:
-            case "member", [member]:
-                data = self._member(view, identifier(member, "member"))
-            case "balance", [member]:
-                data = self._balance(view, identifier(member, "member"))
-            case "meter", [meter]:
-                data = self._meter(view, identifier(meter, "meter"))
-            case "interval", [which]:
-                data = self._interval(view, self._which(which))
-            case "dispatch", [which]:
-                data = await self._dispatch(view, self._which(which))
-            case "statement", [which, member]:
-                data = await self._statement(view, self._which_cycle(which), identifier(member, "member"))
-            case "estimates", [which]:
-                data = await self._history.estimates(view, self._which(which))
-            case "corrections", [which]:
-                data = await self._history.corrections(view, self._which(which))
-            case "disputes", [which]:
-                data = await self._history.disputes(view, None if which == "open" else self._which(which))
-            case "energy", [which, meter]:
-                data = self._history.energy(view, self._which(which), identifier(meter, "meter"))
-            case "offences", before:
-                data = self._offences(view, number(before[0], "offence number", 2**32) if before else None)
-            case "trust", []:
-                data = await trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
-            case "explain", [which, *members]:
-                data = await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
-            case _:
-                data = self._bill(view, self._which(arguments[0]), identifier(arguments[1], "member"))
+        data = await self._data(view, kind, arguments)
         if data is None and not prove:
             raise unknown(kind, "/".join(arguments), "Check the spelling; with prove=1 its absence is proven.")
         answer = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
@@ -240,6 +197,41 @@ class Queries:
                 )
             answer["proof"] = await self._bundle(list(view.keys), view.height)
         return answer
+
+    async def _data(self, view: View, kind: str, arguments: list[str]) -> Document | None:
+        """The answer of one query; None when there is no such record. Raises `Refusal`."""
+        match kind, arguments:
+            case "member", [member]:
+                return self._member(view, identifier(member, "member"))
+            case "balance", [member]:
+                return self._balance(view, identifier(member, "member"))
+            case "meter", [meter]:
+                return self._meter(view, identifier(meter, "meter"))
+            case "interval", [which]:
+                return self._interval(view, self._which(which))
+            case "dispatch", [which]:
+                return await self._dispatch(view, self._which(which))
+            case "bill", [which, member]:
+                return self._bill(view, self._which(which), identifier(member, "member"))
+            case "statement", [which, member]:
+                return await self._statement(view, self._which_cycle(which), identifier(member, "member"))
+            case "estimates", [which]:
+                return await self._history.estimates(view, self._which(which))
+            case "corrections", [which]:
+                return await self._history.corrections(view, self._which(which))
+            case "disputes", [which]:
+                return await self._history.disputes(view, None if which == "open" else self._which(which))
+            case "energy", [which, meter]:
+                return self._history.energy(view, self._which(which), identifier(meter, "meter"))
+            case "offences", []:
+                return self._offences(view, None)
+            case "offences", [before]:
+                return self._offences(view, number(before, "offence number", 2**32))
+            case "trust", []:
+                return await trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
+            case "explain", [which, *members] if len(members) <= 1:
+                return await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
+        raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
 
     async def _bundle(self, keys: list[bytes], height: int) -> Document:
         """Proofs of these records, a part at a time."""
