@@ -67,7 +67,7 @@ class History:
                     "corrections": basis.corrections if basis else 0,
                 }
             )
-        return {**self._place(interval), "estimated": estimated, "estimates": found}
+        return {**self.place(interval), "estimated": estimated, "estimates": found}
 
     async def corrections(self, view: View, interval: int) -> Document:
         """Corrections of the interval, and those that its bills carry; by corrected interval, meter and number."""
@@ -79,7 +79,7 @@ class History:
         for number, one in self._carried(view, interval) if record and record.status == SETTLED else ():
             found[one.interval, one.meter, number] = one
         return {
-            **self._place(interval),
+            **self.place(interval),
             "corrections": [
                 {**render(one), "number": number, "start_ms": one.interval * self._params.interval_ms}
                 for (_, _, number), one in sorted(found.items())
@@ -119,7 +119,7 @@ class History:
                         "verdict": render(view.load(VERDICTS, at, line)),
                     }
                 )
-        place = {"interval": None} if interval is None else self._place(interval)
+        place = {"interval": None} if interval is None else self.place(interval)
         return {**place, "disputes": found}
 
     def energy(self, view: View, interval: int, meter: str) -> Document:
@@ -140,7 +140,7 @@ class History:
         corrections = _numbered(view, interval, meter, basis) if basis else ()
         billed = basis or guess or metered
         return {
-            **self._place(interval),
+            **self.place(interval),
             "meter": meter,
             "member": registered.member,
             "sequence": metered.sequence if metered else None,
@@ -185,7 +185,8 @@ class History:
                 return events
         return ()
 
-    def _place(self, interval: int) -> Document:
+    def place(self, interval: int) -> Document:
+        """Number and time of an interval."""
         length_ms = self._params.interval_ms
         return {"interval": interval, "start_ms": interval * length_ms, "end_ms": (interval + 1) * length_ms}
 

@@ -20,6 +20,7 @@ from contracts.envelope import CODEC, MeterEnvelope
 from contracts.modes import GRID, ISLAND
 from contracts.records import OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
 from contracts.rolls import BUCKETS
+from contracts.schedule import close_ms, lock_ms
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
@@ -326,14 +327,10 @@ class Queries:
 
     def _times(self, interval: int) -> Document:
         """When an interval is, locks and closes."""
-        length = self._params.interval_ms
-        start_ms = interval * length
         return {
-            "interval": interval,
-            "start_ms": start_ms,
-            "end_ms": start_ms + length,
-            "locks_ms": start_ms - self._params.gate_lead_ms,
-            "closes_ms": start_ms + length + self._params.close_grace_ms,
+            **self._history.place(interval),
+            "locks_ms": lock_ms(self._params, interval),
+            "closes_ms": close_ms(self._params, interval),
         }
 
     async def _dispatch(self, view: View, interval: int) -> Document:
