@@ -20,7 +20,7 @@ from node.admission import Admission
 from node.divergence import check_ground
 from node.effects import Send, Triple
 from node.ledger.ledger import Ledger
-from node.peer.wire import BlockRequest, BlockResponse, Frame, FullBlock
+from node.peer.wire import LIMITS, BlockRequest, BlockResponse, Frame, FullBlock
 from node.shares import Shares
 from node.sync import MAX_BLOCK_BYTES, BlockSync
 from node.work import Work
@@ -28,7 +28,7 @@ from zk.codec import encode
 
 SERVED = 64
 """Blocks in one answer."""
-SERVED_PER_S = 64 * 1024 * 1024
+SERVED_PER_S = LIMITS[Frame.BLOCK_RESPONSE].bytes_per_s
 """Bytes of blocks that one peer gets on average: what its own limit on the wire lets it read,"""
 SERVED_AT_ONCE = 4 * SERVED_PER_S
 """and at once."""

@@ -17,7 +17,8 @@ from node.effects import Append, Reply, Send, SendAll, SetTimer, Submission, Syn
 from node.journal import TRANSACTIONS, encode_batch
 from node.ledger.ledger import Ledger
 from node.mempool import Entry, Lane, Mempool, MempoolLimits
-from node.peer.wire import BATCH_BYTES, Frame, TransactionRequest, Transactions
+from node.peer.limits import QUEUE_BOUNDS
+from node.peer.wire import BATCH_BYTES, Frame, Priority, TransactionRequest, Transactions
 from node.shares import Shares
 from node.sync import MAX_BLOCK_BYTES
 from node.work import Work
@@ -29,7 +30,7 @@ SERVED_PER_S = 16 * 1024 * 1024
 """Bytes of asked-for transactions that one peer gets on average,"""
 SERVED_AT_ONCE = 4 * MAX_BLOCK_BYTES
 """and at once: the payloads of four blocks."""
-RESEND_BYTES = 2 * 1024 * 1024
+RESEND_BYTES = QUEUE_BOUNDS[Priority.TRANSACTIONS].bytes
 """Pending transactions sent to a peer at once: what its queue holds."""
 EXPIRY_EVERY = 16
 """Heights between two sweeps for expired transactions (no block takes one in between)."""
