@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from consensus.messages import Block, CommitCertificate
-from contracts import schema
 from contracts.envelope import CODEC
 from contracts.offences import Charge
 from contracts.receipts import Receipt
@@ -40,6 +39,7 @@ from node.ledger.ledger import Ledger
 from node.peer.wire import CODECS, Frame, TreeResponse
 from node.rpc.render import render
 from node.statewalk import Finding, Lie, Mismatch, Walk
+from node.tables import show_key, table_of
 from node.work import Work
 from zk import ics23
 from zk.codec import Malformed, encode
@@ -53,9 +53,6 @@ SHOWN_CHARACTERS = 300
 """Of each value in the sentence; the report has all of it."""
 
 _TIMER = ("divergence",)
-_DECODERS = {
-    table.prefix: table.decode for table in vars(schema).values() if isinstance(getattr(table, "prefix", None), bytes)
-}
 Document = dict[str, Any]
 Charges = Callable[[Block], tuple[Charge, ...]]
 """What the evidence of a decided block says, for execution."""
@@ -213,12 +210,6 @@ class Divergence:
             return b""
 
 
-def show_key(key: bytes) -> str:
-    """A key as `gridpact query` and the tables of the schema name it: table/part/part."""
-    text = key.decode("ascii", "replace")
-    return text if text.isprintable() else key.hex()
-
-
 class Again(NamedTuple):
     """The newest block executed once more on the state before it."""
 
@@ -323,11 +314,11 @@ def _side(finding: Finding, value: bytes | None, proof: bytes) -> Document:
 
 def _decoded(key: bytes, value: bytes | None) -> Any:
     """JSON form of a record or a roll; None when there is none, or when it is not one of its table."""
-    decode = _DECODERS.get(key[: key.find(b"/") + 1])
-    if value is None or decode is None:
+    table = table_of(key)
+    if value is None or table is None:
         return None
     try:
-        return render(decode(value))
+        return render(table.decode(value))
     except msgspec.DecodeError:
         return None
 

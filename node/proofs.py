@@ -23,16 +23,15 @@ from consensus.certificates import verify_commit
 from consensus.messages import Block, CommitCertificate, Header
 from consensus.refusals import Refusal
 from consensus.validators import Validator
-from contracts import schema
 from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
 from contracts.rolls import Commitment, Rolls, committed, is_roll, locate
-from contracts.state import Table
 from node.errors import NodeError
 from node.roll_proofs import Hex, HexPath, RollProof, is_in_roll, prove_in_roll
 from node.rpc.render import NotThisForm, parse, render
 from node.seats import validators_of
+from node.tables import show_key, table_of
 from zk import ics23, merkle
 from zk.merkle_size import prove_size, proven_size
 
@@ -97,9 +96,6 @@ class ReceiptBundle(Bundle, frozen=True, forbid_unknown_fields=True, tag_field="
     receipt: Hex
     receipt_path: HexPath
 
-
-_TABLES: dict[bytes, Table[Any]] = {table.prefix: table for table in vars(schema).values() if isinstance(table, Table)}
-_ROLLS: dict[bytes, Rolls[Any]] = {rolls.prefix: rolls for rolls in vars(schema).values() if isinstance(rolls, Rolls)}
 
 AnyBundle = StateBundle | TransactionBundle | ReceiptBundle
 _DECODER = msgspec.json.Decoder(AnyBundle)
@@ -166,7 +162,8 @@ def _proven_entry(source: Source, key: bytes, height: int) -> Document:
 
 def _rolls(key: bytes) -> Rolls[Any] | None:
     """The table whose entry `key` names; None when it names a record or a roll."""
-    return None if is_roll(key) else _ROLLS.get(key[: key.find(b"/") + 1])
+    table = None if is_roll(key) else table_of(key)
+    return table if isinstance(table, Rolls) else None
 
 
 def transaction_bundle(source: Source, height: int, index: int) -> Document:
@@ -279,7 +276,7 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
     absent: list[str] = []
     for entry in bundle.entries:
         key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
-        name = _show(key)
+        name = show_key(key)
         if not _is_proven(header.state_root, key, value, entry):
             raise ProofError("proof.path", f"The path does not lead from {name} to the header's state root.")
         (absent if value is None else present).append(name)
@@ -385,13 +382,10 @@ def read_record(key: bytes, value: bytes) -> Any:
     """JSON form of the record, entry or commitment under `key`; hex when no table of this version has the key."""
     if is_roll(key):
         return render(_COMMITMENT.decode(value))
-    rolls, table = _rolls(key), _TABLES.get(key[: key.find(b"/") + 1])
-    if rolls is not None:
-        return render(rolls.decode_entry(value))
-    return value.hex() if table is None else render(table.decode(value))
-
-
-def _show(key: bytes) -> str:
-    """A key as people write it; keys are text, but a hostile bundle may hold anything."""
-    text = key.decode("ascii", "replace")
-    return text if text.isprintable() else key.hex()
+    match table_of(key):
+        case None:
+            return value.hex()
+        case Rolls() as rolls:
+            return render(rolls.decode_entry(value))
+        case table:
+            return render(table.decode(value))
