@@ -252,13 +252,12 @@ def _verdict(json: bool, report: Report) -> None:
 
 
 def _draw_report(report: Report) -> None:
-    from zoneinfo import ZoneInfo
-
+    from devnet.spec import known_zone
     from devnet.view import clock, kwh
     from node.cli.form import Form
     from node.cli.output import money, per_kwh
 
-    shown = Form(as_json=False, as_csv=False, zone=ZoneInfo(report.zone) if report.zone else None)
+    shown = Form(as_json=False, as_csv=False, zone=known_zone(report.zone) if report.zone else None)
     rows: list[tuple[str, ...]] = [
         (
             str(one["interval"]),

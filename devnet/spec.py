@@ -23,6 +23,14 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Common options of every table of a scenario."""
 
 
+def known_zone(name: str) -> ZoneInfo | None:
+    """The time zone of this IANA name, where this machine knows one; without it, times are shown in UTC alone."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+
+
 class Clock(Section, frozen=True):
     """How ledger time runs: `speed` times life from `origin`, or stepped from boundary to boundary."""
 
@@ -36,11 +44,8 @@ class Clock(Section, frozen=True):
 
     @property
     def site(self) -> ZoneInfo | None:
-        """The zone, where this machine knows one of that name; without it, times are shown in UTC alone."""
-        try:
-            return ZoneInfo(self.zone)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            return None
+        """The zone, where this machine knows it."""
+        return known_zone(self.zone)
 
     @property
     def origin_ms(self) -> int:

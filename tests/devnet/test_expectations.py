@@ -285,6 +285,17 @@ def test_check_exits_with_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixt
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "../../etc/passwd", "", "\0"])
+def test_a_zone_that_this_machine_does_not_know_costs_the_site_times_alone(
+    zone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recording may come from another machine, or from anybody."""
+    path = tmp_path / "recording.json"
+    path.write_bytes(msgspec.json.encode(Recording(GOOD, ALL, zone=zone)))
+    assert run(app, ["devnet", "check", str(path)]) == 0
+    assert "every expectation holds" in capsys.readouterr().out
+
+
 def test_check_says_what_is_wrong_with_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for content in (b"", b"{}", b"\x00garbage"):
         path = tmp_path / "bad.json"
