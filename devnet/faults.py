@@ -80,31 +80,33 @@ def within(faults: Sequence[Fault], intervals: int) -> tuple[Fault, ...]:
     return tuple(kept)
 
 
-def broken(faults: Sequence[Fault], action: str, at: int) -> frozenset[str]:
-    """Meters that `action` (`silence` or `lose`) holds in the run's `at`-th interval."""
-    held: set[str] = set()
+def held(faults: Sequence[Fault], action: str, at: int) -> dict[str, Fault]:
+    """Equipment that `action` holds in the run's `at`-th interval, each with the newest fault that does it.
+
+    `faults` are in the order of their intervals.
+    """
+    by: dict[str, Fault] = {}
     for fault in faults:
         if fault.interval is None or fault.interval > at:
             continue
         if fault.action == action:
-            held |= set(fault.meters)
+            by |= dict.fromkeys(fault.meters, fault)
         elif MENDS.get(fault.action) == action:
-            held -= set(fault.meters)
-    return frozenset(held)
+            for meter in fault.meters:
+                by.pop(meter, None)
+    return by
+
+
+def broken(faults: Sequence[Fault], action: str, at: int) -> frozenset[str]:
+    """Meters that `action` (`silence` or `lose`) holds in the run's `at`-th interval."""
+    return frozenset(held(faults, action, at))
 
 
 def misreading(faults: Sequence[Fault], at: int) -> dict[str, int]:
     """What meters count of what flows in the run's `at`-th interval, in ppm; those that count all are left out."""
-    counts: dict[str, int] = {}
-    for fault in faults:
-        if fault.interval is None or fault.interval > at:
-            continue
-        if fault.action == "misread" and fault.counts_ppm is not None:
-            counts |= dict.fromkeys(fault.meters, fault.counts_ppm)
-        elif fault.action == "mend":
-            for meter in fault.meters:
-                counts.pop(meter, None)
-    return counts
+    return {
+        meter: fault.counts_ppm for meter, fault in held(faults, "misread", at).items() if fault.counts_ppm is not None
+    }
 
 
 def to_restate(faults: Sequence[Fault], at: int) -> list[tuple[str, int]]:

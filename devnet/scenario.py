@@ -212,7 +212,7 @@ def _closest(name: str, valid: list[str]) -> str:
 
 
 def _expand(scenario: Scenario, where: str) -> Scenario:
-    """Fleets written out as members and meters, and everything that types alone can't say checked."""
+    """Fleets written out as members and meters, faults in their order, and what types alone can't say checked."""
     members, meters = list(scenario.members), list(scenario.meters)
     for fleet in scenario.fleets:
         low, high = fleet.peak_w
@@ -232,7 +232,11 @@ def _expand(scenario: Scenario, where: str) -> Scenario:
                     forecast_error_ppm=fleet.forecast_error_ppm,
                 )
             )
-    whole = msgspec.structs.replace(scenario, members=tuple(members), meters=tuple(meters), fleets=())
+    # What a mending ends comes before it, wherever it stands in the file.
+    faults = sorted(scenario.faults, key=lambda fault: -1 if fault.interval is None else fault.interval)
+    whole = msgspec.structs.replace(
+        scenario, members=tuple(members), meters=tuple(meters), fleets=(), faults=tuple(faults)
+    )
     _check(whole, where)
     return whole
 

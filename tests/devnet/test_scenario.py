@@ -228,6 +228,20 @@ def test_equipment_is_broken_from_its_fault_to_its_mending() -> None:
     assert [at for at in range(25) if broken(DAY, "lose", at)] == list(range(6, 20))
 
 
+def test_faults_may_stand_in_any_order_in_the_file() -> None:
+    """A mending that is written before what it mends would otherwise mend nothing."""
+    late = '[[faults]]\naction = "speak"\nmeters = ["tenant-09-load"]\ninterval = 20\n'
+    early = '[[faults]]\naction = "silence"\nmeters = ["tenant-09-load"]\ninterval = 10\n'
+    one, other = (scenario.parse(f"{CAMPUS}\n{faults}".encode()) for faults in (late + early, early + late))
+    assert one == other
+    assert [sorted(broken(one.faults, "silence", at)) for at in (9, 10, 19, 20)] == [
+        [],
+        ["tenant-09-load"],
+        ["tenant-09-load"],
+        [],
+    ]
+
+
 def test_meters_misread_until_they_are_mended_and_owners_speak_two_intervals_later() -> None:
     assert [misreading(COUNTING, at) for at in (1, 2, 3, 4, 6, 7)] == [
         {},
