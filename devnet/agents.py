@@ -25,7 +25,7 @@ from devnet import keyring, profiles
 from devnet.conductor import Conductor, Wallet
 from devnet.courier import Courier, PooledClient
 from devnet.diary import Diary, Progress
-from devnet.directory import Layout
+from devnet.directory import Layout, damaged
 from devnet.errors import DevnetError
 from devnet.faults import within
 from devnet.observation import Submitted
@@ -126,7 +126,7 @@ async def _play(
         wallets = await _wallets(layout.agent_keys, members, chain_id, courier, diary)
         persons = await _wallets(layout.keys, sorted(owners), chain_id, courier, diary)
         gateways, signed = {}, {}
-        opened = [_gateway(layout, document.chain_id, meter.id, courier) for meter in scenario.meters]
+        opened = [_gateway(layout, chain_id, meter.id, courier) for meter in scenario.meters]
         for gateway, head in await asyncio.gather(*opened):
             stack.callback(gateway.close)
             gateways[gateway.meter] = gateway
@@ -142,7 +142,7 @@ async def _play(
             wallets,
             gateways,
             courier,
-            document.chain_id,
+            chain_id,
             tempo,
             diary,
             faults,
@@ -238,9 +238,7 @@ def load_scenario(layout: Layout) -> Scenario:
     try:
         return msgspec.json.decode(layout.scenario.read_bytes(), type=Scenario)
     except (OSError, msgspec.DecodeError) as error:
-        raise DevnetError(
-            "devnet.damaged", f"{layout.scenario} can't be read: {error}.", "`gridpact devnet down`, then up."
-        ) from None
+        raise damaged(layout.scenario, error) from None
 
 
 def _whole_lines(path: Path) -> BinaryIO:

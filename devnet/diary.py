@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from devnet.courier import Parcel
-from devnet.directory import Layout, write_whole
-from devnet.errors import DevnetError
+from devnet.directory import Layout, damaged, write_whole
 from devnet.observation import Submitted
 from devnet.world import WorldState
 
@@ -66,9 +65,7 @@ class Diary:
         except FileNotFoundError:
             return Progress()
         except msgspec.DecodeError as error:
-            raise DevnetError(
-                "devnet.damaged", f"{self._progress} can't be read: {error}.", "`gridpact devnet down`, then up."
-            ) from None
+            raise damaged(self._progress, error) from None
 
     def posting(self, interval: int, make: Callable[[], Sequence[Parcel]]) -> Sequence[Parcel]:
         """The market of `interval`: as it was signed before if it was, else what `make` signs, written down.
@@ -90,7 +87,5 @@ class Diary:
         except FileNotFoundError:
             return None
         except msgspec.DecodeError as error:
-            raise DevnetError(
-                "devnet.damaged", f"{self._market} can't be read: {error}.", "`gridpact devnet down`, then up."
-            ) from None
+            raise damaged(self._market, error) from None
         return market.interval, [Parcel(raw, about) for raw, about in market.parcels]

@@ -88,11 +88,7 @@ class Layout:
         try:
             document = msgspec.json.decode(raw, type=Document)
         except msgspec.DecodeError as error:
-            raise DevnetError(
-                "devnet.damaged",
-                f"{self.document} can't be read: {error}.",
-                "`gridpact devnet down` removes it.",
-            ) from None
+            raise damaged(self.document, error) from None
         return document
 
     def save(self, document: Document) -> None:
@@ -129,6 +125,11 @@ class Layout:
         """Remove everything that a devnet left, if there is one."""
         if self.exists():
             shutil.rmtree(self.root)
+
+
+def damaged(path: Path, error: Exception) -> DevnetError:
+    """What to raise for a file of a devnet that can't be read."""
+    return DevnetError("devnet.damaged", f"{path} can't be read: {error}.", "`gridpact devnet down`, then up.")
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
