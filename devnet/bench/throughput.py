@@ -63,8 +63,7 @@ class Load:
             for name in clients
         }
         self._probes = {
-            name: Traffic(chain_id, plan.meters[name], plan.senders[name][:1], RECIPIENT, plan.interval)
-            for name in clients
+            name: Traffic(chain_id, (), plan.senders[name][:1], RECIPIENT, plan.interval) for name in clients
         }
         self.refused = 0
         """Envelopes that a node had no room for at first; they were sent again until it had."""
