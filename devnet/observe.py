@@ -156,7 +156,7 @@ async def _chain(client: Client, height: int) -> Chain:
     spoken: dict[int, set[str]] = {}
     corrected: set[int] = set()
     stream = client.events(cursor="0.0")
-    async with contextlib.aclosing(stream):  # type: ignore[type-var]  # an async generator by construction
+    async with contextlib.aclosing(stream):
         async for event in stream:
             at = int(event["height"])
             if at > height:

@@ -199,7 +199,7 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
         if ended:
             raise DevnetError(
                 "devnet.agents",
-                f"The agents ended early: {progress.error or launcher.log_tail('agents', 8) or 'no word why'}",
+                f"The agents ended early: {progress.error or launcher.log_tail(AGENTS, 8) or 'no word why'}",
                 f"Their log: {layout.agents_log}",
             )
         if time.monotonic() > deadline:

@@ -8,6 +8,7 @@ wallet.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -21,7 +22,7 @@ TARIFF_AHEAD = 32
 """The utility keeps its prices written at least so many intervals ahead, and writes as many again."""
 
 
-class Agent:
+class Agent(ABC):
     """A member's agent. `market` is asked once per interval, before offers for it lock."""
 
     def __init__(self, member: str, meters: Sequence[MeterSpec], world: World) -> None:
@@ -29,9 +30,9 @@ class Agent:
         self._meters = meters
         self._world = world
 
+    @abstractmethod
     def market(self, interval: int) -> list[AccountBody]:
         """What to say about `interval`."""
-        raise NotImplementedError
 
 
 class Consumer(Agent):

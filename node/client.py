@@ -8,7 +8,7 @@ by hash, so whoever needs that sends the same bytes again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -210,7 +210,7 @@ class Client:
 
     async def events(
         self, topics: Sequence[str] = ("block", "interval", "receipt"), cursor: str | None = None
-    ) -> AsyncIterator[Document]:
+    ) -> AsyncGenerator[Document, None]:
         """Events from `cursor` on (None: from now on), until the node ends the stream. Raises `RpcError`.
 
         Keep each event's `cursor`: going on from it misses and repeats nothing.

@@ -113,7 +113,7 @@ def test_what_is_not_fed_is_counted() -> None:
 @pytest.mark.parametrize("season", ["summer", "winter"])
 def test_forecasts_are_close_and_reproducible(season: str) -> None:
     campus = scenario.load("campus")
-    shapes = load_profiles(season)  # type: ignore[arg-type]  # a literal by construction
+    shapes = load_profiles(season)
     one, same, other = World(campus, shapes, 1), World(campus, shapes, 1), World(campus, shapes, 2)
     differs = False
     for meter, spec in one.meters.items():
