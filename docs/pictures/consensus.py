@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ text { fill: #e6edf3; }
 }
 """
 NAMES = ("biodiesel", "campus", "solar", "wind")
+QUORUM = 3
+NIL = "nil"
 
 
 def arrow(svg: Svg, start: tuple[float, float], end: tuple[float, float], kind: str) -> None:
@@ -166,10 +169,17 @@ class Round(NamedTuple):
     prevotes: tuple[str, ...]
     heard: dict[str, tuple[str, ...]]
     """Whose prevotes arrive at whom before the timeout, own ones apart."""
-    outcome: tuple[str, ...]
-    precommits: tuple[str, ...]
-    locks: tuple[str, ...]
     remark: tuple[str, ...]
+
+    def votes(self, name: str) -> list[str]:
+        """The prevotes that `name` has when its timer ends, its own among them: what they are for, in order."""
+        heard = (name, *self.heard[name])
+        return [vote.split(",")[0] for voter, vote in zip(NAMES, self.prevotes, strict=True) if voter in heard]
+
+    def precommit(self, name: str) -> str:
+        """The block of which `name` sees a polka, or nil."""
+        [(most, times)] = Counter(self.votes(name)).most_common(1)
+        return most if times >= QUORUM else NIL
 
 
 ALL = {name: tuple(other for other in NAMES if other != name) for name in NAMES}
@@ -185,9 +195,6 @@ ROUNDS = (
             "solar": ("biodiesel", "campus"),
             "wind": ("biodiesel", "solar"),
         },
-        ("A nil A: timeout", "A nil A: timeout", "A nil A: timeout", "A A A: a polka"),
-        ("nil", "nil", "nil", "A"),
-        ("", "", "", "locked: A since 0"),
         ("Only wind hears three", "prevotes for A: it locks.", "For all that it knows,", "A may be decided."),
     ),
     Round(
@@ -201,9 +208,6 @@ ROUNDS = (
             "solar": ("biodiesel", "campus"),
             "wind": ("biodiesel", "campus"),
         },
-        ("B B nil: timeout", "B B nil: timeout", "B B B: a polka", "B B nil: timeout"),
-        ("nil", "nil", "B", "nil"),
-        ("", "", "locked: B since 1", "locked: A since 0"),
         ("B is fresh: valid_round -1.", "wind keeps its lock and", "prevotes nil. Only solar", "sees the polka for B."),
     ),
     Round(
@@ -212,9 +216,6 @@ ROUNDS = (
         (),
         ("B, 1", "B, 1", "B, 1", "B, 1"),
         ALL,
-        ("a polka", "a polka", "a polka", "a polka"),
-        ("B", "B", "B", "B"),
-        ("locked: B since 2", "locked: B since 2", "locked: B since 2", "locked: B since 2"),
         ("The polka of round 1 is", "newer than wind's lock of", "round 0: wind may let go", "of A, and prevotes B."),
     ),
 )
@@ -234,8 +235,10 @@ def a_lock() -> str:
     )
     for name, x in COLUMNS.items():
         svg.text(x, 66, name, text_anchor="middle", class_="head")
+    locks: dict[str, str] = {}
     for number, one in enumerate(ROUNDS):
-        _round(svg, number, one, 84 + number * ROUND_HEIGHT)
+        locks |= {name: f"{block} since {number}" for name in NAMES if (block := one.precommit(name)) != NIL}
+        _round(svg, number, one, locks, 84 + number * ROUND_HEIGHT)
     y = height - 42
     svg.text(24, y + 4, "decided", class_="head")
     for x in COLUMNS.values():
@@ -243,7 +246,7 @@ def a_lock() -> str:
     return svg.document()
 
 
-def _round(svg: Svg, number: int, one: Round, top: float) -> None:
+def _round(svg: Svg, number: int, one: Round, locks: Mapping[str, str], top: float) -> None:
     svg.rect(16, top, 948, ROUND_HEIGHT - 10, class_="band", rx=6)
     svg.text(24, top + 24, f"round {number}", class_="head")
     for line, content in enumerate(one.remark):
@@ -265,15 +268,16 @@ def _round(svg: Svg, number: int, one: Round, top: float) -> None:
                 arrow(svg, start, end, "prevote")
             else:
                 lost(svg, start, end)
-        pill(svg, x, top + 78, prevote, "nil" if prevote == "nil" else "prevote", 62)
+        pill(svg, x, top + 78, prevote, "nil" if prevote == NIL else "prevote", 62)
     svg.text(24, top + 82, "prevote", class_="muted")
     svg.text(24, top + 215, "precommit", class_="muted")
-    rows = zip(COLUMNS.values(), one.outcome, one.precommits, one.locks, strict=True)
-    for x, outcome, precommit, lock in rows:
-        svg.text(x, top + 173, outcome, text_anchor="middle", class_="muted")
-        pill(svg, x, top + 211, precommit, "nil" if precommit == "nil" else "precommit", 62)
-        if lock:
-            svg.text(x, top + 244, lock, text_anchor="middle", class_="head lock-fill")
+    for name, x in COLUMNS.items():
+        precommit = one.precommit(name)
+        outcome = "timeout" if precommit == NIL else "a polka"
+        svg.text(x, top + 173, f"{' '.join(one.votes(name))}: {outcome}", text_anchor="middle", class_="muted")
+        pill(svg, x, top + 211, precommit, "nil" if precommit == NIL else "precommit", 62)
+        if name in locks:
+            svg.text(x, top + 244, f"locked: {locks[name]}", text_anchor="middle", class_="head lock-fill")
 
 
 def main(directory: Path) -> None:

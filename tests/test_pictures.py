@@ -1,0 +1,35 @@
+"""The drawings of the documents: made by the program that stands beside them, of rounds that the machine plays."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+from tests.consensus.height import NAMES
+from tests.consensus.test_drawing import HEARD
+
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+DRAWING = runpy.run_path(str(PICTURES / "consensus.py"))
+
+
+def test_the_drawings_are_as_they_are_made(tmp_path: Path) -> None:
+    DRAWING["main"](tmp_path)
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert set(made) == {"a-lock.svg", "one-height.svg"}
+    assert {name: (PICTURES / name).read_text() for name in made} == made
+
+
+def test_the_drawing_of_a_lock_is_of_the_rounds_that_the_machine_plays() -> None:
+    """`tests/consensus/test_drawing.py` plays them; precommits follow from who hears whose prevotes."""
+    rounds, drawn = DRAWING["ROUNDS"], DRAWING["NAMES"]
+    played = dict(zip(drawn, NAMES, strict=True))
+    heard = [
+        {played[name]: tuple(played[voter] for voter in voters) for name, voters in one.heard.items()} for one in rounds
+    ]
+    assert heard == list(HEARD)
+    assert [one.prevotes for one in rounds] == [("A", "nil", "A", "A"), ("B", "B", "B", "nil"), ("B, 1",) * 4]
+    assert [[one.precommit(name) for name in drawn] for one in rounds] == [
+        ["nil", "nil", "nil", "A"],
+        ["nil", "nil", "B", "nil"],
+        ["B", "B", "B", "B"],
+    ]
