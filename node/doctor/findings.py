@@ -17,6 +17,7 @@ Document = Mapping[str, Any]
 
 SKEW_MS = 2_000
 """A node's clock may be this far behind the newest block before it is called slow."""
+RESTORED = "It was restored from a backup and signs nothing until it has caught up and then seen two heights decided."
 CALM = ("idle", "decided", "unknown")
 """Phases in which nobody's vote is waited for."""
 
@@ -81,7 +82,7 @@ def _height(status: Document) -> Iterator[Finding]:
         yield Finding(
             "node.restored",
             "warning",
-            "It was restored from a backup and signs nothing until it has caught up and seen a height decided.",
+            RESTORED,
             "Keep it running and linked to others that decide.",
         )
     stuck = status.get("stuck")
@@ -141,12 +142,11 @@ def _votes(status: Document, consensus: Document, height: int, phase: str) -> It
     missing = [name for name in power if name not in got]
     have, total = sum(power[name] for name in got), sum(power.values())
     if total and not is_quorum(have, total):
-        verb = "precommitted" if step == "precommitted" else "prevoted"
         away = [one["id"] for one in seats(status) if one["id"] in missing and one["linked"] is False]
         yield Finding(
             "chain.no-quorum",
             "error",
-            f"At {where} {have} of {total} power has {verb} ({_with_power(got, power)}), and more than two thirds is "
+            f"At {where} {have} of {total} power has {step} ({_with_power(got, power)}), and more than two thirds is "
             f"needed. Missing: {_with_power(missing, power)}"
             + (f"; without a link from here: {', '.join(away)}." if away else "."),
             "End the partition: gridpact devnet heal"

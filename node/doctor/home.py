@@ -20,7 +20,7 @@ from contracts.genesis import CODEC, MAX_GENESIS_BYTES, Genesis
 from node import admin
 from node import config as configuration
 from node.disk import RealDisk
-from node.doctor.findings import Finding, diagnose, worst_first
+from node.doctor.findings import RESTORED, Finding, diagnose, worst_first
 from node.effects import Fatal, Now, Recover
 from node.errors import NodeError
 from node.home import Home
@@ -75,7 +75,10 @@ def examine(root: Path) -> Examination:
                 )
             )
             return Examination(worst_first(found), None)
-        return Examination(worst_first([*found, *diagnose(status)]), status)
+        told = diagnose(status)
+        known = {finding.code for finding in told}
+        # Of the same thing the node itself knows what helps while it runs.
+        return Examination(worst_first([*(one for one in found if one.code not in known), *told]), status)
     found.append(
         Finding("node.stopped", "error", f"The node of {root} is not running.", f"gridpact start --home {root}")
     )
@@ -135,7 +138,7 @@ def _keys(home: Home) -> Iterator[Finding]:
             yield Finding(
                 "node.restored",
                 "warning",
-                "It was restored from a backup and signs nothing until it has caught up and seen a height decided.",
+                RESTORED,
                 f"gridpact start --home {home.root}, and let it run.",
             )
 

@@ -243,6 +243,15 @@ def test_a_full_disk_is_called_full(node: Home, monkeypatch: pytest.MonkeyPatch)
     assert "disk.full" in {one.code for one in examine(node.root).findings}
 
 
+def test_a_running_node_speaks_for_itself(node: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its files say of the same thing is advice for a stopped one."""
+    ran(node)
+    restored(node)
+    monkeypatch.setattr(module, "_ask", lambda _: (True, {"restored": True}))
+    (finding,) = [one for one in examine(node.root).findings if one.code not in ("disk.low", "disk.full")]
+    assert finding.code == "node.restored" and "gridpact start" not in finding.fix
+
+
 def test_the_lock_of_a_running_node_is_seen_and_not_taken(node: Home) -> None:
     ran(node)
     lock = RealDisk().lock(node.sign_state)
