@@ -37,7 +37,7 @@ from node.errors import NodeError
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.peer.wire import CODECS, Frame, TreeResponse
-from node.rpc.render import render
+from node.render import render
 from node.statewalk import Finding, Lie, Mismatch, Walk
 from node.tables import show_key, table_of
 from node.work import Work

@@ -37,7 +37,7 @@ from node import journal
 from node.effects import Append, Fatal, Reply, Send, SendAll, Submission, Sync, Triple
 from node.ledger.ledger import Ledger
 from node.peer.wire import Frame
-from node.rpc.render import render
+from node.render import render
 from node.seats import Sets
 from node.work import Work
 from zk.codec import Codec, Malformed, encode

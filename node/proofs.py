@@ -28,8 +28,8 @@ from contracts.genesis import Genesis
 from contracts.receipts import Receipt
 from contracts.rolls import Commitment, Rolls, committed, is_roll, locate
 from node.errors import NodeError
+from node.render import NotThisForm, parse, render
 from node.roll_proofs import Hex, HexPath, RollProof, is_in_roll, prove_in_roll
-from node.rpc.render import NotThisForm, parse, render
 from node.seats import validators_of
 from node.tables import show_key, table_of
 from zk import ics23, merkle

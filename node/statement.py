@@ -20,7 +20,7 @@ from contracts.records import Bill, Schedule
 from contracts.schedule import close_ms
 from contracts.schema import BILLS, SCHEDULE, SCHEDULES
 from node.proofs import MAX_BUNDLE_BYTES, ProofError, Proven, StateBundle, verify_bundle
-from node.rpc.render import render
+from node.render import render
 
 Document = dict[str, Any]
 CLOSED = "closed"

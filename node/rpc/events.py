@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import web
 
+from node.render import render
 from node.rpc.errors import Refusal, malformed
 from node.rpc.limits import FRAME_CACHE, HEARTBEAT_S, MAX_SUBSCRIBERS
-from node.rpc.render import render
 from node.service import NodeService
 
 TOPICS = ("block", "interval", "receipt")

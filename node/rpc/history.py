@@ -26,8 +26,8 @@ from contracts.schema import (
     OPEN_DISPUTES,
     VERDICTS,
 )
+from node.render import render
 from node.rpc.errors import Refusal, unknown
-from node.rpc.render import render
 from node.rpc.turns import in_turns
 
 if TYPE_CHECKING:

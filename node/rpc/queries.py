@@ -41,11 +41,11 @@ from contracts.schema import (
     TARIFFS,
 )
 from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
+from node.render import render
 from node.rpc.errors import Refusal, malformed, unknown
 from node.rpc.explain import explain, explain_member
 from node.rpc.history import History
 from node.rpc.limits import PROOF_WAIT_S
-from node.rpc.render import render
 from node.rpc.trust import trust_of_all, trust_of_member
 from node.rpc.turns import in_turns
 from node.rpc.view import View

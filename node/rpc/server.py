@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from node.errors import NodeError
+from node.render import render
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
 from node.rpc.evidence import report
@@ -34,7 +35,6 @@ from node.rpc.limits import (
     SHUTDOWN_S,
 )
 from node.rpc.queries import Queries
-from node.rpc.render import render
 from node.rpc.submit import read_submission, submit
 from node.service import NodeService
 from zk.codec import encode

@@ -20,9 +20,9 @@ from contracts.envelope import CODEC, AccountEnvelope
 from contracts.receipts import OK, Receipt
 from node.codes import describe
 from node.proofs import receipt_bundle
+from node.render import render
 from node.rpc.errors import Refusal, malformed
 from node.rpc.limits import DEFAULT_WAIT_MS, MAX_ENVELOPES, MAX_PROOFS, MAX_WAIT_MS
-from node.rpc.render import render
 from node.service import NodeService, Submission
 from zk.codec import Malformed
 

@@ -13,7 +13,7 @@ from contracts.genesis import ConsensusParams
 from contracts.members import Trust
 from contracts.schema import TRUSTS
 from contracts.trust import all_tokens, unlocked, unlocking_tokens
-from node.rpc.render import render
+from node.render import render
 from node.rpc.turns import in_turns
 
 if TYPE_CHECKING:

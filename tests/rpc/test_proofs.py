@@ -29,7 +29,7 @@ from node.proofs import (
     transaction_bundle,
     verify_bundle,
 )
-from node.rpc.render import render
+from node.render import render
 from tests.rpc.chain import Chain
 from tests.support.pact import genesis, meter
 from zk import merkle

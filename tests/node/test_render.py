@@ -14,7 +14,7 @@ from consensus.validators import Validator
 from contracts.bodies import Offer, OfferBlock, PlainReading, Transfer
 from contracts.genesis import OpeningTrust
 from contracts.receipts import Receipt, Transferred
-from node.rpc.render import NotThisForm, parse, render
+from node.render import NotThisForm, parse, render
 
 HASHES = st.binary(min_size=32, max_size=32)
 IDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=32)
