@@ -7,6 +7,8 @@ due.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from contracts import corrections, dispatch, disputes, modes, settlement
@@ -14,7 +16,7 @@ from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
 from contracts.params import PactParams
-from contracts.receipts import OK, AnyEvent, IntervalOrdered, IntervalSettled, MetersEstimated
+from contracts.receipts import OK, AnyEvent, EnergyCorrected, IntervalOrdered, IntervalSettled, MetersEstimated
 from contracts.records import (
     MAX_NAMED,
     ORDERED,
@@ -25,6 +27,7 @@ from contracts.records import (
     NeedEntry,
     OfferEntry,
     Order,
+    SiteMeter,
     TariffRecord,
 )
 from contracts.rolls import BUCKETS
@@ -229,29 +232,13 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     # Verdicts come before new disputes: what they correct is settled.
     behind, decided = disputes.decide(state, params, interval, delivery.behind) if record.code == OK else ([], [])
     delivery, disputed = disputes.compare(state, params, record, delivery)
-    positions = _positions(state, interval, delivery)
-    utility = state.load(UTILITIES, UTILITY)
-    tie: settlement.Tie | None = None
-    if utility is not None:
-        tie = settlement.Tie(
-            utility.member, delivery.tie_import_wh, delivery.tie_export_wh, NO_MEMBER in delivery.estimated
-        )
-    sheet: settlement.Sheet | None = None
-    booked = False
+    residual_nano: int | None = None
     if record.code == OK:
-        terms = corrections.terms(record, params)
-        batch = corrections.carry(state, params, interval, behind)
-        sheet = settlement.settle(terms, positions, tie, batch.amounts)
-        booked = sheet is not None and _book(state, interval, sheet, delivery, batch)
-        if not booked and batch.amounts:
-            batch = corrections.cancel(state, batch)
-            sheet = settlement.settle(terms, positions, tie)
-            booked = sheet is not None and _book(state, interval, sheet, delivery, batch)
-        events += [*decided, *batch.events()]
+        residual_nano, corrected = _bill(state, params, record, delivery, behind)
+        events += [*decided, *corrected]
+    code = OK if residual_nano is not None else _RANGE
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
-    residual_nano = sheet.residual_nano if sheet is not None and booked else 0
-    code = OK if booked else _RANGE
     events += disputed
     silent = delivery.silent()
     if silent:
@@ -266,15 +253,37 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
             tie_import_wh=delivery.tie_import_wh,
             tie_export_wh=delivery.tie_export_wh,
             losses_wh=injected_wh - withdrawn_wh,
-            residual_nano=residual_nano,
+            residual_nano=residual_nano or 0,
             code=code,
             estimated=len(silent),
             estimated_meters=tuple(silent[:MAX_NAMED]),
             disputes=len(disputed),
         ),
     )
-    events.append(IntervalSettled(interval, injected_wh, withdrawn_wh, residual_nano, code))
+    events.append(IntervalSettled(interval, injected_wh, withdrawn_wh, residual_nano or 0, code))
     return events
+
+
+def _bill(
+    state: State, params: PactParams, record: IntervalRecord, delivery: Delivery, behind: Sequence[SiteMeter]
+) -> tuple[int | None, list[EnergyCorrected]]:
+    """Book all lines with the corrections that they carry, or without them where money would leave its bounds; the
+    residual, None where no line was booked at all.
+    """
+    interval, terms = record.interval, corrections.terms(record, params)
+    positions = _positions(state, interval, delivery)
+    utility = state.load(UTILITIES, UTILITY)
+    tie: settlement.Tie | None = None
+    if utility is not None:
+        tie = settlement.Tie(
+            utility.member, delivery.tie_import_wh, delivery.tie_export_wh, NO_MEMBER in delivery.estimated
+        )
+    batch = corrections.carry(state, params, interval, behind)
+    residual_nano = _book(state, interval, settlement.settle(terms, positions, tie, batch.amounts), delivery, batch)
+    if residual_nano is None and batch.amounts:
+        batch = corrections.cancel(state, batch)
+        residual_nano = _book(state, interval, settlement.settle(terms, positions, tie), delivery, batch)
+    return residual_nano, batch.events()
 
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:
@@ -288,16 +297,20 @@ def _positions(state: State, interval: int, delivery: Delivery) -> list[settleme
     return positions
 
 
-def _book(state: State, interval: int, sheet: settlement.Sheet, delivery: Delivery, batch: corrections.Batch) -> bool:
-    """Write bills and move balances (below zero if need be); False, and nothing written, when one leaves
-    its bounds.
+def _book(
+    state: State, interval: int, sheet: settlement.Sheet | None, delivery: Delivery, batch: corrections.Batch
+) -> int | None:
+    """Write bills and move balances (below zero if need be); the residual. None, and nothing written, where there is
+    no sheet or a balance would leave its bounds.
     """
+    if sheet is None:
+        return None
     held = {
         holding.member: holding.balance_nano for key in BALANCES.roll_keys() for holding in state.roll(BALANCES, key)
     }
     for member, total_nano in sheet.totals.items():
         if member not in held or abs(held[member] + total_nano) > MAX_MONEY:
-            return False
+            return None
         held[member] += total_nano
     bills = [
         Bill(
@@ -313,4 +326,4 @@ def _book(state: State, interval: int, sheet: settlement.Sheet, delivery: Delive
     ]
     state.fill(BALANCES, [Holding(member, held[member]) for member in sorted(held)])
     state.fill(BILLS, bills, interval)
-    return True
+    return sheet.residual_nano
