@@ -109,7 +109,7 @@ class Follower:
         """The verified path from `trusted` towards `latest`, by the primary."""
 
         def answer(height: int) -> LightBlock:
-            return latest if height == latest.height else self._ask(self.primary, height)
+            return latest if height == latest.height else block_of(self.primary, height)
 
         try:
             return self._drive(bisect(trusted, latest.height, self._trust), answer)
@@ -141,7 +141,7 @@ class Follower:
         if witness.rooted:
             return
         root = witness.agreed
-        theirs = self._ask(witness.source, root.height)
+        theirs = block_of(witness.source, root.height)
         if theirs.id() != root.id():
             check_alone(theirs)
             if theirs.header.set_hash != root.header.set_hash:
@@ -163,10 +163,10 @@ class Follower:
             if at is None:
                 check_fresh(witness.agreed, self._now_ms(), self._trust.period_ms)
             piece = self._lead(witness.agreed, end) if at is None else trace[at:]
-            theirs = self._ask(witness.source, piece[-1].height)
+            theirs = block_of(witness.source, piece[-1].height)
             if theirs.id() != piece[-1].id():
                 divergence = self._drive(
-                    examine(piece, theirs, self._trust), lambda height: self._ask(witness.source, height)
+                    examine(piece, theirs, self._trust), lambda height: block_of(witness.source, height)
                 )
                 raise Diverged(divergence, self.primary.url, witness.source.url)
             witness.agreed = piece[-1]
@@ -181,7 +181,7 @@ class Follower:
             )
         try:
             divergence = self._drive(
-                examine(self._trace, latest, self._trust), lambda height: self._ask(self.primary, height)
+                examine(self._trace, latest, self._trust), lambda height: block_of(self.primary, height)
             )
         except LightRefusal as error:
             raise NodeError(error.code, f"{self.primary.url}: {error.reason}.", ANOTHER) from None
@@ -196,9 +196,10 @@ class Follower:
             result: R = done.value
             return result
 
-    @staticmethod
-    def _ask(source: Blocks, height: int) -> LightBlock:
-        block = source.light_block(height)
-        if block is None:
-            raise SourceError("light.behind", f"{source.url} has no block {height} yet.", "It is asked again.")
-        return block
+
+def block_of(source: Blocks, height: int) -> LightBlock:
+    """The block of a height that `source` must have. Raises `SourceError`, `light.behind` when it has not."""
+    block = source.light_block(height)
+    if block is None:
+        raise SourceError("light.behind", f"{source.url} has no block {height} yet.", "It is asked again.")
+    return block

@@ -27,9 +27,8 @@ from consensus.validators import Validator, ValidatorSet
 from node.clock import SystemClock
 from node.disk import RealDisk
 from node.errors import NodeError
-from node.light.follower import Blocks, Diverged
+from node.light.follower import Blocks, Diverged, block_of
 from node.light.founding import Founding
-from node.light.source import SourceError
 from zk.codec import Malformed, encode
 
 PERIOD_SHARE = (2, 3)
@@ -86,12 +85,12 @@ def find_root(primary: Blocks, anchor: Anchor, store: Path | None, trust: Trust,
                     "Name another file with --store, or the genesis of that chain.",
                 )
         elif height is not None and block_id is not None:
-            root = _served(primary, height)
+            root = block_of(primary, height)
             check_hash(root, height, block_id)
             if genesis is not None and root.header.chain_id != genesis.chain_id:
                 raise refusal("light.chain", f"{root.header.chain_id}, genesis {genesis.chain_id}")
         elif genesis is not None:
-            root = _served(primary, 1)
+            root = block_of(primary, 1)
             check_genesis(root, genesis.chain_id, genesis.genesis_hash, genesis.validators)
         else:
             raise NodeError(
@@ -203,13 +202,6 @@ def read_evidence(file: Path) -> list[bytes]:
 def write_evidence(file: Path, evidence: dict[str, Any]) -> None:
     """Put it where the members can be given it. Raises NodeError `disk.*`."""
     RealDisk().replace(file, json.dumps(evidence, indent=1).encode())
-
-
-def _served(primary: Blocks, height: int) -> LightBlock:
-    block = primary.light_block(height)
-    if block is None:
-        raise SourceError("light.behind", f"{primary.url} has no block {height} yet.", "It is asked again.")
-    return block
 
 
 def _ids(seats: tuple[Validator, ...]) -> list[str]:

@@ -10,6 +10,7 @@ import io
 import socket
 from http.client import HTTPException, HTTPResponse
 from time import monotonic
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
 from consensus.light import CODEC, MAX_LIGHT_BLOCK_BYTES, LightBlock
@@ -24,7 +25,7 @@ CHUNK_BYTES = 16 * 1024
 
 
 class SourceError(NodeError):
-    """A node that gave no usable answer: `light.unreachable` or `light.garbled`."""
+    """A node that gave no usable answer: `light.unreachable`, `light.garbled`, or `light.behind`."""
 
 
 class Source:
@@ -101,7 +102,8 @@ class _Received:
 
 def _parse(raw: bytes) -> tuple[int, bytes]:
     """Status and body of an answer. Raises `HTTPException`."""
-    response = HTTPResponse(_Received(raw))  # type: ignore[arg-type]  # only makefile is used of a socket
+    # Of a socket it uses `makefile` alone.
+    response = HTTPResponse(cast(socket.socket, _Received(raw)))
     try:
         response.begin()
         return response.status, response.read()
