@@ -121,23 +121,14 @@ class Client:
 
     async def report(self, evidence: bytes) -> Document:
         """Tell the node who contradicted itself: an encoded `consensus.evidence.Equivocation`. Raises `RpcError`."""
-        raw = await self._request("POST", "/evidence", body=evidence)
-        try:
-            document: Document = _JSON.decode(raw)
-        except msgspec.DecodeError as error:
-            raise RpcError("rpc.garbled", f"{self.base_url} answered a report with garbage: {error}.") from None
-        return document
+        return self._document("/evidence", await self._request("POST", "/evidence", body=evidence))
 
     # Asking
 
     async def get(self, path: str, **options: str | int) -> Document:
         """A JSON document. Raises `RpcError`."""
-        raw = await self._request("GET", path, options={name: str(value) for name, value in options.items()})
-        try:
-            document: Document = _JSON.decode(raw)
-        except msgspec.DecodeError as error:
-            raise RpcError("rpc.garbled", f"{self.base_url}{path} is not JSON: {error}.") from None
-        return document
+        texts = {name: str(value) for name, value in options.items()}
+        return self._document(path, await self._request("GET", path, options=texts))
 
     async def status(self) -> Document:
         """The node's `status` document."""
@@ -233,6 +224,13 @@ class Client:
                     yield _JSON.decode(message.data)
 
     # Underneath
+
+    def _document(self, path: str, raw: bytes) -> Document:
+        try:
+            document: Document = _JSON.decode(raw)
+        except msgspec.DecodeError as error:
+            raise RpcError("rpc.garbled", f"{self.base_url}{path} is not JSON: {error}.") from None
+        return document
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
