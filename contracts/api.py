@@ -182,17 +182,11 @@ def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:
     if not isinstance(envelope, AccountEnvelope):
         return apply_reading(state, envelope, context)
     cost = units(envelope)
-    account_key = ACCOUNTS.prefix + envelope.sender.encode()
-    member = state.load(MEMBERS, MEMBERS.prefix + envelope.sender.encode())
-    account = state.load(ACCOUNTS, account_key)
-    if member is None or account is None:
-        return Receipt("member.unknown", cost, ())
     scope, handler = _HANDLERS[type(envelope.body)]
-    number = _lane(member, envelope.public_key)
-    if number is None:
-        return Receipt("key.unknown", cost, ())
-    if member.keys[number].scope not in ("all", scope):
-        return Receipt("key.scope", cost, ())
+    speaker = _speaker(state, envelope, scope)
+    if isinstance(speaker, str):
+        return Receipt(speaker, cost, ())
+    account, number = speaker
     lane = account.lanes[number]
     if envelope.nonce != lane.next_nonce or envelope.nonce >= MAX_COUNT:
         return Receipt("tx.nonce", cost, ())
@@ -204,6 +198,7 @@ def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:
         return Receipt("budget.exceeded", cost, ())
 
     lanes = account.lanes
+    account_key = ACCOUNTS.prefix + envelope.sender.encode()
     charged = Account((*lanes[:number], Lane(envelope.nonce + 1, now, used), *lanes[number + 1 :]))
     state.save(account_key, charged)
     outcome = handler(state, context, envelope.sender, envelope.body)
@@ -220,17 +215,12 @@ def admit(state: State, envelope: Envelope, context: BlockContext) -> str:
     """Whether a mempool should hold this envelope: "ok", or why it will not execute. Writes nothing."""
     if not isinstance(envelope, AccountEnvelope):
         return admit_reading(state, envelope, context)
-    member = state.load(MEMBERS, MEMBERS.prefix + envelope.sender.encode())
-    account = state.load(ACCOUNTS, ACCOUNTS.prefix + envelope.sender.encode())
-    if member is None or account is None:
-        return "member.unknown"
-    number = _lane(member, envelope.public_key)
-    if number is None:
-        return "key.unknown"
-    if member.keys[number].scope not in ("all", _HANDLERS[type(envelope.body)][0]):
-        return "key.scope"
+    speaker = _speaker(state, envelope, _HANDLERS[type(envelope.body)][0])
+    if isinstance(speaker, str):
+        return speaker
     if envelope.expiry_height < context.height:
         return "tx.expired"
+    account, number = speaker
     lane = account.lanes[number]
     if not lane.next_nonce <= envelope.nonce < min(lane.next_nonce + ADMISSION_WINDOW, MAX_COUNT):
         return "tx.nonce"
@@ -257,6 +247,21 @@ def next_position(state: State, speaker: str, public_key: bytes) -> int:
     account = state.load(ACCOUNTS, ACCOUNTS.prefix + speaker.encode())
     number = None if member is None else _lane(member, public_key)
     return 0 if account is None or number is None else account.lanes[number].next_nonce
+
+
+def _speaker(state: State, envelope: AccountEnvelope, scope: str) -> tuple[Account, int] | str:
+    """The sender's account and the lane of its key; a code when this key may not call the contract of `scope`."""
+    name = envelope.sender.encode()
+    member = state.load(MEMBERS, MEMBERS.prefix + name)
+    account = state.load(ACCOUNTS, ACCOUNTS.prefix + name)
+    if member is None or account is None:
+        return "member.unknown"
+    number = _lane(member, envelope.public_key)
+    if number is None:
+        return "key.unknown"
+    if member.keys[number].scope not in ("all", scope):
+        return "key.scope"
+    return account, number
 
 
 def _lane(member: Member, public_key: bytes) -> int | None:

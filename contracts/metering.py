@@ -26,6 +26,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.bodies import PlainReading, Quality, Reading, Reserve
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
@@ -40,6 +42,7 @@ from contracts.units import PPM
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
+_replace = msgspec.structs.replace
 READING_UNITS = 1
 ADMISSION_WINDOW = 1024
 """Sequences ahead of the head that a mempool holds for one meter."""
@@ -67,18 +70,10 @@ def reading_hash(chain_id: str, body: Reading) -> bytes:
 
 def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) -> Receipt:
     """Extend the meter's chain, or say why not. Writes the meter's head, and at most one more key."""
-    raw_id = envelope.meter.encode()
-    meter = state.load(METERS, METERS.prefix + raw_id)
-    head_key = HEADS.prefix + raw_id
-    head = state.load(HEADS, head_key)
-    settled = state.entry(REGISTERS, envelope.meter)
-    if meter is None or head is None or settled is None:
-        return _refused("meter.unknown")
-    if meter.public_key != envelope.public_key:
-        return _refused("meter.key")
-    body = envelope.body
-    if type(body) is not PlainReading:
-        return _refused("reading.committed")
+    speaker = _speaker(state, envelope)
+    if isinstance(speaker, str):
+        return _refused(speaker)
+    meter, head, body = speaker
     digest = reading_hash(context.chain_id, body)
     if body.sequence != head.sequence + 1:
         return _refused(_out_of_sequence(head, body.sequence, digest))
@@ -90,12 +85,15 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     if used > params.units_per_meter:
         return _refused("budget.exceeded")
 
+    settled = state.entry(REGISTERS, envelope.meter)
+    assert settled is not None, "every meter has registers"
+    head_key = HEADS.prefix + envelope.meter.encode()
     late = close_ms(params, interval) <= context.time_ms and not waits_for_close(state, interval)
     open_, code = _checked(params, meter, head, settled, body, late)
     if code == OK and len(open_) > MAX_OPEN_REGISTERS:
         return _refused("reading.open-full")
     if code != OK:
-        state.save(head_key, _charged(head, now, used))
+        state.save(head_key, _replace(head, budget_interval=now, units_used=used))
         state.commit()
         return _refused(code)
     if not late:
@@ -120,6 +118,19 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
 
 def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) -> str:
     """Whether a mempool should keep this reading: ok, or the code of the first thing that will not change."""
+    speaker = _speaker(state, envelope)
+    if isinstance(speaker, str):
+        return speaker
+    _, head, body = speaker
+    if body.sequence <= head.sequence:
+        return _out_of_sequence(head, body.sequence, reading_hash(context.chain_id, body))
+    if body.sequence >= head.sequence + ADMISSION_WINDOW:
+        return "reading.gap"
+    return OK
+
+
+def _speaker(state: State, envelope: MeterEnvelope) -> tuple[Meter, MeterHead, PlainReading] | str:
+    """The meter that speaks, its head, and what it says; a code when it may not say that."""
     raw_id = envelope.meter.encode()
     meter = state.load(METERS, METERS.prefix + raw_id)
     head = state.load(HEADS, HEADS.prefix + raw_id)
@@ -130,11 +141,7 @@ def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     body = envelope.body
     if type(body) is not PlainReading:
         return "reading.committed"
-    if body.sequence <= head.sequence:
-        return _out_of_sequence(head, body.sequence, reading_hash(context.chain_id, body))
-    if body.sequence >= head.sequence + ADMISSION_WINDOW:
-        return "reading.gap"
-    return OK
+    return meter, head, body
 
 
 class Measured(NamedTuple):
@@ -288,21 +295,6 @@ def _possible(meter: Meter, reserve: Reserve) -> bool:
     """No more stored than the registered capacity, and no more coming in than the rating."""
     return reserve.generation_w <= meter.rating_w and (
         meter.capacity_wh is None or reserve.charge_wh <= meter.capacity_wh
-    )
-
-
-def _charged(head: MeterHead, now: int, used: int) -> MeterHead:
-    """The same head with the units of a refused reading."""
-    return MeterHead(
-        head.sequence,
-        head.reading_hash,
-        head.interval,
-        head.import_wh,
-        head.export_wh,
-        head.open,
-        now,
-        used,
-        head.returns,
     )
 
 
