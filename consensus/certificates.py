@@ -26,7 +26,7 @@ from consensus.messages import (
 )
 from consensus.quorum import is_quorum, is_skip
 from consensus.refusals import Refusal
-from consensus.validators import Validator, ValidatorSet
+from consensus.validators import ValidatorSet
 from zk import ed25519
 
 Signatures = Sequence[tuple[int, bytes]]
@@ -94,7 +94,7 @@ def check_quorum(signatures: Signatures, validators: ValidatorSet) -> None:
     _check_ascending([index for index, _ in signatures])
     if signatures and signatures[-1][0] >= len(validators):
         raise Refusal("consensus.stranger", f"seat {signatures[-1][0]} of {len(validators)}")
-    got = sum(_counted(validators.seats[index]) for index, _ in signatures)
+    got = sum(validators.seats[index].counted_power for index, _ in signatures)
     if not is_quorum(got, validators.total_power):
         raise Refusal("consensus.no-quorum", f"{got} of {validators.total_power}")
 
@@ -137,10 +137,6 @@ def _check_round_certificate(certificate: RoundCertificate, validators: Validato
 def _check_ascending(seats: list[int]) -> None:
     if any(following <= seat for seat, following in pairwise(seats)):
         raise Refusal("consensus.unsorted", str(seats))
-
-
-def _counted(seat: Validator) -> int:
-    return 0 if seat.flagged else seat.power
 
 
 # Signatures: everything that has to be verified before the machine may see a message.

@@ -167,7 +167,7 @@ def trusted_power(trusted: LightBlock, untrusted: LightBlock) -> int:
     flagged seat adds nothing. The signatures themselves are the business of `check_alone`.
     """
     signers = {seat.public_key for seat in signers_of(untrusted)}
-    return sum(seat.power for seat in trusted.next_validators if not seat.flagged and seat.public_key in signers)
+    return sum(seat.counted_power for seat in trusted.next_validators if seat.public_key in signers)
 
 
 def signers_of(block: LightBlock) -> list[Validator]:

@@ -85,7 +85,7 @@ def leader_weights(validators: ValidatorSet, window: Sequence[Participation]) ->
             return FAILED
         return ACTIVE if proposed[id_] or voted[id_] else INACTIVE
 
-    powers = [0 if seat.flagged else seat.power for seat in validators.seats]
+    powers = [seat.counted_power for seat in validators.seats]
     reputations = [reputation(seat.id) for seat in validators.seats]
     floor = _floor(powers, reputations)
     return tuple(power * max(value, floor) for power, value in zip(powers, reputations, strict=True))

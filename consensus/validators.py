@@ -25,6 +25,11 @@ class Validator(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     power: Power
     flagged: bool = False
 
+    @property
+    def counted_power(self) -> int:
+        """Power that it adds to a quorum."""
+        return 0 if self.flagged else self.power
+
 
 class ValidatorSet:
     """Immutable, sorted by id, no duplicates. Raises ValueError on an empty, unsorted or powerless set."""
@@ -50,7 +55,7 @@ class ValidatorSet:
     def counted_power(self, id_: str) -> int:
         """Power that a vote of `id_` adds to a quorum: 0 for strangers and flagged seats."""
         seat = self.seat(id_)
-        return 0 if seat is None or seat.flagged else seat.power
+        return 0 if seat is None else seat.counted_power
 
     def proposer(self, height: int, round_: int) -> Validator:
         """Seat (height + round) mod n in id order (equal weights; proof of trust replaces it)."""

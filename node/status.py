@@ -23,7 +23,7 @@ def open_height(state: State) -> dict[str, Any]:
             document[name] = [block_id.hex() for block_id in value]
     if state.context is not None:
         validators = state.context.validators
-        document["power"] = {seat.id: validators.counted_power(seat.id) for seat in validators.seats}
+        document["power"] = {seat.id: seat.counted_power for seat in validators.seats}
         document["seat"] = state.seat is not None
     return document
 
