@@ -1,6 +1,6 @@
 """What trust weighs: weights of organisations, the cap on each, their powers, and how much of it one epoch may change.
 
-All in integers and cross-multiplied. An organisation counts once, on its summed bond: a root per key would reward
+All exact, in integers and fractions. An organisation counts once, on its summed bond: a root per key would reward
 splitting. Two sets in a row differ by less than 1/3 of the shares, so that every quorum of one has more than 1/3 in
 the other, and a quorum of each have a seat in common. Knows no keys, no tokens but a bond, and never who is alive.
 """
@@ -9,27 +9,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from itertools import accumulate
 from math import isqrt
-from typing import NamedTuple
 
 MIN_ORGANISATIONS = 4
 """Agreement among fewer survives nobody."""
 FULL_INDEX_PPM = 1_000_000
-
-
-class Fraction(NamedTuple):
-    """A share of the whole, exact."""
-
-    part: int
-    whole: int
-
 
 FEW = Fraction(30, 100)
 """Most that one of 4 to 6 organisations has: more than 2/3 stay when any one is down."""
 MANY = Fraction(20, 100)
 """Most that one of 7 or more has."""
 MANY_ORGANISATIONS = 7
+CHURN_LIMIT = Fraction(1, 3)
+"""Less than this may change in an epoch."""
 
 
 def weight(bond: int, index_ppm: int) -> int:
@@ -55,10 +49,10 @@ def cap(weights: Sequence[int]) -> int:
     def holds(most: int) -> bool:
         below = bisect_left(ascending, most)
         capped = sums[below] + most * (len(ascending) - below)
-        return share.whole * most <= share.part * capped
+        return most <= share * capped
 
     # What is left over as c grows is concave and positive at 1: it holds up to one c, and beyond it never again.
-    return _last(1, share.part * sums[-1] // share.whole + 1, holds)
+    return _last(1, int(share * sums[-1]) + 1, holds)
 
 
 def powers(weights: Mapping[str, int]) -> dict[str, int]:
@@ -86,7 +80,7 @@ def churn(before: Mapping[str, int], after: Mapping[str, int]) -> Fraction:
 
 def is_affordable(spent: Fraction) -> bool:
     """Strictly less than 1/3 of the shares."""
-    return 3 * spent.part < spent.whole
+    return spent < CHURN_LIMIT
 
 
 def advance(current: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
@@ -129,10 +123,4 @@ def _last(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """
     if high - low > 1 and holds(high - 1):
         return high - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if holds(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+    return low + bisect_left(range(low + 1, high), True, key=lambda number: not holds(number))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction as Exact
+from fractions import Fraction
 from itertools import combinations
 from math import isqrt
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus import power
-from consensus.power import FULL_INDEX_PPM, Fraction, advance, cap, churn, is_affordable, powers, split, weight
+from consensus.power import FULL_INDEX_PPM, advance, cap, churn, is_affordable, powers, split, weight
 from consensus.quorum import is_quorum, is_skip
 
 NAMES = "abcdefghijkl"
@@ -32,8 +32,8 @@ def sets(draw: st.DrawFn, least: int = 4) -> dict[str, int]:
     return {id_: draw(st.one_of(st.integers(1, 9), st.integers(1, 10**9))) for id_ in sorted(members)}
 
 
-def share_of(organisations: int) -> Exact:
-    return Exact(3, 10) if organisations <= 6 else Exact(1, 5)
+def share_of(organisations: int) -> Fraction:
+    return Fraction(3, 10) if organisations <= 6 else Fraction(1, 5)
 
 
 # Weights
@@ -61,7 +61,7 @@ def test_a_weight_is_the_root_of_the_bond_times_the_index(bond: int, index: int)
     found = weight(bond, index)
     root = isqrt(bond)
     assert root * root <= bond < (root + 1) ** 2
-    assert found <= Exact(root * index, FULL_INDEX_PPM) < found + 1
+    assert found <= Fraction(root * index, FULL_INDEX_PPM) < found + 1
 
 
 @given(BONDS, BONDS, INDEXES, INDEXES)
@@ -109,7 +109,7 @@ def test_power_is_monotone_in_ones_own_weight(weights: list[int], data: st.DataO
     after = {**before, who: before[who] + data.draw(st.integers(1, 10**9))}
     old, new = powers(before), powers(after)
     assert new[who] >= old[who]
-    assert Exact(new[who], sum(new.values())) >= Exact(old[who], sum(old.values()))
+    assert Fraction(new[who], sum(new.values())) >= Fraction(old[who], sum(old.values()))
 
 
 @given(st.lists(BONDS, min_size=5, max_size=9), INDEXES, st.integers(1, 4))
@@ -150,14 +150,14 @@ def test_churn_is_half_the_sum_of_changes_of_shares(one: dict[str, int], other: 
     before, after = powers(one), powers(other)
     exact = sum(
         (
-            abs(Exact(after.get(id_, 0), sum(after.values())) - Exact(before.get(id_, 0), sum(before.values())))
+            abs(Fraction(after.get(id_, 0), sum(after.values())) - Fraction(before.get(id_, 0), sum(before.values())))
             for id_ in NAMES
         ),
-        Exact(0),
+        Fraction(0),
     )
     found = churn(before, after)
-    assert Exact(found.part, found.whole) == exact / 2
-    assert is_affordable(found) == (exact / 2 < Exact(1, 3))
+    assert found == exact / 2
+    assert is_affordable(found) == (exact / 2 < Fraction(1, 3))
 
 
 def test_a_third_is_too_much() -> None:
