@@ -15,7 +15,7 @@ DRAWS_PER_YEAR = 365
 
 def breaking_point(seats: int) -> int:
     """Fewest bad seats (equal power) without which the others are no quorum: at least 1/3 of them."""
-    return next(bad for bad in range((seats + 2) // 3, seats + 1) if not is_quorum(seats - bad, seats))
+    return next(bad for bad in range(1, seats + 1) if not is_quorum(seats - bad, seats))
 
 
 def risk(members: int, bad: int, seats: int) -> Fraction:
