@@ -13,6 +13,7 @@ from consensus.certificates import votes_of
 from consensus.effects import ReportConflict
 from consensus.messages import Commit, CommitCertificate, Message, Proposal, Vote, VoteType
 from consensus.state import State
+from consensus.tally import choice_of
 from consensus.validators import ValidatorSet
 
 
@@ -37,7 +38,7 @@ def after_decision(state: State, message: Message, validators: ValidatorSet) -> 
     match message:
         case Vote():
             known = state.tally.round(message.round).of(message.kind).get(message.voter)
-            if known is not None and (known.block_id, known.valid_round) != (message.block_id, message.valid_round):
+            if known is not None and choice_of(known) != choice_of(message):
                 return [ReportConflict(known, message)]
             return [] if state.commit is None else with_certificate(state.commit, (message,), validators)
         case Proposal():

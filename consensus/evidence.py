@@ -201,7 +201,7 @@ def contradiction(commit: CommitCertificate, other: Certificate) -> Contradictio
 def check_contradiction(pair: Contradiction, chain_id: str, validators: ValidatorSet) -> list[SignatureCheck]:
     """Every signature of both certificates, each of which is a quorum of the set of its height. Raises
     `Refusal`."""
-    one, other = (pair.first, pair.second) if isinstance(pair, Fork) else (pair.commit, pair.polka)
+    one, other = _certificates(pair)
     # They are of one height and exclude each other.
     if contradiction(one, other) != pair:
         raise Refusal("consensus.evidence-pair", f"heights {one.height} and {other.height}")
@@ -213,7 +213,7 @@ def check_contradiction(pair: Contradiction, chain_id: str, validators: Validato
 def signers_of_both(pair: Contradiction, validators: ValidatorSet) -> tuple[str, ...]:
     """Seats that signed both certificates, in seat order: more than 1/3 of the power. Of amnesia they are
     accused, not convicted."""
-    one, other = (pair.first, pair.second) if isinstance(pair, Fork) else (pair.commit, pair.polka)
+    one, other = _certificates(pair)
     again = {index for index, _ in other.signatures}
     return tuple(validators.seats[index].id for index, _ in one.signatures if index in again)
 
@@ -223,10 +223,18 @@ def rebuts(polka: PolkaCertificate, pair: Contradiction) -> bool:
     a correct member may have locked it there. Nothing excuses a fork."""
     if not isinstance(pair, Amnesia):
         return False
-    amnesia, later = pair, pair.polka
+    later = pair.polka
     return (polka.height, polka.block_id) == (later.height, later.block_id) and (
-        amnesia.commit.round < polka.round < later.round
+        pair.commit.round < polka.round < later.round
     )
+
+
+def _certificates(pair: Contradiction) -> tuple[CommitCertificate, Certificate]:
+    match pair:
+        case Fork(first, second):
+            return first, second
+        case Amnesia(commit, polka):
+            return commit, polka
 
 
 def _compact(proposal: Proposal) -> SignedProposal:
@@ -241,11 +249,13 @@ def _compact(proposal: Proposal) -> SignedProposal:
 
 
 def _contradicts(evidence: Equivocation) -> bool:
-    first, second = evidence.first, evidence.second
-    if statement(first) == statement(second) or (first.height, first.round) != (second.height, second.round):
-        return False
-    if isinstance(first, Vote) and isinstance(second, Vote):
-        return (first.voter, first.kind) == (second.voter, second.kind)
-    return (
-        isinstance(first, SignedProposal) and isinstance(second, SignedProposal) and (first.proposer == second.proposer)
-    )
+    return statement(evidence.first) != statement(evidence.second) and _turn(evidence.first) == _turn(evidence.second)
+
+
+def _turn(message: Vote | SignedProposal) -> tuple[object, ...]:
+    """Where only one thing may be said, and by whom."""
+    match message:
+        case Vote():
+            return message.voter, message.height, message.round, message.kind
+        case SignedProposal():
+            return message.proposer, message.height, message.round

@@ -103,7 +103,7 @@ def add(tally: Tally, vote: Vote, current: int, validators: ValidatorSet) -> Add
     votes = tally.round(vote.round)
     known = votes.of(vote.kind).get(vote.voter)
     if known is not None:
-        if (known.block_id, known.valid_round) == (vote.block_id, vote.valid_round):
+        if choice_of(known) == choice_of(vote):
             return Added(tally, duplicate=True)
         return Added(tally, conflict=known)
     if vote.round < current - PAST_ROUNDS:
