@@ -42,6 +42,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.refusals import Refusal
+from consensus.validators import ValidatorSet
 from tests.consensus.height import (
     CHAIN,
     HEIGHT,
@@ -68,7 +69,7 @@ A, B = sha256(b"a"), sha256(b"b")
 CONTEXT = make_context()
 
 
-def code_of(evidence: Equivocation, validators: Any = SET) -> str | None:
+def code_of(evidence: Equivocation, validators: ValidatorSet = SET) -> str | None:
     """Code of the refusal, `forged` when a signature does not verify, None when the evidence holds."""
     try:
         checks = check(evidence, CHAIN, validators)
@@ -97,19 +98,20 @@ def proposals(draw: st.DrawFn) -> Proposal:
     return propose(CONTEXT, round_, block, draw(st.integers(-1, 0)))
 
 
-def said(message: Vote | Proposal) -> tuple[object, ...]:
+def said(message: Vote | Proposal) -> tuple[tuple[str, int, int, int], tuple[bytes | None, int]]:
     """Key and turn, then what was said."""
     if isinstance(message, Vote):
-        return (message.voter, int(message.kind), message.height, message.round), (
-            message.block_id,
-            message.valid_round,
-        )
-    return (message.proposer, 0, message.height, message.round), (message.block.header.id(), message.valid_round)
+        turn = message.voter, int(message.kind), message.height, message.round
+        return turn, (message.block_id, message.valid_round)
+    turn = message.proposer, 0, message.height, message.round
+    return turn, (message.block.header.id(), message.valid_round)
 
 
 @settings(max_examples=500)
 @given(st.one_of(st.tuples(votes(), votes()), st.tuples(proposals(), proposals()), st.tuples(votes(), proposals())))
-def test_two_messages_convict_exactly_when_one_key_said_two_things_in_one_turn(pair: tuple[Any, Any]) -> None:
+def test_two_messages_convict_exactly_when_one_key_said_two_things_in_one_turn(
+    pair: tuple[Vote | Proposal, Vote | Proposal],
+) -> None:
     one, other = pair
     (turn, word), (turn_again, word_again) = said(one), said(other)
     evidence = equivocation(one, other)
@@ -118,7 +120,7 @@ def test_two_messages_convict_exactly_when_one_key_said_two_things_in_one_turn(p
     assert equivocation(other, one) == evidence
     if evidence is not None:
         assert code_of(evidence) is None
-        assert rules.offence_of(evidence) == (turn[0], one.height)  # type: ignore[index]
+        assert rules.offence_of(evidence) == (turn[0], one.height)
         raw = encode(evidence)
         assert len(raw) <= MAX_EVIDENCE_BYTES and rules.decode(raw) == evidence
 
@@ -159,7 +161,7 @@ def test_the_set_is_that_of_its_own_height() -> None:
     strangers = make_set(("ann", "cyd", "dan", "eve"))
     assert code_of(TWO_VOTES, strangers) == "consensus.stranger"
     seats = tuple(replace(seat, public_key=key_of("eve")) if seat.id == "bob" else seat for seat in SET.seats)
-    assert code_of(TWO_VOTES, type(SET)(seats)) == "forged"
+    assert code_of(TWO_VOTES, ValidatorSet(seats)) == "forged"
     assert check(TWO_VOTES, CHAIN, SET)[0] == SignatureCheck(
         key_of("bob"), TWO_VOTES.first.sign_bytes(CHAIN), TWO_VOTES.first.signature
     )
