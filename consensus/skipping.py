@@ -2,15 +2,15 @@
 
 Pure drivers: generators that yield the height they want to see and are sent what is there, so that they run over any
 network, or none. `bisect` skips as far as 1/3 of the trusted power reaches and halves the distance where it does not;
-`examine` follows a witness that contradicts. Never fetches and never retries: whoever drives a generator drops it when
-there is no answer.
+`examine` follows a witness that contradicts. `drive` runs either to its end. Never fetches and never retries: a driver
+that gets no answer is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from consensus.attack import LightClientAttack
 from consensus.light import LightBlock, LightRefusal, Verdict, judge, refusal
@@ -19,6 +19,8 @@ MAX_LEAP = 2**20
 """Heights that one bisection spans, so that at most 21 blocks wait for one below them."""
 MAX_TRACE = 8
 """Blocks of one verified path; a longer way is gone in several."""
+
+R = TypeVar("R")
 
 
 class Trust(NamedTuple):
@@ -94,6 +96,17 @@ def examine(trace: Trace, theirs: LightBlock, trust: Trust) -> Generator[int, Se
     if right.id() == left.id():
         raise refusal("light.asked", f"two answers at height {theirs.height}")
     return Divergence(common, left, right, tuple(attacks))
+
+
+def drive(driver: Generator[int, Seen, R], answer: Callable[[int], LightBlock], now_ms: Callable[[], int]) -> R:
+    """Run a driver to its end. `answer` gives the block of a height; what it raises ends the run."""
+    try:
+        wanted = next(driver)
+        while True:
+            wanted = driver.send(Seen(answer(wanted), now_ms()))
+    except StopIteration as done:
+        result: R = done.value
+        return result
 
 
 def _ask(height: int) -> Generator[int, Seen, Seen]:

@@ -7,15 +7,15 @@ prints, and reads no clock but the one it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from consensus.light import LightBlock, LightRefusal, check_alone, check_fresh, refusal
-from consensus.skipping import Divergence, Seen, Trace, Trust, bisect, examine
+from consensus.skipping import Divergence, Trace, Trust, bisect, drive, examine
 from node.errors import NodeError
 from node.light.source import SourceError
 
-R = TypeVar("R")
 ANOTHER = "Ask another node, and compare what both say with somebody you trust."
 
 
@@ -112,7 +112,7 @@ class Follower:
             return latest if height == latest.height else block_of(self.primary, height)
 
         try:
-            return self._drive(bisect(trusted, latest.height, self._trust), answer)
+            return drive(bisect(trusted, latest.height, self._trust), answer, self._now_ms)
         except LightRefusal as error:
             raise NodeError(error.code, f"{self.primary.url}: {error.reason}.", ANOTHER) from None
 
@@ -165,9 +165,7 @@ class Follower:
             piece = self._lead(witness.agreed, end) if at is None else trace[at:]
             theirs = block_of(witness.source, piece[-1].height)
             if theirs.id() != piece[-1].id():
-                divergence = self._drive(
-                    examine(piece, theirs, self._trust), lambda height: block_of(witness.source, height)
-                )
+                divergence = drive(examine(piece, theirs, self._trust), partial(block_of, witness.source), self._now_ms)
                 raise Diverged(divergence, self.primary.url, witness.source.url)
             witness.agreed = piece[-1]
 
@@ -180,21 +178,10 @@ class Follower:
                 ANOTHER,
             )
         try:
-            divergence = self._drive(
-                examine(self._trace, latest, self._trust), lambda height: block_of(self.primary, height)
-            )
+            divergence = drive(examine(self._trace, latest, self._trust), partial(block_of, self.primary), self._now_ms)
         except LightRefusal as error:
             raise NodeError(error.code, f"{self.primary.url}: {error.reason}.", ANOTHER) from None
         raise Diverged(divergence, self.primary.url, self.primary.url)
-
-    def _drive(self, driver: Generator[int, Seen, R], answer: Callable[[int], LightBlock]) -> R:
-        try:
-            wanted = next(driver)
-            while True:
-                wanted = driver.send(Seen(answer(wanted), self._now_ms()))
-        except StopIteration as done:
-            result: R = done.value
-            return result
 
 
 def block_of(source: Blocks, height: int) -> LightBlock:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from consensus import skipping
 from consensus.light import LightBlock
 from consensus.messages import NO_ROUND, CommitCertificate, Header, VoteType, vote_sign_bytes
 from consensus.skipping import Seen
@@ -104,13 +105,11 @@ def chain(sets: Sequence[Powers], signers: Callable[[int], Iterable[str] | None]
 def drive(
     driver: Generator[int, Seen, R], answer: Callable[[int], LightBlock], now_ms: int, asked: list[int] | None = None
 ) -> R:
-    """Run a driver to its end against `answer`; the heights it wanted go into `asked`."""
-    try:
-        wanted = next(driver)
-        while True:
-            if asked is not None:
-                asked.append(wanted)
-            wanted = driver.send(Seen(answer(wanted), now_ms))
-    except StopIteration as done:
-        result: R = done.value
-        return result
+    """Run a driver to its end against `answer`, at one time; the heights it wanted go into `asked`."""
+
+    def noted(height: int) -> LightBlock:
+        if asked is not None:
+            asked.append(height)
+        return answer(height)
+
+    return skipping.drive(driver, noted, lambda: now_ms)
