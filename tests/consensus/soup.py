@@ -35,8 +35,8 @@ from consensus.effects import (
     ValueBuilt,
     Wake,
 )
+from consensus.evidence import Equivocation, equivocation
 from consensus.evidence import check as check_evidence
-from consensus.evidence import equivocation
 from consensus.messages import Block, Commit, CommitCertificate, Message, Proposal, Vote, VoteType
 from consensus.quorum import is_quorum
 from consensus.refusals import Refusal
@@ -173,7 +173,7 @@ class Soup:
             case Decide(block, certificate):
                 self.watch_decision(node, block, certificate)
             case ReportConflict(first, second):
-                self.watch_accusation(first, second)
+                self.watch_accusation(self.evidence_of(first, second).accused)
             case _:
                 pass
 
@@ -240,13 +240,17 @@ class Soup:
         decided = {other.decision[0].header.id() for other in self.nodes.values() if other.decision}
         assert len(decided) == 1, "two decisions at one height"
 
-    def watch_accusation(self, first: Proposal | Vote, second: Proposal | Vote) -> None:
-        """Whatever the schedule: the accused is the faulty member, and the evidence holds for everybody."""
+    def evidence_of(self, first: Proposal | Vote, second: Proposal | Vote) -> Equivocation:
+        """What a report proves: it holds for everybody."""
         evidence = equivocation(first, second)
         assert evidence is not None, "an accusation without a contradiction"
-        assert evidence.accused not in self.nodes, f"{evidence.accused} is honest"
         checks = check_evidence(evidence, self.context.chain_id, self.context.validators)
         assert all(verifies(*check) for check in checks)
+        return evidence
+
+    def watch_accusation(self, accused: str) -> None:
+        """Whatever the schedule: the accused is the faulty member."""
+        assert accused not in self.nodes, f"{accused} is honest"
 
     def check_replay(self) -> None:
         """The log of every node, run again from the start, gives its state and effects again."""

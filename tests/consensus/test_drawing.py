@@ -6,10 +6,11 @@ ann, bob, cyd and dan stand for biodiesel, campus, solar and wind, in the order 
 from __future__ import annotations
 
 from consensus.effects import Step
-from consensus.messages import NO_ROUND, PolkaCertificate, Proposal, Vote, VoteType
+from consensus.messages import NO_ROUND, Message, PolkaCertificate, Proposal, Vote, VoteType
 from consensus.round import Mark
 from tests.consensus.height import NAMES, PRECOMMIT, PREVOTE, make_context
-from tests.consensus.soup import Soup
+from tests.consensus.soup import Flight, Soup
+from tests.consensus.storms import answer_everything
 
 ANN, BOB, CYD, DAN = NAMES
 HEARD = (
@@ -23,18 +24,13 @@ HEARD = (
 class Drawing(Soup):
     """Four honest members, and a network that delivers what the drawing shows."""
 
-    def ready(self) -> None:
-        """Signatures, blocks and payloads take no time."""
-        while self.answers:
-            self.answer(0)
-
     def proposals(self, late: str | None = None) -> None:
         """The proposal, and the polka with it, arrive at all but one."""
-        self.ready()
+        answer_everything(self)
         for flight in self.taken((Proposal, PolkaCertificate)):
             if flight.to != late:
                 self.hand(flight.to, flight.message)
-        self.ready()
+        answer_everything(self)
 
     def prevotes(self, round_: int) -> None:
         """Prevotes arrive at those who hear them."""
@@ -42,19 +38,19 @@ class Drawing(Soup):
             assert isinstance(flight.message, Vote)
             if flight.message.voter in HEARD[round_][flight.to]:
                 self.hand(flight.to, flight.message)
-        self.ready()
+        answer_everything(self)
 
     def precommits(self) -> None:
         """Precommits arrive at everybody, their polkas do not."""
         self.taken((PolkaCertificate,))
         for flight in self.taken((Vote,)):
             self.hand(flight.to, flight.message)
-        self.ready()
+        answer_everything(self)
 
-    def taken(self, kinds: tuple[type, ...]) -> list:
+    def taken(self, kinds: tuple[type[Message], ...]) -> list[Flight]:
         """What is in flight of these kinds, off the air."""
         chosen = [flight for flight in self.flights if isinstance(flight.message, kinds)]
-        self.flights = [flight for flight in self.flights if flight not in chosen]
+        self.flights = [flight for flight in self.flights if not isinstance(flight.message, kinds)]
         return chosen
 
     def time_out(self, step: Step, round_: int, *names: str) -> None:
@@ -67,7 +63,7 @@ class Drawing(Soup):
             ]
             assert len(here) == 1, f"{name} does not wait for {step.name} of round {round_}"
             self.fire(here[0])
-        self.ready()
+        answer_everything(self)
 
     def said(self, kind: VoteType, round_: int) -> list[tuple[bytes | None, int]]:
         """(block id, valid_round) of everybody's vote, in the order of names."""

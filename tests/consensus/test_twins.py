@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.effects import Broadcast, Effect, ReportConflict, StartHeight, Step
-from consensus.evidence import equivocation
+from consensus.effects import Broadcast, Effect, StartHeight, Step
 from tests.consensus.height import NAMES, make_context
 from tests.consensus.soup import Flight, Honest, Soup
 from tests.consensus.storms import answer_everything
@@ -43,12 +42,11 @@ class Twins(Soup):
                 side = node.name in self.group
                 reached = [name for name in self.nodes if name != node.name and (name in self.group) == side]
                 self.flights += [Flight(name, message) for name in reached]
-            case ReportConflict(first, second):
-                evidence = equivocation(first, second)
-                assert evidence is not None
-                self.accused.add(evidence.accused)
             case _:
                 super().perform(node, effect)
+
+    def watch_accusation(self, accused: str) -> None:
+        self.accused.add(accused)
 
 
 def twin_rounds(seed: int, rounds: int, twin: str) -> Twins:
