@@ -10,7 +10,7 @@ import typer
 from node.cli import options
 from node.cli.context import Connection, genesis_document
 from node.cli.form import Form, form, print_csv, rows
-from node.cli.output import emit, line, money, per_kwh, progress, reporting, table
+from node.cli.output import emit, line, money, per_kwh, progress, reporting, table, write_file
 from node.cli.proof import read_bundle
 from node.errors import NodeError
 
@@ -49,7 +49,7 @@ def show(
         if proven:
             answer["proven"] = _check(statement, answer["proof"], asking.directory, prove_to)
         if document is not None:
-            _write(document, as_document(statement, shown, answer))
+            write_file(document, as_document(statement, shown, answer))
             progress(f"Statement written to {document}.")
         if asking.as_csv:
             entries = {**statement}
@@ -90,15 +90,8 @@ def _check(statement: Data, proof: Data, directory: Path, to: Path | None) -> st
     raw = codec.encode({"kind": "statement", "statement": statement, "proof": proof})
     sentence = verify_statement(raw, genesis_document(None, directory)).sentence
     if to is not None:
-        _write(to, raw.decode() + "\n")
+        write_file(to, raw.decode() + "\n")
     return sentence
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise NodeError("cli.write", f"{path}: {error.strerror}.", "Give another file.") from None
 
 
 def _line_rows(statement: Data, shown: Form) -> list[list[str]]:

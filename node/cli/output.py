@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -78,6 +79,14 @@ def table(title: str, headings: Row, rows: Iterable[Row], *, right: Iterable[str
 def line(text: str) -> None:
     """One line on stdout, never wrapped: it may be a command to copy."""
     print(_printable(text))
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write what a command was asked to keep. Raises NodeError `cli.write`."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NodeError("cli.write", f"{path}: {error.strerror}.", "Give another file.") from None
 
 
 def _printable(text: str) -> str:

@@ -11,7 +11,7 @@ import typer
 from node.cli import options
 from node.cli.context import Connection, account, meter_key
 from node.cli.form import site_form
-from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table
+from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table, write_file
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ def write_proof(path: Path, proof: dict[str, Any]) -> None:
     """Write a bundle. Raises NodeError `cli.write`."""
     import json
 
-    try:
-        path.write_text(json.dumps(proof, indent=1) + "\n")
-    except OSError as error:
-        raise NodeError("cli.write", f"{path}: {error.strerror}.", "Give another file with --prove-to.") from None
+    write_file(path, json.dumps(proof, indent=1) + "\n")
 
 
 def send(
