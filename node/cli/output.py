@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -49,8 +49,8 @@ def utc(time_ms: int) -> str:
 
 
 def progress(text: str) -> None:
-    """Say what is being waited for."""
-    print(text, file=sys.stderr, flush=True)
+    """Say what is being waited for, or what went wrong: one line on stderr."""
+    print(_printable(text), file=sys.stderr, flush=True)
 
 
 def emit(as_json: bool, document: dict[str, Any], draw: Callable[[], None]) -> None:
@@ -106,14 +106,14 @@ def reporting(as_json: bool) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def fail(as_json: bool, error: NodeError) -> None:
+def fail(as_json: bool, error: NodeError) -> NoReturn:
     """Report an error and exit with code 1."""
     if as_json:
         print(json.dumps(error.document()))
     else:
-        progress(f"Error ({error.code}): {_printable(error.message)}")
+        progress(f"Error ({error.code}): {error.message}")
         if error.hint:
-            progress(f"Next: {_printable(error.hint)}")
+            progress(f"Next: {error.hint}")
     raise typer.Exit(FAILED)
 
 

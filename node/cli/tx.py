@@ -11,7 +11,7 @@ import typer
 from node.cli import options
 from node.cli.context import Connection, account, meter_key
 from node.cli.form import site_form
-from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table, write_file
+from node.cli.output import FAILED, emit, fail, line, money, per_kwh, progress, reporting, table, write_file
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -54,12 +54,9 @@ def report(result: Result, signing: options.Signing, document: dict[str, Any], d
     fine = result.done if signing.wait else result.status != "refused" and result.code == "ok"
     if not fine:
         error = NodeError(result.code, result.message or "The transaction was refused.", result.hint)
-        if as_json:
-            emit(True, {**error.document(), **outcome, **document}, lambda: None)
-        else:
-            progress(f"Error ({error.code}): {error.message}")
-            if error.hint:
-                progress(f"Next: {error.hint}")
+        if not as_json:
+            fail(False, error)
+        emit(True, {**error.document(), **outcome, **document}, lambda: None)
         raise typer.Exit(FAILED)
 
     def human() -> None:

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.cli import app, run
 from node.cli.form import Form
+from node.cli.options import Signing
 from node.cli.output import money, per_kwh, utc
+from node.cli.tx import report
+from node.client import Result
 from tests.cli.conftest import Devnet
 
 Invoke = Callable[..., Any]
@@ -53,6 +57,15 @@ def test_a_damaged_devnet_file_is_named(invoke: Invoke, tmp_path: Path, content:
     (tmp_path / "devnet.json").write_text(content)
     found = problem(invoke("status", "--json", "--dir", str(tmp_path)))
     assert found["code"] == "devnet.damaged" and str(tmp_path) in found["message"]
+
+
+def test_a_refusal_brings_no_control_character_of_a_node_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = Result(bytes(32), "refused", "nonce.gap", "\x1b[2JAll is well", "\x1b[31mGo on")
+    with pytest.raises(typer.Exit) as done:
+        report(refused, Signing(), {}, lambda: None)
+    shown = capsys.readouterr()
+    assert done.value.exit_code == 1 and shown.out == ""
+    assert "\x1b" not in shown.err and "All is well" in shown.err and "Go on" in shown.err
 
 
 def test_signers_are_looked_up_and_listed(devnet: Devnet, tmp_path: Path) -> None:
