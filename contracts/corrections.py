@@ -24,7 +24,7 @@ from contracts.bodies import Correct
 from contracts.context import BlockContext, current_interval
 from contracts.estimates import estimate
 from contracts.members import MeterHead
-from contracts.metering import RETURNED, WH_MS, take_share
+from contracts.metering import RETURNED, beyond_rating, take_share
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import OK, AnyEvent, EnergyCorrected, ReadingCorrected
 from contracts.records import (
@@ -91,7 +91,7 @@ def restate(state: State, context: BlockContext, sender: str, body: Correct) -> 
     guess = estimate(state, params, meter, interval)
     import_wh = guess.import_wh if body.import_wh is None else body.import_wh
     export_wh = guess.export_wh if body.export_wh is None else body.export_wh
-    if max(import_wh, export_wh) * WH_MS > 2 * meter.rating_w * params.interval_ms + WH_MS:
+    if beyond_rating(params, meter, 1, import_wh, export_wh):
         return "correction.rating"
     if import_wh < billed.import_wh or export_wh > billed.export_wh:
         return "correction.favour"

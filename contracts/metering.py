@@ -263,11 +263,7 @@ def _checked(
         since, imported, exported = last.interval, last.import_wh, last.export_wh
     else:
         since, imported, exported = settled.interval, settled.import_wh, settled.export_wh
-    # Both readings may be taken at any moment of their intervals, so both intervals count; one Wh
-    # is the rounding of two registers. Anything tighter would refuse honest meters for good, since
-    # a chain cannot skip a reading.
-    most = meter.rating_w * (body.interval - since + 1) * params.interval_ms
-    if max(body.import_wh - imported, body.export_wh - exported) * WH_MS > most + WH_MS:
+    if beyond_rating(params, meter, body.interval - since, body.import_wh - imported, body.export_wh - exported):
         return open_, "reading.rating"
     if body.quality is not None and not _plausible(body.quality):
         return open_, "reading.quality"
@@ -276,6 +272,16 @@ def _checked(
     if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in settled.gaps):
         return open_, OK
     return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status)), OK
+
+
+def beyond_rating(params: PactParams, meter: Meter, intervals: int, import_wh: int, export_wh: int) -> bool:
+    """More than the meter's rating allows between two readings that are so many intervals apart.
+
+    Both may be taken at any moment of their intervals, so both intervals count; one Wh is the rounding of two
+    registers. Anything tighter would refuse honest meters for good, since a chain cannot skip a reading.
+    """
+    most = meter.rating_w * (intervals + 1) * params.interval_ms
+    return max(import_wh, export_wh) * WH_MS > most + WH_MS
 
 
 def _plausible(quality: Quality) -> bool:
