@@ -50,21 +50,14 @@ def all_tokens(trust: Trust) -> int:
 
 def unlocked(trust: Trust, height: int, time_ms: int, consensus: ConsensusParams) -> Trust:
     """The same in a block of this height and time: what no evidence can reach any more is free."""
-
-    def is_out(part: Unlocking) -> bool:
-        return is_expired(
-            height - part.height, time_ms - part.time_ms, consensus.evidence_age_blocks, consensus.evidence_age_ms
-        )
-
-    out = sum(part.amount_tokens for part in trust.unlocking if is_out(part))
-    if not out:
-        return trust
-    return _replace(
-        trust,
-        free_tokens=trust.free_tokens + out,
-        free_change=Change("unlocked", height),
-        unlocking=tuple(part for part in trust.unlocking if not is_out(part)),
+    ages = consensus.evidence_age_blocks, consensus.evidence_age_ms
+    left = tuple(
+        part for part in trust.unlocking if not is_expired(height - part.height, time_ms - part.time_ms, *ages)
     )
+    if len(left) == len(trust.unlocking):
+        return trust
+    after = _replace(trust, free_change=Change("unlocked", height), unlocking=left)
+    return _replace(after, free_tokens=trust.free_tokens + unlocking_tokens(trust) - unlocking_tokens(after))
 
 
 def transfer(state: State, context: BlockContext, sender: str, body: TransferTokens) -> tuple[AnyEvent, ...] | str:
