@@ -2,15 +2,17 @@
 
 Three bounds: encodings that were seen, messages that wait for the next height, and bytes that one peer may have
 written into the journal within one height. Who is at one of them is not heard until there is room again; what it
-said is sent again by whoever means it. Decodes and verifies nothing.
+said is sent again by whoever means it. A fourth bounds the signatures that are known to be good. Decodes and verifies
+nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from consensus.messages import Message
+from node.effects import Triple
 from node.journal import MAX_SEGMENTS, SEGMENT_BYTES
 
 MAX_WAITING = 256
@@ -21,6 +23,8 @@ MAX_SEEN = 16_384
 """Remembered encodings; forgotten twice a second, because what the machine could not use yet must be taken when it
 is sent again."""
 MAX_SEEN_BYTES = 16 * 1024 * 1024
+MAX_VERIFIED = 65_536
+"""Remembered good signatures of one height."""
 JOURNAL_SHARE_BYTES = MAX_SEGMENTS * SEGMENT_BYTES // 2
 """What all peers together may have written down within one height: half of what the journal holds."""
 
@@ -35,6 +39,8 @@ class Inbox:
         self._waiting: dict[str, dict[bytes, Message]] = {}
         self._waiting_bytes: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
+        self._verified: set[Triple] = set()
+        self._verified_before: set[Triple] = set()
 
     def is_new(self, body: bytes) -> bool:
         """Whether this encoding was not seen lately."""
@@ -64,8 +70,18 @@ class Inbox:
         self._written[peer] += size
         return self._written[peer] <= self._share
 
+    def unverified(self, triples: Iterable[Triple]) -> list[Triple]:
+        """Those that were not found good in this height or the last."""
+        return [one for one in triples if one not in self._verified and one not in self._verified_before]
+
+    def verified(self, triples: Iterable[Triple]) -> None:
+        """These signatures are good."""
+        if len(self._verified) < MAX_VERIFIED:
+            self._verified.update(triples)
+
     def next_height(self) -> Iterator[tuple[str, bytes, Message]]:
         """Begin a height: everybody has its share anew. What waited for it, in order of arrival per peer."""
+        self._verified_before, self._verified = self._verified, set()
         waiting, self._waiting = self._waiting, {}
         self._waiting_bytes.clear()
         self._written.clear()

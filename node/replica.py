@@ -99,8 +99,6 @@ from node.transactions import TransactionFlow
 from node.work import Work
 from zk.codec import Malformed, encode
 
-MAX_VERIFIED = 65_536
-"""Remembered good signatures of one height."""
 HOUSEKEEPING_MS = 500
 
 
@@ -139,8 +137,6 @@ class Replica:
         """When the last height that carried something was woken: an empty block delays no transaction."""
         self._build: BuildValue | None = None
         self._inbox = Inbox(sum(len(member.nodes) for member in ledger.genesis.members))
-        self._verified: set[Triple] = set()
-        self._verified_before: set[Triple] = set()
 
     def handle(self, event: Input, now: Now) -> list[Effect]:
         """Effects of one input, in the order in which they must be carried out."""
@@ -278,11 +274,7 @@ class Replica:
         if not self._inbox.may_write(peer, size):
             self.work.counters["consensus.share"] += 1
             return
-        unknown = [
-            triple
-            for triple in (Triple(*one) for one in required)
-            if triple not in self._verified and triple not in self._verified_before
-        ]
+        unknown = self._inbox.unverified(Triple(*one) for one in required)
         if unknown:
             self.work.verify(unknown, partial(self._authentic, peer, message, unknown), urgent=True)
         else:
@@ -292,8 +284,7 @@ class Replica:
         if not all(valid):
             self.work.penalise(peer, "consensus.signature")
             return
-        if len(self._verified) < MAX_VERIFIED:
-            self._verified.update(triples)
+        self._inbox.verified(triples)
         match message:
             case Commit(certificate, Block(header=header) as block) if header.height == self._context.height:
                 check_ground(block, certificate, self.ledger)
@@ -384,7 +375,6 @@ class Replica:
         self._awake = False
         self._height_started_ms = self.work.now.monotonic_ms
         self._build = None
-        self._verified_before, self._verified = self._verified, set()
         self._feed(StartHeight(self._context))
         for peer, body, message in self._inbox.next_height():
             self._consensus_message(peer, len(body), message)

@@ -7,7 +7,7 @@ from consensus.state import MAX_POLKAS, PROPOSALS_PER_ROUND
 from consensus.tally import FUTURE_ROUNDS_PER_VOTER, PAST_ROUNDS
 from node import evidence, inbox, transactions
 from node.peer.wire import LIMITS, Frame
-from node.replica import MAX_VERIFIED, Replica
+from node.replica import Replica
 from node.sync import WINDOW
 
 
@@ -32,7 +32,7 @@ def check_bounds(replica: Replica) -> None:
     for peer, waiting in box._waiting.items():
         assert len(waiting) <= inbox.MAX_WAITING
         assert sum(map(len, waiting)) == box._waiting_bytes[peer] <= inbox.MAX_WAITING_BYTES
-    assert len(replica._verified) <= MAX_VERIFIED + seats
+    assert len(box._verified) <= inbox.MAX_VERIFIED + seats
     # Transactions.
     assert flow._blocks.keys() <= state.candidates.keys()
     assert flow._missing.keys() <= flow._blocks.keys()

@@ -384,7 +384,7 @@ def full_block(ledger: Ledger, height: int) -> FullBlock:
 
 
 def test_remembered_signatures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.replica.MAX_VERIFIED", 10)
+    monkeypatch.setattr(inbox, "MAX_VERIFIED", 10)
     net, _ = network()
     quiet(net)
     machine = net.machines["campus"]
@@ -394,5 +394,5 @@ def test_remembered_signatures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         vote = Vote(VoteType.PREVOTE, height + 1, round_, None, -1, LIAR, b"")
         vote = replace(vote, signature=key_of(f"{LIAR} node").sign(vote.sign_bytes(machine.ledger.chain_id)))
         machine.feed(FrameReceived(LIAR, Frame.CONSENSUS, encode(vote)))
-    assert len(replica._verified) == 10
+    assert len(replica._inbox._verified) == 10
     assert machine.error is None
