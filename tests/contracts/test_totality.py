@@ -15,6 +15,7 @@ from contracts import api, schema
 from contracts.bodies import (
     AccountBody,
     Bond,
+    Correct,
     MeterBody,
     Need,
     Offer,
@@ -116,6 +117,9 @@ def test_units_grow_with_the_work() -> None:
     assert api.units(chain.need("campus", FIRST, 1, count=96)) == 96
     assert api.units(chain.tariff(FIRST, 1, 1, count=96)) == 25
     assert api.units(chain.offer("bio", "m-bio", FIRST, *[(i, 1) for i in range(32)])) == 5
+    assert api.units(chain.mode("campus", FIRST, "island", count=96)) == 25
+    assert api.units(chain.say("bio", Correct("m-bio", 1, FIRST, 0, 0))) == 4
+    assert {api.units(chain.say("bio", body)) for body in (TransferTokens("solar", 1, ""), Bond(1), Unbond(1))} == {1}
 
 
 # Arbitrary envelopes
