@@ -48,6 +48,8 @@ COMPACT_EVERY = 64
 """Heights between two looks whether pruning has left space to give back."""
 STALL_MS = 3_000
 """A height that is awake for longer is called stuck."""
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Python's garbage collector looks so seldom: what lives as long as the process is not worth looking at."""
 
 
 class SystemEntropy:
@@ -99,7 +101,7 @@ class Node:
         self._work_later()
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(*GC_THRESHOLDS)
 
     def stop(self) -> None:
         """Take no part any more; what is on disk is complete."""

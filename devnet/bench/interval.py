@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consensus.messages import Block, CommitCertificate, Header
+from consensus.block import build_block
+from consensus.messages import CommitCertificate
 from contracts import api, dispatch
 from contracts.bodies import AccountBody, Need, Offer, OfferBlock, PlainReading
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
@@ -31,10 +32,12 @@ from contracts.schema import BILLS
 from contracts.state import State
 from devnet.bench.traffic import EXPIRY_HEIGHT, bench_key
 from devnet.errors import DevnetError
+from node.chain import height_context
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import Batch, KeyValue, LevelStore
-from zk import merkle
+from node.runner import GC_THRESHOLDS
+from node.seats import constant_sets
 from zk.codec import encode
 from zk.hashing import ZERO_HASH, sha256
 
@@ -101,7 +104,7 @@ class Site:
         self._public = {member.id: member.keys[0].public_key for member in self.genesis.members}
         self._nonces = dict.fromkeys(self._public, 0)
         self._registers = {meter.id: (0, 0, 0, ZERO_HASH) for meter in self.genesis.meters}
-        self._set_hash = sha256(b"bench validators")
+        self._sets = constant_sets(self.genesis)
 
     def live(self, interval: int) -> Times:
         """One interval from its market to its bills."""
@@ -155,7 +158,8 @@ class Site:
         """Execute and store a block; milliseconds."""
         pairs = [(encode(envelope), envelope) for envelope in envelopes]
         payload = tuple(self._domains.transaction_id(raw) for raw, _ in pairs)
-        block = Block(self._header(time_ms, payload), payload, None, ())
+        block = build_block(height_context(self.ledger, self._sets), 0, payload, time_ms, None)
+        assert block.header.time_ms == time_ms, "blocks come in the order of their times"
         seats = tuple((seat, bytes(64)) for seat in range(3))
         certificate = CommitCertificate(block.header.height, 0, block.header.id(), seats)
         gc.collect()
@@ -166,27 +170,6 @@ class Site:
         if refused:
             raise DevnetError("bench.refused", f"The ledger refused with {', '.join(refused)}.", "This is a defect.")
         return 1000 * took
-
-    def _header(self, time_ms: int, payload: tuple[bytes, ...]) -> Header:
-        ledger = self.ledger
-        return Header(
-            version=self.genesis.rule_set,
-            chain_id=self.chain_id,
-            height=ledger.height + 1,
-            parent_hash=ledger.block_id(ledger.height),
-            time_ms=time_ms,
-            params_hash=self.params.hash(self.chain_id, encode(self.genesis.consensus)),
-            proposer=VALIDATORS[0],
-            proposer_round=0,
-            set_hash=self._set_hash,
-            next_set_hash=self._set_hash,
-            last_certificate_hash=ZERO_HASH,
-            payload_root=merkle.root(payload),
-            state_root=ledger.state_root,
-            receipts_root=ledger.receipts_root,
-            evidence_root=merkle.EMPTY_ROOT,
-            beacon=b"",
-        )
 
     def _market(self, interval: int) -> list[Envelope]:
         """A need of every load, each third a bid, and two blocks of every source; prices differ by member."""
@@ -300,7 +283,7 @@ def _collected_as_in_a_node() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         yield
     finally:
