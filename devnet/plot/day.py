@@ -29,7 +29,6 @@ class Moment(NamedTuple):
 
     interval: int
     start_ms: int
-    settled: bool
     sources_wh: Mapping[str, int]
     """Ordered from each source that gave something, by meter."""
     discharge_wh: int
@@ -135,7 +134,6 @@ def moment(data: Mapping[str, Any], genesis: Genesis) -> Moment:
     return Moment(
         interval=int(data["interval"]),
         start_ms=int(data["start_ms"]),
-        settled=settled,
         sources_wh=sources,
         discharge_wh=discharge_wh,
         charge_wh=charge_wh,

@@ -47,7 +47,6 @@ def days(draw: st.DrawFn) -> Day:
             Moment(
                 interval=interval,
                 start_ms=interval * LENGTH_MS,
-                settled=settled,
                 sources_wh=sources,
                 discharge_wh=discharge,
                 charge_wh=charge,
@@ -113,9 +112,7 @@ def test_axes_name_units_and_both_times() -> None:
 
 
 def plain_moment(interval: int) -> Moment:
-    return Moment(
-        interval, interval * LENGTH_MS, False, {"s": 5_000}, 0, 0, 1_000, 0, 6_000, 6_000, 0, None, None, 50, 80, 20
-    )
+    return Moment(interval, interval * LENGTH_MS, {"s": 5_000}, 0, 0, 1_000, 0, 6_000, 6_000, 0, None, None, 50, 80, 20)
 
 
 class Told(Client):
