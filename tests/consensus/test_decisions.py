@@ -262,9 +262,9 @@ def test_redundant_messages_change_nothing() -> None:
 
 def test_live_blocks_are_those_of_proposals_and_locks() -> None:
     node = locked_on_v()
-    assert tuple(live_blocks(node.state).values()) == (V,)
+    assert live_blocks(node.state) == {V.header.id(): V}
     node.go_to(PAST_ROUNDS + 5)
-    assert tuple(live_blocks(node.state).values()) == (V,), "locked"
+    assert live_blocks(node.state) == {V.header.id(): V}, "locked"
 
 
 def test_status_says_who_and_what_is_missing() -> None:

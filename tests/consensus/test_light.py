@@ -148,13 +148,17 @@ def honest_majority(sets: Powers) -> bool:
     return 3 * bad <= sum(sets.values()) < Fraction(3, 2) * good
 
 
-def impostors(ids: list[str]) -> tuple[Validator, ...]:
-    """Seats with honest ids and the forgers' keys, any number of times the same key."""
-    made = [
-        Validator(id_, id_, seat(FORGERS[at % len(FORGERS)], 1).public_key, b"", 2**40)
+def impostor(height: int, ids: list[str]) -> LightBlock:
+    """Honest ids with the forgers' keys behind them, in turns; every seat has signed."""
+    forgers = seats_of(dict.fromkeys(FORGERS, 1))
+    seats = tuple(
+        Validator(id_, id_, forgers[at % len(forgers)].public_key, b"", 2**40)
         for at, id_ in enumerate(sorted(set(ids)))
-    ]
-    return tuple(made)
+    )
+    made = header(height, height * SECOND, seats, seats)
+    by_forger = [raw for _, raw in sign(made, forgers, FORGERS).signatures]
+    raws = tuple((index, by_forger[index % len(forgers)]) for index in range(len(seats)))
+    return LightBlock(made, CommitCertificate(height, 0, made.id(), raws), seats, seats)
 
 
 @st.composite
@@ -170,13 +174,7 @@ def forgeries(draw: st.DrawFn, real: list[LightBlock]) -> LightBlock:
             return LightBlock(made, sign(made, seats, FORGERS), seats, seats)
         case 1:
             # A set that has honest names, and forgers' keys behind them.
-            seats = impostors(draw(st.lists(st.sampled_from(NAMES), min_size=1)))
-            made = header(height, height * SECOND, seats, seats)
-            signature = {one.public_key: sign(made, seats_of(dict.fromkeys(FORGERS, 1)), FORGERS) for one in seats}
-            keys = {seat(name, 1).public_key: name for name in FORGERS}
-            by_name = dict(zip(FORGERS, (raw for _, raw in next(iter(signature.values())).signatures), strict=True))
-            raws = tuple((index, by_name[keys[one.public_key]]) for index, one in enumerate(seats))
-            return LightBlock(made, CommitCertificate(height, 0, made.id(), raws), seats, seats)
+            return impostor(height, draw(st.lists(st.sampled_from(NAMES), min_size=1)))
         case 2:
             # A real set under a forged header with the signatures of a real block.
             other = draw(st.sampled_from(real))
@@ -249,13 +247,7 @@ def test_no_changed_byte_verifies(data: st.DataObject) -> None:
 
 def test_one_key_on_many_seats_counts_once() -> None:
     trusted = light_block(1, SECOND, EQUAL, {"eve": 1, "ada": 1, "bob": 1})
-    seats = impostors(NAMES)
-    made = header(3, 3 * SECOND, seats, seats)
-    eve = next(raw for _, raw in sign(made, seats_of({"eve": 1}), ["eve"]).signatures)
-    fay = next(raw for _, raw in sign(made, seats_of({"fay": 1}), ["fay"]).signatures)
-    raws = tuple((index, (eve, fay)[index % 2]) for index in range(len(seats)))
-    forged = LightBlock(made, CommitCertificate(3, 0, made.id(), raws), seats, seats)
-    judged = judge_timeless(trusted, forged)
+    judged = judge_timeless(trusted, impostor(3, NAMES))
     assert judged.verdict is Verdict.NOT_ENOUGH_TRUST and "1 of 3" in judged.reason
 
 
