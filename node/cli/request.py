@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli import options
+from node.cli.answer import check
 from node.cli.context import Connection, account
 from node.cli.form import Form, site_form
 from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table
@@ -161,18 +162,13 @@ def _prove(
     directory: Path,
 ) -> str:
     """Fetch the proof, check it against the genesis that is trusted here, and keep it."""
-    from msgspec import json as codec
-
-    from node.cli.context import genesis_document
-    from node.proofs import decode_bundle, verify_bundle
-
     proof = connection.run(connection.client.query("dispatch", interval, height=height, prove=1))["proof"]
-    proven = verify_bundle(decode_bundle(codec.encode(proof)), genesis_document(None, directory))
+    sentence = check(proof, directory)
     if prove_to is not None:
         write_proof(prove_to, proof)
         document["proof_file"] = str(prove_to)
-    document["proven"] = proven.sentence
-    return proven.sentence
+    document["proven"] = sentence
+    return sentence
 
 
 def _draw(document: dict[str, Any], proven: str | None, prove_to: Path | None, shown: Form) -> None:
