@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from node.cli.context import devnet
 from node.cli.output import utc
 from node.errors import NodeError
 
 Data = dict[str, Any]
-MOMENTS = ("start_ms", "end_ms", "locks_ms", "closes_ms", "time_ms")
+MOMENTS = ("start_ms", "end_ms", "locks_ms", "closes_ms", "time_ms", "as_of_ms", "recorded_ms")
 """Fields that are points in time; they appear in UTC too, and at the site where its zone is known."""
 RECORD_LISTS = frozenset(
     {"events", "gaps", "island_orders", "keys", "lanes", "largest", "lines", "meters", "nodes", "open", "set_by"}
@@ -77,8 +78,6 @@ def form(as_json: bool, as_csv: bool, tz: str | None, directory: Path) -> Form:
     """The form that the options name. Raises NodeError `cli.format`, `cli.tz`."""
     if as_json and as_csv:
         raise NodeError("cli.format", "An answer has one form.", "Give --json or --csv, not both.")
-    from node.cli.context import devnet
-
     name = tz
     if name is None:
         document = devnet(directory)

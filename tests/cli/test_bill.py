@@ -92,6 +92,7 @@ def test_csv_has_a_row_per_line(devnet: Devnet) -> None:
     document = devnet.document("bill", "show", "solar")["data"]
     assert [one["line_amount_nano"] for one in lines] == [one["amount_nano"] for one in document["lines"]]
     assert {"line_interval", "line_start_utc", "line_kind", "line_energy_wh", "total_nano"} <= lines[0].keys()
+    assert "as_of_utc" in lines[0]
 
 
 def test_a_cycle_is_closed_when_nothing_of_it_waits(devnet: Devnet) -> None:

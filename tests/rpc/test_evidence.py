@@ -144,4 +144,5 @@ def test_the_command_shows_offences_in_every_form(served: Devnet) -> None:
     assert "Offences (2 in all)" in text and "prevotes" in text
     raw = served.run("query", "offences", "--before", "1", "--csv").stdout_bytes.decode()
     (row,) = csv.DictReader(io.StringIO(raw, newline=""))
+    assert row["offence_recorded_utc"] == "2025-08-04T08:00:00Z"
     assert (row["offence_node"], row["offence_height"], row["count"]) == ("solar", "1", "2")
