@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from node.cli import options
 from node.cli.context import Connection, genesis_document
-from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, progress, reporting
 
@@ -35,7 +34,9 @@ def show(
     asking: options.Asking,
     shape: Rows = PLAIN,
     sequence: int | None = None,
+    refine: Draw | None = None,
 ) -> None:
+    """Ask for `kind` and print it. `refine` adds to the data what is told from it, before it is printed in any form."""
     with reporting(asking.as_json):
         shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
         with Connection(asking.node, asking.directory) as connection:
@@ -45,12 +46,8 @@ def show(
             answer = connection.run(connection.client.query(kind, *arguments, **asked))
         if asking.prove:
             answer["proven"] = check(answer["proof"], asking.directory)
-        if kind == "member" and shown.as_csv and answer["data"] is not None:
-            answer["data"]["keys"] = [
-                key | lane for key, lane in zip(answer["data"]["keys"], answer["data"].pop("lanes"), strict=True)
-            ]
-        if kind == "explain":
-            answer["data"]["lines"] = sentences(answer["data"], shown)
+        if refine is not None and answer["data"] is not None:
+            refine(answer["data"], shown)
         _print(answer, draw, shown, shape, f"There is no {kind} {'/'.join(arguments)}.")
 
 

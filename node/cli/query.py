@@ -9,6 +9,7 @@ import typer
 from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
+from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.history import corrections, disputes, energy, estimates
 from node.cli.output import emit, line, money, per_kwh, reporting, table
@@ -48,7 +49,12 @@ def member(member: MemberId, asking: options.Asking) -> None:
         ]
         table("Account keys", ["Public key", "Scope", "Next nonce"], keys, right=["Next nonce"])
 
-    show("member", [member], draw, asking, Rows("keys", "key_", ("nodes",)))
+    def refine(data: Data, shown: Form) -> None:
+        """A row of CSV has a key with its lane."""
+        if shown.as_csv:
+            data["keys"] = [key | lane for key, lane in zip(data["keys"], data.pop("lanes"), strict=True)]
+
+    show("member", [member], draw, asking, Rows("keys", "key_", ("nodes",)), refine=refine)
 
 
 @app.command()
@@ -205,7 +211,10 @@ def interval(
         for text in data["lines"]:
             line(text)
 
-    show("explain", [which] if as_ is None else [which, as_], draw, asking)
+    def refine(data: Data, shown: Form) -> None:
+        data["lines"] = sentences(data, shown)
+
+    show("explain", [which] if as_ is None else [which, as_], draw, asking, refine=refine)
 
 
 @app.command()
