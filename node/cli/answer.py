@@ -55,8 +55,10 @@ def _print(answer: Data, draw: Draw, shown: Form, shape: Rows, missing: str) -> 
     """An answer in the form that was asked for; `data` None: its absence."""
     data = answer["data"]
     if data is None and not shown.as_json:
-        line(missing)
-        line(answer["proven"])
+        # CSV of nothing is nothing: a program does not take the sentences for a row.
+        say = progress if shown.as_csv else line
+        say(missing)
+        say(answer["proven"])
     elif shown.as_csv:
         if "proven" in answer:
             progress(f"Proven: {answer['proven']}")

@@ -182,6 +182,8 @@ def test_absence_is_proven(devnet: Devnet) -> None:
     proven = devnet.document("query", "member", "nobody", "--prove")
     assert proven["data"] is None and "has no member/nobody" in proven["proven"]
     assert "There is no member nobody." in devnet.run("query", "member", "nobody", "--prove").stdout
+    nothing = devnet.run("query", "member", "nobody", "--prove", "--csv")
+    assert nothing.stdout == "" and "There is no member nobody." in nothing.stderr
 
 
 def test_hostile_text_never_reaches_the_terminal(devnet: Devnet) -> None:
