@@ -11,7 +11,7 @@ from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
-from node.cli.history import corrections, disputes, energy, estimates
+from node.cli.history import MeterId, corrections, disputes, energy, estimates
 from node.cli.output import emit, line, money, per_kwh, reporting, table
 from node.errors import NodeError
 
@@ -19,7 +19,6 @@ app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="Interval number, now, or next: the first whose offers are not locked.")]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
-MeterId = Annotated[str, typer.Argument(help="Meter id.")]
 
 
 @app.command()
@@ -264,7 +263,6 @@ def bill(which: Which, member: MemberId, asking: options.Asking) -> None:
 
 
 @app.command()
-@options.grouped
 def block(
     height: Annotated[str, typer.Argument(help="Height, or latest.")] = "latest",
     node: options.Node = None,

@@ -107,7 +107,7 @@ def checked_memo(memo: str) -> str:
 def transfer(
     to: Annotated[str, typer.Option("--to", help="Member who receives.")],
     amount_nano: Ask,
-    memo: Annotated[str, typer.Option("--memo", help="Up to 80 characters, public.")] = "",
+    memo: Annotated[str, typer.Option("--memo", help=f"Up to {MAX_MEMO} characters, public.")] = "",
     *,
     signing: options.Signing,
 ) -> None:
@@ -183,7 +183,7 @@ def offer(
 @options.grouped
 def mode(
     mode: Annotated[str, typer.Argument(help="island: open the connection; grid: take one's own order back.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why, up to 80 characters, public.")],
+    reason: Annotated[str, typer.Option("--reason", help=f"Why, up to {MAX_MEMO} characters, public.")],
     interval: Annotated[
         str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")
     ] = "next",
