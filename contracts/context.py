@@ -1,4 +1,7 @@
-"""What a transaction may know of the block it runs in. Never a clock, a peer or the proposer's identity."""
+"""What a transaction may know of the block it runs in. Never a clock, a peer or a round.
+
+Rehearsals (admission, benchmarks) leave out what no header has said yet.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import NamedTuple
 from contracts.genesis import ConsensusParams
 from contracts.params import PactParams
 from contracts.units import MAX_COUNT
+from zk.hashing import ZERO_HASH
 
 
 class BlockContext(NamedTuple):
@@ -17,6 +21,10 @@ class BlockContext(NamedTuple):
     time_ms: int
     params: PactParams
     consensus: ConsensusParams
+    proposer: str = ""
+    """Node id of the block's original proposer; "" in a rehearsal."""
+    mix: bytes = ZERO_HASH
+    """Randomness of the chain once this block is counted, 32 bytes (`consensus.beacon`)."""
 
 
 def current_interval(context: BlockContext) -> int:

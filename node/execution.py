@@ -59,7 +59,12 @@ def execute(
     header = block.header
     state = State(ledger, ledger.records)
     context = api.BlockContext(
-        ledger.chain_id, header.height, header.time_ms, ledger.genesis.params, ledger.genesis.consensus
+        ledger.chain_id,
+        header.height,
+        header.time_ms,
+        ledger.genesis.params,
+        ledger.genesis.consensus,
+        header.proposer,
     )
     receipts = [api.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
