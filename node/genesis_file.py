@@ -65,6 +65,7 @@ from node.config import is_address
 from node.disk import Disk
 from node.documents import DocumentError, Reader, emit, parse, plain
 from node.errors import NodeError
+from zk import bls
 from zk.codec import Malformed, encode
 from zk.ed25519 import is_registrable
 
@@ -85,8 +86,8 @@ class NodeEntry(Entry, frozen=True, kw_only=True):
 
     node: Id
     consensus_key: PublicKey
-    bls_key: Annotated[bytes, Meta(max_length=96)] = b""
-    bls_possession: Annotated[bytes, Meta(max_length=48)] = b""
+    bls_key: Annotated[bytes, Meta(max_length=bls.PUBLIC_KEY_BYTES)]
+    bls_possession: Annotated[bytes, Meta(max_length=bls.SIGNATURE_BYTES)]
     tls_certificate: Annotated[bytes, Meta(max_length=2048)]
     address: Annotated[str, Meta(max_length=255)]
 
@@ -261,6 +262,7 @@ def check(genesis: Genesis, production: bool = False) -> None:
     _check_nodes(genesis)
     _check_validators(genesis)
     _check_keys(genesis)
+    _check_possession(genesis)
     _check_params(genesis)
 
 
@@ -391,6 +393,34 @@ def _check_keys(genesis: Genesis) -> None:
                 "genesis.duplicate-key", path, f"{owners[key]} has the same key", "Make a key for each purpose."
             )
         owners[key] = path
+
+
+def _check_possession(genesis: Genesis) -> None:
+    """Every node has a BLS key of its own, and has shown that it has the secret of it."""
+    owners: dict[bytes, str] = {}
+    for path, _, node in _nodes(genesis):
+        if not bls.is_key(node.bls_key):
+            raise DocumentError(
+                "genesis.bls-key",
+                f"{path}.bls_key",
+                "this is not a public key of BLS12-381",
+                "Copy the key that `gridpact init` wrote to keys/node.json.",
+            )
+        if not bls.verify_possession(node.bls_key, node.bls_possession):
+            raise DocumentError(
+                "genesis.possession",
+                f"{path}.bls_possession",
+                "this does not show that the node has the secret of its BLS key",
+                "Copy both from the same keys/node.json.",
+            )
+        if node.bls_key in owners:
+            raise DocumentError(
+                "genesis.duplicate-key",
+                f"{path}.bls_key",
+                f"{owners[node.bls_key]} has the same key",
+                "Make a key for each node.",
+            )
+        owners[node.bls_key] = f"{path}.bls_key"
 
 
 def _check_params(genesis: Genesis) -> None:

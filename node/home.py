@@ -29,9 +29,10 @@ from node.config import Config, NodeSection, is_address
 from node.disk import RealDisk, sync_directory
 from node.documents import plain
 from node.errors import NodeError
-from node.keys import Key, Kind, certificate, read_key, read_public_key, write_key
+from node.keys import Key, Kind, beacon_key, certificate, read_key, read_public_key, write_key
 from node.repair import Repair, repair
 from node.signer import FileSigner
+from zk import bls
 
 _DISK = RealDisk()
 DEFAULT_ADDRESS = "127.0.0.1:26656"
@@ -113,6 +114,7 @@ class Secrets(NamedTuple):
     tls: Key
     certificate: bytes
     """DER, as registered."""
+    beacon: bls.SigningKey
 
 
 def keep_report(root: Path, error: NodeError) -> None:
@@ -153,12 +155,13 @@ def init_home(
     for key in (consensus, tls, account):
         write_key(home.key(key.kind), key, passphrase, _DISK)
     FileSigner.create(home.sign_state, _DISK, consensus.public_key)
+    beacon = beacon_key(consensus)
     identity = PublicIdentity(
         NodeKeys(
             node=node_id,
             consensus_key=consensus.public_key,
-            bls_key=b"",
-            bls_possession=b"",
+            bls_key=beacon.public_key,
+            bls_possession=beacon.prove_possession(),
             tls_certificate=certificate(tls, node_id),
             address=address,
         ),
@@ -182,7 +185,7 @@ def load_secrets(home: Home, node_id: str, passphrase: Callable[[], str]) -> Sec
 
     consensus = read_key(home.key("consensus"), "consensus", once)
     tls = read_key(home.key("tls"), "tls", once)
-    return Secrets(consensus, tls, certificate(tls, node_id))
+    return Secrets(consensus, tls, certificate(tls, node_id), beacon_key(consensus))
 
 
 def repair_home(home: Home) -> Repair:

@@ -22,12 +22,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from contracts.genesis import Genesis
 from node.disk import PRIVATE_MODE, Disk
 from node.errors import NodeError
+from zk import bls
 from zk.ed25519 import SEED_BYTES, SigningKey
 
 FORMAT: Final = "gridpact-key-1"
@@ -36,6 +39,8 @@ MAX_KEY_FILE_BYTES = 16 * 1024
 MIN_PASSPHRASE_CHARACTERS = 8
 
 Kind = Literal["consensus", "tls", "account", "meter"]
+
+_BEACON_INFO = b"gridpact/1/beacon-key"
 
 _CERTIFICATE_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 _CERTIFICATE_TO = datetime(2120, 1, 1, tzinfo=UTC)
@@ -213,6 +218,15 @@ def find_passphrase(
     if prompt is not None:
         return prompt()
     raise _passphrase_missing()
+
+
+def beacon_key(key: Key) -> bls.SigningKey:
+    """The BLS key of the seat whose consensus key this is, for its beacons.
+
+    Derived (HKDF, RFC 5869) and never stored: who has the one key may act as the seat anyway, so that a second file
+    would only be one more to lose, or to leave behind when the other is replaced.
+    """
+    return bls.SigningKey(HKDF(SHA256(), bls.SEED_BYTES, None, _BEACON_INFO).derive(key.seed))
 
 
 def certificate(key: Key, node_id: str) -> bytes:

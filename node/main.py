@@ -100,10 +100,11 @@ class Process:
         disk = RealDisk()
         registered = registry_of(genesis, config)
         me = registered.get(config.node.id)
-        if me is None or me.consensus_key != self._secrets.consensus.public_key:
+        keys = self._secrets.consensus.public_key, self._secrets.beacon.public_key
+        if me is None or (me.consensus_key, me.bls_key) != keys:
             raise NodeError(
                 "node.unregistered",
-                f"Node {config.node.id} is not in the genesis document with this consensus key.",
+                f"Node {config.node.id} is not in the genesis document with these consensus and BLS keys.",
                 "Register it (see keys/node.json), or use the home that belongs to this genesis.",
             )
         signer = FileSigner(self._secrets.consensus.signing, home.sign_state, disk)

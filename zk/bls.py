@@ -5,7 +5,7 @@ The proof-of-possession scheme of draft-irtf-cfrg-bls-signature, ciphersuite
 beacon needs. A key counts for nothing before `verify_possession`: without that proof somebody may register a key
 made of other people's keys.
 
-Keys are arguments; nothing here stores or makes up a secret. `verify` and `verify_possession` never raise.
+Keys are arguments; nothing here stores or makes up a secret. `is_key`, `verify` and `verify_possession` never raise.
 """
 
 from __future__ import annotations
@@ -62,6 +62,15 @@ class SigningKey:
     def _core_sign(self, message: bytes, dst: bytes) -> bytes:
         signature: bytes = self._group.hash_to_point(message, dst).times_secret(self._secret).to_bytes()
         return signature
+
+
+def is_key(key: bytes, group: AnyGroup = native) -> bool:
+    """True when these are the bytes of a public key: a point of the right group, and not its neutral element."""
+    try:
+        group.decode_key(key)
+    except ValueError:
+        return False
+    return True
 
 
 def verify(key: bytes, message: bytes, signature: bytes, group: AnyGroup = native) -> bool:

@@ -6,7 +6,7 @@ These keys are public knowledge. Never used by a network that runs outside of th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from contracts.bodies import AccountBody, PlainReading
@@ -15,6 +15,7 @@ from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, Op
 from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.metering import reading_hash
 from contracts.params import PactParams
+from zk import bls
 from zk.ed25519 import SigningKey
 from zk.hashing import sha256
 
@@ -26,6 +27,19 @@ START_MS = 1_754_294_400_000
 def key_of(name: str) -> SigningKey:
     """The key that belongs to this name in every run."""
     return SigningKey(sha256(b"test key of " + name.encode()))
+
+
+@lru_cache(maxsize=1024)
+def beacon_key_of(node: str) -> bls.SigningKey:
+    """The BLS key that belongs to the node of this name in every run."""
+    return bls.SigningKey(sha256(b"test beacon key of " + node.encode()))
+
+
+@lru_cache(maxsize=1024)
+def node_keys(node: str, consensus_key: bytes, tls_certificate: bytes = b"", address: str = "127.0.0.1:1") -> NodeKeys:
+    """What is registered of a node."""
+    beacon = beacon_key_of(node)
+    return NodeKeys(node, consensus_key, beacon.public_key, beacon.prove_possession(), tls_certificate, address)
 
 
 def genesis(
@@ -45,7 +59,7 @@ def genesis(
             roles=("campus", "consumer") if name == "campus" else ("supplier",),
             site="site",
             keys=(AccountKey(key_of(name).public_key, "all"),),
-            nodes=(NodeKeys(name, key_of(f"{name} node").public_key, b"", b"", b"", "127.0.0.1:1"),),
+            nodes=(node_keys(name, key_of(f"{name} node").public_key),),
             encryption_key=b"",
         )
         for name in sorted(validators)

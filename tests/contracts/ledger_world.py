@@ -11,7 +11,7 @@ from contracts import api
 from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
-from contracts.members import Account, AccountKey, Member, Meter, MeterHead, NodeKeys, PowerLine, Registers, Trust
+from contracts.members import Account, AccountKey, Member, Meter, MeterHead, PowerLine, Registers, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
@@ -30,6 +30,7 @@ from contracts.schema import (
 )
 from contracts.state import State
 from contracts.trust import all_tokens
+from tests.support.pact import node_keys
 from zk.ed25519 import SigningKey
 from zk.hashing import sha256
 
@@ -95,7 +96,7 @@ def make_genesis(
             roles=roles[name],
             site="site",
             keys=tuple(AccountKey(key_of(key_name(name, scope)).public_key, scope) for scope in scopes),
-            nodes=(NodeKeys(f"node-{name}", key_of(f"node-{name}").public_key, b"", b"", b"", ""),),
+            nodes=(node_keys(f"node-{name}", key_of(f"node-{name}").public_key, b"", ""),),
             encryption_key=b"",
         )
         for name in names

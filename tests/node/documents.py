@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningRegister, OpeningTrust
-from contracts.members import AccountKey, Member, Meter, NodeKeys
+from contracts.members import AccountKey, Member, Meter
 from contracts.params import PactParams
 from node.keys import Key, certificate
+from tests.support.pact import node_keys
 
 
 def key(owner: int, purpose: int) -> Key:
@@ -21,16 +22,7 @@ def member(number: int) -> Member:
         roles=("supplier", "storage"),
         site="yard",
         keys=(AccountKey(key(number, 1).public_key, "all"), AccountKey(key(number, 2).public_key, "market")),
-        nodes=(
-            NodeKeys(
-                node=node,
-                consensus_key=key(number, 4).public_key,
-                bls_key=b"",
-                bls_possession=b"",
-                tls_certificate=certificate(tls, node),
-                address=f"127.0.0.1:{26_000 + number}",
-            ),
-        ),
+        nodes=(node_keys(node, key(number, 4).public_key, certificate(tls, node), f"127.0.0.1:{26_000 + number}"),),
         encryption_key=b"",
     )
 

@@ -22,6 +22,7 @@ from zk.codec import encode
 
 DOCUMENT = genesis_document()
 TEXT = genesis_file.dumps(DOCUMENT)
+NODE, OTHER = (DOCUMENT.members[number].nodes[0] for number in (0, 1))
 SMALL_ORDER_KEY = "01" + "00" * 31
 
 
@@ -195,6 +196,29 @@ def edited(old: str, new: str) -> str:
             "genesis.duplicate-key",
             'meters["meter-1"].public_key',
             "each purpose",
+        ),
+        (
+            edited(NODE.bls_key.hex(), bytes(96).hex()),
+            "genesis.bls-key",
+            'nodes["node-0"].bls_key',
+            "node.json",
+        ),
+        (edited(NODE.bls_key.hex(), ""), "genesis.bls-key", 'nodes["node-0"].bls_key', ""),
+        (edited(NODE.bls_key.hex(), (b"\xc0" + bytes(95)).hex()), "genesis.bls-key", 'nodes["node-0"].bls_key', ""),
+        (
+            edited(NODE.bls_possession.hex(), OTHER.bls_possession.hex()),
+            "genesis.possession",
+            'nodes["node-0"].bls_possession',
+            "the same keys/node.json",
+        ),
+        (edited(NODE.bls_possession.hex(), ""), "genesis.possession", 'nodes["node-0"].bls_possession', ""),
+        (
+            edited(OTHER.bls_key.hex(), NODE.bls_key.hex()).replace(
+                OTHER.bls_possession.hex(), NODE.bls_possession.hex()
+            ),
+            "genesis.duplicate-key",
+            'nodes["node-1"].bls_key',
+            "each node",
         ),
         (edited("127.0.0.1:26000", "127.0.0.1"), "genesis.address", 'nodes["node-0"].address', "host:port"),
         (edited('tls_certificate = "', 'tls_certificate = "!'), "genesis.value", "tls_certificate", "base64"),

@@ -19,6 +19,7 @@ from node.journal import INPUT, Journal
 from node.keys import Key, certificate
 from node.signer import FileSigner
 from tests.support.pact import START_MS, genesis
+from zk import bls
 from zk.codec import encode
 
 CHAIN = "test-0011223344556677"
@@ -70,6 +71,9 @@ def test_a_new_home_holds_what_genesis_and_the_node_need(tmp_path: Path) -> None
     document = msgspec.json.decode(made.identity.read_bytes())
     assert document["account_key"] == identity.account_key.hex()
     assert document["consensus_key"] == identity.node.consensus_key.hex()
+    assert identity.node.bls_key == secrets.beacon.public_key
+    assert bls.verify_possession(identity.node.bls_key, identity.node.bls_possession)
+    assert document["bls_key"] == identity.node.bls_key.hex()
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in made.keys.iterdir())
     assert made.keys.stat().st_mode & 0o777 == 0o700
     assert len({identity.account_key, secrets.tls.public_key, secrets.consensus.public_key}) == 3

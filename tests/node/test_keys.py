@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import ssl
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from node.errors import NodeError
 from node.keys import (
     Kdf,
     Key,
+    beacon_key,
     certificate,
     find_passphrase,
     is_encrypted,
@@ -27,6 +29,7 @@ from node.keys import (
 )
 from node.peer.tls import Identity, TlsSession, contexts
 from tests.node.documents import genesis_document
+from zk import bls
 from zk.ed25519 import SigningKey, verify
 
 DISK = RealDisk()
@@ -229,3 +232,13 @@ def test_certificates_carry_mutual_tls_between_registered_nodes_only() -> None:
 def test_generated_keys_differ_and_take_their_entropy_from_the_caller() -> None:
     assert Key.generate("account").seed != Key.generate("account").seed
     assert Key.generate("account", entropy=lambda n: b"\x07" * n).seed == b"\x07" * 32
+
+
+def test_a_beacon_key_follows_from_the_consensus_key_and_shows_nothing_of_it() -> None:
+    """The derivation is for good: whoever changes it changes the registered key of every node."""
+    seeds = [bytes([number]) * 32 for number in range(3)]
+    keys = [Key("consensus", seed, devnet=True) for seed in seeds]
+    derived = [beacon_key(key).public_key for key in keys]
+    assert len(set(derived)) == 3
+    first = hmac.digest(hmac.digest(bytes(32), seeds[0], "sha256"), b"gridpact/1/beacon-key\x01", "sha256")
+    assert derived[0] == bls.SigningKey(first).public_key != bls.SigningKey(seeds[0]).public_key
