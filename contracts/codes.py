@@ -157,6 +157,10 @@ CODES: dict[str, Code] = {
         "The free tokens do not cover the amount.",
         "Use less, as `gridpact trust show` has it; bonded, unlocking and wagered tokens are not free.",
     ),
+    "trust.tombstoned": Code(
+        "The member signed two contradicting messages: its identity is tombstoned.",
+        "Transfer free tokens; a tombstoned member bonds, wagers and votes no more, whatever its keys.",
+    ),
     "trust.bond": Code(
         "The bond does not cover the amount.", "Unbond less; what is unlocking has left the bond already."
     ),

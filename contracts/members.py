@@ -122,7 +122,7 @@ class Change(Record, frozen=True):
 class Trust(Record, frozen=True):
     """A member's tokens, each free, bonded, unlocking or wagered and never two of them, and what it has shown.
 
-    Over all members the tokens are those of genesis for ever. Written by `contracts.trust`.
+    Over all members and the `TrustPool` the tokens are those of genesis for ever. Written by `contracts.trust`.
     """
 
     member: Id
@@ -137,6 +137,20 @@ class Trust(Record, frozen=True):
     index_change: Change
     unlocking: Annotated[tuple[Unlocking, ...], Meta(max_length=MAX_UNLOCKING)] = ()
     """Oldest first."""
+
+
+class TrustPool(Record, frozen=True):
+    """Tokens that members lost, and that nobody was paid yet. With those of all members they are the supply."""
+
+    pool_tokens: Tokens
+    pool_change: Change
+
+
+class Tombstones(Record, frozen=True):
+    """Members whose word is worth nothing any more, for good. Written by `contracts.trust`."""
+
+    members: Annotated[tuple[Id, ...], Meta(max_length=MAX_MEMBERS)]
+    """Ascending."""
 
 
 class Meter(Record, frozen=True):

@@ -5,7 +5,7 @@ Every read and write of contracts goes through these. `Rolls` hold what is writt
 
 from __future__ import annotations
 
-from contracts.members import Account, Holding, Member, Meter, MeterHead, Registers, Trust
+from contracts.members import Account, Holding, Member, Meter, MeterHead, Registers, Tombstones, Trust, TrustPool
 from contracts.records import (
     Basis,
     Bill,
@@ -67,6 +67,8 @@ OFFENCES: Table[Offence] = Table("offence", Offence)
 OFFENCE_PLACES: Table[OffencePlace] = Table("offences", OffencePlace)
 """By number."""
 OFFENCE_COUNTS: Table[OffenceCount] = Table("offence-count", OffenceCount)
+TRUST_POOLS: Table[TrustPool] = Table("trust-pool", TrustPool)
+TOMBSTONES: Table[Tombstones] = Table("tombstones", Tombstones)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -86,4 +88,6 @@ LINK = LINKS.key("grid")
 LINE_LIST = LINES.key("all")
 DISPUTE_LIST = OPEN_DISPUTES.key("open")
 OFFENCE_COUNT = OFFENCE_COUNTS.key("all")
+TRUST_POOL = TRUST_POOLS.key("all")
+TOMBSTONE_LIST = TOMBSTONES.key("all")
 SENTINEL = SENTINELS.key("genesis")

@@ -1,11 +1,17 @@
-"""Trust tokens: a member moves its free ones, bonds them, and takes them out of its bond again.
+"""Trust tokens: where each of them is, and every way in which one moves.
 
-A token is free, bonded, unlocking or wagered, and never two of these. None is created or destroyed: the supply is that
-of genesis. What leaves a bond unlocks by itself, once evidence of the block in which it left is too old to count, so
-that no bond is gone before a lie that it stands for can be punished. Never moves an index, and never says who votes.
+A token is a member's, free, bonded, unlocking or wagered and never two of these, or it lies in the pool of what
+members lost. None is created or destroyed: the supply is that of genesis. What leaves a bond unlocks by itself, once
+evidence of the block in which it left is too old to count, so that no bond is gone before a lie that it stands for can
+be punished.
+
+The first three moves are transactions; the others are made by contracts that decide about a member, inside the block or
+transaction that they decide in. Never decides who lost, and never says who votes.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_left, insort
 
 import msgspec
 
@@ -13,13 +19,16 @@ from consensus.evidence import is_expired
 from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.context import BlockContext
 from contracts.genesis import ConsensusParams, OpeningTrust
-from contracts.members import MAX_UNLOCKING, Change, Trust, Unlocking
+from contracts.members import MAX_UNLOCKING, Change, Tombstones, Trust, TrustPool, Unlocking
 from contracts.receipts import AnyEvent, TokensBonded, TokensTransferred, TokensUnbonded
-from contracts.schema import TRUSTS
+from contracts.schema import TOMBSTONE_LIST, TOMBSTONES, TRUST_POOL, TRUST_POOLS, TRUSTS
 from contracts.state import State
 from contracts.units import MAX_TOKENS
 
 _replace = msgspec.structs.replace
+
+EMPTY_POOL = TrustPool(0, Change("genesis", 0))
+"""Without a record: nobody has lost any yet."""
 
 
 def opening(given: OpeningTrust) -> Trust:
@@ -65,10 +74,10 @@ def transfer(state: State, context: BlockContext, sender: str, body: TransferTok
 
     A transfer to oneself needs the tokens and moves none.
     """
-    recipient = _now(state, context, body.to)
+    recipient = current(state, context, body.to)
     if recipient is None:
         return "trust.recipient"
-    payer = _now(state, context, sender)
+    payer = current(state, context, sender)
     if payer is None or payer.free_tokens < body.amount_tokens:
         return "trust.insufficient"
     if body.to != sender:
@@ -81,8 +90,10 @@ def transfer(state: State, context: BlockContext, sender: str, body: TransferTok
 
 
 def bond(state: State, context: BlockContext, sender: str, body: Bond) -> tuple[AnyEvent, ...] | str:
-    """Put free tokens behind one's word. Refuses `trust.insufficient`."""
-    trust = _now(state, context, sender)
+    """Put free tokens behind one's word. Refuses `trust.tombstoned`, `trust.insufficient`."""
+    if is_tombstoned(state, sender):
+        return "trust.tombstoned"
+    trust = current(state, context, sender)
     if trust is None or trust.free_tokens < body.amount_tokens:
         return "trust.insufficient"
     change = Change("bonded", context.height)
@@ -99,7 +110,7 @@ def bond(state: State, context: BlockContext, sender: str, body: Bond) -> tuple[
 
 def unbond(state: State, context: BlockContext, sender: str, body: Unbond) -> tuple[AnyEvent, ...] | str:
     """Take tokens out of one's bond. Refuses `trust.bond`, `trust.unlocking-full`."""
-    trust = _now(state, context, sender)
+    trust = current(state, context, sender)
     if trust is None or trust.bonded_tokens < body.amount_tokens:
         return "trust.bond"
     if len(trust.unlocking) >= MAX_UNLOCKING:
@@ -115,7 +126,114 @@ def unbond(state: State, context: BlockContext, sender: str, body: Unbond) -> tu
     return (TokensUnbonded(sender, body.amount_tokens),)
 
 
-def _now(state: State, context: BlockContext, member: str) -> Trust | None:
+# Wagers
+
+
+def wager(state: State, context: BlockContext, member: str, amount_tokens: int) -> str | None:
+    """Lock free tokens until `give_back` or `lose`. Refuses `trust.tombstoned`, `trust.insufficient`; None: done."""
+    if is_tombstoned(state, member):
+        return "trust.tombstoned"
+    trust = current(state, context, member)
+    if trust is None or trust.free_tokens < amount_tokens:
+        return "trust.insufficient"
+    left, wagered = trust.free_tokens - amount_tokens, trust.wagered_tokens + amount_tokens
+    change = Change("wagered", context.height)
+    state.put(
+        TRUSTS,
+        _replace(trust, free_tokens=left, wagered_tokens=wagered, free_change=change, wagered_change=change),
+    )
+    return None
+
+
+def give_back(state: State, context: BlockContext, member: str, amount_tokens: int) -> None:
+    """Wagered tokens are free again. `amount_tokens` is of what the member has wagered."""
+    trust, change = _wagered(state, context, member, amount_tokens), Change("returned", context.height)
+    free = trust.free_tokens + amount_tokens
+    state.put(TRUSTS, _replace(trust, free_tokens=free, free_change=change, wagered_change=change))
+
+
+def lose(state: State, context: BlockContext, member: str, amount_tokens: int) -> None:
+    """Wagered tokens go to the pool. `amount_tokens` is of what the member has wagered."""
+    change = Change("lost", context.height)
+    state.put(TRUSTS, _replace(_wagered(state, context, member, amount_tokens), wagered_change=change))
+    _fill_pool(state, amount_tokens, change)
+
+
+def _wagered(state: State, context: BlockContext, member: str, amount_tokens: int) -> Trust:
+    """The member's trust with so much less of its tokens wagered."""
+    trust = current(state, context, member)
+    assert trust is not None and 0 <= amount_tokens <= trust.wagered_tokens, "nobody gives what was not wagered"
+    return _replace(trust, wagered_tokens=trust.wagered_tokens - amount_tokens)
+
+
+# The pool
+
+
+def pool_tokens(state: State) -> int:
+    """Tokens in the pool."""
+    return _pool(state).pool_tokens
+
+
+def pay(state: State, context: BlockContext, member: str, amount_tokens: int, reason: str) -> None:
+    """Pay a member free tokens out of the pool, which has them; `reason` is the kind of the `Change`."""
+    change = Change(reason, context.height)
+    trust = current(state, context, member)
+    assert trust is not None, "only members are paid"
+    _fill_pool(state, -amount_tokens, change)
+    state.put(TRUSTS, _replace(trust, free_tokens=trust.free_tokens + amount_tokens, free_change=change))
+
+
+def _fill_pool(state: State, amount_tokens: int, change: Change) -> None:
+    filled = _pool(state).pool_tokens + amount_tokens
+    assert filled >= 0, "the pool pays only what it has"
+    state.save(TRUST_POOL, TrustPool(filled, change))
+
+
+def _pool(state: State) -> TrustPool:
+    return state.load(TRUST_POOLS, TRUST_POOL) or EMPTY_POOL
+
+
+# Tombstones
+
+
+def tombstoned(state: State) -> tuple[str, ...]:
+    """Members whose identity is tombstoned, ascending: one small record."""
+    found = state.load(TOMBSTONES, TOMBSTONE_LIST)
+    return () if found is None else found.members
+
+
+def is_tombstoned(state: State, member: str) -> bool:
+    """Whether this member has contradicted itself: it bonds, wagers and votes no more, whatever its keys and nodes."""
+    members = tombstoned(state)
+    at = bisect_left(members, member)
+    return at < len(members) and members[at] == member
+
+
+def slash(state: State, context: BlockContext, member: str) -> int:
+    """Take all that stands behind a member's word, what is bonded and what is unlocking, into the pool, and tombstone
+    it; returns how many tokens that was. Its index is 0 from now on.
+
+    Free tokens stay its own, and what it wagered is decided by the wager. Nothing happens to the tombstoned.
+    """
+    if is_tombstoned(state, member):
+        return 0
+    members = list(tombstoned(state))
+    insort(members, member)
+    state.save(TOMBSTONE_LIST, Tombstones(tuple(members)))
+    trust = current(state, context, member)
+    if trust is None:
+        return 0
+    change = Change("slashed", context.height)
+    taken = trust.bonded_tokens + unlocking_tokens(trust)
+    state.put(
+        TRUSTS,
+        _replace(trust, bonded_tokens=0, unlocking=(), index_ppm=0, bonded_change=change, index_change=change),
+    )
+    _fill_pool(state, taken, change)
+    return taken
+
+
+def current(state: State, context: BlockContext, member: str) -> Trust | None:
     """A member's trust in the block under execution."""
     trust = state.entry(TRUSTS, member)
     return None if trust is None else unlocked(trust, context.height, context.time_ms, context.consensus)

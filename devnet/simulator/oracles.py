@@ -14,7 +14,7 @@ from consensus.validators import ValidatorSet
 from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
 from contracts.offences import Charge
 from contracts.receipts import OK
-from contracts.schema import BALANCES, TRUSTS
+from contracts.schema import BALANCES, TRUST_POOL, TRUST_POOLS, TRUSTS
 from contracts.state import State
 from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
@@ -345,7 +345,11 @@ class Oracles(Watcher):
 
     def _tokens_now(self) -> int:
         """All tokens, counted without `contracts.trust`."""
-        state, total = State(self._reference), 0
+        state = State(self._reference)
+        pool = state.load(TRUST_POOLS, TRUST_POOL)
+        total = 0 if pool is None else pool.pool_tokens
+        if total < 0:
+            raise Violation("tokens", f"after block {self._reference.height} the pool owes tokens")
         for member in self._network.genesis.members:
             trust = state.entry(TRUSTS, member.id)
             if trust is not None:

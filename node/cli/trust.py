@@ -48,6 +48,9 @@ def _draw_trust(data: Data, shown: Form) -> None:
         share = "-" if total is None else _percent(int(one["power"]), int(total))
         rows.append([one["member"], *tokens, f"{one['index_ppm']:,}", f"{one['weight']:,}", power, share])
     table(f"Trust ({int(data['supply_tokens']):,} tokens in all)", headings, rows, right=headings[1:])
+    if data["pool_tokens"] != "0":
+        why = _change(data["pool_change"])
+        line(f"{int(data['pool_tokens']):,} tokens are in the pool of what members lost; changed last: {why}.")
     changes = [[one["member"], *(_change(one[f"{form}_change"]) for form in FORMS)] for one in data["members"]]
     table("Changed last by", ["Member", "Free", "Bonded", "Wagered", "Index"], changes)
     for one in data["members"]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from consensus import power
 from contracts.genesis import ConsensusParams
 from contracts.members import Trust
-from contracts.schema import TRUSTS
-from contracts.trust import all_tokens, unlocked, unlocking_tokens
+from contracts.schema import TRUST_POOLS, TRUSTS
+from contracts.trust import EMPTY_POOL, all_tokens, unlocked, unlocking_tokens
 from node.render import render
 from node.rpc.turns import in_turns
 
@@ -35,12 +35,14 @@ async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> 
     organisations = sum(1 for weight in weights.values() if weight)
     enough = organisations >= power.MIN_ORGANISATIONS
     powers = power.powers(weights) if enough else {}
+    pool = view.load(TRUST_POOLS, "all") or EMPTY_POOL
     members = []
     async for one in in_turns(everybody):
         own = powers.get(one.member, 0) if enough else None
         members.append({**_document(one, consensus), "power": render(own, "power")})
     return {
-        "supply_tokens": str(sum(map(all_tokens, everybody))),
+        "supply_tokens": str(sum(map(all_tokens, everybody)) + pool.pool_tokens),
+        **render(pool),
         "organisations": organisations,
         "total_power": render(sum(powers.values()) if enough else None, "total_power"),
         "members": members,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -29,11 +29,12 @@ from contracts.schema import (
     TRUSTS,
 )
 from contracts.state import State
-from contracts.trust import all_tokens
+from contracts.trust import all_tokens, pool_tokens
 from tests.support.pact import node_keys
 from zk.ed25519 import SigningKey
 from zk.hashing import sha256
 
+T = TypeVar("T")
 INTERVAL_MS = 900_000
 FIRST = 2_000_000
 """Interval in which the chain starts."""
@@ -160,13 +161,24 @@ class Chain:
         receipts = [api.apply(state, envelope, context) for envelope in envelopes]
         self.changed = {key for key, value in state.changes().items() if before.get(key, value) != value}
         self.changed |= state.changes().keys() - before.keys()
+        self._keep(state)
+        return receipts
+
+    def decide(self, contract: Callable[[State, api.BlockContext], T]) -> T:
+        """A block in which a contract decides something by itself."""
+        state = State(self.store)
+        decided = contract(state, self.context())
+        state.commit()
+        self._keep(state)
+        return decided
+
+    def _keep(self, state: State) -> None:
         for key, value in state.changes().items():
             if value is None:
                 self.store.pop(key, None)
             else:
                 self.store[key] = value
         self.height += 1
-        return receipts
 
     def run(self, envelope: Envelope) -> str:
         """Code of one transaction in a block of its own."""
@@ -314,7 +326,8 @@ class Chain:
 
     def tokens(self) -> int:
         """Sum of all tokens: constant for ever."""
-        return sum(all_tokens(self.trust(member.id)) for member in self.genesis.members)
+        held = sum(all_tokens(self.trust(member.id)) for member in self.genesis.members)
+        return held + pool_tokens(State(self.store))
 
     def money(self) -> int:
         """Sum of all balances: constant for ever."""

@@ -14,6 +14,7 @@ from contracts.members import MAX_UNLOCKING
 from contracts.params import PactParams
 from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
 from contracts.schema import HEADS
+from contracts.trust import slash
 from contracts.units import MAX_MONEY
 from zk.codec import encode
 
@@ -92,6 +93,12 @@ def _(chain: Chain) -> Envelope:
 @provokes("trust.insufficient")
 def _(chain: Chain) -> Envelope:
     return chain.say("bio", Bond(OPENING_TOKENS + 1))
+
+
+@provokes("trust.tombstoned")
+def _(chain: Chain) -> Envelope:
+    chain.decide(lambda state, context: slash(state, context, "bio"))
+    return chain.say("bio", Bond(1))
 
 
 @provokes("trust.bond")
