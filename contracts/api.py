@@ -9,8 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from contracts import corrections, market, modes, money, trust
-from contracts.bodies import Bond, Correct, Need, Offer, SetMode, Tariff, Transfer, TransferTokens, Unbond
+from contracts import corrections, market, modes, money, policies, trust
+from contracts.bodies import (
+    AllowAccess,
+    Bond,
+    Correct,
+    Need,
+    Offer,
+    RevokeAccess,
+    SetMode,
+    Tariff,
+    Transfer,
+    TransferTokens,
+    Unbond,
+)
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
@@ -81,6 +93,8 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     TransferTokens: ("trust", trust.transfer),
     Bond: ("trust", trust.bond),
     Unbond: ("trust", trust.unbond),
+    AllowAccess: ("access", policies.allow),
+    RevokeAccess: ("access", policies.revoke),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -175,6 +189,8 @@ def units(envelope: Envelope) -> int:
             return TOKEN_UNITS
         case Correct():
             return CORRECT_UNITS
+        case AllowAccess(kinds=kinds, readers=readers) | RevokeAccess(kinds=kinds, readers=readers):
+            return 1 + len(kinds) * len(readers) // 16
 
 
 def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:

@@ -11,7 +11,7 @@ Types and bounds only; meaning is in the module of each contract. An unknown tag
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -28,6 +28,7 @@ from contracts.units import (
     Point,
     Price,
     Small,
+    Time,
     TokenAmount,
 )
 
@@ -35,6 +36,25 @@ MAX_BLOCKS = 32
 """Price blocks of one offer."""
 MAX_SPAN = 96
 """Intervals that one need, offer or tariff may cover."""
+MAX_READERS = 16
+"""Readers that one body may name."""
+
+RecordKind = Literal[
+    "balance",
+    "bills",
+    "corrections",
+    "disputes",
+    "energy",
+    "estimates",
+    "needs",
+    "offers",
+    "orders",
+    "readings",
+    "registers",
+    "transfers",
+]
+"""Kinds of records that a member may keep to itself; see `contracts.policies`."""
+RECORD_KINDS: tuple[RecordKind, ...] = get_args(RecordKind)
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -210,5 +230,35 @@ class SetMode(Body, frozen=True, tag=80):
     reason: Name
 
 
-AccountBody = Correct | Need | Offer | Tariff | Transfer | TransferTokens | Bond | Unbond | SetMode
+class Reader(Body, frozen=True):
+    """A member, every member with a role, or (`all`, with the id `all`) everybody."""
+
+    sort: Literal["all", "member", "role"]
+    id: Id
+
+
+Kinds = Annotated[tuple[RecordKind, ...], Meta(min_length=1, max_length=len(RECORD_KINDS))]
+
+
+class AllowAccess(Body, frozen=True, tag=92):
+    """These readers, too, may read the sender's records of these kinds, until `until_ms` (None: until it is revoked).
+
+    From the first word about a kind on, only those who are allowed may read it.
+    """
+
+    kinds: Kinds
+    readers: Annotated[tuple[Reader, ...], Meta(min_length=1, max_length=MAX_READERS)]
+    until_ms: Time | None
+
+
+class RevokeAccess(Body, frozen=True, tag=93):
+    """These readers may read the sender's records of these kinds no longer; none named: nobody but the sender may."""
+
+    kinds: Kinds
+    readers: Annotated[tuple[Reader, ...], Meta(max_length=MAX_READERS)]
+
+
+AccountBody = (
+    Correct | Need | Offer | Tariff | Transfer | TransferTokens | Bond | Unbond | SetMode | AllowAccess | RevokeAccess
+)
 MeterBody = Reading

@@ -168,6 +168,19 @@ CODES: dict[str, Code] = {
         "The maximum of parts of the bond is unlocking.",
         "Unbond once the oldest part is free, and more at once.",
     ),
+    # Access policies
+    "access.reader": Code(
+        "A reader is neither a member of this chain, nor a role, nor everybody.",
+        "Name members by id, roles as `role:utility`, or `everybody`.",
+    ),
+    "access.until": Code("The end of the grant is not ahead.", "Give a later moment, or none."),
+    "access.full": Code(
+        "The policy names the maximum of readers, counted once for each kind.",
+        "Revoke some first, or allow a role instead of its members.",
+    ),
+    "access.not-granted": Code(
+        "A reader has none of these kinds.", "See who may read what with `gridpact query access MEMBER`."
+    ),
 }
 
 

@@ -41,10 +41,12 @@ MAX_GAPS = 64
 """Runs of estimated intervals that one meter may have waiting for its registers; older ones are final."""
 MAX_UNLOCKING = 64
 """Parts of a member's bond that may be on their way out at once."""
+MAX_GRANTS = 128
+"""Readers that one member's policy names, counted once for each kind of records."""
 STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
-SCOPES = ("all", "metering", "market", "money", "trust")
+SCOPES = ("all", "metering", "market", "money", "trust", "access")
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -234,3 +236,40 @@ class Registers(Record, frozen=True):
     """Of the last reading whose registers were taken."""
     gaps: Annotated[tuple[Gap, ...], Meta(max_length=MAX_GAPS)] = ()
     """Ascending, apart from each other."""
+
+
+class Grant(Record, frozen=True):
+    """Who may read one kind of a member's records; see `contracts.bodies.Reader`."""
+
+    kind: Id
+    sort: Id
+    reader: Id
+    until_ms: Time | None
+    """From this moment on the grant counts for nothing; None: it has no end."""
+
+
+class AccessPolicy(Record, frozen=True):
+    """Who may read a member's records. Written by `contracts.policies`."""
+
+    member: Id
+    kinds: Annotated[tuple[Id, ...], Meta(max_length=64)]
+    """Protected: read by the member and by whom `grants` names, and by nobody else. Ascending."""
+    grants: Annotated[tuple[Grant, ...], Meta(max_length=MAX_GRANTS)]
+    """Ascending by kind, sort and reader."""
+    number: Count
+    """Policies are counted from 0, in the order of their first word."""
+    height: Height
+    """Block of the last change."""
+
+
+class AccessPlace(Record, frozen=True):
+    """Whose the policy with a number is."""
+
+    member: Id
+
+
+class AccessCount(Record, frozen=True):
+    """Policies so far, and how often any of them changed: whoever remembers policies looks again when that moves."""
+
+    policies: Count
+    changes: Height

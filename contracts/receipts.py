@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Energy, Hash, Height, Id, Interval, Money, Name, Price, TokenAmount, Total
+from contracts.units import Count, Energy, Hash, Height, Id, Interval, Money, Name, Price, Time, TokenAmount, Total
 from zk.codec import encode
 
 
@@ -157,6 +157,23 @@ class ModeOrdered(Event, frozen=True, tag=80):
     reason: Name
 
 
+class AccessAllowed(Event, frozen=True, tag=92):
+    """A member named readers of some kinds of its records; see its `AccessPolicy`."""
+
+    member: Id
+    kinds: tuple[Id, ...]
+    readers: Count
+    until_ms: Time | None
+
+
+class AccessRevoked(Event, frozen=True, tag=93):
+    """A member took readers of some kinds of its records away. `readers` 0: all of them."""
+
+    member: Id
+    kinds: tuple[Id, ...]
+    readers: Count
+
+
 class OffenceRecorded(Event, frozen=True, tag=96):
     """Evidence in the block shows that a seat signed two contradicting messages; see `Offence`."""
 
@@ -184,6 +201,8 @@ AnyEvent = (
     | TokensBonded
     | TokensUnbonded
     | ModeOrdered
+    | AccessAllowed
+    | AccessRevoked
     | OffenceRecorded
 )
 

@@ -5,7 +5,20 @@ Every read and write of contracts goes through these. `Rolls` hold what is writt
 
 from __future__ import annotations
 
-from contracts.members import Account, Holding, Member, Meter, MeterHead, Registers, Tombstones, Trust, TrustPool
+from contracts.members import (
+    AccessCount,
+    AccessPlace,
+    AccessPolicy,
+    Account,
+    Holding,
+    Member,
+    Meter,
+    MeterHead,
+    Registers,
+    Tombstones,
+    Trust,
+    TrustPool,
+)
 from contracts.records import (
     Basis,
     Bill,
@@ -69,6 +82,11 @@ OFFENCE_PLACES: Table[OffencePlace] = Table("offences", OffencePlace)
 OFFENCE_COUNTS: Table[OffenceCount] = Table("offence-count", OffenceCount)
 TRUST_POOLS: Table[TrustPool] = Table("trust-pool", TrustPool)
 TOMBSTONES: Table[Tombstones] = Table("tombstones", Tombstones)
+ACCESS: Table[AccessPolicy] = Table("access", AccessPolicy)
+"""By member."""
+ACCESS_PLACES: Table[AccessPlace] = Table("access-place", AccessPlace)
+"""By number."""
+ACCESS_COUNTS: Table[AccessCount] = Table("access-count", AccessCount)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -90,4 +108,5 @@ DISPUTE_LIST = OPEN_DISPUTES.key("open")
 OFFENCE_COUNT = OFFENCE_COUNTS.key("all")
 TRUST_POOL = TRUST_POOLS.key("all")
 TOMBSTONE_LIST = TOMBSTONES.key("all")
+ACCESS_COUNT = ACCESS_COUNTS.key("all")
 SENTINEL = SENTINELS.key("genesis")

@@ -7,10 +7,22 @@ from collections.abc import Callable
 import msgspec
 from ledger_world import FIRST, OPENING_NANO, OPENING_TOKENS, ROLES, Chain, change, key_of, make_genesis
 
-from contracts.bodies import Bond, CommittedReading, Correct, Quality, Reserve, TransferTokens, Unbond
+from contracts.bodies import (
+    RECORD_KINDS,
+    AllowAccess,
+    Bond,
+    CommittedReading,
+    Correct,
+    Quality,
+    Reader,
+    Reserve,
+    RevokeAccess,
+    TransferTokens,
+    Unbond,
+)
 from contracts.envelope import Envelope
 from contracts.genesis import Genesis
-from contracts.members import MAX_UNLOCKING
+from contracts.members import MAX_GRANTS, MAX_UNLOCKING
 from contracts.params import PactParams
 from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
 from contracts.schema import HEADS
@@ -397,6 +409,35 @@ def _(chain: Chain) -> Envelope:
 @provokes("money.insufficient")
 def _(chain: Chain) -> Envelope:
     return chain.pay("bio", "solar", OPENING_NANO + 1)
+
+
+# Access policies
+
+
+@provokes("access.reader")
+def _(chain: Chain) -> Envelope:
+    return chain.say("bio", AllowAccess(("bills",), (Reader("member", "solar"), Reader("role", "solar")), None))
+
+
+@provokes("access.until")
+def _(chain: Chain) -> Envelope:
+    return chain.say("bio", AllowAccess(("bills",), (Reader("member", "solar"),), chain.now_ms))
+
+
+MANY = tuple(f"tenant-{number:02d}" for number in range(MAX_GRANTS // len(RECORD_KINDS) + 1))
+
+
+@provokes("access.full", make_genesis(roles={**ROLES, **dict.fromkeys(MANY, ("consumer",))}))
+def _(chain: Chain) -> Envelope:
+    readers = tuple(Reader("member", name) for name in MANY)
+    assert chain.run(chain.say("bio", AllowAccess(RECORD_KINDS, readers[:-1], None))) == "ok"
+    return chain.say("bio", AllowAccess(RECORD_KINDS, readers[-1:], None))
+
+
+@provokes("access.not-granted")
+def _(chain: Chain) -> Envelope:
+    assert chain.run(chain.say("bio", AllowAccess(("bills",), (Reader("member", "solar"),), None))) == "ok"
+    return chain.say("bio", RevokeAccess(("balance", "orders"), (Reader("member", "solar"),)))
 
 
 FREE = {
