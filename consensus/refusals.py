@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "consensus.evidence-expired": "evidence expires when it is too old both in blocks and in time",
     "consensus.evidence-full": "enough evidence waits for a block, or enough against this seat",
     "consensus.evidence-known": "one piece of evidence per accused and height is enough",
+    "consensus.evidence-tombstoned": "the organisation of the accused seat has lost its bond for an offence already",
     "consensus.block-beacon": "rule set 1 has no beacon",
     "consensus.block-empty": "there is no reason for a block without transactions now",
 }

@@ -47,6 +47,7 @@ from contracts.schema import (
     UTILITY,
 )
 from contracts.state import State
+from contracts.trust import is_tombstoned
 from contracts.units import MAX_COUNT
 from zk.codec import encode
 from zk.hashing import ZERO_HASH
@@ -61,6 +62,7 @@ __all__ = [
     "earliest_deadline_ms",
     "genesis_records",
     "is_accused",
+    "is_tombstoned",
     "next_position",
     "offence_count",
     "open_block",
@@ -166,7 +168,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
-    """What happens before the first transaction: the block's evidence is recorded as offences, then the clock locks and
+    """What happens before the first transaction: the block's evidence is punished, then the clock locks and
     settles the intervals that are due."""
     accused = [event for charge in charges for event in accuse(state, context, charge)]
     return Receipt(OK, 0, (*accused, *advance(state, context)))

@@ -30,6 +30,8 @@ class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
     evidence_age_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 100_000
     """Evidence expires once it is older than this many blocks and than `evidence_age_ms`: both."""
     evidence_age_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 21 * 86_400_000
+    whistleblower_ppm: Ppm = 50_000
+    """Share of a slashed bond that the organisation gets which proposed the block with the evidence."""
 
 
 class DevnetClock(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -139,6 +139,8 @@ class Trust(Record, frozen=True):
     index_change: Change
     unlocking: Annotated[tuple[Unlocking, ...], Meta(max_length=MAX_UNLOCKING)] = ()
     """Oldest first."""
+    tombstone: Change | None = None
+    """For which kind of offence the member was tombstoned, and in which block."""
 
 
 class TrustPool(Record, frozen=True):

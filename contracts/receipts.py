@@ -7,7 +7,21 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.units import Count, Energy, Hash, Height, Id, Interval, Money, Name, Price, Time, TokenAmount, Total
+from contracts.units import (
+    Count,
+    Energy,
+    Hash,
+    Height,
+    Id,
+    Interval,
+    Money,
+    Name,
+    Price,
+    Time,
+    TokenAmount,
+    Tokens,
+    Total,
+)
 from zk.codec import encode
 
 
@@ -184,6 +198,16 @@ class OffenceRecorded(Event, frozen=True, tag=96):
     evidence_hash: Hash
 
 
+class BondSlashed(Event, frozen=True, tag=97):
+    """A member that contradicted itself lost its bond and was tombstoned; of that, who proposed the block got a
+    share."""
+
+    member: Id
+    taken_tokens: Tokens
+    whistleblower: Id | None
+    rewarded_tokens: Tokens
+
+
 AnyEvent = (
     ReadingAccepted
     | MetersEstimated
@@ -204,6 +228,7 @@ AnyEvent = (
     | AccessAllowed
     | AccessRevoked
     | OffenceRecorded
+    | BondSlashed
 )
 
 

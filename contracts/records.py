@@ -27,6 +27,7 @@ from contracts.units import (
     Price,
     Rate,
     Time,
+    Tokens,
     Total,
 )
 
@@ -402,6 +403,11 @@ class Offence(Record, frozen=True):
     recorded_ms: Time
     number: Count
     """Offences are counted from 0."""
+    taken_tokens: Tokens = 0
+    """What its member had bonded and unlocking; 0 where that was taken for an earlier offence."""
+    whistleblower: Id | None = None
+    """Organisation that had a share of it; None: nobody had."""
+    rewarded_tokens: Tokens = 0
 
 
 class OffencePlace(Record, frozen=True):

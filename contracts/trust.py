@@ -209,9 +209,9 @@ def is_tombstoned(state: State, member: str) -> bool:
     return at < len(members) and members[at] == member
 
 
-def slash(state: State, context: BlockContext, member: str) -> int:
+def slash(state: State, context: BlockContext, member: str, kind: str) -> int:
     """Take all that stands behind a member's word, what is bonded and what is unlocking, into the pool, and tombstone
-    it; returns how many tokens that was. Its index is 0 from now on.
+    it for an offence of this `kind`; returns how many tokens that was. Its index is 0 from now on.
 
     Free tokens stay its own, and what it wagered is decided by the wager. Nothing happens to the tombstoned.
     """
@@ -225,10 +225,8 @@ def slash(state: State, context: BlockContext, member: str) -> int:
         return 0
     change = Change("slashed", context.height)
     taken = trust.bonded_tokens + unlocking_tokens(trust)
-    state.put(
-        TRUSTS,
-        _replace(trust, bonded_tokens=0, unlocking=(), index_ppm=0, bonded_change=change, index_change=change),
-    )
+    without = _replace(trust, bonded_tokens=0, unlocking=(), index_ppm=0, bonded_change=change, index_change=change)
+    state.put(TRUSTS, _replace(without, tombstone=Change(kind, context.height)))
     _fill_pool(state, taken, change)
     return taken
 

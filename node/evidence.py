@@ -1,8 +1,9 @@
 """Evidence on its way: from contradictions seen here, peers and light clients into blocks.
 
-Keeps one verified piece for each (accused, height) until a block has it or it expires, tells peers once, and
-judges the evidence of proposed blocks by committed state alone: the set and the time of the height that the
-evidence is about. Two certificates that exclude each other mean that more than 1/3 were faulty: then the node
+Keeps one verified piece for each (accused, height) until a block has it or it expires, and tells peers once. What is
+about an organisation that has lost its bond already is refused: there is nothing left to take, and nobody may keep an
+idle chain making blocks. The evidence of proposed blocks is judged by committed state alone: the set and the time of
+the height that it is about. Two certificates that exclude each other mean that more than 1/3 were faulty: then the node
 stops for good, with both on disk and sent to everybody. Punishes nobody: that is the contracts' matter.
 """
 
@@ -120,8 +121,9 @@ class EvidencePool:
 
     def height_done(self, block: Block) -> None:
         """The ledger has a new height: drop what it recorded, and what has expired."""
-        for charge in self.charges(block):
-            self._pieces.pop((charge.node, charge.height), None)
+        if block.evidence:
+            for key in [key for key in self._pieces if self._is_done(*key)]:
+                del self._pieces[key]
         height, time_ms = self._ledger.height + 1, self._ledger.time_ms(self._ledger.height)
         for key in [key for key in self._pieces if self._expired(key[1], height, time_ms)]:
             del self._pieces[key]
@@ -137,14 +139,36 @@ class EvidencePool:
 
     def charges(self, block: Block) -> tuple[Charge, ...]:
         """What the evidence of a decided block says, for execution."""
-        return tuple(self._charge(rules.decode(raw)) for raw in block.evidence)
+        if not block.evidence:
+            return ()
+        reporter = self._organisation(block.header.proposer, block.header.height)
+        assert reporter is not None, "a block is decided only when its proposer had the turn"
+        return tuple(self._charge(rules.decode(raw), reporter) for raw in block.evidence)
 
-    def _charge(self, evidence: Equivocation) -> Charge:
+    def _charge(self, evidence: Equivocation, reporter: str) -> Charge:
         accused, height = rules.offence_of(evidence)
-        seat = self._sets(height).seat(accused)
-        assert seat is not None, "a block is decided only when its evidence was checked"
+        member = self._organisation(accused, height)
+        assert member is not None, "a block is decided only when its evidence was checked"
         hash_ = rules.evidence_hash(evidence, self._ledger.chain_id)
-        return Charge(accused, seat.organisation, evidence.kind, height, evidence.first.round, hash_)
+        return Charge(accused, member, evidence.kind, height, evidence.first.round, hash_, reporter)
+
+    def _organisation(self, node: str, height: int) -> str | None:
+        """Whose seat a node was at a height; None: it had none."""
+        seat = self._sets(height).seat(node)
+        return None if seat is None else seat.organisation
+
+    def _is_done(self, accused: str, height: int) -> bool:
+        """Whether nothing can come of evidence any more, whatever it says of this seat at this height."""
+        return self._settled(State(self._ledger, self._ledger.records), accused, height) is not None
+
+    def _settled(self, state: State, accused: str, height: int) -> str | None:
+        """The code by which committed state refuses evidence of this seat at this height; None: it is welcome."""
+        if api.is_accused(state, accused, height):
+            return "consensus.evidence-known"
+        organisation = self._organisation(accused, height)
+        if organisation is not None and api.is_tombstoned(state, organisation):
+            return "consensus.evidence-tombstoned"
+        return None
 
     # Blocks
 
@@ -167,8 +191,8 @@ class EvidencePool:
             self._on_payload(block_id, all(valid))
 
     def _check_block(self, block: Block) -> list[Triple]:
-        """Signatures of evidence that is well formed, new, young enough, and once per accused and height. Depends
-        on the block and committed state alone."""
+        """Signatures of evidence that is well formed, young enough, once per accused and height, and against nobody who
+        was punished by an earlier block. Depends on the block and committed state alone."""
         header, state = block.header, State(self._ledger, self._ledger.records)
         triples: list[Triple] = []
         seen: set[tuple[str, int]] = set()
@@ -179,8 +203,9 @@ class EvidencePool:
                 raise Refusal("consensus.evidence-height", f"{height} in block {header.height}")
             if self._expired(height, header.height, header.time_ms):
                 raise Refusal("consensus.evidence-expired", f"{height} in block {header.height}")
-            if (accused, height) in seen or api.is_accused(state, accused, height):
-                raise Refusal("consensus.evidence-known", f"{accused} at height {height}")
+            code = "consensus.evidence-known" if (accused, height) in seen else self._settled(state, accused, height)
+            if code is not None:
+                raise Refusal(code, f"{accused} at height {height}")
             seen.add((accused, height))
             triples += self._checks(evidence)
         return triples
@@ -246,9 +271,11 @@ class EvidencePool:
         accused, height = rules.offence_of(evidence)
         if not 1 <= height <= self._ledger.height + AHEAD:
             return "consensus.future-height"
-        known = (accused, height) in self._pieces
-        if known or api.is_accused(State(self._ledger, self._ledger.records), accused, height):
+        if (accused, height) in self._pieces:
             return "consensus.evidence-known"
+        code = self._settled(State(self._ledger, self._ledger.records), accused, height)
+        if code is not None:
+            return code
         if self._expired(height, self._ledger.height + 1, self._ledger.time_ms(self._ledger.height)):
             return "consensus.evidence-expired"
         held = sum(name == accused for name, _ in self._pieces)

@@ -19,6 +19,7 @@ from contracts.state import State
 from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
+from devnet.simulator.penalties import Penalties
 from devnet.simulator.violations import Violation
 from node.effects import Timer
 from node.errors import NodeError
@@ -76,6 +77,7 @@ class Oracles(Watcher):
         """(sender, key, nonce) and (meter, key, sequence) of what succeeded."""
         self._certified: set[tuple[bytes, int, tuple[tuple[int, bytes], ...]]] = set()
         self._reference = Ledger.open(MemoryStore(), network.genesis)
+        self._penalties = Penalties(self._reference, self._limits)
         self._roots: dict[int, tuple[bytes, bytes]] = {}
         self._money = self._money_now()
         self._tokens = self._tokens_now()
@@ -295,7 +297,9 @@ class Oracles(Watcher):
         reference = self._reference
         envelopes = [(raw, CODEC.decode(raw)) for raw in raws]
         charges = [self._charge(raw, block) for raw in block.evidence]
+        at_stake = self._penalties.foresee(block.header, charges)
         receipts = execute(reference, block, certificate, envelopes, charges)
+        self._penalties.check(charges, at_stake)
         for (raw, envelope), receipt in zip(envelopes, receipts[1:], strict=True):
             self._check_sender(raw, envelope, receipt.code == OK)
         self._roots[reference.height] = (reference.state_root, reference.receipts_root)
@@ -332,9 +336,10 @@ class Oracles(Watcher):
         age_ms = block.header.time_ms - self._reference.time_ms(min(height, self._reference.height))
         if block.header.height - height > self._limits.evidence_age_blocks and age_ms > self._limits.evidence_age_ms:
             raise Violation("validity", f"block {block.header.height} holds expired evidence of {height}")
-        return Charge(
-            accused, seat.organisation, found.kind, height, found.first.round, evidence.evidence_hash(found, chain_id)
-        )
+        hash_ = evidence.evidence_hash(found, chain_id)
+        proposer = self._sets(block.header.height).seat(block.header.proposer)
+        assert proposer is not None, "the proposer was compared with the set before"
+        return Charge(accused, seat.organisation, found.kind, height, found.first.round, hash_, proposer.organisation)
 
     def _money_now(self) -> int:
         state, total = State(self._reference), 0

@@ -3,7 +3,7 @@
 After Bano et al., "Twins: BFT systems made robust" (OPODIS 2021, arXiv:2004.10617). Each twin is an honest replica, and
 together they equivocate, forget locks and change sides, as real attacks do. In the first height the messages of a round
 pass within the groups of that round only; then everything heals, and all that is promised must hold. Adds one rule to
-those of `devnet.simulator.oracles`: whoever contradicts itself before one honest node is named on the ledger.
+those of `devnet.simulator.oracles`: whoever contradicts itself before one honest node is punished on the ledger.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from consensus.messages import Commit, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
 from consensus.validators import Validator, ValidatorSet
-from contracts import api, offences
+from contracts import api
 from contracts.bodies import Transfer
 from contracts.genesis import ConsensusParams, Genesis
 from contracts.state import State
@@ -37,7 +37,7 @@ PATIENCE_MS = 700
 """Virtual time after which a round that can not end (no group has a quorum) heals."""
 HEALED_MS = 20_000
 """Virtual time from healing until a transaction is final everywhere."""
-NAMED_MS = 5_000
+PUNISHED_MS = 5_000
 """Virtual time from then on until evidence that somebody can give is in a block."""
 SAMPLED_ROUNDS = 6
 DELAY_MS = 2
@@ -211,7 +211,7 @@ class Play:
     def _play(self) -> None:
         self._fight()
         self._heal()
-        self._name()
+        self._punish()
 
     def _fight(self) -> None:
         self.network.start()
@@ -235,16 +235,16 @@ class Play:
         if not self.network.reached(everywhere, HEALED_MS):
             raise Violation("liveness", f"nothing is final {self.network.describe()}")
 
-    def _name(self) -> None:
-        """The evidence that honest nodes can give is on the ledger."""
-        accused = sorted({(node, height) for node, height, _, _ in self.witness.caught})
+    def _punish(self) -> None:
+        """Whoever honest nodes can give evidence against is punished."""
+        accused = sorted({node for node, _, _, _ in self.witness.caught})
 
-        def named() -> bool:
+        def punished() -> bool:
             state = State(self._honest[0].ledger, self._honest[0].ledger.records)
-            return all(offences.is_accused(state, node, height) for node, height in accused)
+            return all(api.is_tombstoned(state, node) for node in accused)
 
-        if not self.network.reached(named, NAMED_MS):
-            raise Violation("evidence", f"not all of {accused} are accused {self.network.describe()}")
+        if not self.network.reached(punished, PUNISHED_MS):
+            raise Violation("evidence", f"not all of {accused} are tombstoned {self.network.describe()}")
 
     def _round(self, machine: Machine) -> int:
         assert machine.driver is not None

@@ -21,11 +21,12 @@ ORACLES = {
     "once": "what is executed is signed by its sender, and no nonce or sequence counts twice",
     "money": "what all members have together never changes",
     "tokens": "no trust token appears or vanishes, and none is owed",
+    "slashed": "evidence costs its organisation bond and name, at once and for good, and nobody else anything",
     "blame": "no honest node penalises another, and no evidence names one",
     "stopped": "no honest node stops by itself",
     "crash": "no input raises",
     "accepted": "what an honest node accepted is on the ledger in the end",
-    "evidence": "whoever contradicts itself before one honest node is named on the ledger",
+    "evidence": "whoever contradicts itself before one honest node is punished on the ledger",
     "liveness": "with a quorum healed, heights are decided within bounded time, and everybody catches up",
 }
 """Every rule by name. `devnet.simulator.oracles` holds most of them, runs and twins those about how it must end."""

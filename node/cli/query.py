@@ -165,7 +165,7 @@ def offences(
     asking: options.Asking,
     before: Annotated[int | None, typer.Option("--before", min=0, help="Only those with a lower number.")] = None,
 ) -> None:
-    """Validators that signed two contradicting messages, newest first."""
+    """Validators that signed two contradicting messages and what it cost their organisation, newest first."""
 
     def draw(data: Data, shown: Form) -> None:
         headings = ["No.", "Node", "Member", "Signed two", "Of height", "Round", "In block"]
@@ -182,9 +182,20 @@ def offences(
             for one in data["offences"]
         ]
         table(f"Offences ({data['count']} in all)", headings, rows, right=["No.", "Of height", "Round", "In block"])
+        for one in data["offences"]:
+            if one["taken_tokens"] != "0":
+                line(_penalty(one))
 
     asked = [] if before is None else [str(before)]
     show("offences", asked, draw, asking, Rows("offences", "offence_"))
+
+
+def _penalty(offence: Data) -> str:
+    """What an offence cost, and who was rewarded for the evidence."""
+    lost = f"Offence {offence['number']} cost {offence['member']} {int(offence['taken_tokens']):,} tokens"
+    if offence["whistleblower"] is None:
+        return f"{lost}."
+    return f"{lost}; {int(offence['rewarded_tokens']):,} of them went to {offence['whistleblower']}."
 
 
 @app.command()

@@ -54,6 +54,11 @@ def _draw_trust(data: Data, shown: Form) -> None:
     changes = [[one["member"], *(_change(one[f"{form}_change"]) for form in FORMS)] for one in data["members"]]
     table("Changed last by", ["Member", "Free", "Bonded", "Wagered", "Index"], changes)
     for one in data["members"]:
+        if one["tombstone"] is not None:
+            line(
+                f"{one['member']} is tombstoned for good: {_change(one['tombstone'])}. What it lost for it: "
+                "gridpact query offences"
+            )
         for part in one["unlocking"]:
             line(
                 f"{one['member']}: {int(part['amount_tokens']):,} tokens are free after block "

@@ -14,11 +14,13 @@ from node.codes import describe
 from node.rpc.errors import Refusal
 from node.service import NodeService
 
-KNOWN = "consensus.evidence-known"
+KNOWN = ("consensus.evidence-known", "consensus.evidence-tombstoned")
+"""Refusals of evidence that says nothing new."""
 
 
 async def report(service: NodeService, body: bytes) -> dict[str, Any]:
-    """`{hash, status}`: `kept` until a block has it, or `known` when that seat stands accused for that height already.
+    """`{hash, status}`: `kept` until a block has it, or `known` when that seat stands accused for that height already
+    or its organisation has been punished.
 
     `body` is an encoded `consensus.evidence.Equivocation`. Raises `Refusal` with the code of the node.
     """
@@ -29,10 +31,10 @@ async def report(service: NodeService, body: bytes) -> dict[str, Any]:
     except Malformed as error:
         raise _refusal(error.code) from None
     code = await service.report(body)
-    if code not in ("ok", KNOWN):
+    if code not in ("ok", *KNOWN):
         raise _refusal(code)
     hash_ = evidence_hash(evidence, service.ledger.chain_id)
-    return {"hash": hash_, "status": "known" if code == KNOWN else "kept"}
+    return {"hash": hash_, "status": "known" if code in KNOWN else "kept"}
 
 
 def _refusal(code: str) -> Refusal:

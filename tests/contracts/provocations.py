@@ -109,7 +109,7 @@ def _(chain: Chain) -> Envelope:
 
 @provokes("trust.tombstoned")
 def _(chain: Chain) -> Envelope:
-    chain.decide(lambda state, context: slash(state, context, "bio"))
+    chain.decide(lambda state, context: slash(state, context, "bio", "duplicate-vote"))
     return chain.say("bio", Bond(1))
 
 

@@ -77,9 +77,10 @@ def test_a_slash_takes_what_is_bonded_and_what_is_unlocking_and_nothing_else() -
     chain = chain_of(OpeningTrust("bio", 50, 100), OpeningTrust("solar", 9))
     chain.run(chain.say("bio", Unbond(30)))
     chain.decide(lambda state, context: trust.wager(state, context, "bio", 20))
-    assert chain.decide(lambda state, context: trust.slash(state, context, "bio")) == 100
+    assert chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote")) == 100
     slashed = chain.trust("bio")
     assert forms(slashed) == (30, 0, 0, 20) and slashed.index_ppm == 0
+    assert slashed.tombstone == Change("duplicate-vote", 3) and chain.trust("solar").tombstone is None
     assert slashed.bonded_change == slashed.index_change == pool(chain).pool_change == Change("slashed", 3)
     assert pool(chain).pool_tokens == 100 and trust.tombstoned(State(chain.store)) == ("bio",)
     assert forms(chain.trust("solar")) == (9, 0, 0, 0)
@@ -92,7 +93,7 @@ def test_whatever_evidence_can_not_reach_any_more_is_free_of_a_slash() -> None:
     chain.run(chain.say("bio", Unbond(5)))
     chain.block()
     chain.block()
-    assert chain.decide(lambda state, context: trust.slash(state, context, "bio")) == 6
+    assert chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote")) == 6
     assert forms(chain.trust("bio")) == (4, 0, 0, 0)
     assert chain.trust("bio").free_change == Change("unlocked", 5)
 
@@ -100,27 +101,29 @@ def test_whatever_evidence_can_not_reach_any_more_is_free_of_a_slash() -> None:
 def test_a_full_queue_of_unlocking_parts_is_taken_whole() -> None:
     chain = chain_of(OpeningTrust("bio", 0, 10**6))
     chain.block(*[chain.say("bio", Unbond(1), nonce) for nonce in range(MAX_UNLOCKING)])
-    assert chain.decide(lambda state, context: trust.slash(state, context, "bio")) == 10**6
+    assert chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote")) == 10**6
     assert forms(chain.trust("bio")) == (0, 0, 0, 0)
 
 
 def test_the_tombstoned_bond_and_wager_no_more_but_keep_what_is_free() -> None:
     chain = chain_of(OpeningTrust("bio", 50, 100), OpeningTrust("solar", 9))
-    chain.decide(lambda state, context: trust.slash(state, context, "bio"))
+    chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote"))
     assert chain.run(chain.say("bio", Bond(1))) == "trust.tombstoned"
     assert chain.run(chain.say("bio", Unbond(1))) == "trust.bond"
     assert chain.decide(lambda state, context: trust.wager(state, context, "bio", 1)) == "trust.tombstoned"
     assert chain.run(chain.say("bio", TransferTokens("solar", 50, ""))) == "ok"
     assert chain.run(chain.say("solar", TransferTokens("bio", 3, ""))) == "ok"
     assert forms(chain.trust("bio")) == (3, 0, 0, 0) and chain.trust("bio").index_ppm == 0
-    assert chain.decide(lambda state, context: trust.slash(state, context, "bio")) == 0, "once is for good"
+    assert chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote")) == 0, (
+        "once is for good"
+    )
     assert chain.run(chain.say("solar", Bond(1))) == "ok"
 
 
 def test_tombstones_are_found_in_any_order() -> None:
     chain = chain_of()
     for name in ("solar", "bio", "tenant", "campus"):
-        chain.decide(lambda state, context, name=name: trust.slash(state, context, name))
+        chain.decide(lambda state, context, name=name: trust.slash(state, context, name, "duplicate-vote"))
     state = State(chain.store)
     assert trust.tombstoned(state) == ("bio", "campus", "solar", "tenant")
     assert [name for name in NAMES if trust.is_tombstoned(state, name)] == ["bio", "campus", "solar", "tenant"]
@@ -129,7 +132,7 @@ def test_tombstones_are_found_in_any_order() -> None:
 
 def test_the_whole_supply_may_lie_in_the_pool() -> None:
     chain = chain_of(OpeningTrust("bio", 1, MAX_TOKENS - 1))
-    assert chain.decide(lambda state, context: trust.slash(state, context, "bio")) == MAX_TOKENS - 1
+    assert chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote")) == MAX_TOKENS - 1
     assert chain.run(chain.say("bio", TransferTokens("solar", 1, ""))) == "ok"
     chain.decide(lambda state, context: trust.wager(state, context, "solar", 1))
     chain.decide(lambda state, context: trust.lose(state, context, "solar", 1))
@@ -224,7 +227,7 @@ def play(chain: Chain, kind: Kind, who: str, to: str, amount: int) -> str:
             most = min(amount, trust.pool_tokens(State(chain.store)))
             chain.decide(lambda state, context: trust.pay(state, context, who, most, "rewarded"))
         case "slash":
-            chain.decide(lambda state, context: trust.slash(state, context, who))
+            chain.decide(lambda state, context: trust.slash(state, context, who, "duplicate-vote"))
     return "ok"
 
 

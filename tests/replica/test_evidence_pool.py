@@ -13,7 +13,10 @@ from consensus.evidence import DuplicateVote, Equivocation, Fork, decode, equivo
 from consensus.messages import MAX_EVIDENCE, Block, Vote, VoteType
 from consensus.validators import Validator, ValidatorSet
 from contracts.bodies import Transfer
+from contracts.context import BlockContext
 from contracts.genesis import ConsensusParams
+from contracts.state import State
+from contracts.trust import slash
 from node import journal
 from node.chain import height_context
 from node.effects import Append, Effect, FrameReceived, Penalise, Reply, Reported, SendAll, Sync, Verify
@@ -278,12 +281,14 @@ def test_evidence_is_judged_by_the_set_of_its_own_height(ledger: Ledger) -> None
         assert bench.judged(encode(evidence)) and bench.code(evidence) == "ok"
     for evidence in fails:
         assert not bench.judged(encode(evidence)) and bench.code(evidence) != "ok"
-    charges = bench.pool.charges(block_with(ledger, *map(encode, holds)))
+    block = block_with(ledger, *map(encode, holds))
+    charges = bench.pool.charges(replace(block, header=replace(block.header, proposer="new")))
     assert [(one.node, one.member, one.height) for one in charges] == [
         ("gone", "gone", HEIGHTS),
         ("wind", "wind", HEIGHTS),
         ("new", "new", HEIGHTS + 1),
     ]
+    assert {one.reporter for one in charges} == {"new"}, "who proposed the block"
 
 
 def test_age_counts_in_blocks_and_in_time(ledger: Ledger) -> None:
@@ -332,7 +337,48 @@ def test_peers_are_told_once_and_every_node_ends_with_an_empty_pool() -> None:
     assert [len(block.evidence) for block in blocks if block is not None] == [0] * before + [1, 0]
     # Nor may a proposer bring it again.
     assert not Bench(ledger).judged(encode(two_votes(ledger, "wind", before, word="y")))
-    assert Bench(ledger).judged(encode(two_votes(ledger, "wind", before + 1)))
+
+
+def test_whoever_has_lost_its_bond_keeps_no_idle_chain_making_blocks() -> None:
+    """A seat signs two votes at every height there is: one block takes its bond, and nothing comes of the others."""
+    net, _ = network()
+    quiet(net)
+    ledger = net.machines["solar"].ledger
+    before = ledger.height
+    # Two pieces may meet in one block, but none comes after it.
+    for height in (before, before + 1, before + 2):
+        report(net, "solar", two_votes(ledger, "wind", height))
+    net.run_for(3_000)
+    ended = ledger.height
+    for height in range(1, ended + 1 + AHEAD):
+        code = report(net, "campus", two_votes(ledger, "wind", height, word="y"))
+        assert code in {"consensus.evidence-known", "consensus.evidence-tombstoned"}
+        assert not Bench(ledger).judged(encode(two_votes(ledger, "wind", height, word="y")))
+        net.run_for(500)
+    assert {machine.ledger.height for machine in net.machines.values()} == {ended} <= {before + 2, before + 3}
+    assert pools(net) == dict.fromkeys(VALIDATORS, 0), "what waited about it has left the pools"
+    assert report(net, "campus", two_votes(ledger, "solar", ended)) == "ok", "others still count"
+
+
+def test_the_identity_is_punished_and_not_the_seat(ledger: Ledger) -> None:
+    """Another node of the organisation, a key that was rotated, and evidence of a height at which another had it."""
+    wind, second = seat("wind"), replace(seat("breeze"), organisation="wind")
+    heir = replace(seat("wind", "solar"), organisation="campus")
+    then, now = ValidatorSet((second, seat("solar"), wind)), ValidatorSet((seat("solar"), heir))
+    bench = Bench(ledger, lambda height: then if height <= HEIGHTS else now)
+    state = State(ledger, ledger.records)
+    context = BlockContext(ledger.chain_id, 1, 1, ledger.genesis.params, ledger.genesis.consensus)
+    slash(state, context, "wind", "duplicate-vote")
+    state.commit()
+    ledger.records.absorb(state)
+    try:
+        for name in ("wind", "breeze"):
+            evidence = two_votes(ledger, name, HEIGHTS)
+            assert bench.code(evidence) == "consensus.evidence-tombstoned" and not bench.judged(encode(evidence))
+        heirs = two_votes(ledger, "wind", HEIGHTS + 1, key="solar")
+        assert bench.code(heirs) == "ok" and bench.judged(encode(heirs))
+    finally:
+        ledger.records.forget([key for key, _ in state.written()])
 
 
 def test_a_node_that_was_away_gets_evidence_with_the_blocks_and_the_rest_from_its_peers() -> None:

@@ -45,7 +45,7 @@ def two_votes(height: int = 1) -> Equivocation:
 
 
 def charge(number: int) -> Charge:
-    return Charge("solar", "solar", "duplicate-prevote", number + 1, 3, sha256(b"%d" % number))
+    return Charge("solar", "solar", "duplicate-prevote", number + 1, 3, sha256(b"%d" % number), "wind")
 
 
 def test_a_report_is_kept_or_known_or_refused_with_a_sentence() -> None:
@@ -119,6 +119,14 @@ def test_offences_are_paged_and_proven() -> None:
                 "recorded_height": 2,
                 "recorded_ms": chain.ledger.time_ms(2),
                 "number": 4,
+                "taken_tokens": "0",
+                "whistleblower": None,
+                "rewarded_tokens": "0",
+            }
+            assert {name: rest[4][name] for name in ("taken_tokens", "whistleblower", "rewarded_tokens")} == {
+                "taken_tokens": "1000",
+                "whistleblower": "wind",
+                "rewarded_tokens": "50",
             }
             proven = verify_bundle(decode_bundle(json.dumps(answer["proof"]).encode()), chain.ledger.genesis).data
             shown = [one["value"] for one in proven["records"] if one["key"].startswith("offence/")]
@@ -141,6 +149,10 @@ def test_the_command_shows_offences_in_every_form(served: Devnet) -> None:
     document = served.document("query", "offences", "--prove")
     assert document["data"]["count"] == 2 and document["proven"]
     text = served.run("query", "offences").stdout
+    assert "Offence 0 cost solar 1,000 tokens; 50 of them went to wind." in text and "Offence 1 cost" not in text
+    shown = served.run("trust", "show").stdout
+    assert "solar is tombstoned for good: duplicate-prevote in block" in shown
+    assert "950 tokens are in the pool of what members lost; changed last: whistleblower in block" in shown
     assert "Offences (2 in all)" in text and "prevotes" in text
     raw = served.run("query", "offences", "--before", "1", "--csv").stdout_bytes.decode()
     (row,) = csv.DictReader(io.StringIO(raw, newline=""))
