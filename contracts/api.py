@@ -12,21 +12,28 @@ from typing import Any, NamedTuple
 from contracts import corrections, market, modes, money, policies, trust
 from contracts.bodies import (
     AllowAccess,
+    Approve,
     Bond,
     Correct,
     Need,
     Offer,
+    Propose,
     RevokeAccess,
+    RotateKeys,
     SetMode,
     Tariff,
     Transfer,
     TransferTokens,
     Unbond,
+    Withdraw,
 )
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import Genesis, OpeningTrust
+from contracts.governance import membership, proposals
+from contracts.governance import rules as governance_rules
+from contracts.governance.changes import AdmitMember, Change, ReKey
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
 from contracts.offences import Charge, accuse, is_accused, offence_count
@@ -41,6 +48,7 @@ from contracts.schema import (
     MEMBERS,
     METERS,
     REGISTERS,
+    RULES_IN_FORCE,
     SENTINEL,
     SITE,
     TRUSTS,
@@ -83,6 +91,11 @@ RESUBMITTABLE = (
 TRANSFER_UNITS = 1
 TOKEN_UNITS = 1
 CORRECT_UNITS = 4
+PROPOSE_UNITS = 16
+NODE_UNITS = 32
+"""A node's proof of possession, which takes as long to check as so many readings."""
+DECIDE_UNITS = 64
+"""An approval may be the one that carries the change out."""
 
 Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
 _HANDLERS: dict[type, tuple[str, Handler]] = {
@@ -97,6 +110,10 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Unbond: ("trust", trust.unbond),
     AllowAccess: ("access", policies.allow),
     RevokeAccess: ("access", policies.revoke),
+    Propose: ("governance", proposals.propose),
+    Approve: ("governance", proposals.approve),
+    Withdraw: ("governance", proposals.withdraw),
+    RotateKeys: ("all", proposals.rotate_keys),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -132,6 +149,8 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     balances = {balance.member: balance.balance_nano for balance in genesis.balances}
     registers = {opening.meter: (opening.import_wh, opening.export_wh) for opening in genesis.registers}
     records: dict[bytes, bytes] = {SENTINEL: encode(Sentinel(genesis.name))}
+    records[RULES_IN_FORCE] = encode(governance_rules.opening(genesis))
+    records |= membership.opening_records(genesis.members)
     for member in genesis.members:
         lanes = tuple(Lane(0, interval, 0) for _ in member.keys)
         records[MEMBERS.key(member.id)] = encode(member)
@@ -168,10 +187,10 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
-    """What happens before the first transaction: the block's evidence is punished, then the clock locks and
-    settles the intervals that are due."""
+    """What happens before the first transaction: the block's evidence is punished, the clock locks and settles the
+    intervals that are due, and at the end of an epoch governance is looked at."""
     accused = [event for charge in charges for event in accuse(state, context, charge)]
-    return Receipt(OK, 0, (*accused, *advance(state, context)))
+    return Receipt(OK, 0, (*accused, *advance(state, context), *proposals.turn(state, context)))
 
 
 def units(envelope: Envelope) -> int:
@@ -193,6 +212,22 @@ def units(envelope: Envelope) -> int:
             return CORRECT_UNITS
         case AllowAccess(kinds=kinds, readers=readers) | RevokeAccess(kinds=kinds, readers=readers):
             return 1 + len(kinds) * len(readers) // 16
+        case Propose(change=change):
+            return _proposal_units(change)
+        case Approve() | Withdraw():
+            return DECIDE_UNITS
+        case RotateKeys(keys=keys):
+            return 1 + len(keys)
+
+
+def _proposal_units(change: Change) -> int:
+    match change:
+        case AdmitMember(member=member, meters=meters):
+            return PROPOSE_UNITS + NODE_UNITS * len(member.nodes) + len(member.keys) + len(meters)
+        case ReKey(keys=keys, nodes=nodes):
+            return PROPOSE_UNITS + NODE_UNITS * len(nodes) + len(keys)
+        case _:
+            return PROPOSE_UNITS
 
 
 def apply(state: State, envelope: Envelope, context: BlockContext) -> Receipt:

@@ -15,12 +15,15 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from contracts.governance.changes import Change
+from contracts.members import MAX_KEYS, AccountKey
 from contracts.units import (
     Amount,
     Count,
     Energy,
     Factor,
     Hash,
+    Height,
     Id,
     Interval,
     Meta,
@@ -230,6 +233,32 @@ class SetMode(Body, frozen=True, tag=80):
     reason: Name
 
 
+class Propose(Body, frozen=True, tag=81):
+    """A change of the pact, open for approval up to and including block `expiry_height`."""
+
+    change: Change
+    reason: Name
+    expiry_height: Height
+
+
+class Approve(Body, frozen=True, tag=82):
+    """Agree to a proposal; of a rule set or consensus parameters: one's own nodes are ready for it."""
+
+    number: Count
+
+
+class Withdraw(Body, frozen=True, tag=83):
+    """Take back the sender's proposal, or its approval of somebody else's."""
+
+    number: Count
+
+
+class RotateKeys(Body, frozen=True, tag=84):
+    """All account keys of the sender from now on; only a key of scope `all` may say so."""
+
+    keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)]
+
+
 class Reader(Body, frozen=True):
     """A member, every member with a role, or (`all`, with the id `all`) everybody."""
 
@@ -259,6 +288,20 @@ class RevokeAccess(Body, frozen=True, tag=93):
 
 
 AccountBody = (
-    Correct | Need | Offer | Tariff | Transfer | TransferTokens | Bond | Unbond | SetMode | AllowAccess | RevokeAccess
+    Correct
+    | Need
+    | Offer
+    | Tariff
+    | Transfer
+    | TransferTokens
+    | Bond
+    | Unbond
+    | SetMode
+    | Propose
+    | Approve
+    | Withdraw
+    | RotateKeys
+    | AllowAccess
+    | RevokeAccess
 )
 MeterBody = Reading

@@ -121,6 +121,8 @@ def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdere
         import_wh=result.import_wh,
         export_wh=result.export_wh,
         code=code,
+        scarcity_nano_per_wh=params.scarcity_price_nano_per_wh,
+        penalty_ppm=params.penalty_ppm,
     )
     state.save(key, record)
     return IntervalOrdered(interval, record.price_nano_per_wh, record.demand_wh + record.bids_wh, served_wh)
@@ -270,7 +272,7 @@ def _bill(
     """Book all lines with the corrections that they carry, or without them where money would leave its bounds; the
     residual, None where no line was booked at all.
     """
-    interval, terms = record.interval, corrections.terms(record, params)
+    interval, terms = record.interval, corrections.terms(record)
     positions = _positions(state, interval, delivery)
     utility = state.load(UTILITIES, UTILITY)
     tie: settlement.Tie | None = None

@@ -49,6 +49,7 @@ CODES: dict[str, Code] = {
     # Metering
     "meter.unknown": Code("No meter has this id.", "Use a meter of this chain."),
     "meter.key": Code("The key is not the meter's.", "Sign readings with the meter's registered key."),
+    "meter.stopped": Code("The meter's member was removed from the pact.", "Have the meter admitted with a member."),
     "reading.committed": Code("Committed readings are not accepted by this rule set.", "Send a plain reading."),
     "reading.gap": Code(
         "Readings before this one are missing.",
@@ -180,6 +181,85 @@ CODES: dict[str, Code] = {
     ),
     "access.not-granted": Code(
         "A reader has none of these kinds.", "See who may read what with `gridpact query access MEMBER`."
+    ),
+    # Governance
+    "governance.no-power": Code(
+        "The sender has no power in this block.",
+        "Members with a bond and a node propose and approve, from the epoch after next on: `gridpact trust show`.",
+    ),
+    "governance.expiry": Code(
+        "The proposal would expire before it can take effect, or later than 1,000,000 blocks from now.",
+        "Choose an expiry height after the start of the epoch that it names.",
+    ),
+    "governance.epoch": Code(
+        "The change needs at least two epochs of notice.", "Name an epoch that is two or more ahead of this one."
+    ),
+    "governance.full": Code("The maximum of proposals is open.", "Propose again once some are decided."),
+    "governance.own-full": Code(
+        "The sender has the maximum of open proposals.", "Withdraw one of them, or wait until one is decided."
+    ),
+    "governance.unknown": Code("No proposal has this number.", "See them with `gridpact govern list`."),
+    "governance.closed": Code(
+        "The proposal is decided, withdrawn or expired.", "Propose the change anew; see `gridpact govern show`."
+    ),
+    "governance.approved": Code("The sender has approved this proposal.", "Nothing to do: an approval counts once."),
+    "governance.approvals-full": Code(
+        "The proposal has the maximum of approvals.", "Propose the change anew: most of them have no power any more."
+    ),
+    "governance.not-approved": Code(
+        "The sender neither made nor approved this proposal.", "Withdraw what is your own, as `gridpact govern show`."
+    ),
+    "governance.member": Code(
+        "No member has the id that the change names, or it was removed.", "Name a member of this chain."
+    ),
+    "governance.id-taken": Code(
+        "An id of the change is or was another's; ids are never used again.",
+        "Choose new ids for members, nodes, meters.",
+    ),
+    "governance.keys": Code(
+        "A key is no public key of Ed25519, occurs twice or has an unknown scope, or none has the scope `all`.",
+        "Give one key per purpose, as `gridpact keys` shows them, at least one account key with scope `all`.",
+    ),
+    "governance.key-taken": Code("A key is or was registered already.", "Make a new key: none is ever used again."),
+    "governance.possession": Code(
+        "A BLS key comes without proof that its owner has the secret.", "Copy key and proof from the node's node.json."
+    ),
+    "governance.node": Code(
+        "The nodes are not ascending by id, or one has no TLS certificate.", "Copy them from each node's node.json."
+    ),
+    "governance.meter": Code(
+        "A meter is not the new member's, out of order, of the wrong kind, or has no public key of Ed25519.",
+        "List sources, loads and storages of the member, ascending by id.",
+    ),
+    "governance.too-many": Code(
+        "The pact has the maximum of members or meters.", "Remove a member first: 10,000 members, 100,000 meters."
+    ),
+    "governance.re-key-full": Code(
+        "The maximum of the member's former node keys may still have a seat.", "Propose it again two epochs later."
+    ),
+    "governance.roles": Code(
+        "The roles are not ascending or not known.", "Use supplier, consumer, storage, campus; each once, sorted."
+    ),
+    "governance.utility": Code(
+        "The utility's role and membership are fixed.",
+        "Tie meters and tariffs hang on it: replace it by export and a new genesis.",
+    ),
+    "governance.too-few": Code(
+        "Fewer than four organisations with weight would remain.",
+        "Let others bond tokens first; an approved proposal is tried again at the end of each epoch.",
+    ),
+    "governance.fixed": Code(
+        "Length of intervals and epochs and billing cycles never change: what is on the ledger is counted in them.",
+        "Keep interval_ms, cycle_ms, cycle_starts_ms and epoch_blocks; change them by export and a new genesis.",
+    ),
+    "governance.params": Code(
+        "The parameters contradict each other.", "Check them as `gridpact genesis check` does: floors below caps."
+    ),
+    "governance.evidence-age": Code(
+        "Evidence would count again after bonds were freed.", "Shorten the evidence age or keep it."
+    ),
+    "governance.rule-set": Code(
+        "The rule set is not later than the one in force.", "Propose a later one: old ones are for replay."
     ),
 }
 

@@ -134,7 +134,7 @@ def is_final(params: PactParams, interval: int, now: int) -> bool:
     return (now - interval) * params.interval_ms > FINAL_DAYS * DAY_MS
 
 
-def terms(record: IntervalRecord, params: PactParams) -> settlement.Terms:
+def terms(record: IntervalRecord) -> settlement.Terms:
     """Prices at which an interval settles, and is corrected for ever after."""
     return settlement.Terms(
         record.interval,
@@ -142,8 +142,8 @@ def terms(record: IntervalRecord, params: PactParams) -> settlement.Terms:
         record.grid,
         record.import_nano_per_wh,
         record.export_nano_per_wh,
-        params.scarcity_price_nano_per_wh,
-        params.penalty_ppm,
+        record.scarcity_nano_per_wh,
+        record.penalty_ppm,
     )
 
 
@@ -243,8 +243,8 @@ def _correct(
         assert record is not None, "only a settled interval is billed"
         standing = _standing(state, record, meter)
         moved = _moved(standing, meter.tie, import_wh - old.import_wh, export_wh - old.export_wh)
-        before = own_lines(state, params, record, meter.member, standing)
-        lines = _difference(before, own_lines(state, params, record, meter.member, moved))
+        before = own_lines(state, record, meter.member, standing)
+        lines = _difference(before, own_lines(state, record, meter.member, moved))
         amount_nano = sum(line.amount_nano for line in lines)
         if max(abs(amount) for amount in (amount_nano, *(line.amount_nano for line in lines))) > MAX_MONEY:
             final, lines, amount_nano = True, (), 0
@@ -310,10 +310,10 @@ def _moved(standing: Standing, tie: bool, import_wh: int, export_wh: int) -> Sta
     return Standing(standing.net_wh + export_wh - import_wh, standing.tie_import_wh, standing.tie_export_wh)
 
 
-def own_lines(state: State, params: PactParams, record: IntervalRecord, member: str, standing: Standing) -> list[Line]:
+def own_lines(state: State, record: IntervalRecord, member: str, standing: Standing) -> list[Line]:
     """All lines of a member in an interval but the residual and corrections, for where it stands."""
     order = state.entry(ORDERS, member, record.interval)
-    at = terms(record, params)
+    at = terms(record)
     own = position(member, order, max(0, -standing.net_wh), max(0, standing.net_wh))
     tie = settlement.Tie(member, standing.tie_import_wh, standing.tie_export_wh)
     return settlement.position_lines(at, own) + settlement.tie_lines(at, tie)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.corrections import enqueue
 from contracts.estimates import estimate
 from contracts.members import Registers
@@ -18,6 +20,7 @@ from contracts.records import Estimate, Metered, Site, SiteMeter
 from contracts.schema import ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
 from contracts.state import State
 
+_replace = msgspec.structs.replace
 NO_MEMBER = ""
 """Stands for the utility where its tie is estimated: that flow is in no member's position."""
 
@@ -61,7 +64,13 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         head_key = HEADS.prefix + meter.meter.encode()
         head = state.load(HEADS, head_key)
         assert head is not None, "every meter of the site has a head"
+        if 0 < interval <= meter.since:
+            after.append(settled[meter.meter])
+            continue
         registers, measured, returns = settle_registers(head, settled[meter.meter], interval)
+        if meter.stopped and measured is None:
+            # Silent for good: no gap, since nothing will ever fill it.
+            registers = _replace(registers, gaps=())
         after.append(registers)
         if returns:
             head = enqueue(state, meter.meter, head, returns)
@@ -73,6 +82,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             metered.append(Metered(meter.meter, import_wh, export_wh, sequence))
             if meter.meter in ends:
                 witnesses[meter.meter] = meter, measured
+        elif meter.stopped:
+            import_wh = export_wh = 0
         else:
             equipment = state.load(METERS, METERS.key(meter.meter))
             assert equipment is not None, "every meter of the site is registered"

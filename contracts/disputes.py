@@ -70,9 +70,9 @@ def compare(
         held_wh, settled_wh = abs(excess_wh), min(sent_wh, received_wh)
         meter = sending[0] if excess_wh > 0 else receiving[0]
         cut = (0, held_wh) if excess_wh > 0 else (held_wh, 0)
-        full_nano = _worth(state, params, record, delivery, meter.member)
+        full_nano = _worth(state, record, delivery, meter.member)
         delivery = _without(delivery, meter, *cut)
-        held_nano = full_nano - _worth(state, params, record, delivery, meter.member)
+        held_nano = full_nano - _worth(state, record, delivery, meter.member)
         # The basis of an earlier line at this meter's other register is cut further.
         billed = billed_energy(state, meter.meter, interval)
         assert billed is not None, "both ends were measured"
@@ -179,8 +179,8 @@ def _without(delivery: Delivery, meter: SiteMeter, import_wh: int, export_wh: in
     return delivery._replace(members={**delivery.members, meter.member: flows})
 
 
-def _worth(state: State, params: PactParams, record: IntervalRecord, delivery: Delivery, member: str) -> int:
+def _worth(state: State, record: IntervalRecord, delivery: Delivery, member: str) -> int:
     """Sum of a member's lines but the residual, as delivered; the tie counts where it changes."""
     withdrawn_wh, injected_wh = delivery.members.get(member, (0, 0))
     standing = Standing(injected_wh - withdrawn_wh, delivery.tie_import_wh, delivery.tie_export_wh)
-    return sum(line.amount_nano for line in own_lines(state, params, record, member, standing))
+    return sum(line.amount_nano for line in own_lines(state, record, member, standing))

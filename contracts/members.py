@@ -1,7 +1,7 @@
 """Members, their keys, nodes and trust, and meters: who may speak, and for what.
 
-Ids are given at admission, never derived from keys and never reused. In rule set 1 all of this comes from
-genesis; governance changes it later.
+Ids are given at admission, never derived from keys and never reused. All of this begins in genesis;
+`contracts.governance` changes it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_GRANTS = 128
 STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
-SCOPES = ("all", "metering", "market", "money", "trust", "access")
+SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance")
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):

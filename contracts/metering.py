@@ -31,6 +31,7 @@ import msgspec
 from contracts.bodies import PlainReading, Quality, Reading, Reserve
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
+from contracts.governance.membership import is_removed
 from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister, Registers
 from contracts.params import PactParams
 from contracts.receipts import OK, ReadingAccepted, Receipt
@@ -138,6 +139,8 @@ def _speaker(state: State, envelope: MeterEnvelope) -> tuple[Meter, MeterHead, P
         return "meter.unknown"
     if meter.public_key != envelope.public_key:
         return "meter.key"
+    if is_removed(state, meter.member):
+        return "meter.stopped"
     body = envelope.body
     if type(body) is not PlainReading:
         return "reading.committed"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -56,3 +57,34 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""
         return sha256(domain("params", chain_id) + encode((self, consensus)))
+
+
+class Problem(NamedTuple):
+    """Why parameters do not fit together, and what would."""
+
+    field: str
+    message: str
+    hint: str
+
+
+def problem(params: PactParams) -> Problem | None:
+    """What is wrong with these parameters beyond the bounds of each; None: a chain can live by them."""
+    if params.price_floor_nano_per_wh > params.offer_cap_nano_per_wh:
+        return Problem(
+            "price_floor_nano_per_wh",
+            f"{params.price_floor_nano_per_wh} is above the cap of {params.offer_cap_nano_per_wh}",
+            "Set it at or below offer_cap_nano_per_wh.",
+        )
+    if any(low >= high for low, high in pairwise(params.cycle_starts_ms)):
+        return Problem(
+            "cycle_starts_ms",
+            "the boundaries of billing cycles do not rise",
+            "Sort them and leave out what stands there twice.",
+        )
+    if params.cycle_ms < params.interval_ms:
+        return Problem(
+            "cycle_ms",
+            f"a cycle of {params.cycle_ms} ms is shorter than an interval",
+            f"Set it to {params.interval_ms} or more.",
+        )
+    return None

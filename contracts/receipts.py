@@ -188,6 +188,49 @@ class AccessRevoked(Event, frozen=True, tag=93):
     readers: Count
 
 
+class ProposalMade(Event, frozen=True, tag=81):
+    """A proposal is open."""
+
+    number: Count
+    member: Id
+
+
+class ProposalApproved(Event, frozen=True, tag=82):
+    """An organisation agrees."""
+
+    number: Count
+    member: Id
+
+
+class ApprovalWithdrawn(Event, frozen=True, tag=83):
+    """An organisation agrees no more."""
+
+    number: Count
+    member: Id
+
+
+class ProposalDecided(Event, frozen=True, tag=84):
+    """A proposal is closed: `enacted`, `failed` with a code, `withdrawn` or `lapsed`."""
+
+    number: Count
+    status: Id
+    code: str
+
+
+class ProposalPostponed(Event, frozen=True, tag=85):
+    """A scheduled change had too little support; it is looked at again before this epoch."""
+
+    number: Count
+    epoch: Count
+
+
+class KeysRotated(Event, frozen=True, tag=86):
+    """A member has so many account keys, as it said itself."""
+
+    member: Id
+    keys: Count
+
+
 class OffenceRecorded(Event, frozen=True, tag=96):
     """Evidence in the block shows that a seat signed two contradicting messages; see `Offence`."""
 
@@ -227,6 +270,12 @@ AnyEvent = (
     | ModeOrdered
     | AccessAllowed
     | AccessRevoked
+    | ProposalMade
+    | ProposalApproved
+    | ApprovalWithdrawn
+    | ProposalDecided
+    | ProposalPostponed
+    | KeysRotated
     | OffenceRecorded
     | BondSlashed
 )

@@ -71,10 +71,14 @@ class SiteMeter(Record, frozen=True):
     member: Id
     tie: bool
     """It is the utility's, between the site and the public grid."""
+    since: Interval = 0
+    """It counts from the interval after this one on; 0: from genesis on."""
+    stopped: bool = False
+    """Its member was removed: what it said is settled, and it is not estimated any more."""
 
 
 class Site(Record, frozen=True):
-    """Everything that settlement enumerates, ascending by meter id. Written at genesis."""
+    """Everything that settlement enumerates, ascending by meter id. Written at genesis and by governance."""
 
     meters: Annotated[tuple[SiteMeter, ...], Meta(max_length=MAX_METERS)]
 
@@ -206,6 +210,9 @@ class IntervalRecord(Record, frozen=True):
     estimated_meters: Annotated[tuple[Id, ...], Meta(max_length=MAX_NAMED)] = ()
     disputes: Count = 0
     """Lines whose ends disagree; each has a `Dispute`."""
+    scarcity_nano_per_wh: Price = 0
+    penalty_ppm: Count = 0
+    """Parameters in force when it was ordered: it is billed and corrected by them for ever."""
 
 
 class MeterOrder(Record, frozen=True):

@@ -5,6 +5,7 @@ Every read and write of contracts goes through these. `Rolls` hold what is writt
 
 from __future__ import annotations
 
+from contracts.governance.records import Agenda, Ballot, KeyUse, Membership, NodeOwner, Proposal, Rules
 from contracts.members import (
     AccessCount,
     AccessPlace,
@@ -87,6 +88,15 @@ ACCESS: Table[AccessPolicy] = Table("access", AccessPolicy)
 ACCESS_PLACES: Table[AccessPlace] = Table("access-place", AccessPlace)
 """By number."""
 ACCESS_COUNTS: Table[AccessCount] = Table("access-count", AccessCount)
+RULES: Table[Rules] = Table("rules", Rules)
+PROPOSALS: Table[Proposal] = Table("proposal", Proposal)
+"""By number, as the next."""
+BALLOTS: Table[Ballot] = Table("ballot", Ballot)
+AGENDAS: Table[Agenda] = Table("agenda", Agenda)
+MEMBERSHIPS: Table[Membership] = Table("membership", Membership)
+KEY_USES: Table[KeyUse] = Table("key", KeyUse)
+"""By public key, in hex."""
+NODE_OWNERS: Table[NodeOwner] = Table("node", NodeOwner)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -109,4 +119,6 @@ OFFENCE_COUNT = OFFENCE_COUNTS.key("all")
 TRUST_POOL = TRUST_POOLS.key("all")
 TOMBSTONE_LIST = TOMBSTONES.key("all")
 ACCESS_COUNT = ACCESS_COUNTS.key("all")
+RULES_IN_FORCE = RULES.key("in-force")
+AGENDA = AGENDAS.key("open")
 SENTINEL = SENTINELS.key("genesis")

@@ -31,19 +31,19 @@ EMPTY_POOL = TrustPool(0, Change("genesis", 0))
 """Without a record: nobody has lost any yet."""
 
 
-def opening(given: OpeningTrust) -> Trust:
-    """A member's trust as genesis has it."""
-    genesis = Change("genesis", 0)
+def opening(given: OpeningTrust, kind: str = "genesis", height: int = 0) -> Trust:
+    """A member's trust as it begins, in genesis or in the block of its admission."""
+    first = Change(kind, height)
     return Trust(
         member=given.member,
         free_tokens=given.free_tokens,
         bonded_tokens=given.bonded_tokens,
         wagered_tokens=0,
         index_ppm=given.index_ppm,
-        free_change=genesis,
-        bonded_change=genesis,
-        wagered_change=genesis,
-        index_change=genesis,
+        free_change=first,
+        bonded_change=first,
+        wagered_change=first,
+        index_change=first,
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +43,7 @@ from contracts.members import (
     NodeKeys,
     PowerLine,
 )
-from contracts.params import PactParams
+from contracts.params import PactParams, problem
 from contracts.units import (
     MAX_MONEY,
     MAX_TOKENS,
@@ -424,29 +423,9 @@ def _check_possession(genesis: Genesis) -> None:
 
 
 def _check_params(genesis: Genesis) -> None:
-    params = genesis.params
-    if params.price_floor_nano_per_wh > params.offer_cap_nano_per_wh:
-        raise DocumentError(
-            "genesis.params",
-            "params.price_floor_nano_per_wh",
-            f"{params.price_floor_nano_per_wh} is above the cap of {params.offer_cap_nano_per_wh}",
-            "Set it at or below offer_cap_nano_per_wh.",
-        )
-    starts = params.cycle_starts_ms
-    if any(low >= high for low, high in pairwise(starts)):
-        raise DocumentError(
-            "genesis.params",
-            "params.cycle_starts_ms",
-            "the boundaries of billing cycles do not rise",
-            "Sort them and leave out what stands there twice.",
-        )
-    if params.cycle_ms < params.interval_ms:
-        raise DocumentError(
-            "genesis.params",
-            "params.cycle_ms",
-            f"a cycle of {params.cycle_ms} ms is shorter than an interval",
-            f"Set it to {params.interval_ms} or more.",
-        )
+    found = problem(genesis.params)
+    if found is not None:
+        raise DocumentError("genesis.params", f"params.{found.field}", found.message, found.hint)
 
 
 def _nodes(genesis: Genesis) -> Iterator[tuple[str, Member, NodeKeys]]:

@@ -11,6 +11,7 @@ from contracts import api
 from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
+from contracts.governance.rules import rules
 from contracts.members import Account, AccountKey, Member, Meter, MeterHead, PowerLine, Registers, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
@@ -149,9 +150,8 @@ class Chain:
     # Blocks
 
     def context(self) -> api.BlockContext:
-        return api.BlockContext(
-            self.chain_id, self.height + 1, self.now_ms, self.genesis.params, self.genesis.consensus
-        )
+        now = rules(State(self.store))
+        return api.BlockContext(self.chain_id, self.height + 1, self.now_ms, now.params, now.consensus)
 
     def block(self, *envelopes: Envelope) -> list[Receipt]:
         """Receipts of the transactions; that of the clock is in `clock`."""

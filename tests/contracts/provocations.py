@@ -447,6 +447,7 @@ FREE = {
     "tx.nonce",
     "tx.expired",
     "budget.exceeded",
+    "meter.stopped",
     "meter.unknown",
     "meter.key",
     "reading.committed",

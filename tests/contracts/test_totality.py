@@ -99,7 +99,7 @@ def test_genesis_state_is_complete_and_decodes() -> None:
     check_readable(records)
     assert schema.SENTINEL in records
     rolls = {bucket(name) for name in ROLES}, {bucket(meter) for meter in METERS}
-    assert len(records) == 3 + 2 * len(ROLES) + 2 * len(METERS) + sum(map(len, rolls)) + len(rolls[0])
+    assert len(records) == 4 + 2 * len(ROLES) + 6 * len(ROLES) + 2 * len(METERS) + sum(map(len, rolls)) + len(rolls[0])
 
 
 def test_seats_are_sorted_and_named_once() -> None:

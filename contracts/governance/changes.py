@@ -1,0 +1,87 @@
+"""What members may agree to change: the seven kinds of a proposal's content. Types and bounds only.
+
+`contracts.governance.enact` says which of them are admissible and carries them out. A kind keeps its tag for good.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from contracts.genesis import ConsensusParams
+from contracts.members import MAX_KEYS, MAX_NODES, ROLES, AccountKey, Member, Meter, NodeKeys
+from contracts.params import PactParams
+from contracts.units import Count, Energy, Id, Meta
+
+MAX_NEW_METERS = 64
+"""Meters that one admission brings."""
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Common options of everything in a proposal."""
+
+
+class NewMeter(Content, frozen=True):
+    """A meter and the registers that it shows when it is admitted."""
+
+    meter: Meter
+    import_wh: Energy
+    export_wh: Energy
+
+
+class AdmitMember(Content, frozen=True, tag=0):
+    """A legal organisation joins, with its keys, nodes and meters. It starts without money and tokens."""
+
+    member: Member
+    meters: Annotated[tuple[NewMeter, ...], Meta(max_length=MAX_NEW_METERS)]
+    """Ascending by id."""
+
+
+class RemoveMember(Content, frozen=True, tag=1):
+    """A member leaves: its keys speak no more, its meters stop, its bond unlocks, its seats go with the epoch after
+    next. What it owes or is owed stays in its balance."""
+
+    member: Id
+
+
+class ReKey(Content, frozen=True, tag=2):
+    """All keys and nodes of a member from now on, those that stay included."""
+
+    member: Id
+    keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)]
+    nodes: Annotated[tuple[NodeKeys, ...], Meta(max_length=MAX_NODES)]
+    encryption_key: Annotated[bytes, Meta(max_length=48)]
+
+
+class SetRoles(Content, frozen=True, tag=3):
+    """All roles of a member from now on."""
+
+    member: Id
+    roles: Annotated[tuple[Id, ...], Meta(max_length=len(ROLES))]
+    """Ascending."""
+
+
+class SetParams(Content, frozen=True, tag=4):
+    """All parameters of the pact, from the next block on."""
+
+    params: PactParams
+
+
+class SetConsensusParams(Content, frozen=True, tag=5):
+    """All parameters of consensus, from the first block of `epoch` on, or of the first later epoch with support."""
+
+    consensus: ConsensusParams
+    epoch: Count
+
+
+class SetRuleSet(Content, frozen=True, tag=6):
+    """The version of the rules, from the first block of `epoch` on, or of the first later epoch with support."""
+
+    rule_set: Annotated[int, Meta(ge=1, le=255)]
+    epoch: Count
+
+
+Change = AdmitMember | RemoveMember | ReKey | SetRoles | SetParams | SetConsensusParams | SetRuleSet
+SCHEDULED = (SetConsensusParams, SetRuleSet)
+"""They wait for an epoch, and for more than 5/6 of the power."""

@@ -1,0 +1,95 @@
+"""Which changes the pact can live with, and what carrying one out does to state.
+
+`admissible` is asked when a change is proposed and again when it is carried out, since other changes may have come
+between. `enact` is total once the answer was "ok". What a chain rests on for good is refused: the numbering of
+intervals, billing cycles and epochs, and evidence that would count again after bonds were freed.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from contracts.context import BlockContext
+from contracts.genesis import ConsensusParams
+from contracts.governance import membership
+from contracts.governance.changes import (
+    AdmitMember,
+    Change,
+    ReKey,
+    RemoveMember,
+    SetConsensusParams,
+    SetParams,
+    SetRoles,
+    SetRuleSet,
+)
+from contracts.governance.rules import rules
+from contracts.params import PactParams, problem
+from contracts.receipts import OK
+from contracts.schema import RULES_IN_FORCE
+from contracts.state import State
+
+_replace = msgspec.structs.replace
+
+
+def admissible(state: State, context: BlockContext, change: Change) -> str:
+    """ "ok", or why this change can not be carried out now."""
+    match change:
+        case AdmitMember():
+            return membership.may_admit(state, change)
+        case RemoveMember(member):
+            return membership.may_remove(state, member)
+        case ReKey():
+            return membership.may_re_key(state, context, change)
+        case SetRoles(member, roles):
+            return membership.may_set_roles(state, member, roles)
+        case SetParams(params):
+            return _may_set_params(rules(state).params, params)
+        case SetConsensusParams(consensus):
+            return _may_set_consensus(rules(state).consensus, consensus)
+        case SetRuleSet(rule_set):
+            return OK if rule_set > rules(state).rule_set else "governance.rule-set"
+        case _:
+            assert_never(change)
+
+
+def enact(state: State, context: BlockContext, change: Change) -> None:
+    """Carry out what is admissible. What it does to rules is in force from the next block on."""
+    match change:
+        case AdmitMember():
+            membership.admit(state, context, change)
+        case RemoveMember(member):
+            membership.remove(state, context, member)
+        case ReKey():
+            membership.re_key(state, context, change)
+        case SetRoles(member, roles):
+            membership.set_roles(state, member, roles)
+        case SetParams(params):
+            _set_rules(state, context, params=params)
+        case SetConsensusParams(consensus):
+            _set_rules(state, context, consensus=consensus)
+        case SetRuleSet(rule_set):
+            _set_rules(state, context, rule_set=rule_set)
+        case _:
+            assert_never(change)
+    if isinstance(change, AdmitMember | RemoveMember | ReKey | SetRoles):
+        state.save(RULES_IN_FORCE, _replace(rules(state), members_height=context.height))
+
+
+def _may_set_params(now: PactParams, params: PactParams) -> str:
+    fixed = [(one.interval_ms, one.cycle_ms, one.cycle_starts_ms) for one in (now, params)]
+    if fixed[0] != fixed[1]:
+        return "governance.fixed"
+    return OK if problem(params) is None else "governance.params"
+
+
+def _may_set_consensus(now: ConsensusParams, consensus: ConsensusParams) -> str:
+    if consensus.epoch_blocks != now.epoch_blocks:
+        return "governance.fixed"
+    longer = consensus.evidence_age_blocks > now.evidence_age_blocks or consensus.evidence_age_ms > now.evidence_age_ms
+    return "governance.evidence-age" if longer else OK
+
+
+def _set_rules(state: State, context: BlockContext, **changes: int | PactParams | ConsensusParams) -> None:
+    state.save(RULES_IN_FORCE, _replace(rules(state), height=context.height + 1, **changes))

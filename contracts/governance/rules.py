@@ -1,0 +1,30 @@
+"""The rules in force: parameters, rule set and epochs as state has them. Genesis only says where they begin."""
+
+from __future__ import annotations
+
+from contracts.genesis import ConsensusParams, Genesis
+from contracts.governance.records import Rules
+from contracts.schema import RULES, RULES_IN_FORCE
+from contracts.state import State
+
+
+def opening(genesis: Genesis) -> Rules:
+    """What is in force at the start."""
+    return Rules(genesis.rule_set, genesis.params, genesis.consensus, 1, 0)
+
+
+def rules(state: State) -> Rules:
+    """What is in force in the block after this state."""
+    found = state.load(RULES, RULES_IN_FORCE)
+    assert found is not None, "genesis writes the rules"
+    return found
+
+
+def epoch_of(height: int, consensus: ConsensusParams) -> int:
+    """Epoch of a block, from 0."""
+    return (height - 1) // consensus.epoch_blocks
+
+
+def ends_epoch(height: int, consensus: ConsensusParams) -> bool:
+    """Whether this block is the last of its epoch."""
+    return height % consensus.epoch_blocks == 0

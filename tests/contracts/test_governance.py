@@ -1,0 +1,465 @@
+"""Who may change the pact, how many must agree, and what a change leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from governance_world import BOND, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_world import FIRST, codes, corrections, key_of, settle
+from typed_values import values
+
+from consensus.power import MIN_ORGANISATIONS
+from contracts import api
+from contracts.bodies import Approve, Bond, Propose, RotateKeys, TransferTokens, Unbond, Withdraw
+from contracts.codes import CODES
+from contracts.genesis import ConsensusParams
+from contracts.governance import membership
+from contracts.governance.changes import (
+    Change,
+    ReKey,
+    RemoveMember,
+    SetConsensusParams,
+    SetParams,
+    SetRoles,
+    SetRuleSet,
+)
+from contracts.governance.proposals import open_proposals
+from contracts.governance.records import MAX_OPEN_PER_MEMBER, MAX_PROPOSAL_BLOCKS
+from contracts.governance.rules import rules
+from contracts.governance.voting import voices
+from contracts.members import MAX_UNLOCKING, AccountKey
+from contracts.params import PactParams
+from contracts.receipts import ProposalDecided, ProposalPostponed
+from contracts.schema import KEY_USES, MEMBERS, MEMBERSHIPS, SITE, SITES
+from contracts.trust import is_tombstoned, slash
+from contracts.units import MAX_COUNT
+
+_replace = msgspec.structs.replace
+CONSENSUS = ConsensusParams(epoch_blocks=EPOCH)
+FASTER = _replace(CONSENSUS, target_block_ms=60)
+DEARER = PactParams(penalty_ppm=200_000)
+
+
+# Agreement
+
+
+def test_two_thirds_of_the_power_are_not_enough_and_more_are() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(DEARER)) == "ok"
+    assert pact.approve(0, "bio", "campus", "solar", "storage") == ["ok"] * 4
+    assert (pact.ballot(0).approving_power * 3, pact.ballot(0).status) == (pact.ballot(0).total_power * 2, "open")
+    assert rules(pact.state()).params == PactParams()
+    assert pact.approve(0, "tenant") == ["ok"]
+    assert (pact.ballot(0).status, pact.ballot(0).status_height) == ("enacted", pact.height)
+    assert rules(pact.state()).params == DEARER
+    assert rules(pact.state()).height == pact.height + 1
+
+
+def test_a_change_is_in_force_from_the_next_block_on_and_not_before() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(PactParams(units_per_key=64))) == "ok"
+    last = [pact.say(name, Approve(0)) for name in NAMES[:5]]
+    assert pact.context().params.units_per_key == 10_000
+    assert codes(pact.block(*last, pact.pay("tenant", "bio", 1))) == ["ok"] * 5 + ["tx.nonce"]
+    assert pact.run(pact.pay("tenant", "bio", 1)) == "budget.exceeded"
+
+
+def test_power_counts_and_not_heads() -> None:
+    bonds = {**dict.fromkeys(NAMES, 100), "bio": 10**6, "campus": 10**6, "solar": 10**6}
+    pact = Pact(governed(bonds))
+    powers = voices(pact.state(), 1)
+    assert pact.propose("utility", SetParams(DEARER)) == "ok"
+    pact.approve(0, "utility", "bio", "campus", "tenant")
+    got = sum(powers[name] for name in ("utility", "bio", "campus", "tenant"))
+    assert (pact.ballot(0).approving_power, pact.ballot(0).status) == (got, "open")
+    assert 3 * got == 2 * sum(powers.values())
+    pact.approve(0, "storage")
+    assert pact.ballot(0).status == "enacted"
+
+
+def test_power_is_that_of_the_moment_of_passing() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(DEARER)) == "ok"
+    assert pact.approve(0, "bio", "campus", "solar", "storage") == ["ok"] * 4
+    assert pact.ballot(0).status == "open"
+    # One that did not agree loses its weight: at the end of the epoch the four are enough.
+    pact.decide(lambda state, context: slash(state, context, "tenant"))
+    pact.until(EPOCH)
+    assert pact.ballot(0).status == "enacted"
+    assert ProposalDecided(0, "enacted", "ok") in (pact.clock.events if pact.clock else ())
+
+
+def test_who_loses_its_power_has_approved_for_nothing() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(DEARER)) == "ok"
+    assert pact.approve(0, "solar", "bio", "campus", "storage") == ["ok"] * 4
+    pact.agree(RemoveMember("solar"), 1)
+    assert pact.approve(0, "tenant") == ["ok"]
+    assert pact.ballot(0).approving_power * 5 == pact.ballot(0).total_power * 4
+    assert pact.ballot(0).status == "enacted"
+    assert pact.ballot(0).total_power * 6 == 5 * sum(voices(Pact().state(), 1).values())
+
+
+def test_a_tombstoned_organisation_agrees_to_nothing() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(DEARER)) == "ok"
+    assert pact.approve(0, "solar") == ["ok"]
+    pact.decide(lambda state, context: slash(state, context, "solar"))
+    assert is_tombstoned(pact.state(), "solar")
+    assert pact.propose("solar", SetParams(DEARER)) == "governance.no-power"
+    pact.approve(0, "bio", "campus", "storage")
+    powers = voices(pact.state(), pact.height)
+    assert pact.ballot(0).approving_power == sum(powers[name] for name in ("bio", "campus", "storage"))
+
+
+def test_an_approval_counts_once_and_can_be_taken_back() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(DEARER)) == "ok"
+    assert pact.approve(0, "bio", "campus", "solar", "storage") == ["ok"] * 4
+    assert pact.approve(0, "storage") == ["governance.approved"]
+    assert pact.withdraw(0, "storage") == "ok"
+    assert [one.member for one in pact.ballot(0).approvals] == ["bio", "campus", "solar"]
+    pact.until(EPOCH)
+    assert pact.approve(0, "tenant") == ["ok"]
+    assert pact.ballot(0).status == "open"
+    assert pact.withdraw(0, "bio") == "ok"
+    assert pact.ballot(0).status == "withdrawn"
+    assert pact.approve(0, "utility") == ["governance.closed"]
+
+
+def test_what_expires_lapses_and_makes_room() -> None:
+    pact = Pact()
+    for _ in range(MAX_OPEN_PER_MEMBER):
+        assert pact.propose("bio", SetParams(DEARER), expiry=5) == "ok"
+    assert pact.propose("bio", SetParams(DEARER), expiry=5) == "governance.expiry"
+    assert pact.propose("bio", SetParams(DEARER)) == "ok"
+    assert [pact.ballot(number).status for number in range(5)] == ["lapsed"] * 4 + ["open"]
+    assert pact.approve(3, "bio") == ["governance.closed"]
+    assert [one.number for one in open_proposals(pact.state())] == [4]
+
+
+def test_of_two_conflicting_proposals_the_first_to_pass_counts() -> None:
+    pact = Pact()
+    assert pact.propose("bio", newcomer()) == "ok"
+    assert pact.propose("solar", newcomer(name="newbie")) == "ok"
+    pact.approve(1, *NAMES[:5])
+    pact.approve(0, *NAMES[:4])
+    assert pact.approve(0, NAMES[4]) == ["ok"]
+    assert (pact.ballot(1).status, pact.ballot(0).status) == ("enacted", "failed")
+    assert pact.ballot(0).code == "governance.id-taken"
+
+
+def test_an_interval_is_corrected_by_the_terms_that_it_was_ordered_under() -> None:
+    def corrected(pact: Pact, change: bool) -> int:
+        settle(pact, FIRST, {"m-campus": (500, 0), "m-bio": (0, 500)}, silent=("m-tenant",))
+        if change:
+            pact.agree(SetParams(DEARER), 0)
+        pact.at(FIRST + 1)
+        assert pact.run(pact.reading("m-tenant", FIRST, 0, 0)) == "ok"
+        settle(pact, FIRST + 1, {})
+        (correction,) = corrections(pact)
+        assert not correction.final
+        return correction.amount_nano
+
+    assert corrected(Pact(), False) == corrected(Pact(), True) != 0
+
+
+# Never fewer than four
+
+
+def test_what_would_leave_three_waits_until_others_have_weight() -> None:
+    pact = Pact(governed({**dict.fromkeys(NAMES, BOND), "tenant": 0}))
+    pact.agree(RemoveMember("bio"), 0, voices=4)
+    assert pact.propose("campus", RemoveMember("solar")) == "governance.too-few"
+    first = Pact(governed({**dict.fromkeys(NAMES, BOND), "tenant": 0}))
+    assert first.propose("bio", RemoveMember("solar")) == "ok"
+    assert first.propose("bio", RemoveMember("storage")) == "ok"
+    first.approve(0, "bio", "campus", "utility", "storage")
+    assert first.ballot(0).status == "enacted"
+    first.approve(1, "bio", "campus", "utility")
+    assert (first.ballot(1).status, first.ballot(1).code) == ("open", "governance.too-few")
+    assert first.member("storage").keys
+    assert first.run(first.say("tenant", Bond(1_000))) == "ok"
+    first.approve(1, "tenant")
+    first.until(2 * EPOCH)
+    assert first.ballot(1).status == "enacted"
+    assert not first.member("storage").keys
+
+
+def test_the_last_node_is_as_good_as_the_member() -> None:
+    pact = Pact(governed({**dict.fromkeys(NAMES, BOND), "tenant": 0, "storage": 0}))
+    assert pact.propose("bio", ReKey("bio", pact.member("bio").keys, (), b"")) == "governance.too-few"
+    # Who has a bond and no node is none of the four.
+    five = Pact(governed({**dict.fromkeys(NAMES, BOND), "tenant": 0}))
+    five.agree(ReKey("bio", five.member("bio").keys, (), b""), 0, voices=4)
+    assert five.propose("solar", RemoveMember("campus")) == "governance.too-few"
+
+
+# Members
+
+
+def test_an_admitted_member_speaks_bonds_and_has_a_voice() -> None:
+    pact = Pact()
+    pact.agree(newcomer(), 0)
+    assert pact.balance("newbie") == 0
+    assert pact.trust("newbie").free_change.kind == "admitted"
+    assert pact.run(pact.say("newbie", Propose(SetParams(DEARER), "early", EXPIRY))) == "governance.no-power"
+    assert pact.run(pact.say("bio", TransferTokens("newbie", 1_000, ""))) == "ok"
+    assert pact.run(pact.say("newbie", Bond(1_000))) == "ok"
+    assert pact.run(pact.say("newbie", Propose(SetParams(DEARER), "now", EXPIRY))) == "ok"
+    assert (
+        rules(pact.state()).members_height == pact.state().load(MEMBERSHIPS, MEMBERSHIPS.key("newbie")).admitted_height
+    )
+
+
+def test_meters_of_a_new_member_count_from_the_next_interval_on() -> None:
+    pact = Pact()
+    pact.agree(newcomer(meters=(new_meter("m-new", "newbie", import_wh=70),)), 0)
+    assert [meter.since for meter in SITES.decode(pact.store[SITE]).meters if meter.meter == "m-new"] == [FIRST]
+    settle(pact, FIRST, {"m-bio": (0, 10)})
+    assert pact.interval(FIRST).estimated == 0
+    settle(pact, FIRST + 1, {"m-bio": (0, 10)})
+    assert pact.interval(FIRST + 1).estimated_meters == ("m-new",)
+    pact.at(FIRST + 2)
+    assert pact.run(pact.reading("m-new", FIRST + 2, 170, 0)) == "ok"
+    assert pact.money() == Pact().money()
+
+
+def test_a_removed_member_is_silent_its_bond_unlocks_and_its_balance_stays() -> None:
+    pact = Pact()
+    settle(pact, FIRST, {"m-solar": (0, 500), "m-campus": (500, 0)})
+    pact.at(FIRST + 1)
+    assert pact.run(pact.reading("m-solar", FIRST + 1, 0, 900)) == "ok"
+    tokens, money = pact.tokens(), pact.money()
+    pact.agree(RemoveMember("solar"), 0, voices=5)
+    balance = pact.balance("solar")
+    assert pact.trust("solar").bonded_tokens == 0
+    assert [part.amount_tokens for part in pact.trust("solar").unlocking] == [BOND]
+    assert pact.run(_replace(pact.pay("bio", "solar", 1), sender="solar")) == "key.unknown"
+    speaking = _replace(pact.pay("bio", "solar", 1), sender="solar", public_key=key_of("solar").public_key)
+    assert pact.run(speaking) == "key.unknown"
+    assert pact.run(pact.reading("m-solar", FIRST + 1, 0, 950)) == "meter.stopped"
+    assert "solar" not in voices(pact.state(), pact.height)
+    # What it said before is settled, and it is not estimated afterwards.
+    settle(pact, FIRST + 1, {"m-campus": (500, 0)}, silent=("m-solar",))
+    assert pact.interval(FIRST + 1).injected_wh == 400
+    settle(pact, FIRST + 2, {"m-campus": (500, 0)}, silent=("m-solar",))
+    assert (pact.interval(FIRST + 2).estimated, pact.settled("m-solar").gaps) == (0, ())
+    assert pact.balance("solar") != 0 and balance != 0
+    assert (pact.tokens(), pact.money()) == (tokens, money)
+    assert pact.propose("bio", newcomer("solar")) == "governance.id-taken"
+    assert pact.propose("bio", SetRoles("solar", ())) == "governance.member"
+
+
+def test_a_member_can_not_hide_from_removal_behind_its_unbonding() -> None:
+    pact = Pact()
+    for _ in range(MAX_UNLOCKING):
+        assert pact.run(pact.say("solar", Unbond(1))) == "ok"
+    pact.agree(RemoveMember("solar"), 0)
+    assert pact.trust("solar").bonded_tokens == BOND - MAX_UNLOCKING
+    assert "solar" not in voices(pact.state(), pact.height)
+
+
+def test_ids_and_keys_are_never_used_again() -> None:
+    pact = Pact()
+    spent = newcomer(meters=(new_meter("m-new", "newbie"),))
+    pact.agree(spent, 0)
+    pact.agree(RemoveMember("newbie"), 1)
+    fresh = (AccountKey(key_of("fresh").public_key, "all"),)
+    assert pact.propose("bio", newcomer("again", nodes=())) == "ok"
+    assert pact.propose("bio", newcomer("again", keys=spent.member.keys, nodes=())) == "governance.key-taken"
+    assert pact.propose("bio", newcomer("again", keys=fresh, nodes=spent.member.nodes)) == "governance.key-taken"
+    other = (node("node-newbie", "other"),)
+    assert pact.propose("bio", newcomer("again", keys=fresh, nodes=other)) == "governance.id-taken"
+    again = new_meter("m-new", "again")
+    assert pact.propose("bio", newcomer("again", (again,), keys=fresh, nodes=())) == "governance.id-taken"
+
+
+def test_roles_are_given_and_taken() -> None:
+    pact = Pact()
+    pact.agree(SetRoles("tenant", ("campus", "consumer")), 0)
+    assert pact.run(pact.mode("tenant", FIRST + 2, "island")) == "ok"
+    pact.agree(SetRoles("tenant", ()), 1)
+    assert pact.run(pact.mode("tenant", FIRST + 2, "grid")) == "mode.role"
+    assert pact.propose("bio", SetRoles("tenant", ("utility",))) == "governance.utility"
+    assert pact.propose("bio", SetRoles("utility", ("supplier",))) == "governance.utility"
+    assert pact.propose("bio", SetRoles("utility", ("supplier", "utility"))) == "ok"
+
+
+# Keys
+
+
+def rotation(*names: str, scope: str = "all") -> RotateKeys:
+    return RotateKeys(tuple(AccountKey(key_of(name).public_key, scope) for name in names))
+
+
+def test_a_member_rotates_its_own_keys_and_the_old_one_is_silent() -> None:
+    pact = Pact()
+    paid = pact.pay("solar", "bio", 1)
+    assert pact.run(pact.say("solar", rotation("solar", "second"))) == "ok"
+    assert pact.account("solar").lanes[0].next_nonce == 1
+    second = _replace(pact.say("solar", rotation("second")), public_key=key_of("second").public_key, nonce=0)
+    assert pact.run(second) == "ok"
+    assert pact.run(paid) == "key.unknown"
+    # Were it registered again, its lane would begin at 0, and what it once signed would count again.
+    back = _replace(pact.say("solar", rotation("solar")), public_key=key_of("second").public_key, nonce=1)
+    assert pact.run(back) == "governance.key-taken"
+
+
+def test_rotating_brings_no_budget() -> None:
+    pact = Pact(governed(params=PactParams(units_per_key=6)))
+    assert codes(pact.block(*(pact.say("solar", Bond(1), nonce=n) for n in range(3)))) == ["ok"] * 3
+    assert pact.run(pact.say("solar", rotation("second"))) == "ok"
+    (lane,) = pact.account("solar").lanes
+    assert (lane.next_nonce, lane.units_used) == (0, 5)
+
+
+@pytest.mark.parametrize("scope", ["market", "money"])
+def test_only_a_key_for_everything_rotates_keys(scope: str) -> None:
+    pact = Pact()
+    assert pact.run(pact.say("solar", rotation("second"), scope=scope)) == "key.scope"
+
+
+def test_a_member_can_not_lock_itself_out() -> None:
+    pact = Pact()
+    assert pact.run(pact.say("solar", rotation("second", scope="market"))) == "governance.keys"
+    assert pact.run(pact.say("solar", rotation())) == "governance.keys"
+    assert pact.run(pact.say("solar", rotation("second", "second"))) == "governance.keys"
+
+
+def test_new_keys_of_a_node_leave_the_old_ones_known_for_two_epochs() -> None:
+    pact = Pact()
+    before = pact.member("solar").nodes
+    new = (node("node-solar", "solar-2"), node("node-solar-b"))
+    pact.agree(ReKey("solar", pact.member("solar").keys, new, b"x"), 0)
+    found = pact.state().load(MEMBERSHIPS, MEMBERSHIPS.key("solar"))
+    assert found is not None and tuple(one.keys for one in found.former_nodes) == before
+    assert pact.member("solar").nodes == new
+    for key in (before[0].consensus_key, new[0].consensus_key):
+        assert KEY_USES.decode(pact.store[KEY_USES.key(key.hex())]).member == "solar"
+    # The change is in the second epoch, so the sets of the third were known before it.
+    assert found.former_nodes[0].height in range(EPOCH + 1, 2 * EPOCH + 1)
+    pact.until(3 * EPOCH - 1)
+    assert membership.may_sit(found.former_nodes[0], pact.context())
+    pact.until(3 * EPOCH)
+    assert not membership.may_sit(found.former_nodes[0], pact.context())
+
+
+# Scheduled changes
+
+
+def test_a_scheduled_change_waits_for_its_epoch_and_more_than_five_sixths() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetConsensusParams(FASTER, 2)) == "ok"
+    assert pact.approve(0, *NAMES[:5]) == ["ok"] * 5
+    pact.until(2 * EPOCH)
+    # Five of six are exactly 5/6.
+    assert (pact.ballot(0).status, pact.ballot(0).postponed) == ("open", 1)
+    assert pact.clock is not None and ProposalPostponed(0, 3) in pact.clock.events
+    assert pact.approve(0, NAMES[5]) == ["ok"]
+    pact.until(3 * EPOCH - 1)
+    assert rules(pact.state()).consensus == CONSENSUS
+    pact.until(3 * EPOCH)
+    assert pact.ballot(0).status == "enacted"
+    assert (rules(pact.state()).consensus, rules(pact.state()).height) == (FASTER, 3 * EPOCH + 1)
+
+
+def test_support_that_is_taken_back_in_time_does_not_count() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetRuleSet(2, 2)) == "ok"
+    pact.approve(0, *NAMES)
+    pact.until(2 * EPOCH - 2)
+    assert pact.withdraw(0, "solar") == "ok"
+    pact.until(2 * EPOCH)
+    assert (pact.ballot(0).status, rules(pact.state()).rule_set) == ("open", 1)
+
+
+def test_without_support_it_lapses() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetRuleSet(2, 2), expiry=4 * EPOCH) == "ok"
+    pact.approve(0, *NAMES[:4])
+    pact.until(5 * EPOCH)
+    assert (pact.ballot(0).status, pact.ballot(0).postponed) == ("lapsed", 3)
+    assert not open_proposals(pact.state())
+
+
+def test_of_two_scheduled_rule_sets_the_later_version_stays() -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetRuleSet(3, 2)) == "ok"
+    assert pact.propose("bio", SetRuleSet(2, 2)) == "ok"
+    pact.approve(0, *NAMES)
+    pact.approve(1, *NAMES)
+    pact.until(2 * EPOCH)
+    assert rules(pact.state()).rule_set == 3
+    assert (pact.ballot(0).status, pact.ballot(1).status) == ("enacted", "failed")
+
+
+# Anything
+
+
+def changes() -> st.SearchStrategy[Change]:
+    names = st.sampled_from([*NAMES, "newbie", "other"])
+    made = st.sampled_from(["newbie", "other"])
+    keys = st.lists(names.map(lambda name: AccountKey(key_of(f"{name} 2").public_key, "all")), max_size=2)
+    return st.one_of(
+        made.map(newcomer),
+        made.map(lambda name: newcomer(name, (new_meter(f"m-{name}", name),))),
+        st.builds(RemoveMember, names),
+        st.builds(ReKey, names, keys.map(tuple), st.sampled_from([(), (node("n-1"),)]), st.just(b"")),
+        st.builds(SetRoles, names, st.sampled_from([(), ("campus", "supplier"), ("utility",)])),
+        st.builds(SetParams, values(PactParams)),
+        st.builds(SetConsensusParams, st.sampled_from([FASTER, CONSENSUS]), st.integers(0, 6)),
+        st.builds(SetRuleSet, st.integers(1, 3), st.integers(0, 6)),
+    )
+
+
+def bodies() -> st.SearchStrategy[Any]:
+    numbers = st.integers(0, 4) | st.just(MAX_COUNT)
+    expiries = st.sampled_from([EXPIRY, 9, 0, MAX_PROPOSAL_BLOCKS + 3])
+    return st.one_of(
+        st.builds(Propose, changes(), st.just("r"), expiries),
+        st.builds(Approve, numbers),
+        st.builds(Approve, numbers),
+        st.builds(Withdraw, numbers),
+        st.builds(Bond, st.integers(1, 500)),
+    )
+
+
+@given(st.lists(st.tuples(st.sampled_from([*NAMES, "newbie", "everybody"]), bodies()), max_size=24))
+@settings(max_examples=60)
+def test_any_sequence_leaves_a_pact_that_can_go_on(acts: list[tuple[str, Any]]) -> None:
+    pact = Pact()
+    before = pact.tokens(), pact.money()
+    epochs, seen = 0, set[str]()
+    for sender, body in acts:
+        # A proposal and five approvals in a row, so that many pass.
+        for name in NAMES if sender == "everybody" else [sender]:
+            if MEMBERS.key(name) in pact.store and pact.member(name).keys:
+                nonce = pact.account(name).lanes[0].next_nonce
+                envelope = _replace(pact.say("bio", body, nonce), sender=name)
+                receipt = pact.block(_replace(envelope, public_key=pact.member(name).keys[0].public_key))[0]
+                assert receipt.code in CODES
+                seen.add(receipt.code)
+        now = rules(pact.state())
+        assert (now.params.interval_ms, now.consensus.epoch_blocks) == (900_000, EPOCH)
+        assert len(voices(pact.state(), pact.height)) >= MIN_ORGANISATIONS
+        agenda = open_proposals(pact.state())
+        assert all(pact.ballot(one.number).status == "open" for one in agenda)
+        for one in agenda:
+            approvals = [approval.member for approval in pact.ballot(one.number).approvals]
+            assert approvals == sorted(set(approvals))
+        if pact.height // EPOCH > epochs:
+            epochs = pact.height // EPOCH
+            assert now.height == 1 or now.height <= pact.height + 1
+    members = [MEMBERS.decode(raw) for key, raw in pact.store.items() if key.startswith(MEMBERS.prefix)]
+    held = [key.public_key for member in members for key in member.keys]
+    held += [key for member in members for one in member.nodes for key in (one.consensus_key, one.bls_key)]
+    assert len(held) == len(set(held))
+    assert all(len(pact.account(member.id).lanes) == len(member.keys) for member in members)
+    assert (sum(pact.trust(one.id).free_tokens + pact.trust(one.id).bonded_tokens for one in members)) <= before[0]
+    assert (pact.tokens(), pact.money()) == before
+    assert api.earliest_deadline_ms(pact.state(), rules(pact.state()).params) is None
