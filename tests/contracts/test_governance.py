@@ -87,7 +87,7 @@ def test_power_is_that_of_the_moment_of_passing() -> None:
     assert pact.approve(0, "bio", "campus", "solar", "storage") == ["ok"] * 4
     assert pact.ballot(0).status == "open"
     # One that did not agree loses its weight: at the end of the epoch the four are enough.
-    pact.decide(lambda state, context: slash(state, context, "tenant"))
+    pact.decide(lambda state, context: slash(state, context, "tenant", "double-vote"))
     pact.until(EPOCH)
     assert pact.ballot(0).status == "enacted"
     assert ProposalDecided(0, "enacted", "ok") in (pact.clock.events if pact.clock else ())
@@ -108,7 +108,7 @@ def test_a_tombstoned_organisation_agrees_to_nothing() -> None:
     pact = Pact()
     assert pact.propose("bio", SetParams(DEARER)) == "ok"
     assert pact.approve(0, "solar") == ["ok"]
-    pact.decide(lambda state, context: slash(state, context, "solar"))
+    pact.decide(lambda state, context: slash(state, context, "solar", "double-vote"))
     assert is_tombstoned(pact.state(), "solar")
     assert pact.propose("solar", SetParams(DEARER)) == "governance.no-power"
     pact.approve(0, "bio", "campus", "storage")
