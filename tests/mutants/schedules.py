@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from consensus.evidence import equivocation
 from consensus.messages import NO_ROUND, Message, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
 from consensus.validators import ValidatorSet
-from contracts.bodies import Transfer
+from contracts.bodies import Transfer, Unbond
 from contracts.genesis import ConsensusParams, Genesis
 from devnet.simulator.behaviours.base import Behaviour, Out, Signing
 from devnet.simulator.behaviours.votes import contradiction
@@ -61,6 +61,8 @@ class Schedule(NamedTuple):
     outage: Outage | None = None
     transfers_ms: tuple[int, ...] = ()
     """When a client of campus wants something."""
+    unbond_ms: int | None = None
+    """When the liar takes a part of its bond out."""
 
 
 def play(schedule: Schedule) -> Failure | None:
@@ -98,7 +100,10 @@ def play(schedule: Schedule) -> Failure | None:
         _plan(network, schedule.outage)
     speaker = Speaker(pact.chain_id())
     for at_ms in schedule.transfers_ms:
-        network.at(at_ms, partial(_transfer, network, speaker, accepted))
+        network.at(at_ms, partial(_ask, network, accepted, partial(speaker.member, "campus", Transfer("solar", 1, ""))))
+    if schedule.unbond_ms is not None:
+        unbond = partial(speaker.member, schedule.liar, Unbond(400))
+        network.at(schedule.unbond_ms, partial(_ask, network, accepted, unbond))
 
     def run() -> None:
         # campus proposes as soon as it runs: last, so that the others hear it.
@@ -110,10 +115,10 @@ def play(schedule: Schedule) -> Failure | None:
     return judged(run)
 
 
-def _transfer(network: Network, speaker: Speaker, accepted: list[bytes]) -> None:
+def _ask(network: Network, accepted: list[bytes], envelope: Callable[[], bytes]) -> None:
     """A client of campus asks once."""
     campus = network.machines["campus"]
-    request = campus.submit(speaker.member("campus", Transfer("solar", 1, "")))
+    request = campus.submit(envelope())
     accepted += [result.hash for result in campus.replies[request] if result.code == "ok"]
 
 
@@ -282,6 +287,19 @@ class _TwoFaces(Behaviour):
         return [Out(target, frame, body), Out(target, frame, self.signed(contradiction(message)))]
 
 
+class _TwoFacesLater(_TwoFaces):
+    """The same from height 2 on: some of its bond has left by then. It proposes nothing, so that honest ones have its
+    evidence in their blocks."""
+
+    def say(self, target: str, frame: Frame, body: bytes) -> list[Out]:
+        message = self.own(frame, body)
+        if isinstance(message, Proposal):
+            return []
+        if isinstance(message, Vote) and message.height < 2:
+            return [Out(target, frame, body)]
+        return super().say(target, frame, body)
+
+
 class _LateConfession(Behaviour):
     """Admits in height 4 what it might have said in height 1."""
 
@@ -328,6 +346,8 @@ BORROWED_POLKA = Schedule(_two_locks, lies=_BorrowedPolka)
 DEAF_START = Schedule(_deaf_start)
 GONE_LIAR = Schedule(_everything, lies=_TwoFaces, sets=_without_wind, heights=3)
 """Evidence comes into a block of a set that its liar is no part of."""
+LEAVING_LIAR = Schedule(_everything, lies=_TwoFacesLater, transfers_ms=(500, 1_000, 1_500), unbond_ms=1, heights=6)
+"""A liar contradicts itself at each height after it has taken a part of its bond out."""
 OLD_GUILT = Schedule(_everything, lies=_LateConfession, evidence_age_ms=10, transfers_ms=(1, 1_000), heights=4)
 """Evidence comes when it has expired."""
 SLOW_LINKS = Schedule(_everything, delay_ms=250, target_block_ms=40)
