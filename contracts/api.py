@@ -1,15 +1,15 @@
 """The floor's front door: genesis into state, blocks into receipts, envelopes into mempools.
 
-Everything here is total: no envelope makes it raise, whatever its fields. `apply` and `open_block` leave the
-overlay committed or rolled back; nothing of a refused transaction stays but its nonce and its budget.
+Everything here is total: no envelope makes it raise, whatever its fields. `open_block`, `apply` and `close_block` leave
+the overlay committed or rolled back; nothing of a refused transaction stays but its nonce and its budget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from contracts import corrections, market, modes, money, policies, trust
+from contracts import corrections, epochs, market, modes, money, policies, trust
 from contracts.bodies import (
     AllowAccess,
     Approve,
@@ -34,7 +34,7 @@ from contracts.genesis import Genesis, OpeningTrust
 from contracts.governance import membership, proposals
 from contracts.governance import rules as governance_rules
 from contracts.governance.changes import AdmitMember, Change, ReKey
-from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers
+from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers, Seating
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
 from contracts.offences import Charge, accuse, is_accused, offence_count
 from contracts.receipts import OK, AnyEvent, Receipt
@@ -64,9 +64,9 @@ __all__ = [
     "RESUBMITTABLE",
     "BlockContext",
     "Charge",
-    "Seat",
     "admit",
     "apply",
+    "close_block",
     "earliest_deadline_ms",
     "genesis_records",
     "is_accused",
@@ -75,7 +75,6 @@ __all__ = [
     "offence_count",
     "open_block",
     "owner",
-    "seats",
     "units",
 ]
 
@@ -118,31 +117,6 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
 """Scope that a key needs, and the contract, per body."""
 
 
-class Seat(NamedTuple):
-    """One validator, in the field order of `consensus.validators.Validator`."""
-
-    id: str
-    organisation: str
-    public_key: bytes
-    bls_key: bytes
-    power: int = 1
-
-
-def seats(genesis: Genesis) -> tuple[Seat, ...]:
-    """Seats of the genesis validators, ascending by node id, one vote each.
-
-    Raises ValueError on an unknown node.
-    """
-    nodes = {node.node: (member.id, node) for member in genesis.members for node in member.nodes}
-    unknown = [name for name in genesis.validators if name not in nodes]
-    if unknown:
-        raise ValueError(f"validator {unknown[0]} is not a node of any member")
-    return tuple(
-        Seat(name, nodes[name][0], nodes[name][1].consensus_key, nodes[name][1].bls_key)
-        for name in sorted(genesis.validators)
-    )
-
-
 def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     """The whole initial state, encoded."""
     interval = min(genesis.time_ms // genesis.params.interval_ms, MAX_COUNT)
@@ -151,7 +125,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     records: dict[bytes, bytes] = {SENTINEL: encode(Sentinel(genesis.name))}
     records[RULES_IN_FORCE] = encode(governance_rules.opening(genesis))
     records |= membership.opening_records(genesis.members)
-    for member in genesis.members:
+    for member in epochs.registered(genesis):
         lanes = tuple(Lane(0, interval, 0) for _ in member.keys)
         records[MEMBERS.key(member.id)] = encode(member)
         records[ACCOUNTS.key(member.id)] = encode(Account(lanes))
@@ -183,7 +157,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     trusted = [trust.opening(opened.get(name, OpeningTrust(name))) for name in names]
     rolls = BALANCES.spread(holdings) | REGISTERS.spread(settled) | TRUSTS.spread(trusted)
     records |= {key: encode(roll) for key, roll in rolls.items()}
-    return records
+    return records | epochs.records(genesis)
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
@@ -191,6 +165,11 @@ def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = 
     intervals that are due, and at the end of an epoch governance is looked at."""
     accused = [event for charge in charges for event in accuse(state, context, charge)]
     return Receipt(OK, 0, (*accused, *advance(state, context), *proposals.turn(state, context)))
+
+
+def close_block(state: State, context: BlockContext) -> Seating | None:
+    """What happens after the last transaction: at the end of an epoch, the seating of the one after next."""
+    return epochs.close(state, context)
 
 
 def units(envelope: Envelope) -> int:

@@ -11,7 +11,16 @@ from typing import Annotated
 
 import msgspec
 
-from contracts.members import MAX_LINES, MAX_MEMBERS, MAX_METERS, STARTING_INDEX_PPM, Member, Meter, PowerLine
+from contracts.members import (
+    MAX_LINES,
+    MAX_MEMBERS,
+    MAX_METERS,
+    MAX_NODES,
+    STARTING_INDEX_PPM,
+    Member,
+    Meter,
+    PowerLine,
+)
 from contracts.params import PactParams
 from contracts.units import Count, Energy, Meta, Money, Ppm, Time, Tokens
 from zk.codec import Codec, encode
@@ -26,7 +35,8 @@ class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
     target_block_ms: Annotated[int, Meta(ge=10, le=60_000)] = 120
     precision_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 500
     message_delay_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 2_000
-    epoch_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 64
+    epoch_blocks: Annotated[int, Meta(ge=2, le=2**32 - 1)] = 64
+    """Constant for ever. Not 1: every block would change state, and so call for the next."""
     evidence_age_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 100_000
     """Evidence expires once it is older than this many blocks and than `evidence_age_ms`: both."""
     evidence_age_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 21 * 86_400_000
@@ -70,7 +80,7 @@ class OpeningRegister(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
 
 
 class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Members sorted by id, meters sorted by id. `validators` names node ids, one seat each, equal power."""
+    """Members sorted by id, meters sorted by id. `validators` names the nodes that take seats."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
     rule_set: Annotated[int, Meta(ge=1, le=255)]
@@ -81,7 +91,7 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     meters: Annotated[tuple[Meter, ...], Meta(max_length=MAX_METERS)]
     balances: tuple[Balance, ...]
     registers: tuple[OpeningRegister, ...]
-    validators: Annotated[tuple[str, ...], Meta(min_length=4, max_length=256)]
+    validators: Annotated[tuple[str, ...], Meta(min_length=4, max_length=MAX_MEMBERS * MAX_NODES)]
     devnet_clock: DevnetClock | None
     version: Count = 1
     lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 
+from consensus.messages import MAX_VALIDATORS
+from consensus.validators import Validator
 from contracts.units import (
     PPM,
     Count,
@@ -70,6 +72,8 @@ class NodeKeys(Record, frozen=True):
     tls_certificate: Annotated[bytes, Meta(max_length=2048)]
     address: Annotated[str, Meta(max_length=255)]
     """host:port where peers reach it."""
+    validator: bool = True
+    """Whether it takes a seat once its member has weight; at the start the genesis document lists those that do."""
 
 
 class Member(Record, frozen=True):
@@ -155,6 +159,37 @@ class Tombstones(Record, frozen=True):
 
     members: Annotated[tuple[Id, ...], Meta(max_length=MAX_MEMBERS)]
     """Ascending."""
+
+
+class Organisation(Record, frozen=True):
+    """What a seated member has in one epoch."""
+
+    id: Id
+    weight: Count
+    """As far as the churn budget let it follow bond and index."""
+    power: Count
+    change: Change
+    """Why `power` is not what it was in the epoch before, and the block that computed it."""
+    flagged: bool = False
+    """Tombstoned: its power is in the total, and never counts for a quorum."""
+
+
+class Seating(Record, frozen=True):
+    """Who votes in epoch `number`. Written by `contracts.epochs`, two epochs ahead."""
+
+    number: Count
+    organisations: Annotated[tuple[Organisation, ...], Meta(max_length=MAX_MEMBERS)]
+    """Ascending by id. Empty only where a genesis that nobody checked has too little weight for consensus."""
+    seats: Annotated[tuple[Validator, ...], Meta(max_length=MAX_VALIDATORS)]
+    """Ascending by node id."""
+    drawn_day: Count | None = None
+    """Days from 1970-01-01 to the draw, in ledger time, where `organisations` are a drawn committee."""
+
+
+class EpochLength(Record, frozen=True):
+    """Blocks of an epoch: a constant of genesis, so that the epoch of a height never depends on when one asks."""
+
+    blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)]
 
 
 class Meter(Record, frozen=True):

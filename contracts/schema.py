@@ -11,11 +11,13 @@ from contracts.members import (
     AccessPlace,
     AccessPolicy,
     Account,
+    EpochLength,
     Holding,
     Member,
     Meter,
     MeterHead,
     Registers,
+    Seating,
     Tombstones,
     Trust,
     TrustPool,
@@ -97,6 +99,9 @@ MEMBERSHIPS: Table[Membership] = Table("membership", Membership)
 KEY_USES: Table[KeyUse] = Table("key", KeyUse)
 """By public key, in hex."""
 NODE_OWNERS: Table[NodeOwner] = Table("node", NodeOwner)
+SEATINGS: Table[Seating] = Table("seating", Seating)
+"""By epoch: the one that runs, its neighbours, and the one after next once that is computed."""
+EPOCH_LENGTHS: Table[EpochLength] = Table("epoch", EpochLength)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -121,4 +126,5 @@ TOMBSTONE_LIST = TOMBSTONES.key("all")
 ACCESS_COUNT = ACCESS_COUNTS.key("all")
 RULES_IN_FORCE = RULES.key("in-force")
 AGENDA = AGENDAS.key("open")
+EPOCH_LENGTH = EPOCH_LENGTHS.key("length")
 SENTINEL = SENTINELS.key("genesis")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from consensus.messages import Block, CommitCertificate
+from consensus.validators import ValidatorSet
 from contracts.envelope import CODEC
 from contracts.offences import Charge
 from contracts.receipts import Receipt
@@ -268,6 +269,7 @@ class _Rehearsal:
         receipts: list[Receipt],
         changes: dict[bytes, bytes | None],
         readings: Iterable[tuple[str, int, int]],
+        sets: Iterable[ValidatorSet],
     ) -> None:
         """Sum up what would be stored."""
         self.root = self._ledger.root_with(changes, self._before)

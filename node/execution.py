@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from consensus.messages import Block, CommitCertificate
+from consensus.validators import ValidatorSet
 from contracts import api
 from contracts.bodies import CommittedReading, PlainReading
 from contracts.envelope import Envelope, MeterEnvelope
@@ -33,6 +34,7 @@ class Ground(Protocol):
         receipts: list[Receipt],
         changes: dict[bytes, bytes | None],
         readings: Iterable[tuple[str, int, int]],
+        sets: Iterable[ValidatorSet],
     ) -> None:
         """Take what the block gave, see `Ledger.commit`."""
         ...
@@ -75,6 +77,9 @@ def execute(
         if receipt.code == OK and type(envelope) is MeterEnvelope:
             body: PlainReading | CommittedReading = envelope.body
             readings.append((envelope.meter, body.sequence, index))
-    ledger.commit(block, certificate, [raw for raw, _ in envelopes], receipts, state.changes(), readings)
+    seated = api.close_block(state, context)
+    raws = [raw for raw, _ in envelopes]
+    sets = () if seated is None else (ValidatorSet(seated.seats),)
+    ledger.commit(block, certificate, raws, receipts, state.changes(), readings, sets)
     ledger.records.absorb(state)
     return receipts

@@ -64,6 +64,7 @@ from node.config import is_address
 from node.disk import Disk
 from node.documents import DocumentError, Reader, emit, parse, plain
 from node.errors import NodeError
+from node.seats import validators_of
 from zk import bls
 from zk.codec import Malformed, encode
 from zk.ed25519 import is_registrable
@@ -260,6 +261,7 @@ def check(genesis: Genesis, production: bool = False) -> None:
     _check_lines(genesis)
     _check_nodes(genesis)
     _check_validators(genesis)
+    validators_of(genesis)
     _check_keys(genesis)
     _check_possession(genesis)
     _check_params(genesis)
@@ -510,7 +512,9 @@ def _member(entry: MemberEntry) -> Member:
 
 
 def _member_entry(member: Member, balance_nano: int | None, trust: OpeningTrust | None) -> MemberEntry:
-    nodes = tuple(NodeEntry(**msgspec.structs.asdict(node)) for node in member.nodes)
+    nodes = tuple(
+        NodeEntry(**{name: getattr(node, name) for name in NodeEntry.__struct_fields__}) for node in member.nodes
+    )
     opening = (
         None
         if trust is None

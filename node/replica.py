@@ -93,7 +93,7 @@ from node.peer.wire import (
     TreeRequest,
 )
 from node.replay import logged_inputs, unanswered
-from node.seats import Sets, constant_sets
+from node.seats import LedgerSets, Sets
 from node.statewalk import TreeServer
 from node.transactions import TransactionFlow
 from node.work import Work
@@ -110,7 +110,7 @@ class _Executing(NamedTuple):
 
 
 class Replica:
-    """One node of one chain. `node_id` without a seat follows and never signs; `sets` None: genesis seats for good."""
+    """One node of one chain. `node_id` without a seat follows and never signs; `sets` None: those of the ledger."""
 
     def __init__(
         self, ledger: Ledger, node_id: str, limits: MempoolLimits | None = None, sets: Sets | None = None
@@ -118,7 +118,7 @@ class Replica:
         self.ledger = ledger
         self.node_id = node_id
         self.work = Work()
-        self._sets = sets or constant_sets(ledger.genesis)
+        self._sets = sets or LedgerSets(ledger)
         self.evidence = EvidencePool(ledger, self._sets, self.work, self._payload_checked, self._arrived)
         self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self.evidence.judge, self._arrived)
         self.tree = TreeServer(ledger)

@@ -34,7 +34,7 @@ from node.mempool import MempoolLimits
 from node.peer.wire import Frame
 from node.profile import Profiler
 from node.replica import Replica
-from node.seats import constant_sets
+from node.seats import LedgerSets, Sets
 from node.signer import FileSigner
 from node.status import open_height, stuck_sentence
 
@@ -73,7 +73,7 @@ class Node:
         limits: MempoolLimits,
     ) -> None:
         self.ledger = ledger
-        self.sets = constant_sets(ledger.genesis)
+        self.sets: Sets = LedgerSets(ledger)
         self.node_id = node_id
         self.clock = clock
         self.stopped: asyncio.Future[NodeError | None] = asyncio.get_running_loop().create_future()

@@ -22,7 +22,7 @@ from contracts import api, dispatch
 from contracts.bodies import AccountBody, Need, Offer, OfferBlock, PlainReading
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.estimates import WINDOW_DAYS
-from contracts.genesis import Balance, ConsensusParams, Genesis
+from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
 from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.metering import reading_hash
 from contracts.params import DAY_MS, PactParams
@@ -37,7 +37,7 @@ from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import Batch, KeyValue, LevelStore
 from node.runner import GC_THRESHOLDS
-from node.seats import constant_sets
+from node.seats import LedgerSets
 from zk.codec import encode
 from zk.hashing import ZERO_HASH, sha256
 
@@ -57,6 +57,8 @@ START_MS = 20_000 * DAY_MS
 VALIDATORS = ("node-1", "node-2", "node-3", "node-4")
 UTILITY = "utility"
 BALANCE_NANO = 10**15
+BOND = 10**6
+"""Of each validator: tokens."""
 
 
 class _Counted:
@@ -104,7 +106,7 @@ class Site:
         self._public = {member.id: member.keys[0].public_key for member in self.genesis.members}
         self._nonces = dict.fromkeys(self._public, 0)
         self._registers = {meter.id: (0, 0, 0, ZERO_HASH) for meter in self.genesis.meters}
-        self._sets = constant_sets(self.genesis)
+        self._sets = LedgerSets(self.ledger)
 
     def live(self, interval: int) -> Times:
         """One interval from its market to its bills."""
@@ -250,6 +252,7 @@ def found(members: int) -> Genesis:
         registers=(),
         validators=VALIDATORS,
         devnet_clock=None,
+        trusts=tuple(OpeningTrust(name, bonded_tokens=BOND) for name in names[: len(VALIDATORS)]),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis
+from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningTrust
 from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.params import PactParams
 from contracts.units import PPM
@@ -28,6 +28,8 @@ from zk.codec import encode
 HOST = "127.0.0.1"
 READY_S = 30.0
 BALANCE_NANO = 10**15
+BOND = 10**6
+"""Of each validator: tokens."""
 RECIPIENT = "bench-recipient"
 
 
@@ -84,6 +86,7 @@ def found(root: Path, nodes: int, meters: int, senders: int) -> Site:
         registers=(),
         validators=tuple(names),
         devnet_clock=DevnetClock(origin_ms, start_ms, PPM),
+        trusts=tuple(OpeningTrust(name, bonded_tokens=BOND) for name in names),
     )
     packed = encode(genesis)
     for home in homes.values():

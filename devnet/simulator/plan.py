@@ -13,13 +13,12 @@ from random import Random
 import msgspec
 
 from consensus.quorum import is_quorum
-from consensus.validators import Validator, ValidatorSet
-from contracts import api
+from consensus.validators import ValidatorSet
 from contracts.genesis import ConsensusParams, Genesis
 from contracts.params import PactParams
 from devnet.simulator.network import Link, Weather
 from devnet.simulator.pact import VALIDATORS, genesis, meter
-from node.seats import Sets
+from node.seats import Sets, validators_of
 
 PHASE_1_MS = 8_000
 """Virtual time in which anything may happen."""
@@ -149,7 +148,7 @@ def genesis_of(plan: Plan) -> Genesis:
 
 def sets_of(plan: Plan, pact: Genesis) -> Sets:
     """The validator sets of a plan: they change where an epoch ends, as a test schedule says."""
-    seats = [Validator(*seat) for seat in api.seats(pact)]
+    seats = list(validators_of(pact).seats)
     sets = [
         ValidatorSet(
             tuple(

@@ -30,6 +30,7 @@ from devnet.simulator.pact import Speaker, genesis
 from devnet.simulator.plan import node_names
 from devnet.simulator.violations import Failure, Violation, judged
 from node.peer.wire import BlockResponse, Frame
+from node.seats import validators_of
 
 HEIGHT = 1
 """The height that is fought over."""
@@ -186,9 +187,7 @@ class Play:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         pact = pact_of(scenario.nodes)
-        seats = Scheduled(
-            tuple(Validator(*seat) for seat in api.seats(pact)), tuple(turn.leader for turn in scenario.turns)
-        )
+        seats = Scheduled(validators_of(pact).seats, tuple(turn.leader for turn in scenario.turns))
         self.network = Network(
             pact, weather=Weather(DELAY_MS, DELAY_MS), sets=lambda _height: seats, twins=scenario.twins
         )

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 from consensus.messages import Block, CommitCertificate, Header
+from consensus.validators import Validator, ValidatorSet
 from contracts.api import genesis_records
 from contracts.genesis import Genesis
 from contracts.receipts import OK, Receipt
@@ -26,6 +27,7 @@ from node.ledger.records import (
     META,
     PROGRESS,
     RECEIPTS,
+    SET,
     STATE,
     TRANSACTION_INDEX,
     TRANSACTIONS,
@@ -198,6 +200,11 @@ class Ledger:
         """Block id of `height`, for 0 that of genesis. Raises LookupError when it is not executed."""
         return self.genesis_hash if height == 0 else self._known_header(height).id()
 
+    def seats(self, set_hash: bytes) -> tuple[Validator, ...] | None:
+        """Seats of the set with this hash that an executed block computed, whenever that was."""
+        raw = self._store.get(SET + set_hash)
+        return None if raw is None else layout.decode_seats(raw)
+
     def find_transaction(self, hash_: bytes) -> tuple[int, int] | None:
         """Height and index in the payload of the execution that counts: the accepted one, else the latest."""
         raw = self._store.get(TRANSACTION_INDEX + hash_)
@@ -242,11 +249,13 @@ class Ledger:
         receipts: list[Receipt],
         changes: dict[bytes, bytes | None],
         readings: Iterable[tuple[str, int, int]],
+        sets: Iterable[ValidatorSet] = (),
     ) -> None:
         """Store the next height in one synced batch.
 
         `raws` are the envelopes in payload order, `receipts` one more (opening the block comes first), `changes` the
-        new state values with None for removed, `readings` the accepted ones as (meter, sequence, index in payload).
+        new state values with None for removed, `readings` the accepted ones as (meter, sequence, index in payload),
+        `sets` those that the block computed.
         Raises ValueError when these don't fit together, StoreError when the node must stop; either way nothing
         changed in memory.
         """
@@ -274,6 +283,7 @@ class Ledger:
             if receipt.code == OK or not self._was_accepted(hash_)
         ]
         batch += [(reading_key(meter, sequence), places[index]) for meter, sequence, index in readings]
+        batch += [(SET + validators.hash, encode(validators.seats)) for validators in sets]
         batch.append((META, encode(Meta(layout.FORMAT, self.chain_id, height, receipts_root))))
         self._store.write(batch, sync=True)
         self._tree.accept(update)

@@ -7,6 +7,7 @@
     b c t r | height              block, its certificate, its transactions, its receipts
     x | transaction hash          height and index
     i | meter | 0x00 | sequence   height and index of the transaction that carried the reading
+    e | set hash                  seats of a validator set that was computed here; those of genesis are in the document
     p v s                         the state tree, see `node.ledger.tree`
 
 Heights are 8 bytes big-endian, indexes and sequences 4. What is written once per height stays together on disk.
@@ -19,6 +20,7 @@ from typing import Annotated
 import msgspec
 
 from consensus.messages import Block, CommitCertificate, Header
+from consensus.validators import Validator
 from contracts.receipts import Receipt
 from node.ledger.store import StoreError
 
@@ -26,6 +28,7 @@ META, PROGRESS = b"m", b"n"
 STATE, UNDO = b"k", b"u"
 BLOCK, CERTIFICATE, TRANSACTIONS, RECEIPTS = b"b", b"c", b"t", b"r"
 TRANSACTION_INDEX, READING_INDEX = b"x", b"i"
+SET = b"e"
 EVERYTHING = (b"", b"\xff" * 64)
 """Range that holds every record."""
 
@@ -57,6 +60,7 @@ decode_certificate = msgspec.msgpack.Decoder(CommitCertificate).decode
 decode_blobs = msgspec.msgpack.Decoder(list[bytes]).decode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
 decode_progress = msgspec.msgpack.Decoder(tuple[int, int]).decode
+decode_seats = msgspec.msgpack.Decoder(tuple[Validator, ...]).decode
 decode_undo = msgspec.msgpack.Decoder(Undo).decode
 decode_format = msgspec.msgpack.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]).decode
 

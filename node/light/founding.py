@@ -12,8 +12,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from consensus.validators import ValidatorSet
-from contracts.genesis import MAX_GENESIS_BYTES, ConsensusParams, DevnetClock, Genesis
-from contracts.members import MAX_MEMBERS, Member
+from contracts.genesis import MAX_GENESIS_BYTES, ConsensusParams, DevnetClock, Genesis, OpeningTrust
+from contracts.members import MAX_MEMBERS, MAX_NODES, Member
 from contracts.params import PactParams
 from node.errors import NodeError
 from node.seats import validators_of
@@ -32,7 +32,7 @@ class Founding(NamedTuple):
 
 
 class _Front(msgspec.Struct, frozen=True, array_like=True):
-    """`contracts.genesis.Genesis` as far as it is read; what is `Raw` is skipped, and what follows is not looked at."""
+    """`contracts.genesis.Genesis` as far as it is read; what is `Raw` is skipped."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
     rule_set: int
@@ -43,8 +43,11 @@ class _Front(msgspec.Struct, frozen=True, array_like=True):
     meters: msgspec.Raw
     balances: msgspec.Raw
     registers: msgspec.Raw
-    validators: Annotated[tuple[str, ...], msgspec.Meta(min_length=4, max_length=256)]
+    validators: Annotated[tuple[str, ...], msgspec.Meta(min_length=4, max_length=MAX_MEMBERS * MAX_NODES)]
     devnet_clock: DevnetClock | None
+    version: int
+    lines: msgspec.Raw
+    trusts: Annotated[tuple[OpeningTrust, ...], msgspec.Meta(max_length=MAX_MEMBERS)]
 
 
 def read_founding(file: Path) -> Founding:
@@ -55,7 +58,7 @@ def read_founding(file: Path) -> Founding:
         if len(raw) > MAX_GENESIS_BYTES:
             raise ValueError(f"more than {MAX_GENESIS_BYTES} bytes")
         front = msgspec.msgpack.decode(raw, type=_Front)
-        # The seats depend on members and validators alone.
+        # The seats depend on members, their nodes and their bonds alone.
         seated = Genesis(
             name=front.name,
             rule_set=front.rule_set,
@@ -68,6 +71,7 @@ def read_founding(file: Path) -> Founding:
             registers=(),
             validators=front.validators,
             devnet_clock=front.devnet_clock,
+            trusts=front.trusts,
         )
         validators = validators_of(seated)
     except (OSError, ValueError) as error:

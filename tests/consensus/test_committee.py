@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from itertools import combinations
+from math import comb
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.committee import DRAWS_PER_YEAR, breaking_point, repeated, risk
+from consensus.committee import DRAWS_PER_YEAR, breaking_point, draw, repeated, risk
+from zk.hashing import domain
 
 
 @pytest.mark.parametrize(("seats", "draw", "year"), [(200, "2.7e-07", "1.0e-04"), (250, "2.0e-09", "7.3e-07")])
@@ -47,3 +50,12 @@ def test_a_year_is_as_many_draws() -> None:
 def test_impossible_draws_are_refused(members: int, bad: int, seats: int) -> None:
     with pytest.raises(ValueError, match="can not be"):
         risk(members, bad, seats)
+
+
+def test_every_committee_is_drawn_equally_often() -> None:
+    members = [f"m-{number}" for number in range(5)]
+    drawn = Counter(draw(domain("committee", "test") + bytes([at >> 8, at & 255]), members, 3) for at in range(2_000))
+    assert len(drawn) == comb(5, 3) and all(list(one) == sorted(set(one)) for one in drawn)
+    # Chi-square with 9 degrees of freedom: 27.9 is passed by one in a thousand.
+    assert sum((count - 200) ** 2 / 200 for count in drawn.values()) < 27.9
+    assert draw(b"", members, 9) == tuple(members), "no more than there are"

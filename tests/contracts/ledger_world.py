@@ -161,6 +161,7 @@ class Chain:
         receipts = [api.apply(state, envelope, context) for envelope in envelopes]
         self.changed = {key for key, value in state.changes().items() if before.get(key, value) != value}
         self.changed |= state.changes().keys() - before.keys()
+        api.close_block(state, context)
         self._keep(state)
         return receipts
 

@@ -99,18 +99,7 @@ def test_genesis_state_is_complete_and_decodes() -> None:
     check_readable(records)
     assert schema.SENTINEL in records
     rolls = {bucket(name) for name in ROLES}, {bucket(meter) for meter in METERS}
-    assert len(records) == 4 + 2 * len(ROLES) + 6 * len(ROLES) + 2 * len(METERS) + sum(map(len, rolls)) + len(rolls[0])
-
-
-def test_seats_are_sorted_and_named_once() -> None:
-    genesis = make_genesis()
-    seats = api.seats(genesis)
-    assert [seat.id for seat in seats] == sorted(genesis.validators)
-    assert all(seat.id == f"node-{seat.organisation}" and seat.power == 1 for seat in seats)
-    assert seats[0].public_key == key_of(seats[0].id).public_key
-    stranger = msgspec.structs.replace(genesis, validators=("node-nobody", *genesis.validators[1:]))
-    with pytest.raises(ValueError, match="node-nobody"):
-        api.seats(stranger)
+    assert len(records) == 7 + 2 * len(ROLES) + 6 * len(ROLES) + 2 * len(METERS) + sum(map(len, rolls)) + len(rolls[0])
 
 
 def test_units_grow_with_the_work() -> None:

@@ -94,7 +94,7 @@ def test_a_stopped_node_still_tells_where_its_height_stood(node: Home) -> None:
     quorum = found["chain.no-quorum"].sentence
     assert f"height {status['height'] + 1}, round 0" in quorum
     assert "Missing:" in quorum
-    assert "solar 1, wind 1" in quorum
+    assert "solar 15, wind 15" in quorum
     assert found["chain.no-quorum"].severity == "note"
     assert found["node.stopped"].severity == "error"
 

@@ -27,7 +27,7 @@ from devnet.simulator.oracles import Oracles
 from devnet.simulator.pact import VALIDATORS, Speaker, genesis
 from devnet.simulator.violations import Failure, Violation, judged
 from node.peer.wire import CODECS, Frame, FullBlock
-from node.seats import Sets, constant_sets
+from node.seats import Sets, validators_of
 from zk.codec import encode
 
 FREE_ROUND = 4
@@ -46,6 +46,11 @@ class Outage(NamedTuple):
     back_ms: int = 20
 
 
+def _constant(pact: Genesis) -> Sets:
+    first = validators_of(pact)
+    return lambda _height: first
+
+
 class Schedule(NamedTuple):
     """`lies` is what `liar` does, if anything."""
 
@@ -55,7 +60,7 @@ class Schedule(NamedTuple):
     evidence_age_ms: int = 60_000
     lies: type[Behaviour] | None = None
     liar: str = "wind"
-    sets: Callable[[Genesis], Sets] = constant_sets
+    sets: Callable[[Genesis], Sets] = _constant
     heights: int = 1
     """What everybody has to decide."""
     outage: Outage | None = None
@@ -317,7 +322,7 @@ class _LateConfession(Behaviour):
 
 def _without_wind(pact: Genesis) -> Sets:
     """wind has a seat at height 1 only."""
-    first = constant_sets(pact)(1)
+    first = validators_of(pact)
     later = ValidatorSet(tuple(seat for seat in first.seats if seat.id != "wind"))
     return lambda height: first if height <= 1 else later
 

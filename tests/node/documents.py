@@ -53,5 +53,9 @@ def genesis_document(devnet: bool = True, members: int = 4, meters: int = 3) -> 
         registers=(OpeningRegister("meter-1", 0, 77),),
         validators=tuple(f"node-{number}" for number in range(4)),
         devnet_clock=DevnetClock(0, 0, 1_000_000) if devnet else None,
-        trusts=(OpeningTrust("member-0", 1_000), OpeningTrust("member-1", 5, 7, 1), OpeningTrust("member-2")),
+        trusts=(
+            OpeningTrust("member-0", 1_000, 4),
+            OpeningTrust("member-1", 5, 10**12, 1),
+            *(OpeningTrust(f"member-{number}", bonded_tokens=9) for number in range(2, members)),
+        ),
     )

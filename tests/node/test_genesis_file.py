@@ -302,6 +302,15 @@ def test_one_member_may_not_hold_the_consensus_alone() -> None:
     assert caught.value.code == "genesis.organisations"
 
 
+def test_four_members_with_a_node_must_have_weight() -> None:
+    light = tuple(OpeningTrust(f"member-{number}", 10**6, 9 if number else 3) for number in range(4))
+    for trusts in ((), light, light[1:]):
+        with pytest.raises(NodeError) as caught:
+            genesis_file.check(replace(trusts=trusts))
+        assert caught.value.code == "genesis.bond"
+    genesis_file.check(replace(trusts=(msgspec.structs.replace(light[0], bonded_tokens=4), *light[1:])))
+
+
 def test_a_certificate_must_name_its_node() -> None:
     other = msgspec.structs.replace(member(0).nodes[0], tls_certificate=member(1).nodes[0].tls_certificate)
     members = (msgspec.structs.replace(member(0), nodes=(other,)), *DOCUMENT.members[1:])

@@ -17,7 +17,7 @@ from contracts.schema import OFFENCE_PLACES
 from contracts.state import State
 from node.chain import height_context
 from node.peer.wire import CODECS, Frame
-from node.seats import constant_sets, validators_of
+from node.seats import LedgerSets, validators_of
 from tests.replica.test_evidence import hand, offence, recorded, signed
 from tests.replica.test_network import agreed, network, quiet
 from tests.support.memory import MemoryNetwork
@@ -173,7 +173,7 @@ def two_messages(
         votes = [signed(net, liar, kind, height, value, round_) for value in ("one", "other")]
         return votes[0], votes[1]
     ledger = net.machines[liar].ledger
-    context = height_context(ledger, constant_sets(net.genesis))
+    context = height_context(ledger, LedgerSets(ledger))
     proposer = context.validators.proposer(height, round_).id
     proposals = []
     for later_ms in (1, 2):

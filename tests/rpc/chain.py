@@ -20,7 +20,7 @@ from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
 from node.rpc.server import RpcServer
-from node.seats import constant_sets, validators_of
+from node.seats import LedgerSets, validators_of
 from node.service import Submission
 from tests.support.pact import START_MS, Speaker, genesis, key_of, meter
 from zk import ed25519, merkle
@@ -41,7 +41,7 @@ class Chain:
     ) -> None:
         document = genesis(meters=tuple(meters), params=PARAMS, clock=clock)
         self.ledger = Ledger.open(MemoryStore(), document)
-        self.sets = constant_sets(document)
+        self.sets = LedgerSets(self.ledger)
         self.speaker = Speaker(self.ledger.chain_id)
         self.automatic = automatic
         self.time_ms = START_MS
