@@ -27,7 +27,7 @@ from contracts.schema import (
     BILLS,
     CORRECTIONS,
     DISPUTES,
-    EPOCHS,
+    EPOCH_LENGTHS,
     ESTIMATES,
     HEADS,
     INTERVALS,
@@ -114,7 +114,7 @@ PUBLIC_TABLES = frozenset(
         MEMBERSHIPS,
         KEY_USES,
         NODE_OWNERS,
-        EPOCHS,
+        EPOCH_LENGTHS,
         SEATINGS,
         SENTINELS,
     )
