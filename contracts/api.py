@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from contracts import corrections, epochs, market, modes, money, policies, trust
+from contracts import corrections, epochs, market, modes, money, policies, schedule, trust
 from contracts.bodies import (
     AllowAccess,
     Approve,
     Bond,
+    CommitSolution,
     Correct,
     Need,
     Offer,
     Propose,
+    RevealSolution,
     RevokeAccess,
     RotateKeys,
     SetMode,
@@ -25,6 +27,7 @@ from contracts.bodies import (
     Transfer,
     TransferTokens,
     Unbond,
+    Wager,
     Withdraw,
 )
 from contracts.clearing import advance
@@ -37,9 +40,9 @@ from contracts.governance.changes import AdmitMember, Change, ReKey
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers, Seating
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
 from contracts.offences import Charge, accuse, is_accused, offence_count
+from contracts.params import PactParams
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import Lines, Sentinel, Site, SiteMeter, Utility
-from contracts.schedule import earliest_deadline_ms
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
@@ -57,6 +60,8 @@ from contracts.schema import (
 from contracts.state import State
 from contracts.trust import is_tombstoned
 from contracts.units import MAX_COUNT
+from contracts.wagers import actions, merit_order, rounds
+from contracts.wagers.judging import Judges
 from zk.codec import encode
 from zk.hashing import ZERO_HASH
 
@@ -75,6 +80,7 @@ __all__ = [
     "offence_count",
     "open_block",
     "owner",
+    "phase_open",
     "units",
 ]
 
@@ -95,6 +101,13 @@ NODE_UNITS = 32
 """A node's proof of possession, which takes as long to check as so many readings."""
 DECIDE_UNITS = 64
 """An approval may be the one that carries the change out."""
+WAGER_UNITS = 2
+COMMIT_UNITS = 1
+BYTES_PER_UNIT = 256
+"""Of a revealed solution: it is checked once, in the block that judges its round."""
+
+JUDGES: Judges = {merit_order.NAME: merit_order.JUDGE}
+"""What builders may be asked for."""
 
 Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
 _HANDLERS: dict[type, tuple[str, Handler]] = {
@@ -113,6 +126,9 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Approve: ("governance", proposals.approve),
     Withdraw: ("governance", proposals.withdraw),
     RotateKeys: ("all", proposals.rotate_keys),
+    Wager: ("wagering", actions.wager),
+    CommitSolution: ("wagering", actions.commit),
+    RevealSolution: ("wagering", actions.reveal),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -160,11 +176,24 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     return records | epochs.records(genesis)
 
 
+def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
+    """Earliest ledger time at which a block would lock, close or judge something, or end a phase, at least 0; None when
+    nothing waits."""
+    deadlines = schedule.earliest_deadline_ms(state, params), rounds.earliest_deadline_ms(state)
+    return min((one for one in deadlines if one is not None), default=None)
+
+
+def phase_open(state: State, height: int) -> bool:
+    """Whether a phase that is counted in heights needs the block at `height`, even if it is empty."""
+    return rounds.phase_open(state, height)
+
+
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
-    """What happens before the first transaction: the block's evidence is punished, the clock locks and settles the
-    intervals that are due, and at the end of an epoch governance is looked at."""
+    """What happens before the first transaction: the block's evidence is punished, the clock moves rounds of wagering,
+    locks and settles the intervals that are due, and at the end of an epoch governance is looked at."""
     accused = [event for charge in charges for event in accuse(state, context, charge)]
-    return Receipt(OK, 0, (*accused, *advance(state, context), *proposals.turn(state, context)))
+    judged = rounds.advance(state, context, JUDGES)
+    return Receipt(OK, 0, (*accused, *judged, *advance(state, context), *proposals.turn(state, context)))
 
 
 def close_block(state: State, context: BlockContext) -> Seating | None:
@@ -197,6 +226,12 @@ def units(envelope: Envelope) -> int:
             return DECIDE_UNITS
         case RotateKeys(keys=keys):
             return 1 + len(keys)
+        case Wager():
+            return WAGER_UNITS
+        case CommitSolution():
+            return COMMIT_UNITS
+        case RevealSolution(solution=solution):
+            return 1 + len(solution) // BYTES_PER_UNIT
 
 
 def _proposal_units(change: Change) -> int:

@@ -39,6 +39,8 @@ MAX_BLOCKS = 32
 """Price blocks of one offer."""
 MAX_SPAN = 96
 """Intervals that one need, offer or tariff may cover."""
+MAX_SOLUTION_BYTES = 200 * 1_024
+"""A solution is revealed in one transaction."""
 MAX_READERS = 16
 """Readers that one body may name."""
 
@@ -218,6 +220,36 @@ class Unbond(Body, frozen=True, tag=50):
     amount_tokens: TokenAmount
 
 
+# Wagering: 64..79
+
+
+class Wager(Body, frozen=True, tag=64):
+    """Lock free tokens on one's solution of a round, before anybody knows who is drawn to build one.
+
+    The claim is what the wager is lost for, should it turn out false: that no candidate costs less, that none uses
+    less energy, or that the solution emits nothing.
+    """
+
+    round: Count
+    claim: Literal["least-cost", "least-energy", "zero-carbon"]
+    amount_tokens: TokenAmount
+
+
+class CommitSolution(Body, frozen=True, tag=65):
+    """A drawn builder binds itself to a solution that nobody sees yet; see `contracts.wagers.sealing`."""
+
+    round: Count
+    commitment: Hash
+
+
+class RevealSolution(Body, frozen=True, tag=66):
+    """What was committed to. What the bytes say is the affair of the round's judge."""
+
+    round: Count
+    salt: Hash
+    solution: Annotated[bytes, Meta(max_length=MAX_SOLUTION_BYTES)]
+
+
 # Governance: 80..95
 
 
@@ -296,6 +328,9 @@ AccountBody = (
     | TransferTokens
     | Bond
     | Unbond
+    | Wager
+    | CommitSolution
+    | RevealSolution
     | SetMode
     | Propose
     | Approve

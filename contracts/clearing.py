@@ -1,8 +1,8 @@
 """What the clock does to an interval: orders when offers lock, bills when readings are in.
 
-Reads state into the plain tuples of `contracts.dispatch` and `contracts.settlement`, and writes what they
-answer. Holds no rule about who is dispatched or paid, and never looks at anything but the intervals that are
-due.
+Where builders wager on solutions, the lock opens a round, and the interval is ordered when that is judged
+(`contracts.wagers`). Reads state into the plain tuples of `contracts.settlement`, and writes what they answer. Holds
+no rule about who is dispatched or paid, and never looks at anything but the intervals that are due.
 """
 
 from __future__ import annotations
@@ -11,44 +11,21 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contracts import corrections, dispatch, disputes, modes, settlement
+from contracts import corrections, disputes, modes, settlement
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
+from contracts.ordering import OUT_OF_RANGE, order
 from contracts.params import PactParams
-from contracts.receipts import OK, AnyEvent, EnergyCorrected, IntervalOrdered, IntervalSettled, MetersEstimated
-from contracts.records import (
-    MAX_NAMED,
-    ORDERED,
-    SETTLED,
-    Bill,
-    IntervalRecord,
-    MeterOrder,
-    NeedEntry,
-    OfferEntry,
-    Order,
-    SiteMeter,
-    TariffRecord,
-)
-from contracts.rolls import BUCKETS
+from contracts.receipts import OK, AnyEvent, EnergyCorrected, IntervalSettled, MetersEstimated
+from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
 from contracts.schedule import done, next_due
-from contracts.schema import (
-    BALANCES,
-    BILLS,
-    INTERVALS,
-    NEEDS,
-    OFFERS,
-    ORDERS,
-    TARIFFS,
-    UTILITIES,
-    UTILITY,
-)
+from contracts.schema import BALANCES, BILLS, INTERVALS, ORDERS, UTILITIES, UTILITY
 from contracts.state import State
 from contracts.units import MAX_MONEY
-from zk.hashing import domain, sha256
+from contracts.wagers import merit_order
 
 _replace = msgspec.structs.replace
-_RANGE = "amount.range"
 
 
 def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
@@ -60,7 +37,9 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
             break
         interval, lock = due
         if lock:
-            events.append(_order(state, context, interval))
+            events.append(merit_order.open_round(state, context, interval) or order(state, context, interval))
+        elif _is_undecided(state, interval):
+            break
         else:
             events += _settle(state, context, interval)
         done(state, interval, lock)
@@ -68,150 +47,10 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
     return tuple(events)
 
 
-def round_id(chain_id: str, interval: int) -> bytes:
-    """What orders ties of one interval: nobody can choose it."""
-    return sha256(domain("dispatch", chain_id) + interval.to_bytes(8, "big"))
-
-
-# Orders
-
-
-def _order(state: State, context: BlockContext, interval: int) -> IntervalOrdered:
-    """Compute the dispatch and write an order per member that needs or offers."""
-    key = INTERVALS.key(interval)
-    record = state.load(INTERVALS, key) or IntervalRecord(interval)
-    needs, offers = _standing(state, record)
-    params = context.params
-    utility, island = _grid(state, params, interval), modes.island_reason(state, interval)
-    grid = None if island else utility
-    supplies = [
-        dispatch.Supply(entry.member, entry.meter, block.price_nano_per_wh, entry.factor_ug_per_wh, block.energy_wh)
-        for entry in offers
-        for block in entry.blocks
-    ]
-    result = dispatch.clear(
-        dispatch.Market(
-            round_id(context.chain_id, interval),
-            supplies,
-            [dispatch.Demand(need.member, need.energy_wh, need.limit_nano_per_wh, need.tier) for need in needs],
-            grid,
-            params.offer_cap_nano_per_wh,
-            params.scarcity_price_nano_per_wh,
-            params.price_slack_ppm,
-        )
-    )
-    orders = _orders(interval, needs, offers, result)
-    code = OK
-    if any(order.pay_as_bid_nano > MAX_MONEY for order in orders):
-        orders, code = [], _RANGE
-    state.fill(ORDERS, orders, interval)
-    served_wh = sum(result.served_wh)
-    record = _replace(
-        record,
-        status=ORDERED,
-        grid=grid is not None,
-        mode_reason=island,
-        import_nano_per_wh=utility.import_nano_per_wh if utility else 0,
-        export_nano_per_wh=min(utility.export_nano_per_wh, utility.import_nano_per_wh) if utility else 0,
-        export_lowered=result.export_lowered,
-        price_nano_per_wh=result.price_nano_per_wh,
-        served_wh=served_wh,
-        shed_wh=result.shed_wh,
-        supplied_wh=sum(result.supplied_wh),
-        import_wh=result.import_wh,
-        export_wh=result.export_wh,
-        code=code,
-        scarcity_nano_per_wh=params.scarcity_price_nano_per_wh,
-        penalty_ppm=params.penalty_ppm,
-    )
-    state.save(key, record)
-    return IntervalOrdered(interval, record.price_nano_per_wh, record.demand_wh + record.bids_wh, served_wh)
-
-
-def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
-    """All needs and offers of the interval, in bucket order. They stay: whoever doubts an order computes it
-    again from what is proven.
-    """
-    needs: list[NeedEntry] = []
-    offers: list[OfferEntry] = []
-    for number in range(BUCKETS):
-        if record.need_buckets >> number & 1:
-            held = state.load(NEEDS, NEEDS.key(record.interval, number))
-            needs += held.entries if held else ()
-        if record.offer_buckets >> number & 1:
-            standing = state.load(OFFERS, OFFERS.key(record.interval, number))
-            offers += standing.entries if standing else ()
-    return needs, offers
-
-
-def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | None:
-    """The utility's terms for the interval: its tariff, else those of genesis; None where there is no
-    utility.
-    """
-    utility = state.load(UTILITIES, UTILITY)
-    if utility is None:
-        return None
-    tariff = state.load(TARIFFS, TARIFFS.key(interval)) or TariffRecord(
-        params.import_nano_per_wh,
-        params.export_nano_per_wh,
-        params.import_limit_wh,
-        params.export_limit_wh,
-        params.import_factor_ug_per_wh,
-    )
-    return dispatch.Grid(
-        utility.member,
-        tariff.import_nano_per_wh,
-        tariff.export_nano_per_wh,
-        tariff.import_limit_wh,
-        tariff.export_limit_wh,
-        tariff.factor_ug_per_wh,
-    )
-
-
-class _Share:
-    """An order in the making."""
-
-    __slots__ = ("meters", "offer", "pay_as_bid", "requested", "served", "shed")
-
-    def __init__(self) -> None:
-        self.requested = self.served = self.shed = self.pay_as_bid = 0
-        self.meters: list[MeterOrder] = []
-        self.offer: int | None = None
-
-
-def _orders(interval: int, needs: list[NeedEntry], offers: list[OfferEntry], result: dispatch.Dispatch) -> list[Order]:
-    """One order per member, ascending; each covers all its needs and meters."""
-    shares: dict[str, _Share] = {}
-    for need, served_wh in zip(needs, result.served_wh, strict=True):
-        share = shares.setdefault(need.member, _Share())
-        share.requested += need.energy_wh
-        share.served += served_wh
-        if need.limit_nano_per_wh is None:
-            share.shed += need.energy_wh - served_wh
-    taken = iter(result.supplied_wh)
-    for offer in offers:
-        share = shares.setdefault(offer.member, _Share())
-        supplied_wh, dearest = 0, offer.blocks[0].price_nano_per_wh
-        for block, energy_wh in zip(offer.blocks, taken, strict=False):
-            if energy_wh:
-                supplied_wh, dearest = supplied_wh + energy_wh, block.price_nano_per_wh
-                share.pay_as_bid += energy_wh * max(0, dearest - result.price_nano_per_wh)
-        share.meters.append(MeterOrder(offer.meter, supplied_wh))
-        share.offer = dearest if share.offer is None else min(share.offer, dearest)
-    return [
-        Order(
-            member,
-            interval,
-            share.requested,
-            share.served,
-            share.shed,
-            tuple(sorted(share.meters, key=lambda order: order.meter)),
-            sum(order.energy_wh for order in share.meters),
-            share.pay_as_bid,
-            share.offer,
-        )
-        for member, share in sorted(shares.items())
-    ]
+def _is_undecided(state: State, interval: int) -> bool:
+    """Time has jumped past rounds, and more of them are to be judged than one block takes: first things first."""
+    record = state.load(INTERVALS, INTERVALS.key(interval))
+    return record is not None and record.status == LOCKED
 
 
 # Bills
@@ -223,7 +62,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     key = INTERVALS.key(interval)
     record = state.load(INTERVALS, key)
     if record is None or record.status != ORDERED:
-        events.append(_order(state, context, interval))
+        events.append(order(state, context, interval))
         record = state.load(INTERVALS, key)
         assert record is not None, "ordering writes the record"
     params = context.params
@@ -238,7 +77,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     if record.code == OK:
         residual_nano, corrected = _bill(state, params, record, delivery, behind)
         events += [*decided, *corrected]
-    code = OK if residual_nano is not None else _RANGE
+    code = OK if residual_nano is not None else OUT_OF_RANGE
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
     events += disputed

@@ -261,6 +261,33 @@ CODES: dict[str, Code] = {
     "governance.rule-set": Code(
         "The rule set is not later than the one in force.", "Propose a later one: old ones are for replay."
     ),
+    # Wagering
+    "wager.round": Code("No round of wagering has this number.", "Use a number that `gridpact query rounds` shows."),
+    "wager.phase": Code(
+        "The round is in another phase.",
+        "`gridpact query round NUMBER` says which; wagers, commitments and reveals count in their own phase each.",
+    ),
+    "wager.twice": Code(
+        "The member has a wager on this round.", "Nothing to do: each member has one, whatever its keys."
+    ),
+    "wager.minimum": Code(
+        "The wager is below the minimum of the round.", "Wager at least what `gridpact query round NUMBER` shows."
+    ),
+    "wager.trust": Code(
+        "The member's net trust (index x free tokens) is below the minimum of the round.",
+        "Wager on a round of less significance, or hold more free tokens; `gridpact trust show` has yours.",
+    ),
+    "wager.full": Code("The round has the maximum of wagers.", "Wager on another round."),
+    "wager.drawn": Code(
+        "The sender is not one of the builders that were drawn.",
+        "Nothing to do: the wager of who is not drawn has gone back.",
+    ),
+    "wager.committed": Code("The builder has committed to a solution.", "Reveal that one: each builder commits once."),
+    "wager.commitment": Code(
+        "Salt and solution are not what the builder committed to.",
+        "Reveal the very bytes and salt; who committed to nothing has nothing to reveal.",
+    ),
+    "wager.revealed": Code("The builder has revealed its solution.", "Nothing to do: it counts once."),
 }
 
 

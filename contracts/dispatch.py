@@ -19,6 +19,8 @@ Two readings of the rule, chosen here:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from contracts.units import MAX_FACTOR, PPM
@@ -95,13 +97,10 @@ demand, -1 stands for the utility. A bare tuple, because thousands are built and
 
 def clear(market: Market) -> Dispatch:
     """Fill the stack to the total, share the marginal group, and read the price off the accepted blocks."""
-    grid = market.grid
-    lowered = grid is not None and grid.import_nano_per_wh < grid.export_nano_per_wh
-    if grid is not None and lowered:
-        grid = grid._replace(export_nano_per_wh=grid.import_nano_per_wh)
+    grid, lowered = _lowered(market.grid)
     stack = _stack(market, grid)
-    total_wh = sum(demand.energy_wh for demand in market.demands) + (grid.export_limit_wh if grid else 0)
-    accepted, levels = _fill(stack, total_wh, market.round_id)
+    total = total_wh(market)
+    accepted, levels = _fill(stack, total, market.round_id)
 
     supplied = [0] * len(market.supplies)
     served = [demand.energy_wh for demand in market.demands]
@@ -119,8 +118,67 @@ def clear(market: Market) -> Dispatch:
             if kind == SHED:
                 shed_wh += energy_wh
     real_wh = sum(supplied) + import_wh + shed_wh
-    price = _price(market, grid, supplied, levels, total_wh, real_wh)
+    price = _price(market, grid, supplied, levels, real_wh)
     return Dispatch(supplied, served, import_wh, export_wh, shed_wh, price, lowered)
+
+
+def check(
+    market: Market, supplied_wh: Sequence[int], served_wh: Sequence[int], import_wh: int, export_wh: int
+) -> tuple[Dispatch, int] | None:
+    """The dispatch that somebody else plans, with its price by the same rule, and its cost; None where it is not one.
+
+    It balances, keeps inside every limit, and among blocks of one price follows the fill: what stands earlier in the
+    order is taken first (so nobody of a more critical tier is shed while a less critical one is served), and a group
+    that is taken in part is shared as `clear` shares it. Free is alone how much is taken at which price; so what costs
+    least is the dispatch of `clear`. Cost is that of all accepted blocks, unserved bids and shedding included.
+    """
+    if len(supplied_wh) != len(market.supplies) or len(served_wh) != len(market.demands):
+        return None
+    import_limit_wh, export_limit_wh = market.grid[3:5] if market.grid else (0, 0)
+    bounded = [
+        *zip(supplied_wh, (supply.energy_wh for supply in market.supplies), strict=True),
+        *zip(served_wh, (demand.energy_wh for demand in market.demands), strict=True),
+        (import_wh, import_limit_wh),
+        (export_wh, export_limit_wh),
+    ]
+    if not all(0 <= energy_wh <= limit_wh for energy_wh, limit_wh in bounded):
+        return None
+    if sum(supplied_wh) + import_wh != sum(served_wh) + export_wh:
+        return None
+    grid, lowered = _lowered(market.grid)
+    levels: list[tuple[int, int]] = []
+    shed_wh = 0
+    for _, blocks in groupby(_stack(market, grid), key=itemgetter(0)):
+        level, taken = list(blocks), []
+        for _, _, kind, _, _, _, energy_wh, index in level:
+            if kind == OFFER:
+                taken.append(supplied_wh[index])
+            elif kind == IMPORT:
+                taken.append(import_wh)
+            else:
+                taken.append(energy_wh - (export_wh if index < 0 else served_wh[index]))
+            shed_wh += taken[-1] if kind == SHED else 0
+        accepted, parts = _fill(level, sum(taken), market.round_id)
+        if taken != [energy_wh for _, energy_wh in accepted] + [0] * (len(level) - len(accepted)):
+            return None
+        levels += parts
+    supplied = list(supplied_wh)
+    real_wh = sum(supplied) + import_wh + shed_wh
+    price = _price(market, grid, supplied, levels, real_wh)
+    planned = Dispatch(supplied, list(served_wh), import_wh, export_wh, shed_wh, price, lowered)
+    return planned, sum(price * energy_wh for price, energy_wh in levels)
+
+
+def _lowered(grid: Grid | None) -> tuple[Grid | None, bool]:
+    """The connection with its export price at most its import price, and whether that changed it."""
+    if grid is None or grid.import_nano_per_wh >= grid.export_nano_per_wh:
+        return grid, False
+    return grid._replace(export_nano_per_wh=grid.import_nano_per_wh), True
+
+
+def total_wh(market: Market) -> int:
+    """What the stack is filled to: fixed demand and all bids, the export limit as one."""
+    return sum(demand.energy_wh for demand in market.demands) + (market.grid.export_limit_wh if market.grid else 0)
 
 
 def _stack(market: Market, grid: Grid | None) -> list[_Block]:
@@ -214,14 +272,13 @@ def _price(
     grid: Grid | None,
     supplied: list[int],
     levels: list[tuple[int, int]],
-    total_wh: int,
     real_wh: int,
 ) -> int:
     """Price of the block reached at total - slack x real supply: one Wh of a dear block moves nothing.
 
     An empty stack gives the export price, in island the cheapest offer that was not accepted, else scarcity.
     """
-    reach = total_wh * PPM - real_wh * market.slack_ppm
+    reach = total_wh(market) * PPM - real_wh * market.slack_ppm
     filled_wh = 0
     for price, energy_wh in levels:
         filled_wh += energy_wh

@@ -48,7 +48,7 @@ MAX_GRANTS = 128
 STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
-SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance")
+SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering")
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -145,6 +145,8 @@ class Trust(Record, frozen=True):
     """Oldest first."""
     tombstone: Change | None = None
     """For which kind of offence the member was tombstoned, and in which block."""
+    raised_height: Height = 0
+    """Block in which the index last rose; once per epoch at most."""
 
 
 class TrustPool(Record, frozen=True):

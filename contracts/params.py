@@ -7,13 +7,56 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from contracts.units import PPM, Count, Energy, Factor, Meta, Ppm, Price, Time
+from contracts.units import PPM, Amount, Count, Energy, Factor, Meta, Ppm, Price, Time
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
 DAY_MS = 86_400_000
 MAX_CYCLE_MS = 366 * DAY_MS
 MAX_CYCLE_STARTS = 4_096
+MAX_BUILDERS = 16
+"""Builders that may be drawn for one round: each solution is checked by every node in one block."""
+
+_Bar = Annotated[int, Meta(ge=0, le=2**61)]
+"""Tokens; twice as many still are some."""
+
+
+class WagerParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Rules of wagering on solutions, see `contracts.wagers`. A round keeps to those it was opened with."""
+
+    on: bool = False
+    """False: every interval is ordered when its offers lock, by the merit order that each node computes itself."""
+    wager_ms: Annotated[int, Meta(ge=1, le=DAY_MS)] = 300_000
+    """A phase lasts at least so long, and at least a height per seat."""
+    commit_ms: Annotated[int, Meta(ge=1, le=DAY_MS)] = 300_000
+    reveal_ms: Annotated[int, Meta(ge=1, le=DAY_MS)] = 300_000
+    builders: Annotated[int, Meta(ge=2, le=MAX_BUILDERS)] = 3
+    """Drawn for a round where so many may be; at least two, or there is no second opinion."""
+    minimum_wager_tokens: Annotated[int, Meta(ge=1, le=2**61)] = 10
+    """Smallest wager and the next two: where nothing is at stake. Twice as much at full significance."""
+    minimum_trust_tokens: _Bar = 20
+    """Net trust (index x free tokens) below which nobody wagers."""
+    draw_trust_tokens: _Bar = 60
+    """Net trust of all drawn builders together below which the fallback decides."""
+    unrevealed_ppm: Ppm = 500_000
+    """Part of a wager that a commitment without a reveal loses, rounded up."""
+    fee_tokens: _Bar = 1
+    """Paid for being drawn and silent, and for a solution that nobody can tell from a good one; at most the smallest
+    wager."""
+    significance_full_nano: Amount = 10**12
+    """Money at stake from which on significance is full."""
+    loss_ppm: Ppm = 20
+    """How far from the least cost, in parts of the base, nobody looks."""
+    reward_nano_per_token: Amount = 10**9
+    """Money saved against the fallback for which a builder earns a token."""
+    reward_pool_ppm: Ppm = 100_000
+    """Most of the pool that one round may pay."""
+    other_reward_ppm: Ppm = 250_000
+    """What a valid solution earns that is not the best, in parts of what the best earns."""
+
+    def phases_ms(self) -> int:
+        """Least time from the opening of a round to its judgement."""
+        return self.wager_ms + self.commit_ms + self.reveal_ms
 
 
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -53,6 +96,7 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """Length of a billing cycle from the last written boundary on; see `contracts.cycles`."""
     cycle_starts_ms: Annotated[tuple[Time, ...], Meta(max_length=MAX_CYCLE_STARTS)] = ()
     """Boundaries of billing cycles in UTC, ascending, written ahead. None: cycles count from 1970-01-01."""
+    wagering: WagerParams = WagerParams()
 
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""
@@ -86,5 +130,18 @@ def problem(params: PactParams) -> Problem | None:
             "cycle_ms",
             f"a cycle of {params.cycle_ms} ms is shorter than an interval",
             f"Set it to {params.interval_ms} or more.",
+        )
+    wagering = params.wagering
+    if wagering.on and wagering.phases_ms() >= params.gate_lead_ms:
+        return Problem(
+            "wagering.wager_ms",
+            f"phases of {wagering.phases_ms()} ms do not fit into {params.gate_lead_ms} ms from lock to start",
+            "Set wager_ms, commit_ms and reveal_ms to less than gate_lead_ms together; 1800000 suits 300000 each.",
+        )
+    if wagering.fee_tokens > wagering.minimum_wager_tokens:
+        return Problem(
+            "wagering.fee_tokens",
+            f"a fee of {wagering.fee_tokens} is more than the smallest wager of {wagering.minimum_wager_tokens}",
+            "Set it at or below minimum_wager_tokens.",
         )
     return None

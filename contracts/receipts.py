@@ -16,6 +16,7 @@ from contracts.units import (
     Interval,
     Money,
     Name,
+    Ppm,
     Price,
     Time,
     TokenAmount,
@@ -161,6 +162,80 @@ class TokensUnbonded(Event, frozen=True, tag=50):
     amount_tokens: TokenAmount
 
 
+class RoundOpened(Event, frozen=True, tag=64):
+    """Wagers on solutions of a subject are taken, at least until `ends_ms`; see `Round`."""
+
+    round: Count
+    judge: Id
+    subject: Count
+    significance_ppm: Ppm
+    ends_ms: Time
+
+
+class WagerPlaced(Event, frozen=True, tag=65):
+    """Free tokens are locked on a solution."""
+
+    round: Count
+    member: Id
+    claim: Id
+    amount_tokens: TokenAmount
+
+
+class RoundMoved(Event, frozen=True, tag=66):
+    """A round is in its next phase, at least until `ends_ms`."""
+
+    round: Count
+    phase: Id
+    ends_ms: Time
+
+
+class BuildersDrawn(Event, frozen=True, tag=67):
+    """Commitments of these are taken, at least until `ends_ms`; the other wagers went back."""
+
+    round: Count
+    builders: tuple[Id, ...]
+    wagers: Count
+    """All that took part in the draw."""
+    ends_ms: Time
+
+
+class SolutionCommitted(Event, frozen=True, tag=68):
+    """A builder bound itself to a solution."""
+
+    round: Count
+    member: Id
+    commitment: Hash
+
+
+class SolutionRevealed(Event, frozen=True, tag=69):
+    """A builder showed what it had committed to."""
+
+    round: Count
+    member: Id
+    solution_hash: Hash
+
+
+class WagerJudged(Event, frozen=True, tag=70):
+    """What became of a drawn builder's wager; the verdicts are in `contracts.wagers.judging`."""
+
+    round: Count
+    member: Id
+    verdict: Id
+    lost_tokens: Tokens
+    reward_tokens: Tokens
+
+
+class RoundJudged(Event, frozen=True, tag=71):
+    """A round decided its subject, by a builder's solution or by the fallback."""
+
+    round: Count
+    outcome: Id
+    reason: Id
+    """Why no builder's could be; `none` where one could."""
+    builder: Id | None
+    cost_nano: Money
+
+
 class ModeOrdered(Event, frozen=True, tag=80):
     """The connection to the public grid was ordered for these intervals."""
 
@@ -267,6 +342,14 @@ AnyEvent = (
     | TokensTransferred
     | TokensBonded
     | TokensUnbonded
+    | RoundOpened
+    | WagerPlaced
+    | RoundMoved
+    | BuildersDrawn
+    | SolutionCommitted
+    | SolutionRevealed
+    | WagerJudged
+    | RoundJudged
     | ModeOrdered
     | AccessAllowed
     | AccessRevoked

@@ -46,6 +46,8 @@ MAX_ISLAND_ORDERS = 4
 """Members that may keep one interval an island at the same time."""
 
 OPEN = "open"
+LOCKED = "locked"
+"""Offers locked, and builders are at work on the dispatch."""
 ORDERED = "ordered"
 SETTLED = "settled"
 
@@ -161,7 +163,8 @@ class IntervalRecord(Record, frozen=True):
     """One settlement interval from its first need or offer to its last line.
 
     While `open` only the first block of fields is set, then (`ordered`) the dispatch, then (`settled`)
-    deliveries. `import` and `export` are what the site takes from and gives to the utility.
+    deliveries. While `locked` the terms of the dispatch are fixed, the dispatch is not. `import` and `export` are
+    what the site takes from and gives to the utility.
     """
 
     interval: Interval
@@ -213,6 +216,10 @@ class IntervalRecord(Record, frozen=True):
     scarcity_nano_per_wh: Price = 0
     penalty_ppm: Count = 0
     """Parameters in force when it was ordered: it is billed and corrected by them for ever."""
+    round: Count | None = None
+    """Round of wagering that decided the dispatch; None: ordered by the merit order when offers locked."""
+    builder: Id | None = None
+    """Whose solution that round ordered; None: the merit order."""
 
 
 class MeterOrder(Record, frozen=True):

@@ -51,6 +51,7 @@ from contracts.records import (
 )
 from contracts.rolls import Rolls
 from contracts.state import Table
+from contracts.wagers.records import OpenRounds, Round, RoundCount, Solution, Wagered
 
 MEMBERS: Table[Member] = Table("member", Member)
 ACCOUNTS: Table[Account] = Table("account", Account)
@@ -102,6 +103,12 @@ NODE_OWNERS: Table[NodeOwner] = Table("node", NodeOwner)
 SEATINGS: Table[Seating] = Table("seating", Seating)
 """By epoch: the one that runs, its neighbours, and the one after next once that is computed."""
 EPOCH_LENGTHS: Table[EpochLength] = Table("epoch", EpochLength)
+ROUNDS: Table[Round] = Table("round", Round)
+"""By number."""
+ROUND_COUNTS: Table[RoundCount] = Table("round-count", RoundCount)
+OPEN_ROUNDS: Table[OpenRounds] = Table("rounds", OpenRounds)
+SOLUTIONS: Table[Solution] = Table("solution", Solution)
+"""By round and member."""
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -113,6 +120,8 @@ BILLS: Rolls[Bill] = Rolls("bill", Bill)
 METERED: Rolls[Metered] = Rolls("metered", Metered)
 """By interval and meter, as the next."""
 ESTIMATES: Rolls[Estimate] = Rolls("estimate", Estimate)
+WAGERS: Rolls[Wagered] = Rolls("wager", Wagered)
+"""By round and member."""
 
 SCHEDULE = SCHEDULES.key("working")
 SITE = SITES.key("all")
@@ -127,4 +136,6 @@ ACCESS_COUNT = ACCESS_COUNTS.key("all")
 RULES_IN_FORCE = RULES.key("in-force")
 AGENDA = AGENDAS.key("open")
 EPOCH_LENGTH = EPOCH_LENGTHS.key("length")
+ROUND_COUNT = ROUND_COUNTS.key("all")
+OPEN_ROUND_LIST = OPEN_ROUNDS.key("open")
 SENTINEL = SENTINELS.key("genesis")

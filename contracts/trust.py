@@ -23,7 +23,7 @@ from contracts.members import MAX_UNLOCKING, Change, Tombstones, Trust, TrustPoo
 from contracts.receipts import AnyEvent, TokensBonded, TokensTransferred, TokensUnbonded
 from contracts.schema import TOMBSTONE_LIST, TOMBSTONES, TRUST_POOL, TRUST_POOLS, TRUSTS
 from contracts.state import State
-from contracts.units import MAX_TOKENS
+from contracts.units import MAX_TOKENS, PPM
 
 _replace = msgspec.structs.replace
 
@@ -164,6 +164,27 @@ def _wagered(state: State, context: BlockContext, member: str, amount_tokens: in
     trust = current(state, context, member)
     assert trust is not None and 0 <= amount_tokens <= trust.wagered_tokens, "nobody gives what was not wagered"
     return _replace(trust, wagered_tokens=trust.wagered_tokens - amount_tokens)
+
+
+# The index
+
+
+def raise_index(state: State, context: BlockContext, member: str, significance_ppm: int, epoch_start: int) -> None:
+    """What a member has shown grows by a 64th of what is missing at most; once since the block `epoch_start`."""
+    trust = current(state, context, member)
+    assert trust is not None, "only members show anything"
+    gain_ppm = (PPM - trust.index_ppm) * significance_ppm // (64 * PPM)
+    if gain_ppm and trust.raised_height < epoch_start:
+        change, index_ppm = Change("truthful", context.height), trust.index_ppm + gain_ppm
+        state.put(TRUSTS, _replace(trust, index_ppm=index_ppm, index_change=change, raised_height=context.height))
+
+
+def lower_index(state: State, context: BlockContext, member: str) -> None:
+    """A wager was lost: a quarter of what the member had shown is gone."""
+    trust = current(state, context, member)
+    assert trust is not None, "only members show anything"
+    index_ppm = trust.index_ppm - trust.index_ppm // 4
+    state.put(TRUSTS, _replace(trust, index_ppm=index_ppm, index_change=Change("false", context.height)))
 
 
 # The pool

@@ -57,5 +57,5 @@ def height_context(ledger: Ledger, sets: Sets) -> HeightContext:
         state_root=ledger.state_root,
         receipts_root=ledger.receipts_root,
         earliest_deadline_ms=api.earliest_deadline_ms(State(ledger), genesis.params),
-        phase_open=False,
+        phase_open=api.phase_open(State(ledger), height + 1),
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from contracts.params import PactParams
-from contracts.records import OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Order, TariffRecord
+from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Order, TariffRecord
 from contracts.units import PPM
 
 Document = dict[str, Any]
@@ -38,7 +38,7 @@ def explain(
     orders: Sequence[Order],
 ) -> Document:
     """Demand, offers, price and grid of one interval, JSON-ready. Before the lock there is no price."""
-    ordered = record.status != OPEN
+    ordered = record.status not in (OPEN, LOCKED)
     blocks = _blocks(offers, orders)
     asked: dict[str, int] = {}
     for need in needs:

@@ -150,8 +150,11 @@ class Chain:
     # Blocks
 
     def context(self) -> api.BlockContext:
+        """Validators propose in turn."""
         now = rules(State(self.store))
-        return api.BlockContext(self.chain_id, self.height + 1, self.now_ms, now.params, now.consensus)
+        proposer = self.genesis.validators[self.height % len(self.genesis.validators)]
+        mix = sha256(b"mix %d" % (self.height + 1))
+        return api.BlockContext(self.chain_id, self.height + 1, self.now_ms, now.params, now.consensus, proposer, mix)
 
     def block(self, *envelopes: Envelope) -> list[Receipt]:
         """Receipts of the transactions; that of the clock is in `clock`."""

@@ -13,9 +13,11 @@ from typed_values import values
 
 from contracts import api, schema
 from contracts.bodies import (
+    MAX_SOLUTION_BYTES,
     AccountBody,
     AllowAccess,
     Bond,
+    CommitSolution,
     Correct,
     MeterBody,
     Need,
@@ -23,17 +25,19 @@ from contracts.bodies import (
     OfferBlock,
     PlainReading,
     Reader,
+    RevealSolution,
     RevokeAccess,
     Tariff,
     Transfer,
     TransferTokens,
     Unbond,
+    Wager,
 )
 from contracts.codes import CODES
 from contracts.envelope import AccountEnvelope, Envelope, MeterEnvelope
 from contracts.genesis import CODEC as GENESIS
 from contracts.members import MAX_OPEN_REGISTERS
-from contracts.params import PactParams
+from contracts.params import PactParams, WagerParams
 from contracts.receipts import Receipt
 from contracts.records import MAX_NEEDS_PER_MEMBER
 from contracts.rolls import Rolls, bucket, is_roll
@@ -115,6 +119,9 @@ def test_units_grow_with_the_work() -> None:
     readers = tuple(Reader("member", "solar") for _ in range(16))
     assert api.units(chain.say("bio", AllowAccess(("bills", "orders", "needs"), readers, None))) == 4
     assert api.units(chain.say("bio", RevokeAccess(("bills",), ()))) == 1
+    assert api.units(chain.say("bio", Wager(0, "least-cost", 1))) == 2
+    assert api.units(chain.say("bio", CommitSolution(0, bytes(32)))) == 1
+    assert api.units(chain.say("bio", RevealSolution(0, bytes(32), bytes(MAX_SOLUTION_BYTES)))) == 801
 
 
 # Arbitrary envelopes
@@ -155,10 +162,11 @@ def test_nothing_raises_at_any_bound_at_any_time(data: st.DataObject, time_ms: i
     params = PactParams(
         interval_ms=data.draw(st.sampled_from([1_000, 86_400_000])),
         close_grace_ms=0,
-        gate_lead_ms=0,
+        gate_lead_ms=data.draw(st.sampled_from([0, 86_400_000])),
         units_per_key=MAX_COUNT,
         horizon_intervals=3_000,
         max_closes_per_block=96,
+        wagering=WagerParams(on=data.draw(st.booleans()), wager_ms=1, commit_ms=1, reveal_ms=1),
     )
     ratings = {meter: site._replace(rating_w=MAX_ENERGY) for meter, site in METERS.items()}
     chain = Chain(make_genesis(params=params, meters=ratings))

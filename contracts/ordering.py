@@ -1,0 +1,224 @@
+"""From standing needs and offers to orders: who shall deliver and who is served in one interval.
+
+Reads state into the plain tuples of `contracts.dispatch`, and writes what they answer: the dispatch that every node
+computes for itself, or the one that a round of wagering decided for. Never decides between them, and never bills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from contracts import dispatch, modes
+from contracts.context import BlockContext
+from contracts.params import PactParams
+from contracts.receipts import OK, IntervalOrdered
+from contracts.records import (
+    LOCKED,
+    ORDERED,
+    IntervalRecord,
+    MeterOrder,
+    NeedEntry,
+    OfferEntry,
+    Order,
+    TariffRecord,
+)
+from contracts.rolls import BUCKETS
+from contracts.schema import INTERVALS, NEEDS, OFFERS, ORDERS, TARIFFS, UTILITIES, UTILITY
+from contracts.state import State
+from contracts.units import MAX_MONEY
+from zk.hashing import domain, sha256
+
+_replace = msgspec.structs.replace
+OUT_OF_RANGE = "amount.range"
+
+
+def round_id(chain_id: str, interval: int) -> bytes:
+    """What orders ties of one interval: nobody can choose it."""
+    return sha256(domain("dispatch", chain_id) + interval.to_bytes(8, "big"))
+
+
+def lock(state: State, context: BlockContext, interval: int, round_: int) -> None:
+    """Fix the terms of an interval that a round will decide: whether the site is an island may change until then."""
+    key = INTERVALS.key(interval)
+    record = _terms(state, context.params, state.load(INTERVALS, key) or IntervalRecord(interval))
+    state.save(key, _replace(record, status=LOCKED, round=round_))
+
+
+def market(state: State, context: BlockContext, interval: int) -> dispatch.Market:
+    """Everything that decides the interval; the same from its lock to its order."""
+    record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
+    if record.status != LOCKED:
+        record = _terms(state, context.params, record)
+    needs, offers = _standing(state, record)
+    grid = _grid(state, context.params, interval) if record.grid else None
+    return make_market(context.chain_id, context.params, interval, grid, needs, offers)
+
+
+def make_market(
+    chain_id: str,
+    params: PactParams,
+    interval: int,
+    grid: dispatch.Grid | None,
+    needs: Sequence[NeedEntry],
+    offers: Sequence[OfferEntry],
+) -> dispatch.Market:
+    """The market of needs and offers in the order in which they stand; `grid` is None for an island."""
+    return dispatch.Market(
+        round_id(chain_id, interval),
+        [
+            dispatch.Supply(entry.member, entry.meter, block.price_nano_per_wh, entry.factor_ug_per_wh, block.energy_wh)
+            for entry in offers
+            for block in entry.blocks
+        ],
+        [dispatch.Demand(need.member, need.energy_wh, need.limit_nano_per_wh, need.tier) for need in needs],
+        grid,
+        params.offer_cap_nano_per_wh,
+        params.scarcity_price_nano_per_wh,
+        params.price_slack_ppm,
+    )
+
+
+def order(
+    state: State,
+    context: BlockContext,
+    interval: int,
+    planned: dispatch.Dispatch | None = None,
+    builder: str | None = None,
+) -> IntervalOrdered:
+    """Write an order per member that needs or offers: of what a `builder` planned, else the merit order."""
+    key = INTERVALS.key(interval)
+    record = state.load(INTERVALS, key) or IntervalRecord(interval)
+    if record.status != LOCKED:
+        record = _terms(state, context.params, record)
+    needs, offers = _standing(state, record)
+    if planned is None:
+        grid = _grid(state, context.params, interval) if record.grid else None
+        planned = dispatch.clear(make_market(context.chain_id, context.params, interval, grid, needs, offers))
+    orders = _orders(interval, needs, offers, planned)
+    code = OK
+    if any(one.pay_as_bid_nano > MAX_MONEY for one in orders):
+        orders, code = [], OUT_OF_RANGE
+    state.fill(ORDERS, orders, interval)
+    served_wh = sum(planned.served_wh)
+    record = _replace(
+        record,
+        status=ORDERED,
+        export_lowered=planned.export_lowered,
+        price_nano_per_wh=planned.price_nano_per_wh,
+        served_wh=served_wh,
+        shed_wh=planned.shed_wh,
+        supplied_wh=sum(planned.supplied_wh),
+        import_wh=planned.import_wh,
+        export_wh=planned.export_wh,
+        code=code,
+        scarcity_nano_per_wh=context.params.scarcity_price_nano_per_wh,
+        penalty_ppm=context.params.penalty_ppm,
+        builder=builder,
+    )
+    state.save(key, record)
+    return IntervalOrdered(interval, record.price_nano_per_wh, record.demand_wh + record.bids_wh, served_wh)
+
+
+def _terms(state: State, params: PactParams, record: IntervalRecord) -> IntervalRecord:
+    """The record with what the site's connection is in its interval, and what it costs."""
+    utility, island = _grid(state, params, record.interval), modes.island_reason(state, record.interval)
+    return _replace(
+        record,
+        grid=utility is not None and not island,
+        mode_reason=island,
+        import_nano_per_wh=utility.import_nano_per_wh if utility else 0,
+        export_nano_per_wh=min(utility.export_nano_per_wh, utility.import_nano_per_wh) if utility else 0,
+    )
+
+
+def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
+    """All needs and offers of the interval, in bucket order. They stay: whoever doubts an order computes it
+    again from what is proven.
+    """
+    needs: list[NeedEntry] = []
+    offers: list[OfferEntry] = []
+    for number in range(BUCKETS):
+        if record.need_buckets >> number & 1:
+            held = state.load(NEEDS, NEEDS.key(record.interval, number))
+            needs += held.entries if held else ()
+        if record.offer_buckets >> number & 1:
+            standing = state.load(OFFERS, OFFERS.key(record.interval, number))
+            offers += standing.entries if standing else ()
+    return needs, offers
+
+
+def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | None:
+    """The utility's terms for the interval: its tariff, else those of genesis; None where there is no
+    utility.
+    """
+    utility = state.load(UTILITIES, UTILITY)
+    if utility is None:
+        return None
+    return make_grid(params, utility.member, state.load(TARIFFS, TARIFFS.key(interval)))
+
+
+def make_grid(params: PactParams, utility: str, tariff: TariffRecord | None) -> dispatch.Grid:
+    """The connection under a tariff, or under the terms of genesis."""
+    tariff = tariff or TariffRecord(
+        params.import_nano_per_wh,
+        params.export_nano_per_wh,
+        params.import_limit_wh,
+        params.export_limit_wh,
+        params.import_factor_ug_per_wh,
+    )
+    return dispatch.Grid(
+        utility,
+        tariff.import_nano_per_wh,
+        tariff.export_nano_per_wh,
+        tariff.import_limit_wh,
+        tariff.export_limit_wh,
+        tariff.factor_ug_per_wh,
+    )
+
+
+class _Share:
+    """An order in the making."""
+
+    __slots__ = ("meters", "offer", "pay_as_bid", "requested", "served", "shed")
+
+    def __init__(self) -> None:
+        self.requested = self.served = self.shed = self.pay_as_bid = 0
+        self.meters: list[MeterOrder] = []
+        self.offer: int | None = None
+
+
+def _orders(interval: int, needs: list[NeedEntry], offers: list[OfferEntry], result: dispatch.Dispatch) -> list[Order]:
+    """One order per member, ascending; each covers all its needs and meters."""
+    shares: dict[str, _Share] = {}
+    for need, served_wh in zip(needs, result.served_wh, strict=True):
+        share = shares.setdefault(need.member, _Share())
+        share.requested += need.energy_wh
+        share.served += served_wh
+        if need.limit_nano_per_wh is None:
+            share.shed += need.energy_wh - served_wh
+    taken = iter(result.supplied_wh)
+    for offer in offers:
+        share = shares.setdefault(offer.member, _Share())
+        supplied_wh, dearest = 0, offer.blocks[0].price_nano_per_wh
+        for block, energy_wh in zip(offer.blocks, taken, strict=False):
+            if energy_wh:
+                supplied_wh, dearest = supplied_wh + energy_wh, block.price_nano_per_wh
+                share.pay_as_bid += energy_wh * max(0, dearest - result.price_nano_per_wh)
+        share.meters.append(MeterOrder(offer.meter, supplied_wh))
+        share.offer = dearest if share.offer is None else min(share.offer, dearest)
+    return [
+        Order(
+            member,
+            interval,
+            share.requested,
+            share.served,
+            share.shed,
+            tuple(sorted(share.meters, key=lambda order: order.meter)),
+            sum(order.energy_wh for order in share.meters),
+            share.pay_as_bid,
+            share.offer,
+        )
+        for member, share in sorted(shares.items())
+    ]

@@ -1,1 +1,0 @@
-"""Who may read which records of whom: what every holder keeps to before anything leaves it."""
