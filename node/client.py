@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from contracts.bodies import AccountBody, MeterBody
 from contracts.codes import describe
@@ -22,6 +23,8 @@ from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope,
 from contracts.genesis import CODEC as GENESIS
 from contracts.genesis import Genesis
 from contracts.receipts import OK
+from node.access.requests import HEADER, ReaderKey
+from node.clock import wall_ms
 from node.errors import NodeError
 from zk.codec import Malformed
 from zk.ed25519 import SigningKey
@@ -84,6 +87,9 @@ class Client:
 
     def __init__(self, base_url: str, *, connections: int = 16) -> None:
         self.base_url = base_url.rstrip("/")
+        self.reader: ReaderKey | None = None
+        """Who signs what is asked; None: nobody."""
+        self._audience: tuple[str, str] | None = None
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -125,10 +131,20 @@ class Client:
 
     # Asking
 
-    async def get(self, path: str, **options: str | int) -> Document:
-        """A JSON document. Raises `RpcError`."""
+    async def get(self, path: str, reader: ReaderKey | None = None, **options: str | int) -> Document:
+        """A JSON document, asked for by `reader` or `self.reader`. Raises `RpcError`."""
         texts = {name: str(value) for name, value in options.items()}
-        return self._document(path, await self._request("GET", path, options=texts))
+        signer = reader or self.reader
+        headers = None if signer is None else await self._signed(signer, path, texts)
+        return self._document(path, await self._request("GET", path, options=texts, headers=headers))
+
+    async def _signed(self, reader: ReaderKey, path: str, options: Mapping[str, str]) -> dict[str, str]:
+        """The header that shows who asks this node for this."""
+        if self._audience is None:
+            status = self._document("/status", await self._request("GET", "/status"))
+            self._audience = str(status["chain_id"]), str(status["node"])
+        target = URL(self.base_url + path).with_query(options or None).raw_path_qs
+        return {HEADER: reader.header(*self._audience, wall_ms(), "GET", target)}
 
     async def status(self) -> Document:
         """The node's `status` document."""
@@ -157,10 +173,13 @@ class Client:
         """A decided transaction with its receipt."""
         return await self.get(f"/tx/{hash_.hex()}", prove=int(prove))
 
-    async def query(self, kind: str, *arguments: str | int, **options: str | int) -> Document:
-        """`/query/<kind>/<arguments>`: `{height, time_ms, data, proof?}`; options are `prove`, `height`,
+    async def query(
+        self, kind: str, *arguments: str | int, reader: ReaderKey | None = None, **options: str | int
+    ) -> Document:
+        """`/query/<kind>/<arguments>`: `{height, time_ms, data, withheld?, proof?}`; options are `prove`, `height`,
         `sequence`."""
-        return await self.get("/".join(["/query", kind, *(quote(str(one), safe="") for one in arguments)]), **options)
+        path = "/".join(["/query", kind, *(quote(str(one), safe="") for one in arguments)])
+        return await self.get(path, reader, **options)
 
     async def member(self, member: str, *, prove: bool = False) -> Document:
         """A member with balance and nonce lanes."""
@@ -170,13 +189,13 @@ class Client:
         """A member's money."""
         return int((await self.query("balance", member))["data"]["balance_nano"])
 
-    async def meter(self, meter: str, *, prove: bool = False) -> Document:
-        """A meter with the head of its chain."""
-        return await self.query("meter", meter, prove=int(prove))
+    async def meter(self, meter: str, *, prove: bool = False, reader: ReaderKey | None = None) -> Document:
+        """A meter with the head of its chain; None where its owner keeps that from who asks."""
+        return await self.query("meter", meter, reader=reader, prove=int(prove))
 
     async def reading(self, meter: str, sequence: int | None = None, *, prove: bool = False) -> Document:
         """The newest accepted reading, or the one with `sequence`."""
-        options = {} if sequence is None else {"sequence": sequence}
+        options: dict[str, Any] = {} if sequence is None else {"sequence": sequence}
         return await self.query("reading", meter, prove=int(prove), **options)
 
     async def interval(self, which: int | str, *, prove: bool = False) -> Document:
@@ -207,9 +226,14 @@ class Client:
         Keep each event's `cursor`: going on from it misses and repeats nothing.
         """
         options = {"topics": ",".join(topics)} | ({} if cursor is None else {"cursor": cursor})
+        headers = None if self.reader is None else await self._signed(self.reader, "/events", options)
         try:
             socket = await self._open().ws_connect(
-                f"{self.base_url}/events", params=options, heartbeat=HEARTBEAT_S, max_msg_size=MAX_EVENT_BYTES
+                f"{self.base_url}/events",
+                params=options,
+                headers=headers,
+                heartbeat=HEARTBEAT_S,
+                max_msg_size=MAX_EVENT_BYTES,
             )
         except aiohttp.WSServerHandshakeError as error:
             raise RpcError(
@@ -245,10 +269,12 @@ class Client:
         path: str,
         *,
         options: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> bytes:
-        headers = None if body is None else {"Content-Type": MSGPACK}
+        if body is not None:
+            headers = {"Content-Type": MSGPACK}
         try:
             async with self._open().request(
                 method,
@@ -336,6 +362,10 @@ class Account:
         """32 bytes."""
         return self._key.public_key
 
+    def reader(self) -> ReaderKey:
+        """The member as one who asks for what it may read."""
+        return ReaderKey("member", self.member, self._key)
+
     async def sync(self, client: Client) -> None:
         """Read this key's next nonce. Raises `RpcError` (`account.key` when the member does not list the
         key)."""
@@ -378,6 +408,10 @@ class MeterKey:
     def public_key(self) -> bytes:
         """32 bytes."""
         return self._key.public_key
+
+    def reader(self) -> ReaderKey:
+        """The meter as one who asks for what its owner keeps to itself."""
+        return ReaderKey("meter", self.meter, self._key)
 
     def sign(self, body: MeterBody) -> bytes:
         """The encoded envelope of one reading."""

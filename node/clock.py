@@ -14,6 +14,11 @@ from node.errors import NodeError
 PPM = 1_000_000
 
 
+def wall_ms() -> int:
+    """UTC milliseconds of this machine, whatever ledger time is."""
+    return time.time_ns() // 1_000_000
+
+
 class SystemClock:
     """Clock of a running node."""
 
@@ -30,7 +35,7 @@ class SystemClock:
         """UTC milliseconds as the pact counts them."""
         if self._frozen_at is not None:
             return self._frozen_at
-        wall = time.time_ns() // 1_000_000
+        wall = wall_ms()
         if self._devnet is None:
             return wall
         elapsed = wall - self._devnet.start_wall_ms

@@ -22,8 +22,9 @@ import uvloop
 from contracts.genesis import CODEC, MAX_GENESIS_BYTES, Genesis
 from contracts.members import NodeKeys
 from node import config as configuration
+from node.access.log import AccessLog
 from node.admin import AdminServer
-from node.clock import SystemClock
+from node.clock import SystemClock, wall_ms
 from node.config import Config
 from node.disk import RealDisk
 from node.errors import NodeError
@@ -134,12 +135,15 @@ class Process:
         self._closers.append(transport.stop)
         node.start(transport)
         p2p_port = await transport.start(config.p2p.host, config.p2p.port)
+        log = AccessLog(disk, home.root / "access")
+        self._closers.append(lambda: log.close(wall_ms()))
         rpc = RpcServer(
             node,
             config.rpc.host,
             config.rpc.port,
             max_connections=config.rpc.max_connections,
             max_subscribers=config.rpc.max_subscribers,
+            log=log,
         )
         url = await rpc.start()
         self._closers.append(rpc.stop)

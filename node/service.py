@@ -16,6 +16,7 @@ class NodeService(Protocol):
 
     ledger: Ledger
     sets: Sets
+    node_id: str
 
     async def submit(self, envelopes: list[bytes]) -> list[Submission]:
         """Admit envelopes; returns once every accepted one is on disk."""

@@ -208,6 +208,9 @@ class MeterGateway:
         document = await client.meter(self.meter)
         try:
             head = document["data"]["head"]
+            if head is None:
+                # Its owner keeps registers to itself; the meter may read its own.
+                head = (await client.meter(self.meter, reader=self._key.reader()))["data"]["head"]
             return Head(int(head["sequence"]), bytes.fromhex(head["reading_hash"]))
         except (KeyError, TypeError, ValueError) as error:
             raise RpcError("rpc.garbled", f"The node's answer about meter {self.meter} has no head.") from error

@@ -40,7 +40,7 @@ def show(
     with reporting(asking.as_json):
         shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
         with Connection(asking.node, asking.directory) as connection:
-            asked: dict[str, int] = {"prove": 1} if asking.prove else {}
+            asked: dict[str, Any] = {"prove": 1} if asking.prove else {}
             if sequence is not None:
                 asked["sequence"] = sequence
             answer = connection.run(connection.client.query(kind, *arguments, **asked))

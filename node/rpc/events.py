@@ -13,10 +13,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
-from node.render import render
+from node.access.requests import BadRequest
+from node.access.rights import Rights
+from node.access.shown import show_receipt
+from node.rpc.access import Desk, Stream
 from node.rpc.errors import Refusal, malformed
 from node.rpc.limits import FRAME_CACHE, HEARTBEAT_S, MAX_SUBSCRIBERS
 from node.service import NodeService
@@ -73,8 +77,9 @@ def read_topics(options: Mapping[str, str]) -> tuple[str, ...]:
 class Events:
     """Serves every event websocket of one node."""
 
-    def __init__(self, service: NodeService, max_subscribers: int = MAX_SUBSCRIBERS) -> None:
+    def __init__(self, service: NodeService, desk: Desk, max_subscribers: int = MAX_SUBSCRIBERS) -> None:
         self._service = service
+        self._desk = desk
         self._max_subscribers = max_subscribers
         self._ledger = service.ledger
         self._frames: dict[tuple[int, str], list[Frame]] = {}
@@ -90,7 +95,7 @@ class Events:
         for socket in list(self._sockets):
             await socket.close(code=1001, message=b"the node stops")
 
-    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def serve(self, request: web.BaseRequest, rights: Rights) -> web.StreamResponse:
         """Upgrade and follow the chain until the subscriber leaves. Raises `Refusal` before the upgrade."""
         topics = read_topics(request.query)
         cursor = read_cursor(request.query, self._ledger.height)
@@ -101,11 +106,12 @@ class Events:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request).ok:
             raise Refusal(426, "events.websocket", "Events are served over a websocket.", "Connect to ws://.../events.")
+        self._desk.open_stream(request)
         self._sockets.add(socket)
         follower: asyncio.Task[None] | None = None
         try:
             await socket.prepare(request)
-            follower = asyncio.create_task(self._follow(socket, topics, cursor))
+            follower = asyncio.create_task(self._follow(socket, topics, cursor, Stream(rights, request)))
             async for _ in socket:
                 pass
         finally:
@@ -115,32 +121,44 @@ class Events:
                 await asyncio.gather(follower, return_exceptions=True)
         return socket
 
-    async def _follow(self, socket: web.WebSocketResponse, topics: tuple[str, ...], cursor: Cursor) -> None:
+    async def _follow(
+        self, socket: web.WebSocketResponse, topics: tuple[str, ...], cursor: Cursor, stream: Stream
+    ) -> None:
         height, seen = (cursor.height, cursor.event) if cursor.event < AFTER_ALL else (cursor.height + 1, -1)
         height, seen = (height, seen) if height else (1, -1)
         try:
             while True:
                 await self._service.wait_height(height)
+                rights = self._desk.renewed(stream)
                 for topic in topics:
-                    for event, text in self._rendered(height, topic):
+                    for event, text in self._rendered(height, topic, rights):
                         if event > seen:
                             await socket.send_str(text)
                 height, seen = height + 1, -1
+        except BadRequest as error:
+            await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, message=error.code.encode())
         except ConnectionError:
             await socket.close()
 
-    def _rendered(self, height: int, topic: str) -> list[Frame]:
-        """Frames of one topic of one block; the last few are shared among subscribers."""
+    def _rendered(self, height: int, topic: str, rights: Rights) -> list[Frame]:
+        """Frames of one topic of one block; the last few are shared among subscribers where all may read all."""
+        if not rights.unrestricted:
+            self._frames.clear()
+            return self._render(height, topic, rights)
         key = (height, topic)
         frames = self._frames.get(key)
         if frames is None:
-            frames = [(event, _text(f"{height}.{event}", topic, document)) for event, document in self._events(*key)]
+            frames = self._render(height, topic, rights)
             if len(self._frames) >= FRAME_CACHE:
                 del self._frames[next(iter(self._frames))]
             self._frames[key] = frames
         return frames
 
-    def _events(self, height: int, topic: str) -> list[tuple[int, dict[str, Any]]]:
+    def _render(self, height: int, topic: str, rights: Rights) -> list[Frame]:
+        documents = self._events(height, topic, rights)
+        return [(event, _text(f"{height}.{event}", topic, document)) for event, document in documents]
+
+    def _events(self, height: int, topic: str, rights: Rights) -> list[tuple[int, dict[str, Any]]]:
         block = self._ledger.block(height)
         if block is None:
             return []
@@ -156,11 +174,11 @@ class Events:
             return [(0, {**place, **counts})]
         clock, *receipts = self._ledger.receipts(height)
         if topic == "interval":
-            return [(1, {**place, **render(clock)})] if clock.events else []
+            return [(1, {**place, **show_receipt(clock, rights)})] if clock.events else []
         return [
             (
                 FIRST_RECEIPT + index,
-                {**place, "index": index, "hash": hash_.hex(), "receipt": render(receipt)},
+                {**place, "index": index, "hash": hash_.hex(), "receipt": show_receipt(receipt, rights)},
             )
             for index, (hash_, receipt) in enumerate(zip(block.payload, receipts, strict=True))
         ]

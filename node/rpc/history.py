@@ -26,6 +26,7 @@ from contracts.schema import (
     OPEN_DISPUTES,
     VERDICTS,
 )
+from node.access.subjects import Subject
 from node.render import render
 from node.rpc.errors import Refusal, unknown
 from node.rpc.turns import in_turns
@@ -55,15 +56,17 @@ class History:
         estimated = record.estimated if record else 0
         found = []
         async for guess in in_turns(view.group(ESTIMATES, interval) if estimated else ()):
-            basis = view.load(BASES, interval, guess.meter)
-            billed = basis or guess
+            member = self._meters[guess.meter].member
+            told = view.may(Subject("energy", (member,), guess.meter))
+            basis = view.load(BASES, interval, guess.meter) if told else None
+            billed = basis or guess if told else None
             found.append(
                 {
                     **render(guess),
-                    "member": self._meters[guess.meter].member,
+                    "member": member,
                     "kind": self._meters[guess.meter].kind,
-                    "billed_import_wh": billed.import_wh,
-                    "billed_export_wh": billed.export_wh,
+                    "billed_import_wh": billed.import_wh if billed else None,
+                    "billed_export_wh": billed.export_wh if billed else None,
                     "corrections": basis.corrections if basis else 0,
                 }
             )
@@ -97,15 +100,14 @@ class History:
     async def disputes(self, view: View, interval: int | None) -> Document:
         """Disputed lines of an interval with their verdicts; None: all that wait for their parent meter."""
         if interval is None:
-            waiting = view.load(OPEN_DISPUTES, "open")
-            places = [(one.interval, one.line) for one in (waiting.entries if waiting else ())]
+            places = [(one.interval, one.line) for one in view.entries(OPEN_DISPUTES, "open")]
         else:
             record = view.load(INTERVALS, interval)
             disputed = record.disputes if record else 0
             places = [(interval, line.id) for line in self._ledger.genesis.lines] if disputed else []
         found = []
         async for at, line in in_turns(places):
-            dispute = view.load(DISPUTES, at, line)
+            dispute = view.readable(DISPUTES, at, line)
             if dispute is None:
                 view.leave_out(DISPUTES, at, line)
             else:
@@ -154,9 +156,8 @@ class History:
 
     def _corrected(self, view: View, interval: int, meter: str) -> Iterator[tuple[int, Correction]]:
         """Corrections of one meter in one interval, with their numbers. That there are none is not proven."""
-        basis = view.load(BASES, interval, meter)
+        basis = view.peek(BASES, interval, meter)
         if basis is None:
-            view.leave_out(BASES, interval, meter)
             return
         yield from _numbered(view, interval, meter, basis)
 
@@ -194,6 +195,6 @@ class History:
 def _numbered(view: View, interval: int, meter: str, basis: Basis) -> Iterator[tuple[int, Correction]]:
     """The corrections that `basis` counts, with their numbers."""
     for number in range(basis.corrections):
-        one = view.load(CORRECTIONS, interval, meter, number)
+        one = view.readable(CORRECTIONS, interval, meter, number)
         if one is not None:
             yield number, one

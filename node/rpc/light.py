@@ -6,8 +6,8 @@ An answer has at most `MAX_LIGHT_BLOCK_BYTES`, whatever is asked for.
 from __future__ import annotations
 
 from consensus.light import LightBlock
+from node.rpc.arguments import number
 from node.rpc.errors import unknown
-from node.rpc.queries import number
 from node.service import NodeService
 from zk.codec import encode
 

@@ -1,4 +1,4 @@
-"""GET: blocks, transactions, receipts and state, each with a proof on request.
+"""GET: state, with a proof on request.
 
 State is read as it was after one height. Without `prove` that is the newest; with it the newest whose root
 a decided header carries, which is one less (the chain makes an empty block after every change, so it
@@ -9,14 +9,10 @@ anything.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from consensus.evidence import decode as decode_evidence
-from contracts.bodies import Reading
 from contracts.cycles import Cycle, cycle, cycle_of
-from contracts.envelope import CODEC, MeterEnvelope
 from contracts.modes import GRID, ISLAND
 from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
 from contracts.rolls import BUCKETS
@@ -40,12 +36,17 @@ from contracts.schema import (
     SCHEDULES,
     TARIFFS,
 )
-from node.proofs import MAX_ENTRIES, receipt_bundle, state_bundle
+from node.access.rights import Rights
+from node.access.shown import WithheldProof, check_proof
+from node.access.subjects import Subject
+from node.proofs import MAX_ENTRIES, state_bundle
 from node.render import render
-from node.rpc.errors import Refusal, malformed, unknown
+from node.rpc.access import policies_of_all, policy_of
+from node.rpc.arguments import identifier, number, wants_proof
+from node.rpc.blocks import Blocks
+from node.rpc.errors import Refusal, unknown
 from node.rpc.explain import explain, explain_member
 from node.rpc.history import History
-from node.rpc.limits import PROOF_WAIT_S
 from node.rpc.trust import trust_of_all, trust_of_member
 from node.rpc.turns import in_turns
 from node.rpc.view import View
@@ -54,141 +55,45 @@ from node.statement import begun, make_statement
 
 Document = dict[str, Any]
 
-_ID = re.compile(r"[a-z0-9-]{1,32}\Z")
-_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
-_HASH = re.compile(r"[0-9a-f]{64}\Z")
 MAX_OFFENCES = 64
 """In one answer."""
 PROOFS_AT_ONCE = 32
 """Proofs made before other work gets a turn."""
 
 
-def number(text: str, what: str, below: int = 2**48) -> int:
-    """A decimal number of a path or query. Raises `Refusal` (400)."""
-    if not _NUMBER.match(text) or int(text) >= below:
-        raise malformed(f"{text[:40]!r} is no {what}.", f"Give the {what} as a decimal number.")
-    return int(text)
-
-
-def identifier(text: str, what: str) -> str:
-    """An id of a path. Raises `Refusal` (400)."""
-    if not _ID.match(text):
-        raise malformed(f"{text[:40]!r} is not a {what} id.", "Ids are 1 to 32 characters of a-z, 0-9 and -.")
-    return text
-
-
 class Queries:
     """Answers to GET requests about the ledger of `service`."""
 
-    def __init__(self, service: NodeService) -> None:
+    def __init__(self, service: NodeService, blocks: Blocks) -> None:
+        self._blocks = blocks
         self._service = service
         self._ledger = service.ledger
         self._params = service.ledger.genesis.params
         self._history = History(service.ledger)
 
-    # Blocks and transactions
-
-    def block(self, which: str) -> Document:
-        """A block with its certificate; `which` is a height or `latest`."""
-        height = self._ledger.height if which == "latest" else number(which, "height")
-        block = self._ledger.block(height)
-        if block is None:
-            raise self._no_block(height)
-        return {
-            "height": height,
-            "id": block.header.id().hex(),
-            "time_ms": block.header.time_ms,
-            "header": render(block.header),
-            "payload": render(block.payload),
-            "evidence": [render(decode_evidence(raw)) for raw in block.evidence],
-            "certificate": render(self._ledger.certificate(height)),
-        }
-
-    def header(self, which: str) -> Document:
-        """A header with the certificate that decided it."""
-        height = self._ledger.height if which == "latest" else number(which, "height")
-        header = self._ledger.header(height)
-        if header is None:
-            raise self._no_block(height)
-        return {
-            "height": height,
-            "id": header.id().hex(),
-            "header": render(header),
-            "certificate": render(self._ledger.certificate(height)),
-        }
-
-    async def transaction(self, hash_: str, options: Mapping[str, str]) -> Document:
-        """A decided transaction with its receipt."""
-        if not _HASH.match(hash_):
-            raise malformed(f"{hash_[:70]!r} is not a transaction hash.", "Give 64 hexadecimal digits, lower case.")
-        place = self._ledger.find_transaction(bytes.fromhex(hash_))
-        if place is None:
-            raise unknown("transaction", hash_, "It may still be waiting for a block, or have expired.")
-        return await self._placed(place, _prove(options))
-
-    async def receipt(self, height: str, index: str, options: Mapping[str, str]) -> Document:
-        """The receipt of transaction `index` of a block, or of the clock (`clock`: what time alone did)."""
-        at = number(height, "height")
-        receipts = self._ledger.receipts(at) if 1 <= at <= self._ledger.height else []
-        if not receipts:
-            raise self._no_block(at)
-        if index == "clock":
-            return {"height": at, "time_ms": self._ledger.time_ms(at), "data": render(receipts[0])}
-        position = number(index, "receipt index")
-        if position + 1 >= len(receipts):
-            raise unknown("receipt", f"{position} in block {at}", f"It has {len(receipts) - 1} transactions.")
-        return await self._placed((at, position), _prove(options))
-
-    async def _placed(self, place: tuple[int, int], prove: bool) -> Document:
-        height, index = place
-        raw = self._ledger.transactions(height)[index]
-        block = self._ledger.block(height)
-        if block is None:
-            raise self._no_block(height)
-        answer = {
-            "height": height,
-            "time_ms": block.header.time_ms,
-            "data": {
-                "hash": block.payload[index].hex(),
-                "index": index,
-                "envelope": render(CODEC.decode(raw)),
-                "raw": raw.hex(),
-                "receipt": render(self._ledger.receipts(height)[index + 1]),
-            },
-        }
-        if prove:
-            await self._next_header(height)
-            answer["proof"] = receipt_bundle(self._ledger, height, index)
-        return answer
-
-    async def _next_header(self, height: int) -> None:
-        """Wait a little for the header that commits to what `height` did. Raises `Refusal`."""
-        try:
-            async with asyncio.timeout(PROOF_WAIT_S):
-                await self._service.wait_height(height + 1)
-        except TimeoutError:
-            raise Refusal(
-                503,
-                "proof.not-yet",
-                f"Header {height + 1}, which commits to block {height}'s results, is not decided yet.",
-                "Ask again in a moment; if the chain stands still, `gridpact status` says why.",
-            ) from None
-
-    def _no_block(self, height: int) -> Refusal:
-        return unknown("block", str(height), f"This node has blocks 1 to {self._ledger.height}.")
-
     # State
 
-    async def state(self, kind: str, arguments: list[str], options: Mapping[str, str]) -> Document:
-        """`/query/<kind>/...`. Raises `Refusal`."""
+    async def state(self, kind: str, arguments: list[str], options: Mapping[str, str], rights: Rights) -> Document:
+        """`/query/<kind>/...`. Raises `Refusal`, `Denied`, `WithheldProof`.
+
+        `withheld` counts, by kind, the records that the answer leaves out because of their owners' policies.
+        """
         if (kind, len(arguments)) == ("reading", 1):
-            return await self._reading(arguments[0], options)
-        view, prove = await self._view(options)
+            return await self._blocks.reading(arguments[0], options, rights)
+        view, prove = await self._view(options, rights)
         data = await self._data(view, kind, arguments)
         if data is None and not prove:
             raise unknown(kind, "/".join(arguments), "Check the spelling; with prove=1 its absence is proven.")
-        answer = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
+        answer: Document = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
+        if view.withheld:
+            answer["withheld"] = dict(sorted(view.withheld.items()))
         if prove:
+            if view.in_parts:
+                raise WithheldProof(
+                    "access.proof",
+                    "The answer rests on records of many members, some of which keep their part.",
+                    "Ask without a proof; every node of a member can make and check it at home.",
+                )
             if len(view.keys) > MAX_ENTRIES:
                 raise Refusal(
                     400,
@@ -197,6 +102,7 @@ class Queries:
                     "Ask for single bills or members.",
                 )
             answer["proof"] = await self._bundle(list(view.keys), view.height)
+            check_proof(answer["proof"], rights)
         return answer
 
     async def _data(self, view: View, kind: str, arguments: list[str]) -> Document | None:
@@ -228,6 +134,12 @@ class Queries:
                 return self._offences(view, None)
             case "offences", [before]:
                 return self._offences(view, number(before, "offence number", 2**32))
+            case "access", []:
+                return policies_of_all(view, None)
+            case "access", [member]:
+                return policy_of(view, identifier(member, "member"))
+            case "access", ["after", number_]:
+                return policies_of_all(view, number(number_, "policy number", 2**32))
             case "trust", []:
                 return await trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
             case "explain", [which, *members] if len(members) <= 1:
@@ -243,8 +155,8 @@ class Queries:
             bundle["entries"] += part["entries"]
         return bundle
 
-    async def _view(self, options: Mapping[str, str]) -> tuple[View, bool]:
-        prove = _prove(options)
+    async def _view(self, options: Mapping[str, str], rights: Rights) -> tuple[View, bool]:
+        prove = wants_proof(options)
         newest = self._ledger.height
         provable = newest - 1 if prove and newest else newest
         height = number(options["height"], "height") if "height" in options else provable
@@ -263,8 +175,8 @@ class Queries:
                 "Ask for a newer height. Blocks, transactions and receipts are kept for good.",
             )
         if height == self._ledger.height and prove:
-            await self._next_header(height)
-        return View(self._ledger, height), prove
+            await self._blocks.next_header(height)
+        return View(self._ledger, height, rights), prove
 
     def _which(self, text: str) -> int:
         """Interval number from `now`, `next` (the first whose offers are not locked) or digits."""
@@ -284,11 +196,12 @@ class Queries:
         return cycle(self._params, number(text, "billing cycle", 2**32))
 
     def _member(self, view: View, member: str) -> Document | None:
-        record, account, holding = view.load(MEMBERS, member), view.load(ACCOUNTS, member), self._balance(view, member)
+        record, account = view.load(MEMBERS, member), view.load(ACCOUNTS, member)
+        holding = view.readable_entry(BALANCES, member)
         trust = trust_of_member(view, member, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
-        if record is None or account is None or holding is None or trust is None:
+        if record is None or account is None or trust is None:
             return None
-        held = {"balance_nano": holding["balance_nano"], "trust": trust}
+        held = {"balance_nano": None if holding is None else str(holding.balance_nano), "trust": trust}
         return {**render(record), **held, "lanes": render(account.lanes)}
 
     def _balance(self, view: View, member: str) -> Document | None:
@@ -308,7 +221,8 @@ class Queries:
         return {"count": count, "offences": offences}
 
     def _meter(self, view: View, meter: str) -> Document | None:
-        record, head, settled = view.load(METERS, meter), view.load(HEADS, meter), view.entry(REGISTERS, meter)
+        record, head = view.load(METERS, meter), view.readable(HEADS, meter)
+        settled = view.readable_entry(REGISTERS, meter)
         return None if record is None else {**render(record), "head": render(head), "settled": render(settled)}
 
     def _interval(self, view: View, interval: int) -> Document:
@@ -360,14 +274,16 @@ class Queries:
         needs: list[NeedEntry] = []
         offers: list[OfferEntry] = []
         for bucket in range(BUCKETS):
-            if record.need_buckets >> bucket & 1 and (held := view.load(NEEDS, interval, bucket)):
-                needs += held.entries
-            if record.offer_buckets >> bucket & 1 and (standing := view.load(OFFERS, interval, bucket)):
-                offers += standing.entries
+            needs += view.entries(NEEDS, interval, bucket) if record.need_buckets >> bucket & 1 else ()
+            offers += view.entries(OFFERS, interval, bucket) if record.offer_buckets >> bucket & 1 else ()
         orders = []
         concerned = {need.member for need in needs}.union((offer.member for offer in offers), members)
+        # Of one whose orders are kept, needs and offers would be told wrongly.
+        shown = {name for name in concerned if view.may(Subject("orders", (name,)))}
+        needs = [need for need in needs if need.member in shown]
+        offers = [offer for offer in offers if offer.member in shown]
         async for name in in_turns(sorted(concerned)):
-            order = view.entry(ORDERS, name, interval)
+            order = view.readable_entry(ORDERS, name, interval)
             if order is not None:
                 orders.append(order)
         document = {
@@ -376,6 +292,8 @@ class Queries:
         }
         document |= explain(self._params, record, tariff, needs, offers, orders)
         for name in members:
+            for kind in ("needs", "orders", "bills"):
+                view.demand(Subject(kind, (name,)))
             order = next((one for one in orders if one.member == name), None)
             requested_wh = sum(need.energy_wh for need in needs if need.member == name)
             document["member"] = {"member": name} | explain_member(
@@ -413,34 +331,9 @@ class Queries:
                 bills[interval] = bill
         return make_statement(self._params, which, member, time_ms, schedule, bills)
 
-    async def _reading(self, text: str, options: Mapping[str, str]) -> Document:
-        """An accepted reading: the newest of the meter, or the one with `sequence`."""
-        meter = identifier(text, "meter")
-        head = View(self._ledger, self._ledger.height).load(HEADS, meter)
-        if head is None:
-            raise unknown("meter", meter, "`gridpact query member NAME` lists nothing of it; check the spelling.")
-        sequence = number(options["sequence"], "sequence", 2**32) if "sequence" in options else head.sequence
-        place = self._ledger.find_reading(meter, sequence)
-        if place is None:
-            raise unknown("reading", f"{sequence} of meter {meter}", f"Its newest has sequence {head.sequence}.")
-        answer = await self._placed(place, _prove(options))
-        envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
-        if isinstance(envelope, MeterEnvelope):
-            body: Reading = envelope.body
-            answer["data"] = {"meter": meter, **render(body), **answer["data"]}
-        return answer
-
 
 def _mode(record: IntervalRecord | None) -> str | None:
     """`grid` or `island`; None before the interval is ordered."""
     if record is None or record.status == OPEN:
         return None
     return GRID if record.grid else ISLAND
-
-
-def _prove(options: Mapping[str, str]) -> bool:
-    """`prove=1` or `prove=0`. Raises `Refusal`."""
-    value = options.get("prove", "0")
-    if value not in ("0", "1"):
-        raise malformed(f"prove={value[:20]!r} is neither 0 nor 1.", "Use prove=1 for a proof.")
-    return value == "1"

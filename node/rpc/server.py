@@ -12,14 +12,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
+from node.access.log import AccessLog
+from node.access.requests import BadRequest
+from node.access.rights import Denied, Rights
+from node.access.shown import WithheldProof
+from node.clock import wall_ms
 from node.errors import NodeError
 from node.render import render
+from node.rpc.access import Desk
+from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
 from node.rpc.evidence import report
@@ -71,13 +79,17 @@ class RpcServer:
         max_connections: int = MAX_CONNECTIONS,
         max_subscribers: int = MAX_SUBSCRIBERS,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
+        log: AccessLog | None = None,
+        wall_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._service = service
         self._host = host
         self._port = port
         self._idle_timeout_s = idle_timeout_s
-        self._queries = Queries(service)
-        self._events = Events(service, max_subscribers)
+        self._blocks = Blocks(service)
+        self._queries = Queries(service, self._blocks)
+        self._desk = Desk(service, log or AccessLog(), wall_ms)
+        self._events = Events(service, self._desk, max_subscribers)
         self._max_connections = max_connections
         self._active = 0
         self._body_bytes = 0
@@ -128,6 +140,10 @@ class RpcServer:
             return await self._route(request)
         except Refusal as refusal:
             return self._error(request, refusal)
+        except BadRequest as error:
+            return self._error(request, Refusal(401, error.code, error.message, error.hint))
+        except (Denied, WithheldProof) as error:
+            return self._error(request, Refusal(403, error.code, error.message, error.hint))
         except NodeError as error:
             return self._error(request, Refusal(503, error.code, error.message, error.hint))
         except ConnectionError:
@@ -147,14 +163,19 @@ class RpcServer:
             self._active -= 1
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
-        queries, options = self._queries, request.query
+        with self._desk.asked(request) as rights:
+            return await self._answered(request, rights)
+
+    async def _answered(self, request: web.BaseRequest, rights: Rights) -> web.StreamResponse:
+        """The answer to one request. `tests/rpc/test_access.py` says of each route what it keeps back."""
+        blocks, queries, options = self._blocks, self._queries, request.query
         match (request.method, *request.path.strip("/").split("/")):
             case ("POST", "tx"):
                 return await self._submit(request)
             case ("POST", "evidence"):
                 return await self._report(request)
             case ("GET", "status"):
-                return _answer(request, self._service.status())
+                return _answer(request, {**self._service.status(), "access": self._desk.status()})
             case ("GET", "health"):
                 healthy, sentence = self._service.health()
                 return _answer(request, {"ok": healthy, "message": sentence}, status=200 if healthy else 503)
@@ -164,20 +185,22 @@ class RpcServer:
                 body = encode(self._service.ledger.genesis)
                 return web.Response(body=body, content_type=MSGPACK, headers=SAFE_HEADERS)
             case ("GET", "block", which):
-                return _answer(request, queries.block(which))
+                return _answer(request, blocks.block(which))
             case ("GET", "header", which):
-                return _answer(request, queries.header(which))
+                return _answer(request, blocks.header(which))
             case ("GET", "light", which):
                 body = light_block(self._service, which)
                 return web.Response(body=body, content_type=MSGPACK, headers=SAFE_HEADERS)
             case ("GET", "tx", hash_):
-                return _answer(request, await queries.transaction(hash_, options))
+                return _answer(request, await blocks.transaction(hash_, options, rights))
             case ("GET", "receipt", height, index):
-                return _answer(request, await queries.receipt(height, index, options))
+                return _answer(request, await blocks.receipt(height, index, options, rights))
             case ("GET", "query", kind, *arguments):
-                return _answer(request, await queries.state(kind, arguments, options))
+                return _answer(request, await queries.state(kind, arguments, options, rights))
+            case ("GET", "refusals"):
+                return _answer(request, self._desk.refusals(rights))
             case ("GET", "events"):
-                return await self._events.serve(request)
+                return await self._events.serve(request, rights)
             case ("GET" | "POST", *_):
                 raise Refusal(404, "rpc.unknown-path", f"There is no {request.method} {request.path[:80]}.")
             case _:
@@ -232,6 +255,7 @@ class RpcServer:
     def _metrics(self) -> str:
         values = {
             **self._service.metrics(),
+            **self._desk.metrics(),
             "gridpact_rpc_requests_total": float(self._served),
             "gridpact_rpc_refused_total": float(self._refused),
             "gridpact_rpc_requests_active": float(self._active),

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, VoteType, vote_sign_bytes
 from contracts import api
 from contracts.envelope import CODEC, Domains, Envelope
 from contracts.genesis import DevnetClock
-from contracts.members import Meter
+from contracts.members import Meter, PowerLine
 from contracts.params import PactParams
 from contracts.receipts import Receipt
 from contracts.state import State
+from node.access.rights import NOBODY, Policies, Rights
 from node.client import Client
 from node.execution import execute
 from node.ledger.ledger import Ledger
@@ -37,11 +40,19 @@ class Chain:
     """Implements `NodeService`. Blocks are made when told, or right after each submission with `automatic`."""
 
     def __init__(
-        self, *, automatic: bool = True, meters: Sequence[Meter] = METERS, clock: DevnetClock | None = None
+        self,
+        *,
+        automatic: bool = True,
+        meters: Sequence[Meter] = METERS,
+        clock: DevnetClock | None = None,
+        lines: Sequence[PowerLine] = (),
     ) -> None:
-        document = genesis(meters=tuple(meters), params=PARAMS, clock=clock)
+        document = msgspec.structs.replace(
+            genesis(meters=tuple(meters), params=PARAMS, clock=clock), lines=tuple(lines)
+        )
         self.ledger = Ledger.open(MemoryStore(), document)
         self.sets = LedgerSets(self.ledger)
+        self.node_id = "solar"
         self.speaker = Speaker(self.ledger.chain_id)
         self.automatic = automatic
         self.time_ms = START_MS
@@ -159,6 +170,11 @@ class Chain:
         signed = vote_sign_bytes(self.ledger.chain_id, VoteType.PRECOMMIT, header.height, 0, header.id(), NO_ROUND)
         signatures = tuple((seat, key_of(f"{validators.seats[seat].id} node").sign(signed)) for seat in seats)
         return CommitCertificate(header.height, 0, header.id(), signatures)
+
+
+def everybody(chain: Chain) -> Rights:
+    """What somebody who has not signed may read."""
+    return Rights(Policies(chain.ledger), NOBODY, chain.now_ms)
 
 
 @asynccontextmanager

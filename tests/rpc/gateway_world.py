@@ -10,11 +10,13 @@ from typing import Any
 from contracts.envelope import CODEC, MeterEnvelope
 from contracts.receipts import OK
 from contracts.schema import HEADS
+from node.access.requests import ReaderKey
 from node.client import Client, MeterKey, Result, RpcError
 from node.disk import Tear
+from node.rpc.blocks import Blocks
 from node.rpc.queries import Queries
 from node.rpc.submit import BinarySubmission, submit
-from tests.rpc.chain import Chain
+from tests.rpc.chain import Chain, everybody
 from zk.hashing import sha256
 
 PATH = Path("/outbox/campus-1")
@@ -94,8 +96,9 @@ class Wire(Client):
         ]
         return list(reversed(results)) if self.scramble else results
 
-    async def meter(self, meter: str, *, prove: bool = False) -> dict[str, Any]:
-        document = await Queries(self._chain).state("meter", [meter], {})
+    async def meter(self, meter: str, *, prove: bool = False, reader: ReaderKey | None = None) -> dict[str, Any]:
+        queries = Queries(self._chain, Blocks(self._chain))
+        document = await queries.state("meter", [meter], {}, everybody(self._chain))
         self._interrupt()
         return document
 

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.bodies import Need, Transfer
+from node.access.log import AccessLog
+from node.access.rights import NOBODY
 from node.client import Client, RpcError
+from node.rpc.access import Desk
 from node.rpc.events import TOPICS
 from node.rpc.limits import FRAME_CACHE, MAX_SUBSCRIBERS
 from tests.rpc.chain import INTERVAL, PARAMS, Chain, serving
@@ -187,12 +190,14 @@ def test_rendered_frames_are_shared_and_bounded() -> None:
     async def go() -> None:
         from node.rpc.events import Events
 
-        events = Events(await busy_chain())
-        first = events._rendered(3, "receipt")
-        assert events._rendered(3, "receipt") is first
+        chain = await busy_chain()
+        desk = Desk(chain, AccessLog(), chain.now_ms)
+        events, everybody = Events(chain, desk), desk.rights(NOBODY)
+        first = events._rendered(3, "receipt", everybody)
+        assert events._rendered(3, "receipt", everybody) is first
         for height in range(1, 8):
             for topic in TOPICS:
-                events._rendered(height, topic)
+                events._rendered(height, topic, everybody)
         assert len(events._frames) == FRAME_CACHE
 
     run(go())

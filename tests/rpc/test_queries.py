@@ -17,10 +17,11 @@ from contracts.bodies import Need, Offer, OfferBlock, Transfer
 from contracts.genesis import CODEC
 from node.client import Client, RpcError
 from node.proofs import decode_bundle, verify_bundle
-from node.rpc import queries
+from node.rpc import blocks
+from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal
 from node.rpc.queries import Queries
-from tests.rpc.chain import INTERVAL, PARAMS, Chain, serving
+from tests.rpc.chain import INTERVAL, PARAMS, Chain, everybody, serving
 
 NEXT = INTERVAL + 1
 
@@ -130,7 +131,7 @@ def test_a_proof_of_the_newest_state_waits_for_its_header(monkeypatch: pytest.Mo
                 await asyncio.sleep(0)
             await chain.produce()
             assert proven(await waiting, chain)["state_height"] == 0
-            monkeypatch.setattr(queries, "PROOF_WAIT_S", 0.01)
+            monkeypatch.setattr(blocks, "PROOF_WAIT_S", 0.01)
             error = await refusal(client.query("balance", "solar", prove=1, height=1))
             assert (error.code, error.status) == ("proof.not-yet", 503)
 
@@ -257,7 +258,7 @@ def test_every_bad_request_has_a_status_a_code_and_a_sentence() -> None:
 
 KINDS = (
     *("member", "balance", "meter", "reading", "interval", "dispatch", "bill", "explain", "statement"),
-    *("energy", "estimates", "corrections", "disputes", "offences", "x"),
+    *("energy", "estimates", "corrections", "disputes", "offences", "access", "x"),
 )
 
 
@@ -268,10 +269,12 @@ KINDS = (
 @settings(max_examples=200)
 def test_any_path_is_answered_or_refused(parts: list[str], options: dict[str, str]) -> None:
     async def go() -> None:
-        asked = Queries(Chain())
+        chain = Chain()
+        asked = Queries(chain, Blocks(chain))
         for kind in KINDS:
             try:
-                await asked.state(kind, parts, {**options, "prove": "0"} if options.get("prove") == "1" else options)
+                unproven = {**options, "prove": "0"} if options.get("prove") == "1" else options
+                await asked.state(kind, parts, unproven, everybody(chain))
             except Refusal as refused:
                 assert 400 <= refused.status < 500
 

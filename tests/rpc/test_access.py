@@ -1,0 +1,252 @@
+"""Attacks on access policies: every route, every form, every asker; what a member keeps is in none of the bytes."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from itertools import product
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from aiohttp import ClientSession, WSMsgType
+
+from contracts import receipts, schema
+from contracts.bodies import RECORD_KINDS, AccountBody, AllowAccess, MeterBody, Reader, RevokeAccess
+from contracts.envelope import AccountEnvelope, MeterEnvelope
+from contracts.rolls import Rolls
+from contracts.state import Table
+from node.access.log import AccessLog
+from node.access.subjects import (
+    BY_ENTRY,
+    BY_LINE,
+    BY_MEMBER,
+    BY_METER,
+    PUBLIC_TABLES,
+    Subjects,
+)
+from node.rpc import queries, server
+from tests.rpc.access_world import (
+    FIRST,
+    METERS,
+    OWNER,
+    PARTNER,
+    STRANGER,
+    WALL_MS,
+    Asker,
+    found,
+    kept_chain,
+    secrets,
+)
+from tests.rpc.chain import Chain, serving
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 60))
+
+
+class World:
+    """A served chain with its askers."""
+
+    def __init__(self, chain: Chain, session: ClientSession, url: str, log: AccessLog) -> None:
+        self.chain = chain
+        self.session = session
+        self.url = url
+        self.log = log
+
+    def asker(self, name: str | None, sort: str = "member") -> Asker:
+        return Asker(self.chain, self.session, self.url, name, sort)
+
+    async def say(self, member: str, body: AccountBody) -> None:
+        await self.chain.submit([self.chain.speaker.member(member, body)])
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    chain, log = await kept_chain(), AccessLog()
+    async with serving(chain, log=log, wall_ms=lambda: WALL_MS) as client, ClientSession() as session:
+        yield World(chain, session, client.base_url, log)
+
+
+# What is decided, and that nothing is left undecided
+
+INTERVALS = (FIRST, FIRST + 1)
+MEMBERS = (OWNER, PARTNER, STRANGER)
+ROUTES: dict[tuple[str, ...], list[str]] = {
+    ("POST", "tx"): [],  # answers about envelopes that the asker has in its hands
+    ("POST", "evidence"): [],  # says whether what it was given is kept
+    ("GET", "status"): ["/status"],
+    ("GET", "health"): ["/health"],
+    ("GET", "metrics"): ["/metrics"],
+    ("GET", "genesis"): ["/genesis"],
+    ("GET", "block", "*"): ["/block/latest"],
+    ("GET", "header", "*"): ["/header/latest"],
+    ("GET", "light", "*"): ["/light/latest"],
+    ("GET", "tx", "*"): [],  # of every transaction, see `targets`
+    ("GET", "receipt", "*", "*"): [],
+    ("GET", "query", "*", "**"): [],
+    ("GET", "refusals"): ["/refusals"],
+    ("GET", "events"): [],  # see `heard`
+    ("GET|POST", "**"): ["/nowhere", "/query/nothing", "/tx"],
+}
+QUERIES: dict[tuple[str, ...], list[str]] = {
+    ("member", "*"): [f"member/{name}" for name in MEMBERS],
+    ("balance", "*"): [f"balance/{name}" for name in MEMBERS],
+    ("meter", "*"): [f"meter/{meter.id}" for meter in METERS],
+    ("interval", "*"): [f"interval/{interval}" for interval in INTERVALS],
+    ("dispatch", "*"): [f"dispatch/{interval}" for interval in INTERVALS],
+    ("bill", "*", "*"): [f"bill/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
+    ("statement", "*", "*"): [f"statement/now/{name}" for name in MEMBERS],
+    ("estimates", "*"): [f"estimates/{interval}" for interval in INTERVALS],
+    ("corrections", "*"): [f"corrections/{interval}" for interval in INTERVALS],
+    ("disputes", "*"): ["disputes/open", *(f"disputes/{interval}" for interval in INTERVALS)],
+    ("energy", "*", "*"): [f"energy/{interval}/{meter.id}" for interval in INTERVALS for meter in METERS],
+    ("offences",): ["offences"],
+    ("offences", "*"): ["offences/1"],
+    ("access",): ["access"],
+    ("access", "*"): [f"access/{name}" for name in MEMBERS],
+    ("access", "after", "*"): ["access/after/0"],
+    ("trust",): ["trust"],
+    ("explain", "*", "**"): [
+        *(f"explain/{interval}" for interval in INTERVALS),
+        *(f"explain/{interval}/{name}" for interval in INTERVALS for name in MEMBERS),
+    ],
+    ("reading", "*"): [
+        *(f"reading/{meter.id}" for meter in METERS),
+        *(f"reading/{meter.id}?sequence=1" for meter in METERS),
+    ],
+}
+
+
+def patterns(function: Any) -> set[tuple[str, ...]]:
+    """The `case` patterns of a function, with * for one free part and ** for any number."""
+
+    def part(pattern: ast.pattern) -> str:
+        match pattern:
+            case ast.MatchValue(value=ast.Constant(value=str(text))):
+                return text
+            case ast.MatchOr(patterns=options):
+                return "|".join(part(option) for option in options)
+            case ast.MatchStar():
+                return "**"
+        return "*"
+
+    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function)))
+    found_: set[tuple[str, ...]] = set()
+    for case in (case for node in ast.walk(tree) if isinstance(node, ast.Match) for case in node.cases):
+        match case.pattern:
+            case ast.MatchSequence(patterns=[ast.MatchValue() as kind, ast.MatchSequence(patterns=rest)]):
+                found_.add((part(kind), *map(part, rest)))
+            case ast.MatchSequence(patterns=parts):
+                found_.add(tuple(map(part, parts)))
+    return found_
+
+
+def test_every_route_and_every_query_has_a_decision() -> None:
+    assert patterns(server.RpcServer._answered) == ROUTES.keys()
+    assert patterns(queries.Queries._data) | {("reading", "*")} == QUERIES.keys()
+
+
+def test_every_table_body_and_event_is_public_or_somebodys() -> None:
+    tables = {table.prefix for table in vars(schema).values() if isinstance(table, Table | Rolls)}
+    decided = [PUBLIC_TABLES, BY_MEMBER.keys(), BY_METER.keys(), BY_LINE.keys(), BY_ENTRY.keys()]
+    assert tables == set().union(*decided), "decide in node.access.subjects whose the records of a new table are"
+    assert sum(map(len, decided)) == len(tables), "nothing is decided twice"
+    subjects = Subjects(lambda key: None)
+    for body in get_args(AccountBody):
+        subjects.of_envelope(AccountEnvelope("c", "a", b"", 0, 0, _blank(body), b""))
+    for body in get_args(MeterBody):
+        subjects.of_envelope(MeterEnvelope("c", "m", b"", _blank(body), b""))
+    for event in get_args(receipts.AnyEvent):
+        subjects.of_event(_blank(event))
+
+
+def _blank(type_: type[msgspec.Struct]) -> Any:
+    return type_(*["x"] * len(type_.__struct_fields__))
+
+
+def test_kinds_that_members_may_keep_are_those_that_exist() -> None:
+    kinds = {kind for kind, _ in (*BY_MEMBER.values(), *BY_METER.values(), *BY_LINE.values())} | {*BY_ENTRY.values()}
+    assert kinds | {"readings", "transfers"} == set(RECORD_KINDS)
+
+
+# What leaves the node
+
+
+def targets(chain: Chain) -> list[str]:
+    """Every question that there is about this chain, each with and without a proof, and at an earlier height."""
+    asked = [target for listed in ROUTES.values() for target in listed]
+    for height in range(1, chain.ledger.height + 1):
+        asked += [f"/block/{height}", f"/header/{height}", f"/light/{height}", f"/receipt/{height}/clock"]
+        block = chain.ledger.block(height)
+        assert block is not None
+        for index, hash_ in enumerate(block.payload):
+            asked += [f"/receipt/{height}/{index}", f"/tx/{hash_.hex()}"]
+    plain = [*asked, *(f"/query/{target}" for listed in QUERIES.values() for target in listed)]
+    provable = [target for target in plain if target.startswith(("/query/", "/tx/", "/receipt/"))]
+    return [*plain, *(f"{target}{'&' if '?' in target else '?'}prove=1" for target in provable)]
+
+
+async def heard(asker: Asker, world: World) -> bytes:
+    """Every frame of the event stream, from the first block to the newest."""
+    target = "/events?cursor=0.0"
+    height, frames = world.chain.ledger.height, []
+    async with world.session.ws_connect(world.url + target, headers=asker.header(target)) as socket:
+        while True:
+            message = await socket.receive()
+            assert message.type is WSMsgType.TEXT
+            frames.append(message.data)
+            if msgspec.json.decode(message.data)["cursor"].startswith(f"{height}."):
+                return "\n".join(frames).encode()
+
+
+FORMS = ("application/json", "application/msgpack")
+
+
+async def everything(asker: Asker, world: World, forms: tuple[str, ...] = FORMS) -> list[tuple[str, bytes]]:
+    """All that a node answers to all questions."""
+    answers = [("events", await heard(asker, world))]
+    for target, accept in product(targets(world.chain), forms):
+        status, body = await asker.ask(target, accept)
+        assert status < 500, (target, body)
+        answers.append((target, body))
+    return answers
+
+
+@pytest.mark.parametrize("name", [None, STRANGER])
+def test_nobody_without_the_right_gets_a_figure_by_any_way(name: str | None) -> None:
+    async def go() -> None:
+        async with world() as here:
+            hidden = secrets(here.chain, OWNER, name or "")
+            assert hidden.keys() == set(RECORD_KINDS), "every kind has a planted figure"
+            for target, body in await everything(here.asker(name), here):
+                for kind, planted in hidden.items():
+                    leaked = [figure for figure in planted if found(body, figure)]
+                    assert not leaked, (target, kind, leaked)
+
+    run(go())
+
+
+def test_the_owner_sees_all_and_who_is_allowed_sees_the_same() -> None:
+    async def go() -> None:
+        async with world() as here:
+            hidden = secrets(here.chain, OWNER, "")
+            stranger, own = here.asker(STRANGER), here.asker(OWNER)
+            before = b"".join(body for _, body in await everything(own, here, FORMS[:1]))
+            for kind, planted in hidden.items():
+                assert any(found(before, figure) for figure in planted), kind
+            for kind in RECORD_KINDS:
+                await here.say(OWNER, AllowAccess((kind,), (Reader("member", STRANGER),), None))
+            granted = b"".join(body for _, body in await everything(stranger, here, FORMS[:1]))
+            for kind, planted in hidden.items():
+                seen, shown = ({one for one in planted if found(all_, one)} for all_ in (before, granted))
+                assert seen <= shown, kind
+            await here.say(OWNER, RevokeAccess(RECORD_KINDS, ()))
+            again = b"".join(body for _, body in await everything(stranger, here, FORMS[:1]))
+            # Others' figures may equal a sum of these by now; none of what was secret before is told again.
+            assert not any(found(again, figure) for planted in hidden.values() for figure in planted)
+
+    run(go())
