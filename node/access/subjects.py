@@ -47,15 +47,19 @@ from contracts.schema import (
     OFFENCES,
     OFFERS,
     OPEN_DISPUTES,
+    OPEN_ROUNDS,
     ORDERS,
     PROPOSALS,
     REGISTERS,
     RETURNS,
+    ROUND_COUNTS,
+    ROUNDS,
     RULES,
     SCHEDULES,
     SEATINGS,
     SENTINELS,
     SITES,
+    SOLUTIONS,
     STANDINGS,
     TARIFFS,
     TOMBSTONES,
@@ -63,6 +67,7 @@ from contracts.schema import (
     TRUSTS,
     UTILITIES,
     VERDICTS,
+    WAGERS,
 )
 from contracts.state import Table
 from node.tables import table_of
@@ -116,6 +121,11 @@ PUBLIC_TABLES = frozenset(
         NODE_OWNERS,
         EPOCH_LENGTHS,
         SEATINGS,
+        ROUNDS,
+        ROUND_COUNTS,
+        OPEN_ROUNDS,
+        WAGERS,
+        SOLUTIONS,
         SENTINELS,
     )
 )
