@@ -1,6 +1,6 @@
 """The local admin socket: one JSON document per line, on a unix socket in the node's home. Never on the network.
 
-Commands: `status`, `stop`, `clock` and, on devnets, `partition`, `heal` and `profile`.
+Commands: `status`, `read`, `stop`, `clock` and, on devnets, `partition`, `heal` and `profile`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from node.errors import NodeError
 
 SOCKET_NAME = "admin.sock"
 MAX_LINE = 64 * 1024
+MAX_ANSWER = 32 * 1024 * 1024
 MAX_SOCKET_PATH = 100
 """Longer paths do not fit a unix socket address (108 bytes with its terminator)."""
 
@@ -84,7 +85,7 @@ async def call(home: Path, command: dict[str, Any], timeout_s: float = 10.0) -> 
     try:
         async with asyncio.timeout(timeout_s):
             with socket_address(home) as address:
-                reader, writer = await asyncio.open_unix_connection(address, limit=MAX_LINE)
+                reader, writer = await asyncio.open_unix_connection(address, limit=MAX_ANSWER)
             writer.write(msgspec.json.encode(command) + b"\n")
             line = await reader.readline()
             writer.close()

@@ -147,7 +147,7 @@ class Process:
         )
         url = await rpc.start()
         self._closers.append(rpc.stop)
-        admin = AdminServer(home.root, Admin(node, self.clock, transport, genesis).handle)
+        admin = AdminServer(home.root, Admin(node, self.clock, transport, genesis, rpc).handle)
         await admin.start()
         self._closers.append(admin.stop)
         loop = asyncio.get_running_loop()
@@ -164,7 +164,8 @@ class Process:
 class Admin:
     """Commands of the admin socket."""
 
-    def __init__(self, node: Node, clock: SystemClock, transport: Transport, genesis: Genesis) -> None:
+    def __init__(self, node: Node, clock: SystemClock, transport: Transport, genesis: Genesis, rpc: RpcServer) -> None:
+        self._rpc = rpc
         self._node = node
         self._clock = clock
         self._transport = transport
@@ -175,6 +176,8 @@ class Admin:
         match command:
             case {"cmd": "status"}:
                 return self._node.status()
+            case {"cmd": "read", "target": str(target)}:
+                return {"answer": await self._rpc.for_operator(target)}
             case {"cmd": "stop"}:
                 self._node.stop()
                 return {}
@@ -200,7 +203,7 @@ class Admin:
                 raise NodeError(
                     "admin.command",
                     f"unknown command {command.get('cmd')!r}",
-                    "One of status, stop, clock, partition, heal, profile, with their fields.",
+                    "One of status, read, stop, clock, partition, heal, profile, with their fields.",
                 )
 
 

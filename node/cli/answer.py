@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from node.cli import options
-from node.cli.context import Connection, genesis_document
+from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, progress, reporting
 
@@ -35,11 +35,14 @@ def show(
     shape: Rows = PLAIN,
     sequence: int | None = None,
     refine: Draw | None = None,
+    signed: bool = True,
 ) -> None:
     """Ask for `kind` and print it. `refine` adds to the data what is told from it, before it is printed in any form."""
     with reporting(asking.as_json):
         shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
+        reader = reader_key(asking.as_, asking.key, asking.directory) if signed else None
         with Connection(asking.node, asking.directory) as connection:
+            connection.sign_as(reader)
             asked: dict[str, Any] = {"prove": 1} if asking.prove else {}
             if sequence is not None:
                 asked["sequence"] = sequence
@@ -65,9 +68,20 @@ def _print(answer: Data, draw: Draw, shown: Form, shape: Rows, missing: str) -> 
         kept = {name: value for name, value in data.items() if name not in shape.without}
         place = {"as_of_height": str(answer["height"]), "as_of_time_ms": str(answer["time_ms"])}
         place |= shown.moments("as_of_time_ms", answer["time_ms"])
+        for text in kept_back(answer):
+            progress(text)
         print_csv([row | place for row in rows(kept, shown, shape.several, shape.prefix)])
     else:
         emit(shown.as_json, answer, lambda: _draw_answer(answer, draw, shown))
+
+
+def kept_back(answer: Data) -> list[str]:
+    """A sentence about what an answer leaves out; none where it is whole."""
+    withheld = answer.get("withheld")
+    if not withheld:
+        return []
+    counted = ", ".join(f"{count} of kind {kind}" for kind, count in withheld.items())
+    return [f"Left out, because members keep them: {counted}. Ask as a member who may read them: --as MEMBER."]
 
 
 def check(proof: Data, directory: Path) -> str:
@@ -82,6 +96,8 @@ def check(proof: Data, directory: Path) -> str:
 
 def _draw_answer(answer: Data, draw: Draw, shown: Form) -> None:
     draw(answer["data"], shown)
+    for text in kept_back(answer):
+        line(text)
     line(f"As of block {answer['height']}, {shown.time(answer['time_ms'])} ledger time.")
     if "proven" in answer:
         line(f"Proven: {answer['proven']}")

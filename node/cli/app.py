@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from node.cli.access import app as access
+from node.cli.access import tx_app as tx_access
 from node.cli.bill import app as bill
 from node.cli.doctor import register as register_doctor
 from node.cli.home import register as register_home
@@ -27,9 +29,11 @@ register_doctor(app)
 register_home(app)
 tx.add_typer(dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
+tx.add_typer(tx_access, name="access")
 app.add_typer(tx, name="tx")
 app.add_typer(query, name="query")
 app.add_typer(bill, name="bill")
+app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
 app.add_typer(proof, name="proof")
 register_light(app)

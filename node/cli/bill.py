@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.context import Connection, genesis_document
+from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, money, per_kwh, progress, reporting, table, write_file
 from node.cli.proof import read_bundle
@@ -41,7 +41,9 @@ def show(
     with reporting(asking.as_json):
         shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
         proven = asking.prove or prove_to is not None
+        reader = reader_key(asking.as_, asking.key, asking.directory)
         with Connection(asking.node, asking.directory) as connection:
+            connection.sign_as(reader)
             answer = connection.run(connection.client.statement(cycle, member, prove=proven))
         statement = answer["data"]
         if statement is None:

@@ -14,6 +14,7 @@ from node.errors import NodeError
 
 if TYPE_CHECKING:
     from contracts.genesis import Genesis
+    from node.access.requests import ReaderKey
     from node.client import Account, Client, MeterKey, Result, SyncClient, Wait
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class Connection:
         self.urls = node_urls(node, directory)
         self._at = 0
         self._sync: SyncClient | None = None
+        self._reader: ReaderKey | None = None
         self.status: dict[str, Any] = {}
         self._connect()
 
@@ -97,6 +99,10 @@ class Connection:
         """The async client of the chosen node."""
         assert self._sync is not None, "a closed connection is not used"
         return self._sync.client
+
+    def sign_as(self, reader: ReaderKey | None) -> None:
+        """From now on `reader` asks."""
+        self._reader = self.client.reader = reader
 
     @property
     def chain_id(self) -> str:
@@ -143,6 +149,7 @@ class Connection:
                     raise
             else:
                 self._at += attempt
+                self.client.reader = self._reader
                 return
 
     def _close(self) -> None:
@@ -159,8 +166,22 @@ def account(connection: Connection, as_: str | None, key: Path | None, directory
         raise NodeError("cli.signer", "Nobody is named to sign.", "Add --as MEMBER, for example --as campus.")
     seed = _seed(key or _devnet_key(directory / "keys", as_, "member"), "account")
     signer = Account(connection.chain_id, as_, seed)
+    connection.sign_as(signer.reader())
     connection.run(signer.sync(connection.client))
     return signer
+
+
+def reader_key(as_: str | None, key: Path | None, directory: Path) -> ReaderKey | None:
+    """Who asks; None: nobody in particular. Raises NodeError."""
+    from node.access.requests import ReaderKey
+    from zk.ed25519 import SigningKey
+
+    if as_ is None:
+        if key is not None:
+            raise NodeError("cli.signer", "A key is given, and nobody who asks.", "Add --as MEMBER.")
+        return None
+    seed = _seed(key or _devnet_key(directory / "keys", as_, "member"), "account")
+    return ReaderKey("member", as_, SigningKey(seed))
 
 
 def meter_key(connection: Connection, meter: str, key: Path | None, directory: Path) -> MeterKey:
@@ -206,6 +227,15 @@ def _devnet_key(directory: Path, name: str, what: str) -> Path:
         hint = f"There are keys of {_some(known)}." if known else UP_HINT
         raise NodeError("cli.signer", f"There is no key of {what} {name} in {directory}.", hint)
     return path
+
+
+def has_key(member: str, directory: Path) -> bool:
+    """Whether the devnet in `directory` has a key of the member."""
+    try:
+        _devnet_key(directory / "keys", member, "member")
+    except NodeError:
+        return False
+    return True
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -36,6 +36,9 @@ Node = Annotated[
 ]
 Devnet = Annotated[Path, typer.Option("--dir", help="Directory of the devnet.")]
 As = Annotated[str | None, typer.Option("--as", help="Member (or meter) who signs, by its key in the devnet.")]
+Reader = Annotated[
+    str | None, typer.Option("--as", help="Member who asks: the request is signed by its key.", metavar="MEMBER")
+]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="Key file to sign with, instead of a devnet key.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is final, or only until a node has it.")]
 Prove = Annotated[bool, typer.Option("--prove", help="Fetch a proof and check it.")]
@@ -58,6 +61,8 @@ class Asking(NamedTuple):
     as_json: Json = False
     as_csv: Csv = False
     tz: Zone = None
+    as_: Reader = None
+    key: KeyFile = None
 
 
 class Signing(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.context import Connection, genesis_document
+from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, site_form
 from node.cli.output import emit, line, reporting
 from node.errors import NodeError
@@ -36,9 +36,12 @@ def fetch(
     node: options.Node = None,
     directory: options.Devnet = options.DEVNET,
     as_json: options.Json = False,
+    as_: options.Reader = None,
+    key: options.KeyFile = None,
 ) -> None:
     """Get a proof bundle from a node."""
     with reporting(as_json), Connection(node, directory) as connection:
+        connection.sign_as(reader_key(as_, key, directory))
         if kind not in KINDS:
             raise NodeError("cli.kind", f"There are no proofs of {kind!r}.", f"Kinds are {', '.join(KINDS)}.")
         client = connection.client

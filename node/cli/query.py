@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from node.cli import options
+from node.cli.access import access
 from node.cli.answer import Data, Rows, show
-from node.cli.context import Connection
+from node.cli.context import Connection, has_key
 from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.history import MeterId, corrections, disputes, energy, estimates
@@ -19,6 +20,7 @@ app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="Interval number, now, or next: the first whose offers are not locked.")]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
+KEPT = "kept by its owner"
 
 
 @app.command()
@@ -33,7 +35,7 @@ def member(member: MemberId, asking: options.Asking) -> None:
             ["Name", data["name"]],
             ["Roles", ", ".join(data["roles"])],
             ["Site", data["site"]],
-            ["Balance (currency)", money(data["balance_nano"])],
+            ["Balance (currency)", KEPT if data["balance_nano"] is None else money(data["balance_nano"])],
             [
                 "Tokens free / bonded / unlocking / wagered",
                 " / ".join(trust[f"{one}_tokens"] for one in ("free", "bonded", "unlocking", "wagered")),
@@ -78,18 +80,23 @@ def meter(meter: MeterId, asking: options.Asking) -> None:
     """A meter and the head of its chain of readings."""
 
     def draw(data: Data, shown: Form) -> None:
-        head = data["head"]
+        head, settled = data["head"], data["settled"]
         rows = [
             ["Meter", data["id"]],
             ["Member", data["member"]],
             ["Kind", data["kind"]],
             ["Rating (W)", f"{data['rating_w']:,}"],
-            ["Last sequence", str(head["sequence"])],
-            ["Last interval", str(head["interval"])],
-            ["Import register (Wh)", f"{head['import_wh']:,}"],
-            ["Export register (Wh)", f"{head['export_wh']:,}"],
-            ["Settled up to interval", str(data["settled"]["interval"])],
         ]
+        if head is None or settled is None:
+            rows.append(["Registers", KEPT])
+        else:
+            rows += [
+                ["Last sequence", str(head["sequence"])],
+                ["Last interval", str(head["interval"])],
+                ["Import register (Wh)", f"{head['import_wh']:,}"],
+                ["Export register (Wh)", f"{head['export_wh']:,}"],
+                ["Settled up to interval", str(settled["interval"])],
+            ]
         table("Meter", ["Field", "Value"], rows)
 
     show("meter", [meter], draw, asking)
@@ -205,13 +212,10 @@ def interval(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say in five lines why this price and these suppliers.")
     ] = False,
-    as_: Annotated[
-        str | None, typer.Option("--as", help="With --explain: also what it means for this member.", metavar="MEMBER")
-    ] = None,
     *,
     asking: options.Asking,
 ) -> None:
-    """A settlement interval: times, demand, price, deliveries; or why it came out like that."""
+    """A settlement interval: times, demand, price, deliveries; or why it came out so, also for whom --as names."""
     if not explain:
         show("interval", [which], _draw_interval, asking)
         return
@@ -224,7 +228,10 @@ def interval(
     def refine(data: Data, shown: Form) -> None:
         data["lines"] = sentences(data, shown)
 
-    show("explain", [which] if as_ is None else [which, as_], draw, asking, refine=refine)
+    about = [] if asking.as_ is None else [asking.as_]
+    # Whoever has no key here is still told what everybody may know of it.
+    signed = asking.as_ is None or asking.key is not None or has_key(asking.as_, asking.directory)
+    show("explain", [which, *about], draw, asking, refine=refine, signed=signed)
 
 
 @app.command()
@@ -311,5 +318,5 @@ def _draw_block(answer: Data, shown: Form) -> None:
     table(f"Block {answer['height']}", ["Field", "Value"], rows)
 
 
-for command in (energy, estimates, corrections, disputes):
+for command in (energy, estimates, corrections, disputes, access):
     app.command()(options.grouped(command))

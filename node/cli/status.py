@@ -38,6 +38,9 @@ def _draw(document: dict[str, Any], shown: Form) -> None:
         line(f"Evidence that waits for a block: {evidence['waiting']}")
     if evidence.get("offences"):
         line(f"Offences on record: {evidence['offences']} (gridpact query offences)")
+    refused = document.get("access", {}).get("refused")
+    if refused:
+        line(f"Requests from which something was kept back: {refused} (gridpact access log)")
     peers = document.get("peers", [])
     if peers:
         headings = ["Peer", "Address", "Connected", "Round trip (us)"]

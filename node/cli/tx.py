@@ -247,7 +247,7 @@ def reading(
         if name is None:
             raise NodeError("cli.signer", "No meter is named.", "Add --meter METER.")
         signer = meter_key(connection, name, signing.key, signing.directory)
-        head = connection.run(connection.client.meter(name))["data"]["head"]
+        head = connection.run(connection.client.meter(name, reader=signer.reader()))["data"]["head"]
         when = connection.run(connection.client.interval(interval))["data"]
         sequence = head["sequence"] + 1
         body = PlainReading(

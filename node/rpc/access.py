@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiohttp import web
 
 from contracts.bodies import RECORD_KINDS
-from contracts.policies import NEVER_HIDDEN
-from contracts.schema import ACCESS, ACCESS_COUNTS, ACCESS_PLACES, MEMBERS
+from contracts.policies import NEVER_HIDDEN, Asker
+from contracts.schema import ACCESS, ACCESS_COUNTS, ACCESS_PLACES, MEMBERS, NODE_OWNERS
 from node.access.log import GRANTED, AccessLog
 from node.access.requests import HEADER, BadRequest, Gate
-from node.access.rights import Denied, Identity, Policies, Rights
+from node.access.rights import NOBODY, Denied, Identity, Policies, Rights
 from node.access.shown import WithheldProof
 from node.render import render
 from node.service import NodeService
@@ -70,6 +70,13 @@ class Desk:
     def rights(self, identity: Identity) -> Rights:
         """What `identity` may read now."""
         return Rights(self._policies, identity, self._now_ms)
+
+    def for_operator(self) -> Rights:
+        """What the member that runs this node may read."""
+        owner = self._ledger.get(NODE_OWNERS.key(self._service.node_id))
+        member = "" if owner is None else NODE_OWNERS.decode(owner).member
+        held = self._ledger.get(MEMBERS.key(member)) if member else None
+        return self.rights(NOBODY if held is None else Identity(Asker(member, MEMBERS.decode(held).roles)))
 
     def open_stream(self, request: web.BaseRequest) -> None:
         """Use the request's signature up. Raises `BadRequest`."""

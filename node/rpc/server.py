@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
+from yarl import URL
 
 from node.access.log import AccessLog
 from node.access.requests import BadRequest
@@ -205,6 +206,24 @@ class RpcServer:
                 raise Refusal(404, "rpc.unknown-path", f"There is no {request.method} {request.path[:80]}.")
             case _:
                 raise Refusal(405, "rpc.method", "Only GET and POST are served.")
+
+    async def for_operator(self, target: str) -> dict[str, Any]:
+        """The answer to `/query/...`, `/tx/...`, `/receipt/...` or `/refusals` as the node's own member may read it.
+
+        Only for whoever may open the admin socket. Raises NodeError.
+        """
+        url = URL(target)
+        rights = self._desk.for_operator()
+        match url.path.strip("/").split("/"):
+            case ["query", kind, *arguments]:
+                return await self._queries.state(kind, arguments, url.query, rights)
+            case ["tx", hash_]:
+                return await self._blocks.transaction(hash_, url.query, rights)
+            case ["receipt", height, index]:
+                return await self._blocks.receipt(height, index, url.query, rights)
+            case ["refusals"]:
+                return self._desk.refusals(rights)
+        raise Refusal(404, "rpc.unknown-path", f"There is no {target[:80]} to read.", "Give a path like /query/trust.")
 
     async def _submit(self, request: web.BaseRequest) -> web.Response:
         binary = request.content_type == MSGPACK
