@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 from contracts.members import MAX_MEMBERS, AccessPolicy
 from contracts.policies import Asker, may_read
-from contracts.schema import ACCESS, ACCESS_COUNT, ACCESS_COUNTS
-from node.access.subjects import Subject, Subjects
+from contracts.schema import ACCESS, ACCESS_COUNT, ACCESS_COUNTS, ACCESS_PLACES
+from node.access.subjects import OF_ALL, Subject, Subjects
 from node.errors import NodeError
 
 METER_KINDS = ("readings", "registers", "energy")
@@ -53,6 +53,7 @@ class Policies:
         self._height = -1
         self._changes = 0
         self._held: dict[str, AccessPolicy | None] = {}
+        self._members: list[str] = []
         self.subjects = Subjects(self.get)
 
     def get(self, key: bytes) -> bytes | None:
@@ -66,8 +67,18 @@ class Policies:
             changes = 0 if raw is None else ACCESS_COUNTS.decode(raw).changes
             if changes != self._changes or len(self._held) > MAX_MEMBERS:
                 self._held.clear()
+                self._members = []
             self._height, self._changes = self._state.height, changes
         return self._changes > 0
+
+    def members(self) -> list[str]:
+        """Everybody who has a policy."""
+        if not self._members:
+            raw = self._state.get(ACCESS_COUNT)
+            count = 0 if raw is None else ACCESS_COUNTS.decode(raw).policies
+            places = (self._state.get(ACCESS_PLACES.key(number)) for number in range(count))
+            self._members = [ACCESS_PLACES.decode(place).member for place in places if place is not None]
+        return self._members
 
     def of(self, member: str) -> AccessPolicy | None:
         """A member's policy, as of the last `any`."""
@@ -107,14 +118,14 @@ class Rights:
 
     def _allows(self, subject: Subject) -> bool:
         asker, meter = self.identity.asker, self.identity.meter
-        if asker.member and asker.member in subject.owners:
+        if asker.member and (asker.member in subject.owners or asker.member == subject.author):
             return True
         if meter and meter == subject.meter and subject.kind in METER_KINDS:
             return True
+        owners = self._policies.members() if OF_ALL in subject.owners else subject.owners
+        policies = {owner: self._policies.of(owner) for owner in owners if owner != asker.member}
         protecting = [
-            (owner, policy)
-            for owner in subject.owners
-            if (policy := self._policies.of(owner)) is not None and subject.kind in policy.kinds
+            (owner, policy) for owner, policy in policies.items() if policy is not None and subject.kind in policy.kinds
         ]
         kept = [owner for owner, policy in protecting if not may_read(policy, subject.kind, asker, self._now_ms())]
         noted = self.denied if kept else self.granted

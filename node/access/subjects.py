@@ -83,6 +83,12 @@ class Subject(NamedTuple):
     owners: tuple[str, ...]
     meter: str = ""
     """The meter that it is about, which may read it, too."""
+    author: str = ""
+    """Who wrote it down about others, and so knows it."""
+
+
+OF_ALL = "*"
+"""In place of owners: it is about every member at once, so each of them has to let the asker read."""
 
 
 class Undecided(LookupError):
@@ -125,7 +131,6 @@ PUBLIC_TABLES = frozenset(
         ROUND_COUNTS,
         OPEN_ROUNDS,
         WAGERS,
-        SOLUTIONS,
         SENTINELS,
     )
 )
@@ -199,6 +204,8 @@ class Subjects:
         if table.prefix in BY_LINE:
             kind, at = BY_LINE[table.prefix]
             return (self.of_line(parts[at]),)
+        if table.prefix == SOLUTIONS.prefix:
+            return (_solution(parts[1]),)
         if table.prefix in BY_ENTRY:
             return () if value is None else tuple(map(self.of_entry, _entries(table, value)))
         raise Undecided(f"table {table.prefix.decode()} is neither public nor somebody's")
@@ -235,6 +242,8 @@ class Subjects:
                 return (Subject("needs", (envelope.sender,)),)
             case bodies.Offer():
                 return (Subject("offers", (envelope.sender,)),)
+            case bodies.RevealSolution():
+                return (_solution(envelope.sender),)
             case bodies.Transfer(to=to):
                 return (Subject("transfers", (envelope.sender, to)),)
         return _public(envelope.body, PUBLIC_BODIES)
@@ -281,6 +290,11 @@ def _entries(table: Table[msgspec.Struct] | Rolls[members.Record], value: bytes)
     held = table.decode(value)
     assert isinstance(held, records.NeedBucket | records.OfferBucket | records.OpenDisputes)
     return held.entries
+
+
+def _solution(builder: str) -> Subject:
+    """A solution says what everybody delivers and takes."""
+    return Subject("orders", (OF_ALL,), author=builder)
 
 
 def _public(said: msgspec.Struct, public: tuple[type[msgspec.Struct], ...]) -> tuple[Subject, ...]:

@@ -15,11 +15,13 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 
 from contracts import receipts, schema
-from contracts.bodies import RECORD_KINDS, AccountBody, AllowAccess, MeterBody, Reader, RevokeAccess
+from contracts.bodies import RECORD_KINDS, AccountBody, AllowAccess, MeterBody, Reader, RevealSolution, RevokeAccess
 from contracts.envelope import AccountEnvelope, MeterEnvelope
+from contracts.policies import Asker
 from contracts.rolls import Rolls
 from contracts.state import Table
 from node.access.log import AccessLog
+from node.access.rights import Identity
 from node.access.subjects import (
     BY_ENTRY,
     BY_LINE,
@@ -29,6 +31,7 @@ from node.access.subjects import (
     Subjects,
 )
 from node.rpc import queries, server
+from node.rpc.access import Desk
 from tests.rpc.access_world import (
     FIRST,
     METERS,
@@ -36,10 +39,12 @@ from tests.rpc.access_world import (
     PARTNER,
     STRANGER,
     WALL_MS,
-    Asker,
     found,
     kept_chain,
     secrets,
+)
+from tests.rpc.access_world import (
+    Asker as HttpAsker,
 )
 from tests.rpc.chain import Chain, serving
 
@@ -57,8 +62,8 @@ class World:
         self.url = url
         self.log = log
 
-    def asker(self, name: str | None, sort: str = "member") -> Asker:
-        return Asker(self.chain, self.session, self.url, name, sort)
+    def asker(self, name: str | None, sort: str = "member") -> HttpAsker:
+        return HttpAsker(self.chain, self.session, self.url, name, sort)
 
     async def say(self, member: str, body: AccountBody) -> None:
         await self.chain.submit([self.chain.speaker.member(member, body)])
@@ -153,6 +158,7 @@ def test_every_route_and_every_query_has_a_decision() -> None:
 def test_every_table_body_and_event_is_public_or_somebodys() -> None:
     tables = {table.prefix for table in vars(schema).values() if isinstance(table, Table | Rolls)}
     decided = [PUBLIC_TABLES, BY_MEMBER.keys(), BY_METER.keys(), BY_LINE.keys(), BY_ENTRY.keys()]
+    decided.append({schema.SOLUTIONS.prefix})
     assert tables == set().union(*decided), "decide in node.access.subjects whose the records of a new table are"
     assert sum(map(len, decided)) == len(tables), "nothing is decided twice"
     subjects = Subjects(lambda key: None)
@@ -173,6 +179,27 @@ def test_kinds_that_members_may_keep_are_those_that_exist() -> None:
     assert kinds | {"readings", "transfers"} == set(RECORD_KINDS)
 
 
+def test_a_solution_is_open_only_where_every_member_shows_its_orders() -> None:
+    async def go() -> None:
+        async with world() as here:
+            desk = Desk(here.chain, AccessLog(), here.chain.now_ms)
+            envelope = AccountEnvelope("c", "wind", b"", 0, 0, RevealSolution(0, bytes(32), b""), b"")
+
+            def readers() -> set[str]:
+                names = ("", "biodiesel", "campus", "solar", "wind")
+                rights = {name: desk.rights(Identity(Asker(name))) for name in names}
+                return {name for name in names if rights[name].allow(rights[name].subjects.of_envelope(envelope))}
+
+            assert readers() == {"campus", "wind"}, "who keeps its orders, and who wrote the solution"
+            await here.say(PARTNER, RevokeAccess(("orders",), ()))
+            assert readers() == {"wind"}
+            for name in (OWNER, PARTNER):
+                await here.say(name, AllowAccess(("orders",), (Reader("member", STRANGER),), None))
+            assert readers() == {"biodiesel", "wind"}
+
+    run(go())
+
+
 # What leaves the node
 
 
@@ -190,7 +217,7 @@ def targets(chain: Chain) -> list[str]:
     return [*plain, *(f"{target}{'&' if '?' in target else '?'}prove=1" for target in provable)]
 
 
-async def heard(asker: Asker, world: World) -> bytes:
+async def heard(asker: HttpAsker, world: World) -> bytes:
     """Every frame of the event stream, from the first block to the newest."""
     target = "/events?cursor=0.0"
     height, frames = world.chain.ledger.height, []
@@ -206,7 +233,7 @@ async def heard(asker: Asker, world: World) -> bytes:
 FORMS = ("application/json", "application/msgpack")
 
 
-async def everything(asker: Asker, world: World, forms: tuple[str, ...] = FORMS) -> list[tuple[str, bytes]]:
+async def everything(asker: HttpAsker, world: World, forms: tuple[str, ...] = FORMS) -> list[tuple[str, bytes]]:
     """All that a node answers to all questions."""
     answers = [("events", await heard(asker, world))]
     for target, accept in product(targets(world.chain), forms):
