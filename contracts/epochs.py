@@ -116,6 +116,10 @@ def close(state: State, context: BlockContext) -> Seating | None:
     randomness = domain("committee", context.chain_id) + encode((context.mix, ended))
     after = following(state, before, context.height, Lot(context.time_ms // DAY_MS, randomness))
     state.save(SEATINGS.key(after.number), after)
+    weights = {one.id: one.weight for one in after.organisations}
+    for one in before.organisations:
+        weights[one.id] = max(one.weight, weights.get(one.id, 0))
+    trust.retire(state, context, weights)
     if ended:
         state.remove(SEATINGS.key(ended - 1))
     state.commit()

@@ -110,12 +110,15 @@ class Holding(Record, frozen=True):
 
 
 class Unlocking(Record, frozen=True):
-    """Part of a bond whose member took it out of its power in block `height`; free once evidence of that block is too
-    old to count."""
+    """Part of a bond that its member took out in block `height`; free once evidence of the last block in which it had
+    power is too old to count."""
 
     amount_tokens: TokenAmount
     height: Height
     time_ms: Time
+    power_height: Height = 0
+    """That last block, which ends an epoch; 0: there is no last one yet."""
+    power_ms: Time = 0
 
 
 class Change(Record, frozen=True):

@@ -1,9 +1,9 @@
 """Trust tokens: where each of them is, and every way in which one moves.
 
 A token is a member's, free, bonded, unlocking or wagered and never two of these, or it lies in the pool of what
-members lost. None is created or destroyed: the supply is that of genesis. What leaves a bond unlocks by itself, once
-evidence of the block in which it left is too old to count, so that no bond is gone before a lie that it stands for can
-be punished.
+members lost. None is created or destroyed: the supply is that of genesis. What leaves a bond keeps its power for some
+epochs and unlocks by itself, once evidence of the last block of these is too old to count, so that no bond is gone
+before a lie that it stands for can be punished.
 
 The first three moves are transactions; the others are made by contracts that decide about a member, inside the block or
 transaction that they decide in. Never decides who lost, and never says who votes.
@@ -12,10 +12,12 @@ transaction that they decide in. Never decides who lost, and never says who vote
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 
 import msgspec
 
 from consensus.evidence import is_expired
+from consensus.power import weight
 from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.context import BlockContext
 from contracts.genesis import ConsensusParams, OpeningTrust
@@ -61,12 +63,44 @@ def unlocked(trust: Trust, height: int, time_ms: int, consensus: ConsensusParams
     """The same in a block of this height and time: what no evidence can reach any more is free."""
     ages = consensus.evidence_age_blocks, consensus.evidence_age_ms
     left = tuple(
-        part for part in trust.unlocking if not is_expired(height - part.height, time_ms - part.time_ms, *ages)
+        part
+        for part in trust.unlocking
+        if not part.power_height or not is_expired(height - part.power_height, time_ms - part.power_ms, *ages)
     )
     if len(left) == len(trust.unlocking):
         return trust
     after = _replace(trust, free_change=Change("unlocked", height), unlocking=left)
     return _replace(after, free_tokens=trust.free_tokens + unlocking_tokens(trust) - unlocking_tokens(after))
+
+
+def retire(state: State, context: BlockContext, weights: Mapping[str, int]) -> None:
+    """Note which parts of bonds have had power for the last time, now that this block ends an epoch.
+
+    `weights` has the larger one of each member in the two epochs that follow. A part that the first of these was
+    computed without, of a member that weighs no more in them than it has bonded, is in no power any more: neither
+    in one that was fixed before it left, nor in one that the churn budget holds back.
+    """
+    computed_without = context.height - context.consensus.epoch_blocks
+    for key in TRUSTS.roll_keys():
+        roll = state.roll(TRUSTS, key)
+        after = tuple(
+            _retired(one, context, computed_without)
+            if one.unlocking and weights.get(one.member, 0) <= weight(one.bonded_tokens, one.index_ppm)
+            else one
+            for one in roll
+        )
+        if after != roll:
+            state.save(key, after)
+
+
+def _retired(trust: Trust, context: BlockContext, computed_without: int) -> Trust:
+    """The same with the end of power of what had left up to block `computed_without`."""
+    end = {"power_height": context.height, "power_ms": context.time_ms}
+    parts = tuple(
+        part if part.power_height or part.height > computed_without else _replace(part, **end)
+        for part in trust.unlocking
+    )
+    return _replace(trust, unlocking=parts)
 
 
 def transfer(state: State, context: BlockContext, sender: str, body: TransferTokens) -> tuple[AnyEvent, ...] | str:

@@ -36,8 +36,9 @@ class Penalties:
             leaving = (
                 part.amount_tokens
                 for part in trust.unlocking
-                if header.height - part.height <= self._limits.evidence_age_blocks
-                or header.time_ms - part.time_ms <= self._limits.evidence_age_ms
+                if not part.power_height
+                or header.height - part.power_height <= self._limits.evidence_age_blocks
+                or header.time_ms - part.power_ms <= self._limits.evidence_age_ms
             )
             at_stake[charge.member] = trust.bonded_tokens + sum(leaving)
         return at_stake

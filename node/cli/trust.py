@@ -60,10 +60,7 @@ def _draw_trust(data: Data, shown: Form) -> None:
                 "gridpact query offences"
             )
         for part in one["unlocking"]:
-            line(
-                f"{one['member']}: {int(part['amount_tokens']):,} tokens are free after block "
-                f"{part['free_after_height']} and {shown.time(part['free_after_ms'])}, whichever is later."
-            )
+            line(f"{one['member']}: {int(part['amount_tokens']):,} tokens are {_free(part, shown)}.")
     if total is None:
         line(
             f"{data['organisations']} members have weight; the rule needs 4. Weight comes from a bond: "
@@ -71,6 +68,13 @@ def _draw_trust(data: Data, shown: Form) -> None:
         )
     else:
         line("Power is what the rule gives for these bonds; validators have equal power for now.")
+
+
+def _free(part: Data, shown: Form) -> str:
+    """When a part that has left a bond is free."""
+    if part["free_after_height"] is None:
+        return "in the power of an epoch that has not ended"
+    return f"free after block {part['free_after_height']} and {shown.time(part['free_after_ms'])}, whichever is later"
 
 
 def _change(change: Data) -> str:

@@ -56,6 +56,7 @@ def _weight(trust: Trust) -> int:
 def _document(trust: Trust, consensus: ConsensusParams) -> Document:
     document: Document = render(trust)
     for part in document["unlocking"]:
-        part["free_after_height"] = part["height"] + consensus.evidence_age_blocks
-        part["free_after_ms"] = part["time_ms"] + consensus.evidence_age_ms
+        has_power = not part["power_height"]
+        part["free_after_height"] = None if has_power else part["power_height"] + consensus.evidence_age_blocks
+        part["free_after_ms"] = None if has_power else part["power_ms"] + consensus.evidence_age_ms
     return {**document, "unlocking_tokens": str(unlocking_tokens(trust)), "weight": _weight(trust)}

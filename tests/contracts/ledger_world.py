@@ -171,8 +171,10 @@ class Chain:
     def decide(self, contract: Callable[[State, api.BlockContext], T]) -> T:
         """A block in which a contract decides something by itself."""
         state = State(self.store)
-        decided = contract(state, self.context())
+        context = self.context()
+        decided = contract(state, context)
         state.commit()
+        api.close_block(state, context)
         self._keep(state)
         return decided
 

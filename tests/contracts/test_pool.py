@@ -18,7 +18,8 @@ from contracts.state import State
 from contracts.units import MAX_TOKENS
 
 NAMES = sorted(ROLES)
-AGE = ConsensusParams(evidence_age_blocks=3, evidence_age_ms=10_000)
+EPOCH = 2
+AGE = ConsensusParams(epoch_blocks=EPOCH, evidence_age_blocks=3, evidence_age_ms=10_000)
 
 
 def chain_of(*trusts: OpeningTrust) -> Chain:
@@ -89,13 +90,15 @@ def test_a_slash_takes_what_is_bonded_and_what_is_unlocking_and_nothing_else() -
 def test_whatever_evidence_can_not_reach_any_more_is_free_of_a_slash() -> None:
     chain = chain_of(OpeningTrust("bio", 0, 10))
     chain.run(chain.say("bio", Unbond(4)))
-    chain.now_ms += AGE.evidence_age_ms + 1
+    chain.block()
     chain.run(chain.say("bio", Unbond(5)))
     chain.block()
-    chain.block()
+    chain.now_ms += AGE.evidence_age_ms + 1
+    for _ in range(AGE.evidence_age_blocks):
+        chain.block()
     assert chain.decide(lambda state, context: trust.slash(state, context, "bio", "duplicate-vote")) == 6
     assert forms(chain.trust("bio")) == (4, 0, 0, 0)
-    assert chain.trust("bio").free_change == Change("unlocked", 5)
+    assert chain.trust("bio").free_change == Change("unlocked", 8)
 
 
 def test_a_full_queue_of_unlocking_parts_is_taken_whole() -> None:
@@ -155,21 +158,29 @@ class Model:
         self.free = dict.fromkeys(NAMES, OPENING_TOKENS)
         self.bonded = dict.fromkeys(NAMES, 0)
         self.wagered = dict.fromkeys(NAMES, 0)
-        self.leaving: dict[str, list[tuple[int, int, int]]] = {name: [] for name in NAMES}
+        self.leaving: dict[str, list[list[int]]] = {name: [] for name in NAMES}
+        """Each [tokens, block in which it left, last block in which it had power or 0, time of that block]."""
         self.pool = 0
         self.dead: set[str] = set()
 
     def release(self, height: int, time_ms: int) -> None:
         for name in NAMES:
             kept = []
-            for amount, left, left_ms in self.leaving[name]:
-                if height - left > AGE.evidence_age_blocks and time_ms - left_ms > AGE.evidence_age_ms:
+            for part in self.leaving[name]:
+                amount, _, end, end_ms = part
+                if end and height - end > AGE.evidence_age_blocks and time_ms - end_ms > AGE.evidence_age_ms:
                     self.free[name] += amount
                 else:
-                    kept.append((amount, left, left_ms))
+                    kept.append(part)
             self.leaving[name] = kept
 
-    def play(self, kind: Kind, who: str, to: str, amount: int, height: int, time_ms: int) -> str:
+    def end(self, height: int, time_ms: int) -> None:
+        """After a block."""
+        for part in (part for parts in self.leaving.values() for part in parts):
+            if height % EPOCH == 0 and not part[2] and part[1] <= height - EPOCH:
+                part[2:] = height, time_ms
+
+    def play(self, kind: Kind, who: str, to: str, amount: int, height: int) -> str:
         match kind:
             case "transfer":
                 if amount > self.free[who]:
@@ -188,7 +199,7 @@ class Model:
                 if amount > self.bonded[who]:
                     return "trust.bond"
                 self.bonded[who] -= amount
-                self.leaving[who].append((amount, height, time_ms))
+                self.leaving[who].append([amount, height, 0, 0])
             case "back" | "lose":
                 amount = min(amount, self.wagered[who])
                 self.wagered[who] -= amount
@@ -252,7 +263,8 @@ def test_the_supply_is_that_of_genesis_through_any_sequence(steps: list[tuple[Ki
         model.release(chain.height + 1, chain.now_ms)
         before, before_pool = {name: chain.trust(name) for name in NAMES}, pool(chain)
         code = play(chain, kind, who, to, amount)
-        assert code == model.play(kind, who, to, amount, chain.height, chain.now_ms)
+        assert code == model.play(kind, who, to, amount, chain.height)
+        model.end(chain.height, chain.now_ms)
         assert chain.tokens() == len(NAMES) * OPENING_TOKENS
         assert pool(chain).pool_tokens == model.pool
         assert pool(chain).pool_tokens == before_pool.pool_tokens or pool(chain).pool_change.height == chain.height

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 from ledger_world import OPENING_TOKENS, ROLES, START_MS, Chain, make_genesis
 
 from consensus.evidence import is_expired
-from contracts import trust
+from consensus.power import weight
+from contracts import epochs, trust
 from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.genesis import ConsensusParams, OpeningTrust
 from contracts.members import MAX_UNLOCKING, STARTING_INDEX_PPM, Change, Trust, Unlocking
 from contracts.receipts import TokensBonded, TokensTransferred, TokensUnbonded
+from contracts.state import State
 from contracts.units import MAX_TOKENS
 
 NAMES = sorted(ROLES)
-AGE = ConsensusParams(evidence_age_blocks=3, evidence_age_ms=10_000)
+EPOCH = 2
+AGE = ConsensusParams(epoch_blocks=EPOCH, evidence_age_blocks=3, evidence_age_ms=10_000)
 
 
 def chain_of(*trusts: OpeningTrust) -> Chain:
@@ -62,9 +65,31 @@ def test_every_change_says_why_and_when() -> None:
     assert leaving.index_change == leaving.wagered_change == Change("genesis", 0)
 
 
+def test_what_left_has_power_to_the_end_of_the_next_epoch() -> None:
+    chain = chain_of(OpeningTrust("bio", 0, 10))
+    assert chain.run(chain.say("bio", Unbond(4))) == "ok"
+    assert chain.run(chain.say("bio", Unbond(3))) == "ok"
+    assert chain.run(chain.say("bio", Unbond(2))) == "ok"
+    assert [part.power_height for part in chain.trust("bio").unlocking] == [0, 0, 0]
+    chain.now_ms += 70
+    chain.block()
+    ended = START_MS + 70
+    # The set of blocks 5 and 6 was computed in block 2, and that of 3 and 4 by genesis.
+    assert [(part.power_height, part.power_ms) for part in chain.trust("bio").unlocking] == [
+        (4, ended),
+        (4, ended),
+        (0, 0),
+    ]
+    chain.block()
+    chain.block()
+    assert [part.power_height for part in chain.trust("bio").unlocking] == [4, 4, 6]
+
+
 def test_what_unlocks_is_free_once_evidence_is_too_old_by_blocks_and_by_time() -> None:
     chain = chain_of(OpeningTrust("bio", 0, 10))
     assert chain.run(chain.say("bio", Unbond(10))) == "ok"
+    for _ in range(3):
+        chain.block()
     everything = TransferTokens("solar", 10, "")
     chain.now_ms += AGE.evidence_age_ms + 1
     for _ in range(AGE.evidence_age_blocks):
@@ -79,6 +104,8 @@ def test_what_unlocks_is_free_once_evidence_is_too_old_by_blocks_and_by_time() -
 def test_who_receives_also_gets_what_has_unlocked() -> None:
     chain = chain_of(OpeningTrust("bio", 1), OpeningTrust("solar", 0, 10))
     chain.run(chain.say("solar", Unbond(4)))
+    for _ in range(3):
+        chain.block()
     chain.now_ms += AGE.evidence_age_ms + 1
     for _ in range(AGE.evidence_age_blocks):
         chain.block()
@@ -92,9 +119,9 @@ def test_a_bond_leaves_in_a_bounded_number_of_parts() -> None:
     chain.block(*[chain.say("bio", Unbond(1), nonce) for nonce in range(MAX_UNLOCKING)])
     assert len(chain.trust("bio").unlocking) == MAX_UNLOCKING
     assert chain.run(chain.say("bio", Unbond(1))) == "trust.unlocking-full"
-    chain.now_ms += AGE.evidence_age_ms + 1
-    while chain.height <= AGE.evidence_age_blocks + 1:
+    while chain.height < 2 * EPOCH + AGE.evidence_age_blocks:
         chain.block()
+    chain.now_ms += AGE.evidence_age_ms + 1
     assert chain.run(chain.say("bio", Unbond(1))) == "ok"
     assert forms(chain.trust("bio")) == (MAX_UNLOCKING, 10**6 - MAX_UNLOCKING - 1, 1, 0)
 
@@ -134,7 +161,9 @@ def test_a_key_for_money_moves_no_trust() -> None:
 class Part(NamedTuple):
     amount: int
     height: int
-    time_ms: int
+    power_height: int = 0
+    """0: it has power still."""
+    power_ms: int = 0
 
 
 class Model:
@@ -150,12 +179,22 @@ class Model:
             out = [
                 part
                 for part in parts
-                if height - part.height > AGE.evidence_age_blocks and time_ms - part.time_ms > AGE.evidence_age_ms
+                if part.power_height
+                and height - part.power_height > AGE.evidence_age_blocks
+                and time_ms - part.power_ms > AGE.evidence_age_ms
             ]
             self.free[name] += sum(part.amount for part in out)
             self.leaving[name] = [part for part in parts if part not in out]
 
-    def play(self, who: str, body: TransferTokens | Bond | Unbond, height: int, time_ms: int) -> str:
+    def end(self, height: int, time_ms: int) -> None:
+        """After a block: where it ends an epoch, the power ends of what had left when the epoch before ended."""
+        if height % EPOCH == 0:
+            for parts in self.leaving.values():
+                for at, part in enumerate(parts):
+                    if not part.power_height and part.height <= height - EPOCH:
+                        parts[at] = part._replace(power_height=height, power_ms=time_ms)
+
+    def play(self, who: str, body: TransferTokens | Bond | Unbond, height: int) -> str:
         amount = body.amount_tokens
         match body:
             case TransferTokens(to=to):
@@ -174,7 +213,7 @@ class Model:
                 if amount > self.bonded[who]:
                     return "trust.bond"
                 self.bonded[who] -= amount
-                self.leaving[who].append(Part(amount, height, time_ms))
+                self.leaving[who].append(Part(amount, height))
         return "ok"
 
 
@@ -199,7 +238,8 @@ def test_tokens_are_conserved_and_in_one_place_through_any_sequence(
         height = chain.height + 1
         model.release(height, chain.now_ms)
         before = {name: chain.trust(name) for name in NAMES}
-        assert chain.run(chain.say(who, body)) == model.play(who, body, height, chain.now_ms)
+        assert chain.run(chain.say(who, body)) == model.play(who, body, height)
+        model.end(height, chain.now_ms)
         assert chain.tokens() == supply == len(NAMES) * OPENING_TOKENS
         for name in NAMES:
             stored = chain.trust(name)
@@ -213,19 +253,52 @@ def test_tokens_are_conserved_and_in_one_place_through_any_sequence(
                 assert old == new or getattr(stored, f"{form}_change").height == height
 
 
-@given(st.integers(1, 10), st.integers(0, 20_000), st.integers(1, 5), st.integers(1, 20_000), st.integers(0, 10))
+HISTORY = st.lists(
+    st.tuples(st.sampled_from(NAMES[:2]), st.sampled_from((Bond, Unbond)), st.integers(1, 500), st.integers(0, 4_000)),
+    max_size=30,
+)
+
+
+@given(HISTORY, st.integers(1, 5), st.sampled_from((1, 3_000, 9_000)))
+@settings(max_examples=100)
 def test_a_bond_outlives_every_piece_of_evidence(
-    blocks: int, passed_ms: int, age_blocks: int, age_ms: int, offence: int
+    history: list[tuple[str, type[Bond | Unbond], int, int]], age_blocks: int, age_ms: int
 ) -> None:
-    """In any block that may still hold evidence of the last block with the bond, or of one before, it is not free."""
-    ages = ConsensusParams(evidence_age_blocks=age_blocks, evidence_age_ms=age_ms)
-    left = 100
-    held = msgspec.structs.replace(trust.opening(OpeningTrust("bio")), unlocking=(Unlocking(5, left, 1_000),))
-    now = trust.unlocked(held, left + blocks, 1_000 + passed_ms, ages)
-    offence_ms = 1_000 - 10 * offence
-    if not is_expired(left + blocks - (left - offence), 1_000 + passed_ms - offence_ms, age_blocks, age_ms):
-        assert now == held
-    assert trust.all_tokens(now) == trust.all_tokens(held)
+    """In any block that may hold evidence of a height, what gave its member the weight of that height can be taken."""
+    ages = ConsensusParams(epoch_blocks=EPOCH, evidence_age_blocks=age_blocks, evidence_age_ms=age_ms)
+    chain = Chain(make_genesis(consensus=ages, trusts=tuple(OpeningTrust(name, 900, 600) for name in NAMES[:5])))
+    past: list[tuple[int, int, dict[str, int]]] = []
+    for who, kind, amount, wait_ms in history:
+        chain.now_ms += wait_ms
+        height, now_ms = chain.height + 1, chain.now_ms
+        seated = epochs.seating(State(chain.store), height)
+        past.append((height, now_ms, {one.id: one.weight for one in seated.organisations}))
+        for then, then_ms, weights in past:
+            if is_expired(height - then, now_ms - then_ms, age_blocks, age_ms):
+                continue
+            for name in NAMES[:2]:
+                held = trust.unlocked(chain.trust(name), height, now_ms, ages)
+                at_stake = held.bonded_tokens + trust.unlocking_tokens(held)
+                assert weight(at_stake, held.index_ppm) >= weights.get(name, 0)
+        chain.run(chain.say(who, kind(amount)))
+
+
+def test_power_that_the_churn_budget_holds_back_keeps_its_bond() -> None:
+    """Of one of four nobody goes: whoever takes its whole bond out has power, and can lose it, until a fifth comes."""
+    trusts = (*(OpeningTrust(name, 0, 10_000) for name in NAMES[:4]), OpeningTrust(NAMES[4], 10_000))
+    everybody = tuple(f"node-{name}" for name in NAMES)
+    chain = Chain(msgspec.structs.replace(make_genesis(consensus=AGE, trusts=trusts), validators=everybody))
+    leaver = NAMES[0]
+    assert chain.run(chain.say(leaver, Unbond(10_000))) == "ok"
+    for _ in range(6 * EPOCH):
+        chain.block()
+    assert leaver in epochs.powers(State(chain.store), chain.height + 1)
+    assert chain.trust(leaver).unlocking[0].power_height == 0
+    assert chain.run(chain.say(NAMES[4], Bond(10_000))) == "ok"
+    while leaver in epochs.powers(State(chain.store), chain.height + 1):
+        assert chain.trust(leaver).unlocking[0].power_height == 0 and chain.height < 100
+        chain.block()
+    assert chain.trust(leaver).unlocking[0].power_height == chain.height, "the last block in which it voted"
 
 
 def test_the_index_is_never_moved_by_a_member() -> None:
