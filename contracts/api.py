@@ -35,7 +35,7 @@ from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import Genesis, OpeningTrust
 from contracts.governance import membership, proposals
-from contracts.governance import rules as governance_rules
+from contracts.governance import rules as in_force
 from contracts.governance.changes import AdmitMember, Change, ReKey
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers, Seating
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
@@ -81,6 +81,7 @@ __all__ = [
     "open_block",
     "owner",
     "phase_open",
+    "rules",
     "units",
 ]
 
@@ -108,6 +109,8 @@ BYTES_PER_UNIT = 256
 
 JUDGES: Judges = {merit_order.NAME: merit_order.JUDGE}
 """What builders may be asked for."""
+
+rules = in_force.rules
 
 Handler = Callable[[State, BlockContext, str, Any], tuple[AnyEvent, ...] | str]
 _HANDLERS: dict[type, tuple[str, Handler]] = {
@@ -139,7 +142,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     balances = {balance.member: balance.balance_nano for balance in genesis.balances}
     registers = {opening.meter: (opening.import_wh, opening.export_wh) for opening in genesis.registers}
     records: dict[bytes, bytes] = {SENTINEL: encode(Sentinel(genesis.name))}
-    records[RULES_IN_FORCE] = encode(governance_rules.opening(genesis))
+    records[RULES_IN_FORCE] = encode(in_force.opening(genesis))
     records |= membership.opening_records(genesis.members)
     for member in epochs.registered(genesis):
         lanes = tuple(Lane(0, interval, 0) for _ in member.keys)

@@ -253,7 +253,8 @@ CODES: dict[str, Code] = {
         "Keep interval_ms, cycle_ms, cycle_starts_ms and epoch_blocks; change them by export and a new genesis.",
     ),
     "governance.params": Code(
-        "The parameters contradict each other.", "Check them as `gridpact genesis check` does: floors below caps."
+        "The parameters contradict each other, or leave no room for proposals.",
+        "Keep floors below caps, and units_per_key and max_block_units at 1,024 or more.",
     ),
     "governance.evidence-age": Code(
         "Evidence would count again after bonds were freed.", "Shorten the evidence age or keep it."

@@ -33,12 +33,13 @@ class Admission:
         self._ledger = ledger
         self._mempool = mempool
         self._domains = Domains(ledger.chain_id)
-        self._params = ledger.genesis.params
         self.refresh()
 
     def refresh(self) -> None:
         """Look at the newest committed state from now on."""
         self._state = State(self._ledger, self._ledger.records)
+        self.rules = api.rules(self._state)
+        """In force in the next block."""
         self._positions: dict[Lane, int] = {}
 
     def next_position(self, lane: Lane) -> int:
@@ -71,7 +72,7 @@ class Admission:
         envelope: Envelope = entry.envelope
         if type(envelope) is AccountEnvelope and envelope.expiry_height < height:
             return "tx.expired"
-        context = api.BlockContext(self._ledger.chain_id, height, now_ms, self._params, self._ledger.genesis.consensus)
+        context = api.BlockContext(self._ledger.chain_id, height, now_ms, self.rules.params, self.rules.consensus)
         code = api.admit(self._state, envelope, context)
         if code != "ok":
             return code

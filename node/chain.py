@@ -5,7 +5,7 @@ from __future__ import annotations
 from consensus.block import genesis_parent
 from consensus.effects import HeightContext, Parent, Timing
 from contracts import api
-from contracts.genesis import Genesis
+from contracts.genesis import ConsensusParams, DevnetClock
 from contracts.state import State
 from node.ledger.ledger import Ledger
 from node.seats import Sets
@@ -16,10 +16,8 @@ STEPPED_PRECISION_MS = 86_400_000
 """A clock that is stepped by hand reaches the nodes one after the other, so its steps must not look untimely."""
 
 
-def timing_of(genesis: Genesis) -> Timing:
+def timing_of(params: ConsensusParams, clock: DevnetClock | None) -> Timing:
     """Timing parameters in ledger time: a clock that runs n times as fast has bounds n times as wide."""
-    params = genesis.consensus
-    clock = genesis.devnet_clock
     precision, delay = params.precision_ms, params.message_delay_ms
     if clock is not None and clock.speed_ppm == 0:
         precision = STEPPED_PRECISION_MS
@@ -32,7 +30,8 @@ def timing_of(genesis: Genesis) -> Timing:
 
 def height_context(ledger: Ledger, sets: Sets) -> HeightContext:
     """Context of the height after the ledger's newest one."""
-    genesis, height = ledger.genesis, ledger.height
+    genesis, height, state = ledger.genesis, ledger.height, State(ledger, ledger.records)
+    rules = api.rules(state)
     header = ledger.header(height)
     if header is None:
         parent = genesis_parent(ledger.block_id(0), genesis.time_ms, sets(0))
@@ -47,15 +46,15 @@ def height_context(ledger: Ledger, sets: Sets) -> HeightContext:
         )
     return HeightContext(
         chain_id=ledger.chain_id,
-        version=genesis.rule_set,
+        version=rules.rule_set,
         height=height + 1,
         validators=sets(height + 1),
         next_set_hash=sets(height + 2).hash,
-        params_hash=genesis.params.hash(ledger.chain_id, encode(genesis.consensus)),
-        timing=timing_of(genesis),
+        params_hash=rules.params.hash(ledger.chain_id, encode(rules.consensus)),
+        timing=timing_of(rules.consensus, genesis.devnet_clock),
         parent=parent,
         state_root=ledger.state_root,
         receipts_root=ledger.receipts_root,
-        earliest_deadline_ms=api.earliest_deadline_ms(State(ledger), genesis.params),
-        phase_open=api.phase_open(State(ledger), height + 1),
+        earliest_deadline_ms=api.earliest_deadline_ms(state, rules.params),
+        phase_open=api.phase_open(state, height + 1),
     )

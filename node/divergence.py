@@ -240,7 +240,6 @@ class _Rehearsal:
 
     def __init__(self, ledger: Ledger, certified_root: bytes) -> None:
         self.chain_id = ledger.chain_id
-        self.genesis = ledger.genesis
         self.records = RecordCache()
         self.root: bytes | None = None
         self.damaged: bytes | None = None

@@ -218,7 +218,7 @@ class EvidencePool:
         """Whether a block of `at_height` and `at_ms` is too late for evidence about `height`."""
         if height > self._ledger.height:
             return False
-        params = self._ledger.genesis.consensus
+        params = api.rules(State(self._ledger, self._ledger.records)).consensus
         age_ms = at_ms - self._ledger.time_ms(height)
         return rules.is_expired(at_height - height, age_ms, params.evidence_age_blocks, params.evidence_age_ms)
 

@@ -10,7 +10,6 @@ from consensus.validators import ValidatorSet
 from contracts import api
 from contracts.bodies import CommittedReading, PlainReading
 from contracts.envelope import Envelope, MeterEnvelope
-from contracts.genesis import Genesis
 from contracts.receipts import OK, Receipt
 from contracts.state import RecordCache, State
 
@@ -19,7 +18,6 @@ class Ground(Protocol):
     """What a block is executed on: the ledger, or what stands for it in a rehearsal."""
 
     chain_id: str
-    genesis: Genesis
     records: RecordCache
 
     def get(self, key: bytes) -> bytes | None:
@@ -60,12 +58,13 @@ def execute(
     """
     header = block.header
     state = State(ledger, ledger.records)
+    rules = api.rules(state)
     context = api.BlockContext(
         ledger.chain_id,
         header.height,
         header.time_ms,
-        ledger.genesis.params,
-        ledger.genesis.consensus,
+        rules.params,
+        rules.consensus,
         header.proposer,
     )
     receipts = [api.open_block(state, context, charges)]

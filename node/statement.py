@@ -18,7 +18,7 @@ from contracts.genesis import Genesis
 from contracts.params import PactParams
 from contracts.records import Bill, Schedule
 from contracts.schedule import close_ms
-from contracts.schema import BILLS, SCHEDULE, SCHEDULES
+from contracts.schema import BILLS, RULES, RULES_IN_FORCE, SCHEDULE, SCHEDULES
 from node.proofs import MAX_BUNDLE_BYTES, ProofError, Proven, StateBundle, verify_bundle
 from node.render import render
 
@@ -81,7 +81,7 @@ def make_statement(
 
 def statement_keys(params: PactParams, which: Cycle, member: str, time_ms: int) -> list[bytes]:
     """The records that a statement is made of."""
-    return [SCHEDULE, *(BILLS.key(interval, member) for interval in begun(params, which, time_ms))]
+    return [SCHEDULE, RULES_IN_FORCE, *(BILLS.key(interval, member) for interval in begun(params, which, time_ms))]
 
 
 def verify_statement(raw: bytes, genesis: Genesis) -> Proven:
@@ -110,10 +110,12 @@ def verify_statement(raw: bytes, genesis: Genesis) -> Proven:
         for interval in begun(genesis.params, which, time_ms)
         if (value := values[BILLS.key(interval, member)]) is not None
     }
-    kept = values[SCHEDULE]
+    kept, rules = values[SCHEDULE], values[RULES_IN_FORCE]
+    if rules is None:
+        raise ProofError("proof.statement", "The chain has no rules in force.")
     schedule = Schedule((), ()) if kept is None else SCHEDULES.decode(bytes.fromhex(kept))
     try:
-        made = make_statement(genesis.params, which, member, time_ms, schedule, bills)
+        made = make_statement(RULES.decode(bytes.fromhex(rules)).params, which, member, time_ms, schedule, bills)
     except ValueError as error:
         raise ProofError("proof.statement", f"The records contradict themselves: {error}.") from None
     if made != stated:
@@ -121,7 +123,7 @@ def verify_statement(raw: bytes, genesis: Genesis) -> Proven:
         raise ProofError("proof.statement", f"The statement does not say what its records say: {', '.join(wrong)}.")
     return Proven(
         f"Cycle {number} of {member} is {made['status']}: {len(made['lines'])} lines of {len(bills)} bills add up to "
-        f"{made['total_nano']} nano; {len(values) - 1} intervals proven by header {proven.data['height']} of "
+        f"{made['total_nano']} nano; {len(values) - 2} intervals proven by header {proven.data['height']} of "
         f"{genesis.chain_id()}.",
         {**made, "height": proven.data["height"], "block_id": proven.data["block_id"]},
     )

@@ -132,7 +132,7 @@ class TransactionFlow:
             self.admission.next_position,
             height=self._ledger.height + 1,
             max_count=max_count,
-            max_units=self._ledger.genesis.params.max_block_units,
+            max_units=self.admission.rules.params.max_block_units,
             max_bytes=MAX_BLOCK_BYTES,
         )
 
@@ -165,7 +165,7 @@ class TransactionFlow:
 
         A proposer may break the limits, and must not make others fetch and keep more than they allow.
         """
-        limit = self._ledger.genesis.params.max_block_units
+        limit = self.admission.rules.params.max_block_units
         fits = gathering.units <= limit and gathering.size <= MAX_BLOCK_BYTES
         if fits and gathering.missing:
             return False

@@ -31,6 +31,8 @@ from contracts.schema import RULES_IN_FORCE
 from contracts.state import State
 
 _replace = msgspec.structs.replace
+MIN_UNITS = 1_024
+"""Units that a key has per interval and a block holds, so that any proposal fits."""
 
 
 def admissible(state: State, context: BlockContext, change: Change) -> str:
@@ -81,7 +83,9 @@ def _may_set_params(now: PactParams, params: PactParams) -> str:
     fixed = [(one.interval_ms, one.cycle_ms, one.cycle_starts_ms) for one in (now, params)]
     if fixed[0] != fixed[1]:
         return "governance.fixed"
-    return OK if problem(params) is None else "governance.params"
+    # Less, and no proposal and no approval would ever fit again.
+    roomy = min(params.units_per_key, params.max_block_units) >= MIN_UNITS
+    return OK if roomy and problem(params) is None else "governance.params"
 
 
 def _may_set_consensus(now: ConsensusParams, consensus: ConsensusParams) -> str:

@@ -11,9 +11,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from contracts import api
+from contracts.members import Meter
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, IntervalSettled
-from contracts.records import SETTLED, Basis, Correction
+from contracts.records import SETTLED, Basis, Correction, SiteMeter
 from contracts.schedule import close_ms
 from contracts.schema import (
     BASES,
@@ -24,8 +26,11 @@ from contracts.schema import (
     METERED,
     METERS,
     OPEN_DISPUTES,
+    SITE,
+    SITES,
     VERDICTS,
 )
+from contracts.state import State
 from node.access.subjects import Subject
 from node.render import render
 from node.rpc.errors import Refusal, unknown
@@ -47,8 +52,21 @@ class History:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._params: PactParams = ledger.genesis.params
-        self._meters = {meter.id: meter for meter in ledger.genesis.meters}
+
+    def _params(self) -> PactParams:
+        """In force in the next block."""
+        return api.rules(State(self._ledger, self._ledger.records)).params
+
+    def _site(self) -> tuple[SiteMeter, ...]:
+        """Every meter there is or was."""
+        site = State(self._ledger, self._ledger.records).load(SITES, SITE)
+        return site.meters if site else ()
+
+    def _meter(self, meter: str) -> Meter:
+        """A registered meter; what is registered never changes."""
+        found = State(self._ledger, self._ledger.records).load(METERS, METERS.key(meter))
+        assert found is not None, "a closed interval names registered meters"
+        return found
 
     async def estimates(self, view: View, interval: int) -> Document:
         """Every meter that was silent when the interval closed, its estimate, and what it is billed for by now."""
@@ -56,7 +74,7 @@ class History:
         estimated = record.estimated if record else 0
         found = []
         async for guess in in_turns(view.group(ESTIMATES, interval) if estimated else ()):
-            member = self._meters[guess.meter].member
+            member = self._meter(guess.meter).member
             told = view.may(Subject("energy", (member,), guess.meter))
             basis = view.load(BASES, interval, guess.meter) if told else None
             billed = basis or guess if told else None
@@ -64,7 +82,7 @@ class History:
                 {
                     **render(guess),
                     "member": member,
-                    "kind": self._meters[guess.meter].kind,
+                    "kind": self._meter(guess.meter).kind,
                     "billed_import_wh": billed.import_wh if billed else None,
                     "billed_export_wh": billed.export_wh if billed else None,
                     "corrections": basis.corrections if basis else 0,
@@ -76,7 +94,7 @@ class History:
         """Corrections of the interval, and those that its bills carry; by corrected interval, meter and number."""
         record = view.load(INTERVALS, interval)
         found: dict[tuple[int, str, int], Correction] = {}
-        async for meter in in_turns(self._meters):
+        async for meter in in_turns([one.meter for one in self._site()]):
             for number, one in self._corrected(view, interval, meter):
                 found[interval, meter, number] = one
         for number, one in self._carried(view, interval) if record and record.status == SETTLED else ():
@@ -84,7 +102,7 @@ class History:
         return {
             **self.place(interval),
             "corrections": [
-                {**render(one), "number": number, "start_ms": one.interval * self._params.interval_ms}
+                {**render(one), "number": number, "start_ms": one.interval * self._params().interval_ms}
                 for (_, _, number), one in sorted(found.items())
             ],
         }
@@ -115,9 +133,9 @@ class History:
                 found.append(
                     {
                         **render(dispute),
-                        "start_ms": at * self._params.interval_ms,
-                        **{f"{end}_member": self._meters[meter].member for end, meter in ends},
-                        "parent_member": self._meters[dispute.parent_meter].member,
+                        "start_ms": at * self._params().interval_ms,
+                        **{f"{end}_member": self._meter(meter).member for end, meter in ends},
+                        "parent_member": self._meter(dispute.parent_meter).member,
                         "verdict": render(view.load(VERDICTS, at, line)),
                     }
                 )
@@ -134,7 +152,7 @@ class History:
                 404,
                 "rpc.not-settled",
                 f"Interval {interval} is not settled (status {record.status if record else 'empty'}).",
-                f"It settles after {close_ms(self._params, interval)} ms UTC.",
+                f"It settles after {close_ms(self._params(), interval)} ms UTC.",
             )
         metered, guess = view.entry(METERED, meter, interval), view.entry(ESTIMATES, meter, interval)
         # Loaded, and so proven, even when it is absent: then the meter is billed as it was settled.
@@ -177,7 +195,7 @@ class History:
 
     def _closing_events(self, view: View, interval: int) -> tuple[object, ...]:
         """What the clock of the block that settled the interval did; nothing if no block has."""
-        due_ms = close_ms(self._params, interval)
+        due_ms = close_ms(self._params(), interval)
         heights = range(1, view.height + 1)
         first = bisect_left(heights, due_ms, key=self._ledger.time_ms)
         for height in heights[first : first + MAX_CLOSING_BLOCKS]:
@@ -188,7 +206,7 @@ class History:
 
     def place(self, interval: int) -> Document:
         """Number and time of an interval."""
-        length_ms = self._params.interval_ms
+        length_ms = self._params().interval_ms
         return {"interval": interval, "start_ms": interval * length_ms, "end_ms": (interval + 1) * length_ms}
 
 

@@ -12,7 +12,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from contracts import api
 from contracts.cycles import Cycle, cycle, cycle_of
+from contracts.governance.records import Rules
 from contracts.modes import GRID, ISLAND
 from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
 from contracts.rolls import BUCKETS
@@ -33,9 +35,11 @@ from contracts.schema import (
     OFFERS,
     ORDERS,
     REGISTERS,
+    RULES,
     SCHEDULES,
     TARIFFS,
 )
+from contracts.state import State
 from node.access.rights import Rights
 from node.access.shown import WithheldProof, check_proof
 from node.access.subjects import Subject
@@ -68,8 +72,11 @@ class Queries:
         self._blocks = blocks
         self._service = service
         self._ledger = service.ledger
-        self._params = service.ledger.genesis.params
         self._history = History(service.ledger)
+
+    def _rules(self) -> Rules:
+        """In force in the next block."""
+        return api.rules(State(self._ledger, self._ledger.records))
 
     # State
 
@@ -141,7 +148,7 @@ class Queries:
             case "access", ["after", number_]:
                 return policies_of_all(view, number(number_, "policy number", 2**32))
             case "trust", []:
-                return await trust_of_all(view, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
+                return await trust_of_all(view, self._ledger.time_ms(view.height), self._rules().consensus)
             case "explain", [which, *members] if len(members) <= 1:
                 return await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
         raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
@@ -180,25 +187,25 @@ class Queries:
 
     def _which(self, text: str) -> int:
         """Interval number from `now`, `next` (the first whose offers are not locked) or digits."""
-        length, now_ms = self._params.interval_ms, self._service.now_ms()
+        length, now_ms = self._rules().params.interval_ms, self._service.now_ms()
         match text:
             case "now":
                 return now_ms // length
             case "next":
-                return (now_ms + self._params.gate_lead_ms) // length + 1
+                return (now_ms + self._rules().params.gate_lead_ms) // length + 1
         return number(text, "interval", 2**32)
 
     def _which_cycle(self, text: str) -> Cycle:
         """Billing cycle from `now`, `last` (the one before) or digits."""
         if text in ("now", "last"):
-            present = cycle_of(self._params, self._service.now_ms() // self._params.interval_ms)
-            return cycle(self._params, max(0, present - (text == "last")))
-        return cycle(self._params, number(text, "billing cycle", 2**32))
+            present = cycle_of(self._rules().params, self._service.now_ms() // self._rules().params.interval_ms)
+            return cycle(self._rules().params, max(0, present - (text == "last")))
+        return cycle(self._rules().params, number(text, "billing cycle", 2**32))
 
     def _member(self, view: View, member: str) -> Document | None:
         record, account = view.load(MEMBERS, member), view.load(ACCOUNTS, member)
         holding = view.readable_entry(BALANCES, member)
-        trust = trust_of_member(view, member, self._ledger.time_ms(view.height), self._ledger.genesis.consensus)
+        trust = trust_of_member(view, member, self._ledger.time_ms(view.height), self._rules().consensus)
         if record is None or account is None or trust is None:
             return None
         held = {"balance_nano": None if holding is None else str(holding.balance_nano), "trust": trust}
@@ -243,8 +250,8 @@ class Queries:
         """When an interval is, locks and closes."""
         return {
             **self._history.place(interval),
-            "locks_ms": lock_ms(self._params, interval),
-            "closes_ms": close_ms(self._params, interval),
+            "locks_ms": lock_ms(self._rules().params, interval),
+            "closes_ms": close_ms(self._rules().params, interval),
         }
 
     async def _dispatch(self, view: View, interval: int) -> Document:
@@ -290,7 +297,7 @@ class Queries:
             **self._times(interval),
             "status": "empty" if not (needs or offers) and record.status == OPEN else record.status,
         }
-        document |= explain(self._params, record, tariff, needs, offers, orders)
+        document |= explain(self._rules().params, record, tariff, needs, offers, orders)
         for name in members:
             for kind in ("needs", "orders", "bills"):
                 view.demand(Subject(kind, (name,)))
@@ -315,21 +322,23 @@ class Queries:
         view.leave_out(MEMBERS, member)
         header = self._ledger.header(view.height + 1)
         time_ms = self._ledger.time_ms(view.height) if header is None else header.time_ms
-        intervals = begun(self._params, which, time_ms)
-        if len(intervals) >= MAX_ENTRIES:
+        intervals = begun(self._rules().params, which, time_ms)
+        if len(intervals) >= MAX_ENTRIES - 1:
             raise Refusal(
                 400,
                 "rpc.too-many-proofs",
-                f"Cycle {which.number} has {len(intervals)} intervals; a statement has at most {MAX_ENTRIES - 1}.",
+                f"Cycle {which.number} has {len(intervals)} intervals; a statement has at most {MAX_ENTRIES - 2}.",
                 "Ask for the bills of single intervals.",
             )
         schedule = view.load(SCHEDULES, "working") or Schedule((), ())
+        rules = view.load(RULES, "in-force")
+        assert rules is not None, "genesis writes the rules"
         bills: dict[int, Bill] = {}
         async for interval in in_turns(intervals):
             bill = view.entry(BILLS, member, interval)
             if bill is not None:
                 bills[interval] = bill
-        return make_statement(self._params, which, member, time_ms, schedule, bills)
+        return make_statement(rules.params, which, member, time_ms, schedule, bills)
 
 
 def _mode(record: IntervalRecord | None) -> str | None:

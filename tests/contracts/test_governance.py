@@ -19,6 +19,8 @@ from contracts.codes import CODES
 from contracts.genesis import ConsensusParams
 from contracts.governance import membership
 from contracts.governance.changes import (
+    MAX_NEW_METERS,
+    AdmitMember,
     Change,
     ReKey,
     RemoveMember,
@@ -27,11 +29,12 @@ from contracts.governance.changes import (
     SetRoles,
     SetRuleSet,
 )
+from contracts.governance.enact import MIN_UNITS
 from contracts.governance.proposals import open_proposals
 from contracts.governance.records import MAX_OPEN_PER_MEMBER, MAX_PROPOSAL_BLOCKS
 from contracts.governance.rules import rules
 from contracts.governance.voting import voices
-from contracts.members import MAX_UNLOCKING, AccountKey
+from contracts.members import MAX_KEYS, MAX_NODES, MAX_UNLOCKING, AccountKey
 from contracts.params import PactParams
 from contracts.receipts import ProposalDecided, ProposalPostponed
 from contracts.schema import KEY_USES, MEMBERS, MEMBERSHIPS, SITE, SITES
@@ -61,11 +64,27 @@ def test_two_thirds_of_the_power_are_not_enough_and_more_are() -> None:
 
 def test_a_change_is_in_force_from_the_next_block_on_and_not_before() -> None:
     pact = Pact()
-    assert pact.propose("bio", SetParams(PactParams(units_per_key=64))) == "ok"
+    assert pact.propose("bio", SetParams(PactParams(horizon_intervals=1))) == "ok"
     last = [pact.say(name, Approve(0)) for name in NAMES[:5]]
-    assert pact.context().params.units_per_key == 10_000
-    assert codes(pact.block(*last, pact.pay("tenant", "bio", 1))) == ["ok"] * 5 + ["tx.nonce"]
-    assert pact.run(pact.pay("tenant", "bio", 1)) == "budget.exceeded"
+    assert codes(pact.block(*last, pact.need("utility", FIRST + 9, 1))) == ["ok"] * 6
+    assert pact.run(pact.need("utility", FIRST + 9, 1)) == "need.horizon"
+
+
+@pytest.mark.parametrize("field", ["units_per_key", "max_block_units"])
+def test_parameters_always_leave_room_for_the_proposal_that_changes_them(field: str) -> None:
+    pact = Pact()
+    assert pact.propose("bio", SetParams(_replace(PactParams(), **{field: MIN_UNITS - 1}))) == "governance.params"
+    pact.agree(SetParams(_replace(PactParams(), **{field: MIN_UNITS})), 0)
+    # The largest there is, and as many approvals as it takes.
+    member = newcomer().member
+    keys = tuple(AccountKey(key_of(f"k{number}").public_key, "all") for number in range(MAX_KEYS))
+    nodes = tuple(node(f"n{number}") for number in range(MAX_NODES))
+    meters = tuple(new_meter(f"x-{number:02d}", "newbie") for number in range(MAX_NEW_METERS))
+    largest = AdmitMember(_replace(member, keys=keys, nodes=nodes), meters)
+    assert api.units(pact.say("utility", Propose(largest, "r", EXPIRY))) <= MIN_UNITS // 4
+    assert pact.propose("utility", largest) == "ok"
+    assert pact.approve(1, *NAMES[1:]) == ["ok"] * 5
+    assert pact.ballot(1).status == "enacted"
 
 
 def test_power_counts_and_not_heads() -> None:
