@@ -15,10 +15,10 @@ from consensus.power import MIN_ORGANISATIONS, weight
 from contracts import trust
 from contracts.bodies import Unbond
 from contracts.context import BlockContext, current_interval
+from contracts.epochs import epoch_of
 from contracts.genesis import OpeningTrust
 from contracts.governance.changes import AdmitMember, NewMeter, ReKey
 from contracts.governance.records import MAX_FORMER_NODES, FormerNode, KeyUse, Membership, NodeOwner, Purpose
-from contracts.governance.rules import epoch_of
 from contracts.members import (
     MAX_MEMBERS,
     MAX_METERS,
@@ -123,7 +123,8 @@ def may_re_key(state: State, context: BlockContext, change: ReKey) -> str:
         return code
     if len(_seated_still(state, context, change.member)) + len(_leaving(found, change.nodes)) > MAX_FORMER_NODES:
         return "governance.re-key-full"
-    return OK if change.nodes or _enough_without(state, change.member) else "governance.too-few"
+    validates = any(node.validator for node in change.nodes)
+    return OK if validates or _enough_without(state, change.member) else "governance.too-few"
 
 
 def may_set_roles(state: State, member: str, roles: tuple[str, ...]) -> str:
@@ -268,7 +269,7 @@ def _enough_without(state: State, member: str) -> bool:
             weighs = weight(held.bonded_tokens, held.index_ppm) and not trust.is_tombstoned(state, held.member)
             if held.member != member and weighs:
                 found = state.load(MEMBERS, MEMBERS.key(held.member))
-                left += found is not None and bool(found.nodes)
+                left += found is not None and any(node.validator for node in found.nodes)
     return left >= MIN_ORGANISATIONS
 
 

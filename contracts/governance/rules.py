@@ -20,11 +20,6 @@ def rules(state: State) -> Rules:
     return found
 
 
-def epoch_of(height: int, consensus: ConsensusParams) -> int:
-    """Epoch of a block, from 0."""
-    return (height - 1) // consensus.epoch_blocks
-
-
 def ends_epoch(height: int, consensus: ConsensusParams) -> bool:
     """Whether this block is the last of its epoch."""
     return height % consensus.epoch_blocks == 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from consensus import power
-from contracts.schema import MEMBERS, TRUSTS
+from contracts import epochs
+from contracts.governance.membership import is_removed
 from contracts.state import State
 from contracts.trust import is_tombstoned
 
@@ -18,26 +18,18 @@ class Count(NamedTuple):
     total: int
 
 
-def voices(state: State, height: int) -> dict[str, int]:
-    """Power of each organisation in this block."""
-    weights: dict[str, int] = {}
-    for key in TRUSTS.roll_keys():
-        for held in state.roll(TRUSTS, key):
-            weight = power.weight(held.bonded_tokens, held.index_ppm)
-            found = state.load(MEMBERS, MEMBERS.key(held.member)) if weight else None
-            if found is not None and found.nodes:
-                weights[held.member] = weight
-    return power.powers(weights) if len(weights) >= power.MIN_ORGANISATIONS else {}
-
-
 def count(state: State, height: int, members: Iterable[str]) -> Count:
-    """Power of these members, each counted once, and the total, as of this block. Who is tombstoned agrees to nothing,
-    and counts in the total as long as it has power."""
-    powers = voices(state, height)
-    got = sum(powers.get(member, 0) for member in members if not is_tombstoned(state, member))
-    return Count(got, sum(powers.values()))
+    """Power of these members, each counted once, and the total, as of this block. Who is removed or tombstoned agrees
+    to nothing, and counts in the total as long as it has power."""
+    powers = epochs.powers(state, height)
+    got = sum(powers.get(member, 0) for member in members if not _is_gone(state, member))
+    return Count(got, sum(one.power for one in epochs.seating(state, height).organisations))
 
 
 def has_voice(state: State, height: int, member: str) -> bool:
     """Whether this member may propose and approve in this block."""
-    return voices(state, height).get(member, 0) > 0 and not is_tombstoned(state, member)
+    return member in epochs.powers(state, height) and not _is_gone(state, member)
+
+
+def _is_gone(state: State, member: str) -> bool:
+    return is_tombstoned(state, member) or is_removed(state, member)

@@ -64,7 +64,7 @@ def proposed(pact: Pact, content: Change, expiry: int = EXPIRY) -> Envelope:
     return pact.say("bio", Propose(content, "because", expiry))
 
 
-refused("governance.no-power", lambda: SetRoles("bio", ("campus",)), bonds={**LOST, "bio": 0})
+refused("governance.no-power", lambda: SetRoles("bio", ("campus",)), bonds={**dict.fromkeys(NAMES, BOND), "bio": 0})
 refused("governance.member", lambda: RemoveMember("nobody"))
 refused("governance.id-taken", lambda: newcomer("solar", keys=(AccountKey(key_of("new").public_key, "all"),)))
 refused("governance.keys", lambda: newcomer(keys=(AccountKey(bytes(32), "all"),)))

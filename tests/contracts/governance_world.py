@@ -25,7 +25,8 @@ def governed(bonds: dict[str, int] | None = None, **more: Any) -> Genesis:
     """Six members with the same bond, or with these, and epochs of four blocks."""
     bonds = dict.fromkeys(NAMES, BOND) if bonds is None else bonds
     trusts = tuple(OpeningTrust(name, 1_000, bonds[name]) for name in sorted(bonds))
-    return make_genesis(consensus=ConsensusParams(epoch_blocks=EPOCH), trusts=trusts, **more)
+    genesis = make_genesis(consensus=ConsensusParams(epoch_blocks=EPOCH), trusts=trusts, **more)
+    return msgspec.structs.replace(genesis, validators=tuple(f"node-{name}" for name in NAMES))
 
 
 class Pact(Chain):
