@@ -6,14 +6,19 @@ proposal. Whoever holds the last j turns before a seed is fixed has up to 2^j se
 
 The message names no round: a value that is proposed again keeps its beacon, and a second round gives its proposer
 no second draw. Keys count only with a proof of possession (`zk.bls`), which is checked where they are registered.
-Nothing here keeps state or reads a block.
+Nothing here reads a block; what was verified is remembered, and changes no answer.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from zk import bls
 from zk.codec import encode
 from zk.hashing import domain, sha256
+
+MAX_VERIFIED = 1_024
+"""Beacons whose verification is remembered: a block is judged when it is made, heard of and decided."""
 
 
 def genesis_mix(chain_id: str, genesis_hash: bytes) -> bytes:
@@ -26,6 +31,7 @@ def beacon_sign_bytes(chain_id: str, height: int, previous_mix: bytes) -> bytes:
     return domain("beacon", chain_id) + encode((height, previous_mix))
 
 
+@lru_cache(maxsize=MAX_VERIFIED)
 def verify_beacon(key: bytes, chain_id: str, height: int, previous_mix: bytes, beacon: bytes) -> bool:
     """True when `beacon` is the one contribution of the proposer with the 96-byte BLS key `key`. Never raises."""
     return bls.verify(key, beacon_sign_bytes(chain_id, height, previous_mix), beacon)

@@ -7,6 +7,9 @@ decided by execution, after agreement. The checks raise `Refusal`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from consensus.beacon import beacon_sign_bytes, verify_beacon
 from consensus.certificates import check_quorum
 from consensus.effects import HeightContext, Parent
 from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, Proposal
@@ -16,8 +19,9 @@ from consensus.validators import ValidatorSet
 from zk import merkle
 from zk.hashing import ZERO_HASH
 
-BEACON_RULE_SET_1 = b""
-"""Rule set 1 has no randomness: the field exists so that headers need not change."""
+Contribute = Callable[[bytes], bytes]
+"""Signs with the BLS key of a seat. A function like any other: one key has one signature over one message, so that
+signing again, also after a restart, gives the same and betrays nothing."""
 
 
 def genesis_parent(block_id: bytes, time_ms: int, validators: ValidatorSet) -> Parent:
@@ -72,7 +76,8 @@ def check_validity(block: Block, context: HeightContext) -> None:
     if header.params_hash != context.params_hash:
         raise Refusal("consensus.block-params", header.params_hash.hex())
     # Its original proposer had the turn in the round that it names (L28: later rounds may repeat it).
-    if header.proposer != context.validators.proposer(header.height, header.proposer_round).id:
+    proposer = context.proposers.proposer(header.proposer_round)
+    if header.proposer != proposer.id:
         raise Refusal("consensus.block-proposer", f"{header.proposer} in round {header.proposer_round}")
     # Both sets are those of committed state.
     if (header.set_hash, header.next_set_hash) != (context.validators.hash, context.next_set_hash):
@@ -84,12 +89,12 @@ def check_validity(block: Block, context: HeightContext) -> None:
     # No transaction twice.
     if len(set(block.payload)) != len(block.payload):
         raise Refusal("consensus.block-payload")
-    # No beacon yet.
-    if header.beacon != BEACON_RULE_SET_1:
-        raise Refusal("consensus.block-beacon")
     # A block without content needs a reason.
     if not block.payload and not block.evidence and empty_block_reason(context, header.time_ms) is None:
         raise Refusal("consensus.block-empty")
+    # It adds what its original proposer has to give. Last, because it costs the most.
+    if not verify_beacon(proposer.bls_key, header.chain_id, header.height, context.mix, header.beacon):
+        raise Refusal("consensus.block-beacon", header.beacon.hex())
 
 
 def check_proposal(proposal: Proposal, context: HeightContext, received_ms: int) -> None:
@@ -139,10 +144,12 @@ def build_block(
     clock_ms: int,
     last_certificate: CommitCertificate | None,
     evidence: tuple[bytes, ...] = (),
+    *,
+    contribute: Contribute,
 ) -> Block:
     """The block that the proposer of (height, `round_`) proposes: `payload` are transaction hashes in order,
-    `last_certificate` the one that `BuildValue` carries, `evidence` encoded `consensus.evidence.Equivocation`s.
-    Valid if payload, evidence or empty-block rule allow it."""
+    `last_certificate` the one that `BuildValue` carries, `evidence` encoded `consensus.evidence.Equivocation`s,
+    `contribute` signs with its BLS key. Valid if payload, evidence or empty-block rule allow it."""
     header = Header(
         version=context.version,
         chain_id=context.chain_id,
@@ -150,7 +157,7 @@ def build_block(
         parent_hash=context.parent.block_id,
         time_ms=proposal_time_ms(context, clock_ms),
         params_hash=context.params_hash,
-        proposer=context.validators.proposer(context.height, round_).id,
+        proposer=context.proposers.proposer(round_).id,
         proposer_round=round_,
         set_hash=context.validators.hash,
         next_set_hash=context.next_set_hash,
@@ -159,7 +166,7 @@ def build_block(
         state_root=context.state_root,
         receipts_root=context.receipts_root,
         evidence_root=merkle.root(evidence),
-        beacon=BEACON_RULE_SET_1,
+        beacon=contribute(beacon_sign_bytes(context.chain_id, context.height, context.mix)),
     )
     return Block(header, payload, last_certificate, evidence)
 

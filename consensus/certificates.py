@@ -107,7 +107,7 @@ def _check_height(height: int, context: HeightContext) -> None:
 
 
 def _check_proposal_form(proposal: Proposal, context: HeightContext) -> None:
-    expected = context.validators.proposer(proposal.height, proposal.round).id
+    expected = context.proposers.proposer(proposal.round).id
     if proposal.proposer != expected:
         raise Refusal("consensus.wrong-proposer", f"{proposal.proposer}, expected {expected}")
     if proposal.valid_round >= proposal.round:

@@ -23,6 +23,7 @@ from consensus.messages import (
     Time,
     Vote,
 )
+from consensus.proposers import Proposers
 from consensus.validators import ValidatorSet
 
 
@@ -57,6 +58,9 @@ class HeightContext(msgspec.Struct, frozen=True):
     version: int
     height: int
     validators: ValidatorSet
+    proposers: Proposers
+    mix: bytes
+    """Randomness of the chain after the parent, 32 bytes: what this height's beacon is signed over."""
     next_set_hash: bytes
     params_hash: bytes
     timing: Timing

@@ -161,7 +161,7 @@ def _enter_round(state: State, context: HeightContext, round_: int, effects: Eff
     if core is None:
         core = algorithm.RoundState()
         state = _repeat_later(state, context, effects)
-    is_proposer = context.validators.proposer(context.height, round_).id == state.seat
+    is_proposer = context.proposers.proposer(round_).id == state.seat
     state = prune_rounds(replace(state, core=replace(core, round=round_)))
     state = _advance(state, context, StartRound(round_, is_proposer), effects)
     return _settle(state, context, effects)
@@ -391,7 +391,7 @@ def _propose_built(state: State, context: HeightContext, round_: int, block: Blo
     core = state.core
     if core is None or state.decided or round_ != core.round or turn in state.asked:
         return state
-    if core.step != Step.PROPOSE or context.validators.proposer(context.height, round_).id != state.seat:
+    if core.step != Step.PROPOSE or context.proposers.proposer(round_).id != state.seat:
         return state
     if block.header.proposer_round != round_:
         refuse(

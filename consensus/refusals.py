@@ -48,7 +48,7 @@ CODES: dict[str, str] = {
     "consensus.evidence-full": "enough evidence waits for a block, or enough against this seat",
     "consensus.evidence-known": "one piece of evidence per accused and height is enough",
     "consensus.evidence-tombstoned": "the organisation of the accused seat has lost its bond for an offence already",
-    "consensus.block-beacon": "rule set 1 has no beacon",
+    "consensus.block-beacon": "the beacon must be the original proposer's, over this height and the mix below",
     "consensus.block-empty": "there is no reason for a block without transactions now",
 }
 

@@ -109,7 +109,7 @@ def _round_votes(state: State, context: HeightContext, number: int) -> RoundVote
     seats = [seat.id for seat in context.validators.seats]
     return RoundVotes(
         round=number,
-        proposer=context.validators.proposer(context.height, number).id,
+        proposer=context.proposers.proposer(number).id,
         proposal=_proposal_state(state, number),
         prevoted=tuple(id_ for id_ in seats if id_ in votes.prevotes),
         awaited_prevotes=tuple(id_ for id_ in seats if id_ not in votes.prevotes),

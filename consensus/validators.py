@@ -57,10 +57,6 @@ class ValidatorSet:
         seat = self.seat(id_)
         return 0 if seat is None else seat.counted_power
 
-    def proposer(self, height: int, round_: int) -> Validator:
-        """Seat (height + round) mod n in id order (equal weights; proof of trust replaces it)."""
-        return self.seats[(height + round_) % len(self.seats)]
-
     @cached_property
     def hash(self) -> bytes:
         """RFC 6962 root over the encoded seats, 32 bytes."""

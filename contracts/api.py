@@ -42,7 +42,7 @@ from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, a
 from contracts.offences import Charge, accuse, is_accused, offence_count
 from contracts.params import PactParams
 from contracts.receipts import OK, AnyEvent, Receipt
-from contracts.records import Lines, Sentinel, Site, SiteMeter, Utility
+from contracts.records import EpochMix, Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
@@ -50,6 +50,7 @@ from contracts.schema import (
     LINE_LIST,
     MEMBERS,
     METERS,
+    MIX,
     REGISTERS,
     RULES_IN_FORCE,
     SENTINEL,
@@ -192,8 +193,12 @@ def phase_open(state: State, height: int) -> bool:
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
-    """What happens before the first transaction: the block's evidence is punished, the clock moves rounds of wagering,
-    locks and settles the intervals that are due, and at the end of an epoch governance is looked at."""
+    """What happens before the first transaction: the last block of an epoch records the chain's randomness, the block's
+    evidence is punished, the clock moves rounds of wagering, locks and settles the intervals that are due, and at the
+    end of an epoch governance is looked at."""
+    if context.height % context.consensus.epoch_blocks == 0:
+        state.save(MIX, EpochMix(context.height, context.mix))
+        state.commit()
     accused = [event for charge in charges for event in accuse(state, context, charge)]
     judged = rounds.advance(state, context, JUDGES)
     return Receipt(OK, 0, (*accused, *judged, *advance(state, context), *proposals.turn(state, context)))

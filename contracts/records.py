@@ -437,6 +437,13 @@ class OffenceCount(Record, frozen=True):
     count: Count
 
 
+class EpochMix(Record, frozen=True):
+    """Randomness of the chain after the last block of an epoch, written in that block."""
+
+    height: Height
+    mix: Hash
+
+
 class Sentinel(Record, frozen=True):
     """A leaf that is always there, so that non-existence always has a neighbour."""
 

@@ -27,6 +27,7 @@ from contracts.records import (
     Bill,
     Correction,
     Dispute,
+    EpochMix,
     Estimate,
     IntervalRecord,
     Lines,
@@ -109,6 +110,7 @@ ROUND_COUNTS: Table[RoundCount] = Table("round-count", RoundCount)
 OPEN_ROUNDS: Table[OpenRounds] = Table("rounds", OpenRounds)
 SOLUTIONS: Table[Solution] = Table("solution", Solution)
 """By round and member."""
+MIXES: Table[EpochMix] = Table("mix", EpochMix)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
@@ -138,4 +140,6 @@ AGENDA = AGENDAS.key("open")
 EPOCH_LENGTH = EPOCH_LENGTHS.key("length")
 ROUND_COUNT = ROUND_COUNTS.key("all")
 OPEN_ROUND_LIST = OPEN_ROUNDS.key("open")
+MIX = MIXES.key("epoch")
+"""Of the epoch that ended last; none in the first."""
 SENTINEL = SENTINELS.key("genesis")

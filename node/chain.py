@@ -7,6 +7,7 @@ from consensus.effects import HeightContext, Parent, Timing
 from contracts import api
 from contracts.genesis import ConsensusParams, DevnetClock
 from contracts.state import State
+from node.leaders import Leaders
 from node.ledger.ledger import Ledger
 from node.seats import Sets
 from zk.codec import encode
@@ -28,8 +29,8 @@ def timing_of(params: ConsensusParams, clock: DevnetClock | None) -> Timing:
     return Timing(params.target_block_ms, precision, delay)
 
 
-def height_context(ledger: Ledger, sets: Sets) -> HeightContext:
-    """Context of the height after the ledger's newest one."""
+def height_context(ledger: Ledger, sets: Sets, leaders: Leaders | None = None) -> HeightContext:
+    """Context of the height after the ledger's newest one. `leaders` follows this ledger; None: read its window."""
     genesis, height, state = ledger.genesis, ledger.height, State(ledger, ledger.records)
     rules = api.rules(state)
     header = ledger.header(height)
@@ -49,6 +50,8 @@ def height_context(ledger: Ledger, sets: Sets) -> HeightContext:
         version=rules.rule_set,
         height=height + 1,
         validators=sets(height + 1),
+        proposers=(leaders or Leaders(ledger, sets)).proposers(),
+        mix=ledger.mix,
         next_set_hash=sets(height + 2).hash,
         params_hash=rules.params.hash(ledger.chain_id, encode(rules.consensus)),
         timing=timing_of(rules.consensus, genesis.devnet_clock),

@@ -241,6 +241,7 @@ class _Rehearsal:
     def __init__(self, ledger: Ledger, certified_root: bytes) -> None:
         self.chain_id = ledger.chain_id
         self.records = RecordCache()
+        self.mix = ledger.mix_at(ledger.height - 1)
         self.root: bytes | None = None
         self.damaged: bytes | None = None
         self._ledger = ledger
@@ -269,6 +270,7 @@ class _Rehearsal:
         changes: dict[bytes, bytes | None],
         readings: Iterable[tuple[str, int, int]],
         sets: Iterable[ValidatorSet],
+        passed: tuple[str, ...],
     ) -> None:
         """Sum up what would be stored."""
         self.root = self._ledger.root_with(changes, self._before)

@@ -183,8 +183,8 @@ class Driver:
                 self._host.set_ledger_timer(timer, at_ms)
             case SignMessage(message):
                 self._sign(message)
-            case Execute(block, certificate, envelopes, charges):
-                receipts = execute(self.replica.ledger, block, certificate, envelopes, charges)
+            case Execute(block, certificate, envelopes, charges, passed):
+                receipts = execute(self.replica.ledger, block, certificate, envelopes, charges, passed)
                 self.executed += len(envelopes)
                 self.fsyncs += 1
                 self._inputs.append(Executed(block.header.height, unfinished(block, receipts)))

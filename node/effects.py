@@ -200,6 +200,8 @@ class Execute(NamedTuple):
     certificate: CommitCertificate
     envelopes: list[tuple[bytes, Envelope]]
     charges: tuple[Charge, ...] = ()
+    passed: tuple[str, ...] = ()
+    """Nodes whose turn to propose came before the block's."""
 
 
 class SetTimer(NamedTuple):

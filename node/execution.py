@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from consensus.beacon import next_mix
 from consensus.messages import Block, CommitCertificate
 from consensus.validators import ValidatorSet
 from contracts import api
@@ -19,6 +20,7 @@ class Ground(Protocol):
 
     chain_id: str
     records: RecordCache
+    mix: bytes
 
     def get(self, key: bytes) -> bytes | None:
         """The encoded record before the block."""
@@ -33,6 +35,7 @@ class Ground(Protocol):
         changes: dict[bytes, bytes | None],
         readings: Iterable[tuple[str, int, int]],
         sets: Iterable[ValidatorSet],
+        passed: tuple[str, ...],
     ) -> None:
         """Take what the block gave, see `Ledger.commit`."""
         ...
@@ -51,10 +54,12 @@ def execute(
     certificate: CommitCertificate,
     envelopes: list[tuple[bytes, Envelope]],
     charges: Sequence[api.Charge] = (),
+    passed: tuple[str, ...] = (),
 ) -> list[Receipt]:
     """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction.
 
-    `charges` are what its evidence says; they come before everything else.
+    `charges` are what its evidence says; they come before everything else. `passed` are the nodes whose turn to propose
+    came before the block's.
     """
     header = block.header
     state = State(ledger, ledger.records)
@@ -66,6 +71,7 @@ def execute(
         rules.params,
         rules.consensus,
         header.proposer,
+        next_mix(ledger.chain_id, ledger.mix, header.beacon),
     )
     receipts = [api.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
@@ -79,6 +85,6 @@ def execute(
     seated = api.close_block(state, context)
     raws = [raw for raw, _ in envelopes]
     sets = () if seated is None else (ValidatorSet(seated.seats),)
-    ledger.commit(block, certificate, raws, receipts, state.changes(), readings, sets)
+    ledger.commit(block, certificate, raws, receipts, state.changes(), readings, sets, passed)
     ledger.records.absorb(state)
     return receipts

@@ -121,7 +121,8 @@ class Process:
             LOG.warning("cut off a torn tail of the journal: %s", journal.torn_tail)
         limits = MempoolLimits(config.mempool.max_bytes, config.mempool.max_transactions, config.mempool.max_per_sender)
         seated = config.node.id in genesis.validators
-        node = Node(ledger, config.node.id, journal, signer if seated else None, self.clock, limits)
+        contribute = self._secrets.beacon.sign
+        node = Node(ledger, config.node.id, journal, signer if seated else None, self.clock, limits, contribute)
         self._closers += (node.settled, node.stop)
         registry: Registry = {
             name: (keys.tls_certificate, keys.consensus_key, keys.address) for name, keys in registered.items()

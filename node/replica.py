@@ -8,11 +8,12 @@ valid, who is paid and who may propose is decided in `contracts` and `consensus`
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 from consensus import certificates, machine
-from consensus.block import build_block, empty_block_reason, proposal_time_ms
+from consensus.block import Contribute, build_block, empty_block_reason, proposal_time_ms
 from consensus.effects import (
     Broadcast,
     BuildValue,
@@ -80,6 +81,7 @@ from node.effects import (
 from node.evidence import EvidencePool, certificate_of
 from node.inbox import Inbox
 from node.journal import INPUT, TRANSACTIONS, decode_batch
+from node.leaders import Leaders
 from node.ledger.ledger import Ledger
 from node.mempool import Lane, MempoolLimits, lane_of
 from node.peer.wire import (
@@ -110,10 +112,20 @@ class _Executing(NamedTuple):
 
 
 class Replica:
-    """One node of one chain. `node_id` without a seat follows and never signs; `sets` None: those of the ledger."""
+    """One node of one chain. `node_id` without a seat follows and never signs; `sets` None: those of the ledger.
+
+    `contribute` signs beacons with the node's BLS key, a pure function; without it, nothing is ever proposed here.
+    """
 
     def __init__(
-        self, ledger: Ledger, node_id: str, limits: MempoolLimits | None = None, sets: Sets | None = None
+        self,
+        ledger: Ledger,
+        node_id: str,
+        limits: MempoolLimits | None = None,
+        sets: Sets | None = None,
+        *,
+        contribute: Contribute | None = None,
+        leaders: Callable[[Ledger, Sets], Leaders] = Leaders,
     ) -> None:
         self.ledger = ledger
         self.node_id = node_id
@@ -126,7 +138,9 @@ class Replica:
         """Set once a certified block builds on another state: then this replica takes no part any more."""
         self.catch_up = CatchUp(ledger, self.work, self.flow.admission, self._execute)
         self.machine = machine.initial(node_id)
-        self._context: HeightContext = height_context(ledger, self._sets)
+        self._contribute = contribute
+        self._leaders = leaders(ledger, self._sets)
+        self._context: HeightContext = height_context(ledger, self._sets, self._leaders)
         self._events: deque[LoggedInput | StartHeight] = deque()
         self._started = False
         self._executing: _Executing | None = None
@@ -309,7 +323,7 @@ class Replica:
     def _try_build(self) -> None:
         """Answer the machine's wish for a value as soon as a valid one can be made."""
         wish = self._build
-        if wish is None or self._executing:
+        if wish is None or self._executing or self._contribute is None:
             return
         entries = self.flow.select(MAX_PAYLOAD)
         clock_ms = self.work.now.ledger_ms
@@ -324,6 +338,7 @@ class Replica:
             last_certificate=wish.last_certificate,
             clock_ms=clock_ms,
             evidence=evidence,
+            contribute=self._contribute,
         )
         self._feed(ValueBuilt(wish.height, wish.round, block))
 
@@ -357,7 +372,8 @@ class Replica:
         if self._executing is None and not self.evidence.halts_on(self.machine, certificate):
             lanes = frozenset(lane_of(envelope)[0] for _, envelope in envelopes)
             self._executing = _Executing(block, lanes)
-            self.work.emit(Execute(block, certificate, envelopes, self.evidence.charges(block)))
+            passed = self._context.proposers.passed(block.header.proposer_round)
+            self.work.emit(Execute(block, certificate, envelopes, self.evidence.charges(block), passed))
 
     def _executed(self, height: int, unfinished: frozenset[bytes]) -> None:
         """The ledger has a new height: clear what is final and open the next one."""
@@ -371,7 +387,7 @@ class Replica:
         self.flow.height_done(final, done.lanes)
         self.evidence.height_done(done.block)
         self.work.emit(Checkpoint(height))
-        self._context = height_context(self.ledger, self._sets)
+        self._context = height_context(self.ledger, self._sets, self._leaders)
         self._awake = False
         self._height_started_ms = self.work.now.monotonic_ms
         self._build = None

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from consensus.block import Contribute
 from contracts import api
 from contracts.state import State
 from node.clock import SystemClock
@@ -71,6 +72,7 @@ class Node:
         signer: FileSigner | None,
         clock: SystemClock,
         limits: MempoolLimits,
+        contribute: Contribute | None = None,
     ) -> None:
         self.ledger = ledger
         self.sets: Sets = LedgerSets(ledger)
@@ -81,7 +83,7 @@ class Node:
         self.peers: Callable[[], list[dict[str, Any]]] = list
         self.on_penalty: Callable[[str, str], None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._replica = Replica(ledger, node_id, limits, self.sets)
+        self._replica = Replica(ledger, node_id, limits, self.sets, contribute=contribute)
         self._journal = journal
         self._signer = signer
         self._driver: Driver | None = None

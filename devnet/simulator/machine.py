@@ -6,17 +6,20 @@ Never looks into another machine: everything between two of them goes through `d
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from consensus.status import explain
-from devnet.simulator.pact import START_MS, key_of
+from devnet.simulator.pact import START_MS, beacon_key_of, key_of
+from devnet.simulator.turns import Scheduled
 from node.disk import MemoryDisk, PowerLoss, Tear
 from node.driver import Driver
 from node.effects import FrameReceived, Input, PeerConnected, PeerGone, Submission, Submitted, Timer
 from node.errors import NodeError
 from node.interfaces import Signer
 from node.journal import Journal
+from node.leaders import Leaders
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
 from node.peer.wire import Frame
@@ -92,7 +95,13 @@ class Machine:
             ledger = Ledger.open(self.store, network.genesis)
             journal = Journal.open(JOURNAL, self.disk, ledger.chain_id)
             signer = self.signer or FileSigner(self.key, SIGN_STATE, self.disk)
-            replica = Replica(ledger, self.node, sets=network.sets)
+            replica = Replica(
+                ledger,
+                self.node,
+                sets=network.sets,
+                contribute=beacon_key_of(self.node).sign,
+                leaders=Leaders if network.led is None else partial(Scheduled, led=network.led),
+            )
             self.driver = Driver(replica, journal, signer, _Links(self), self, self, verify=network.verify)
             self.driver.start()
         except PowerLoss:

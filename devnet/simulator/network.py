@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from contracts.genesis import Genesis
 from devnet.simulator.machine import Machine
 from devnet.simulator.pact import START_MS
+from devnet.simulator.turns import Led
 from node.disk import Tear
 from node.effects import FrameReceived, Input, PeerConnected, PeerGone, Timer, TimerFired
 from node.errors import NodeError
@@ -117,7 +118,8 @@ class Watchers(Watcher):
 
 
 class Network:
-    """The machines of one run. `twins` adds a second machine of a node, named `<node>~2`."""
+    """The machines of one run. `led` leads heights as a schedule says, `twins` adds a second machine of a node, named
+    `<node>~2`."""
 
     def __init__(
         self,
@@ -126,12 +128,14 @@ class Network:
         seed: int = 0,
         weather: Weather | None = None,
         sets: Sets | None = None,
+        led: Led | None = None,
         twins: tuple[str, ...] = (),
         watcher: Watcher | None = None,
     ) -> None:
         self.genesis = genesis
         self.seed = seed
         self.sets = sets
+        self.led = led
         self.now_ms = 0
         self.weather = weather or Weather()
         self.watcher = watcher or Watcher()

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from consensus import evidence
-from consensus.messages import NO_ROUND, Block, CommitCertificate, Proposal, Vote, VoteType, vote_sign_bytes
+from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, Proposal, Vote, VoteType, vote_sign_bytes
 from consensus.validators import ValidatorSet
+from contracts import trust
 from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
 from contracts.offences import Charge
 from contracts.receipts import OK
@@ -19,7 +20,9 @@ from contracts.state import State
 from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
+from devnet.simulator.pact import beacon_key_of
 from devnet.simulator.penalties import Penalties
+from devnet.simulator.turns import Turns
 from devnet.simulator.violations import Violation
 from node.effects import Timer
 from node.errors import NodeError
@@ -78,6 +81,7 @@ class Oracles(Watcher):
         self._certified: set[tuple[bytes, int, tuple[tuple[int, bytes], ...]]] = set()
         self._reference = Ledger.open(MemoryStore(), network.genesis)
         self._penalties = Penalties(self._reference, self._limits)
+        self._turns = Turns(self._reference, sets, network.led)
         self._roots: dict[int, tuple[bytes, bytes]] = {}
         self._money = self._money_now()
         self._tokens = self._tokens_now()
@@ -233,8 +237,10 @@ class Oracles(Watcher):
             )
         self._check_certificate(machine.name, certificate, block_id, self._sets(height))
         if height == self._reference.height + 1:
-            self._check_block(block, height)
+            order = self._turns.order(height, trust.tombstoned(State(self._reference)))
+            self._check_block(block, height, order)
             self._execute(block, certificate, ledger.transactions(height))
+            self._turns.took(block, order)
         if self._roots.get(height) != (ledger.state_root, ledger.receipts_root):
             raise Violation("roots", f"{machine.name} has state root {ledger.state_root.hex()} after {height}")
 
@@ -264,7 +270,7 @@ class Oracles(Watcher):
             raise Violation("certificate", f"{name} decided {certificate.height} with a power of {power}")
         self._certified.add(identity)
 
-    def _check_block(self, block: Block, height: int) -> None:
+    def _check_block(self, block: Block, height: int, order: list[str]) -> None:
         """Against what the execution from genesis says, without `consensus.block`."""
         header, reference = block.header, self._reference
         expected = {
@@ -273,7 +279,7 @@ class Oracles(Watcher):
             "parent_hash": reference.block_id(height - 1),
             "set_hash": self._sets(height).hash,
             "next_set_hash": self._sets(height + 1).hash,
-            "proposer": self._sets(height).proposer(height, header.proposer_round).id,
+            "proposer": order[header.proposer_round % len(order)],
             "payload_root": merkle.root(block.payload),
             "evidence_root": merkle.root(block.evidence),
             "state_root": reference.state_root,
@@ -282,6 +288,7 @@ class Oracles(Watcher):
         for name, value in expected.items():
             if getattr(header, name) != value:
                 raise Violation("validity", f"block {height} has another {name} than the chain")
+        self._check_beacon(header)
         if height > 1:
             included = block.last_certificate
             if included is None:
@@ -291,6 +298,12 @@ class Oracles(Watcher):
             raise Violation("validity", f"block {height} is not later than the one below")
         if len(set(block.payload)) != len(block.payload):
             raise Violation("validity", f"block {height} names a transaction twice")
+
+    def _check_beacon(self, header: Header) -> None:
+        """The one that its original proposer has to give; who knows the secrets of all need not verify signatures."""
+        message = f"gridpact/1/beacon/{header.chain_id}/".encode() + encode((header.height, self._turns.mixes[-1]))
+        if header.beacon != beacon_key_of(header.proposer).sign(message):
+            raise Violation("validity", f"block {header.height} has a beacon that {header.proposer} can not have given")
 
     def _execute(self, block: Block, certificate: CommitCertificate, raws: list[bytes]) -> None:
         """Bring the reference to this height."""

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from consensus.messages import Commit, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
-from consensus.validators import Validator, ValidatorSet
+from consensus.validators import ValidatorSet
 from contracts import api
 from contracts.bodies import Transfer
 from contracts.genesis import ConsensusParams, Genesis
@@ -86,19 +86,6 @@ class Result(msgspec.Struct, frozen=True):
     virtual_ms: int
     caught: int
     """(node, height, round, step) in which an honest node saw a twin contradict itself."""
-
-
-class Scheduled(ValidatorSet):
-    """Leads the rounds of the contested height as the scenario says."""
-
-    def __init__(self, seats: tuple[Validator, ...], leaders: tuple[str, ...]) -> None:
-        super().__init__(seats)
-        self._leaders = leaders
-
-    def proposer(self, height: int, round_: int) -> Validator:
-        if height == HEIGHT and round_ < len(self._leaders):
-            return self.seats[self.index[self._leaders[round_]]]
-        return super().proposer(height, round_)
 
 
 # Schedules
@@ -187,12 +174,17 @@ class Play:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         pact = pact_of(scenario.nodes)
-        seats = Scheduled(validators_of(pact).seats, tuple(turn.leader for turn in scenario.turns))
-        self.network = Network(
-            pact, weather=Weather(DELAY_MS, DELAY_MS), sets=lambda _height: seats, twins=scenario.twins
-        )
+        seats, leaders = validators_of(pact), tuple(turn.leader for turn in scenario.turns)
+
+        def sets(_height: int) -> ValidatorSet:
+            return seats
+
+        def led(height: int) -> tuple[str, ...]:
+            return leaders if height == HEIGHT else ()
+
+        self.network = Network(pact, weather=Weather(DELAY_MS, DELAY_MS), sets=sets, led=led, twins=scenario.twins)
         honest = frozenset(scenario.nodes) - set(scenario.twins)
-        self.oracles = Oracles(self.network, lambda _height: seats, honest)
+        self.oracles = Oracles(self.network, sets, honest)
         self.witness = Witness(honest)
         self.network.watcher = Watchers(self.oracles, self.witness)
         self.network.passes = self._passes

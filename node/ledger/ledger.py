@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
+from consensus.beacon import genesis_mix, next_mix
 from consensus.messages import Block, CommitCertificate, Header
 from consensus.validators import Validator, ValidatorSet
 from contracts.api import genesis_records
@@ -31,8 +32,10 @@ from node.ledger.records import (
     STATE,
     TRANSACTION_INDEX,
     TRANSACTIONS,
+    TURN,
     UNDO,
     Meta,
+    Turn,
     height_bytes,
     place_bytes,
     reading_key,
@@ -76,6 +79,8 @@ class Ledger:
         """`parent_hash` of height 1."""
         self.height = 0
         """Last executed; 0 is genesis."""
+        self.mix = genesis_mix(chain_id, self.genesis_hash)
+        """Randomness of the chain after `height`, 32 bytes."""
         self.receipts_root = merkle.EMPTY_ROOT
         """Over the receipts of `height`."""
         self._tip: Header | None = None
@@ -101,6 +106,7 @@ class Ledger:
             ledger.height, ledger.receipts_root = meta.height, meta.receipts_root
             ledger._root = ledger._tree.root(meta.height)
             ledger._tip = ledger._read_header(meta.height)
+            ledger.mix = ledger.mix_at(meta.height)
             ledger._pruned, ledger._compacted = layout.read_progress(store.get(PROGRESS))
         return ledger
 
@@ -205,6 +211,17 @@ class Ledger:
         raw = self._store.get(SET + set_hash)
         return None if raw is None else layout.decode_seats(raw)
 
+    def turn(self, height: int) -> Turn:
+        """What `height` shows of its proposers and of the voters below. Raises LookupError when it is not executed."""
+        raw = self._read(TURN, height)
+        if raw is None:
+            raise LookupError(f"height {height} is not executed")
+        return layout.decode_turn(raw)
+
+    def mix_at(self, height: int) -> bytes:
+        """Randomness of the chain after `height`, 32 bytes. Raises LookupError when it is not executed."""
+        return genesis_mix(self.chain_id, self.genesis_hash) if height == 0 else self.turn(height).mix
+
     def find_transaction(self, hash_: bytes) -> tuple[int, int] | None:
         """Height and index in the payload of the execution that counts: the accepted one, else the latest."""
         raw = self._store.get(TRANSACTION_INDEX + hash_)
@@ -250,12 +267,13 @@ class Ledger:
         changes: dict[bytes, bytes | None],
         readings: Iterable[tuple[str, int, int]],
         sets: Iterable[ValidatorSet] = (),
+        passed: tuple[str, ...] = (),
     ) -> None:
         """Store the next height in one synced batch.
 
         `raws` are the envelopes in payload order, `receipts` one more (opening the block comes first), `changes` the
         new state values with None for removed, `readings` the accepted ones as (meter, sequence, index in payload),
-        `sets` those that the block computed.
+        `sets` those that the block computed, `passed` the nodes whose turn to propose came before the block's.
         Raises ValueError when these don't fit together, StoreError when the node must stop; either way nothing
         changed in memory.
         """
@@ -284,12 +302,16 @@ class Ledger:
         ]
         batch += [(reading_key(meter, sequence), places[index]) for meter, sequence, index in readings]
         batch += [(SET + validators.hash, encode(validators.seats)) for validators in sets]
+        mix = next_mix(self.chain_id, self.mix, block.header.beacon)
+        below = () if block.last_certificate is None else block.last_certificate.signatures
+        turn = Turn(mix, block.header.proposer, passed, tuple(seat for seat, _ in below))
+        batch.append((TURN + at, encode(turn)))
         batch.append((META, encode(Meta(layout.FORMAT, self.chain_id, height, receipts_root))))
         self._store.write(batch, sync=True)
         self._tree.accept(update)
         self.records.forget(changes)
         self._root = update.root
-        self.height, self.receipts_root, self._tip = height, receipts_root, block.header
+        self.height, self.receipts_root, self._tip, self.mix = height, receipts_root, block.header, mix
 
     def prune(self, max_work: int) -> int:
         """Delete state that no retained height needs, in about `max_work` records at most; 0 when nothing is left.

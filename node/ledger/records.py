@@ -5,6 +5,7 @@
     k | key                       state: the latest value
     u | height                    what the keys that this height changed held before it
     b c t r | height              block, its certificate, its transactions, its receipts
+    z | height                    Turn: randomness after it, and what it shows of its proposers and voters
     x | transaction hash          height and index
     i | meter | 0x00 | sequence   height and index of the transaction that carried the reading
     e | set hash                  seats of a validator set that was computed here; those of genesis are in the document
@@ -27,12 +28,13 @@ from node.ledger.store import StoreError
 META, PROGRESS = b"m", b"n"
 STATE, UNDO = b"k", b"u"
 BLOCK, CERTIFICATE, TRANSACTIONS, RECEIPTS = b"b", b"c", b"t", b"r"
+TURN = b"z"
 TRANSACTION_INDEX, READING_INDEX = b"x", b"i"
 SET = b"e"
 EVERYTHING = (b"", b"\xff" * 64)
 """Range that holds every record."""
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +52,18 @@ class Opening(msgspec.Struct, frozen=True, array_like=True):
     header: Header
 
 
+class Turn(msgspec.Struct, frozen=True, array_like=True):
+    """What whose turn it is later is a function of. All of it follows from the blocks, from the first on."""
+
+    mix: bytes
+    """After the block."""
+    proposer: str
+    passed: tuple[str, ...]
+    """Whose turns came before in this height."""
+    signers: tuple[int, ...]
+    """Seats in the certificate of the height below that the block includes."""
+
+
 Undo = dict[bytes, bytes | None]
 """Previous values by key; None where there was none."""
 
@@ -61,6 +75,7 @@ decode_blobs = msgspec.msgpack.Decoder(list[bytes]).decode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
 decode_progress = msgspec.msgpack.Decoder(tuple[int, int]).decode
 decode_seats = msgspec.msgpack.Decoder(tuple[Validator, ...]).decode
+decode_turn = msgspec.msgpack.Decoder(Turn).decode
 decode_undo = msgspec.msgpack.Decoder(Undo).decode
 decode_format = msgspec.msgpack.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]).decode
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from consensus.block import build_block
 from consensus.messages import (
     NO_ROUND,
     Block,
@@ -20,7 +19,7 @@ from consensus.messages import (
     Vote,
     VoteType,
 )
-from tests.consensus.height import payload_named, signed_proposal, signed_vote
+from tests.consensus.height import build, payload_named, signed_proposal, signed_vote
 from tests.consensus.soup import BAD, Soup
 
 Pick = Callable[[int], int]
@@ -73,7 +72,7 @@ class Adversary:
         """In its turn, its own proposal for each member."""
         self.learn()
         context, round_ = self.soup.context, self.soup.nodes[to].state.round
-        if context.validators.proposer(context.height, round_).id == self.name:
+        if context.proposers.proposer(round_).id == self.name:
             self.soup.send(to, self.propose(round_))
 
     def send_vote(self, to: str, kind: VoteType) -> None:
@@ -112,9 +111,7 @@ class Adversary:
     def propose_anywhere(self) -> Message:
         """A proposal in any of its turns."""
         context = self.soup.context
-        rounds = [
-            number for number in range(MAX_ROUND) if context.validators.proposer(context.height, number).id == self.name
-        ]
+        rounds = [number for number in range(MAX_ROUND) if context.proposers.proposer(number).id == self.name]
         return self.propose(rounds[self.pick(len(rounds))])
 
     def propose(self, round_: int) -> Message:
@@ -133,7 +130,7 @@ class Adversary:
                 (BAD + payload_named("bad")[0][1:],),
             )[choice - len(known)]
             certificate = context.parent.certificate
-            block = build_block(context, round_, payload, self.soup.now_ms, certificate)
+            block = build(context, round_, payload, self.soup.now_ms, certificate)
         self.blocks[block.header.id()] = block
         return signed_proposal(Proposal(context.height, round_, valid_round, block, self.name, b""))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 
 from msgspec.structs import replace
 
@@ -22,7 +23,9 @@ from consensus.messages import (
     Vote,
     VoteType,
 )
+from consensus.proposers import Proposers
 from consensus.validators import Validator, ValidatorSet
+from tests.support.pact import beacon_key_of
 from zk.hashing import ZERO_HASH, sha256
 
 CHAIN = "test-chain"
@@ -80,7 +83,7 @@ def make_set(
     hidden = set(flagged)
     return ValidatorSet(
         tuple(
-            Validator(name, name, key_of(name), b"", weight, name in hidden)
+            Validator(name, name, key_of(name), beacon_key_of(name).public_key, weight, name in hidden)
             for name, weight in zip(ordered, weights, strict=True)
         )
     )
@@ -121,6 +124,18 @@ def polka_of(
     )
 
 
+@lru_cache(maxsize=4096)
+def contribution(name: str, message: bytes) -> bytes:
+    """What a member signs with its BLS key."""
+    return beacon_key_of(name).sign(message)
+
+
+def rotation(validators: ValidatorSet, height: int) -> Proposers:
+    """Everybody in turn, by id."""
+    count = len(validators)
+    return Proposers((validators.seats[(height + round_) % count] for round_ in range(count)), count)
+
+
 def make_context(validators: ValidatorSet | None = None, height: int = HEIGHT) -> HeightContext:
     """A height whose parent carried nothing and changed nothing: only a payload justifies a block."""
     validators = make_set() if validators is None else validators
@@ -131,6 +146,8 @@ def make_context(validators: ValidatorSet | None = None, height: int = HEIGHT) -
         version=1,
         height=height,
         validators=validators,
+        proposers=rotation(validators, height),
+        mix=sha256(b"mix"),
         next_set_hash=validators.hash,
         params_hash=sha256(b"params"),
         timing=TIMING,
@@ -154,12 +171,25 @@ def payload_named(label: str) -> tuple[bytes, ...]:
     return (b"\x01" + sha256(label.encode())[1:],)
 
 
+def build(
+    context: HeightContext,
+    round_: int,
+    payload: tuple[bytes, ...],
+    clock_ms: int,
+    certificate: CommitCertificate | None,
+    evidence: tuple[bytes, ...] = (),
+) -> Block:
+    """What the proposer of `round_` makes of this, with its beacon."""
+    contribute = partial(contribution, context.proposers.proposer(round_).id)
+    return build_block(context, round_, payload, clock_ms, certificate, evidence, contribute=contribute)
+
+
 def make_block(context: HeightContext, round_: int, label: str = "value", clock_ms: int = START_MS) -> Block:
     """The block that the proposer of `round_` builds, told apart by `label`."""
-    return build_block(context, round_, payload_named(label), clock_ms, context.parent.certificate)
+    return build(context, round_, payload_named(label), clock_ms, context.parent.certificate)
 
 
 def propose(context: HeightContext, round_: int, block: Block, valid_round: int = NO_ROUND) -> Proposal:
     """`block`, proposed and signed by the proposer of `round_`."""
-    proposer = context.validators.proposer(context.height, round_).id
+    proposer = context.proposers.proposer(round_).id
     return signed_proposal(Proposal(context.height, round_, valid_round, block, proposer, b""))

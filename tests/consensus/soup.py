@@ -12,7 +12,7 @@ import itertools
 from typing import NamedTuple
 
 from consensus import machine
-from consensus.block import build_block, check_commitments, check_validity
+from consensus.block import check_commitments, check_validity
 from consensus.certificates import signatures_of
 from consensus.effects import (
     Broadcast,
@@ -43,6 +43,7 @@ from consensus.refusals import Refusal
 from consensus.state import State
 from tests.consensus.height import (
     START_MS,
+    build,
     payload_named,
     signed_proposal,
     signed_vote,
@@ -187,7 +188,7 @@ class Soup:
                 self.feed(node, Signed(signed_vote(vote), self.now_ms))
             case BuildValue(height, round_, certificate):
                 payload = payload_named(f"{node.name}/{round_}")
-                block = build_block(context, round_, payload, self.now_ms, certificate)
+                block = build(context, round_, payload, self.now_ms, certificate)
                 self.feed(node, ValueBuilt(height, round_, block))
             case CheckPayload(block):
                 bad = any(leaf.startswith(BAD) for leaf in block.payload)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from consensus.beacon import beacon_sign_bytes
 from consensus.block import (
-    build_block,
     certificate_hash,
     check_commitments,
     check_proposal,
@@ -17,15 +17,20 @@ from consensus.block import (
 from consensus.effects import HeightContext
 from consensus.messages import Block, Header
 from consensus.refusals import Refusal
+from consensus.validators import ValidatorSet
 from tests.consensus.height import (
+    CHAIN,
     HEIGHT,
     START_MS,
+    build,
     commit_of,
+    contribution,
     make_block,
     make_context,
     make_set,
     payload_named,
     propose,
+    rotation,
 )
 from zk import merkle
 from zk.hashing import ZERO_HASH, sha256
@@ -83,6 +88,39 @@ def test_every_header_field_is_checked(field: str) -> None:
     assert code_of(with_header(**{field: value})) == f"consensus.{code}"
 
 
+@pytest.mark.parametrize(
+    "beacon",
+    [
+        b"",
+        contribution("ann", beacon_sign_bytes(CHAIN, HEIGHT, CONTEXT.mix)),
+        contribution("bob", beacon_sign_bytes(CHAIN, HEIGHT + 1, CONTEXT.mix)),
+        contribution("bob", beacon_sign_bytes("other", HEIGHT, CONTEXT.mix)),
+        contribution("bob", beacon_sign_bytes(CHAIN, HEIGHT, sha256(CONTEXT.mix))),
+        contribution("bob", CONTEXT.mix),
+    ],
+)
+def test_a_beacon_of_another_proposer_height_chain_or_mix_is_refused(beacon: bytes) -> None:
+    assert GOOD.header.beacon == contribution("bob", beacon_sign_bytes(CHAIN, HEIGHT, CONTEXT.mix))
+    assert code_of(with_header(beacon=beacon)) == "consensus.block-beacon"
+
+
+def test_a_proposer_gives_the_same_beacon_in_each_of_its_rounds() -> None:
+    """A second turn is no second draw."""
+    beacons = [make_block(CONTEXT, round_, f"value {round_}").header.beacon for round_ in range(8)]
+    assert beacons[:4] == beacons[4:]
+    assert len(set(beacons)) == 4
+
+
+def test_a_beacon_of_a_set_without_keys_is_refused() -> None:
+    """Who has no key has no turn that counts, and no bytes pass for its beacon."""
+    seats = tuple(replace(seat, bls_key=b"") for seat in CONTEXT.validators.seats)
+    validators = ValidatorSet(seats)
+    context = replace(CONTEXT, validators=validators, proposers=rotation(validators, HEIGHT))
+    for beacon in (b"", GOOD.header.beacon, bytes(48)):
+        header = replace(GOOD.header, set_hash=validators.hash, beacon=beacon)
+        assert code_of(replace(GOOD, header=header), context) == "consensus.block-beacon"
+
+
 def test_another_chain_with_its_own_certificate_hash() -> None:
     header = replace(
         GOOD.header,
@@ -94,7 +132,7 @@ def test_another_chain_with_its_own_certificate_hash() -> None:
 
 def test_a_transaction_appears_once() -> None:
     twice = payload_named("a") * 2
-    block = build_block(CONTEXT, 0, twice, START_MS, CONTEXT.parent.certificate)
+    block = build(CONTEXT, 0, twice, START_MS, CONTEXT.parent.certificate)
     assert code_of(block) == "consensus.block-payload"
 
 
@@ -106,7 +144,7 @@ def test_the_body_is_the_committed_one() -> None:
 
 
 def test_evidence_alone_is_a_reason_for_a_block() -> None:
-    block = build_block(CONTEXT, 0, (), START_MS, CONTEXT.parent.certificate, (b"x",))
+    block = build(CONTEXT, 0, (), START_MS, CONTEXT.parent.certificate, (b"x",))
     assert block.header.evidence_root == merkle.root([b"x"])
     assert code_of(block) is None
     assert code_of(replace(block, evidence=())) == "consensus.body"
@@ -126,19 +164,19 @@ def test_the_included_certificate_decides_the_parent(
     names: tuple[str, ...], height: int, block_id: bytes | None, code: str | None
 ) -> None:
     certificate = commit_of(names, CONTEXT.validators, block_id or CONTEXT.parent.block_id, height=height)
-    block = build_block(CONTEXT, 0, payload_named("a"), START_MS, certificate)
+    block = build(CONTEXT, 0, payload_named("a"), START_MS, certificate)
     assert code_of(block) == code
 
 
 def test_the_included_certificate_is_of_the_parents_set() -> None:
     strangers = make_set(("eve", "fay", "gus", "hal", "ian"))
     certificate = commit_of(("eve", "fay", "gus", "ian"), strangers, CONTEXT.parent.block_id, height=HEIGHT - 1)
-    block = build_block(CONTEXT, 0, payload_named("a"), START_MS, certificate)
+    block = build(CONTEXT, 0, payload_named("a"), START_MS, certificate)
     assert code_of(block) == "consensus.stranger"
 
 
 def test_a_missing_certificate_above_height_1() -> None:
-    block = build_block(CONTEXT, 0, payload_named("a"), START_MS, None)
+    block = build(CONTEXT, 0, payload_named("a"), START_MS, None)
     assert code_of(block) == "consensus.block-certificate"
 
 
@@ -148,15 +186,16 @@ def test_a_missing_certificate_above_height_1() -> None:
 def first_height() -> HeightContext:
     validators = make_set()
     parent = genesis_parent(sha256(b"genesis"), START_MS, validators)
-    return replace(CONTEXT, height=1, validators=validators, parent=parent)
+    proposers = rotation(validators, 1)
+    return replace(CONTEXT, height=1, validators=validators, proposers=proposers, parent=parent)
 
 
 def test_block_1_includes_no_certificate_and_may_be_empty() -> None:
     context = first_height()
-    block = build_block(context, 0, (), START_MS, None)
+    block = build(context, 0, (), START_MS, None)
     assert block.header.last_certificate_hash == ZERO_HASH
     assert code_of(block, context) is None
-    certified = build_block(
+    certified = build(
         context, 0, (), START_MS, commit_of(("ann", "bob", "cyd"), context.validators, sha256(b"genesis"))
     )
     assert code_of(certified, context) == "consensus.block-certificate"
@@ -166,7 +205,7 @@ def test_block_1_includes_no_certificate_and_may_be_empty() -> None:
 
 
 def test_an_empty_block_needs_a_reason() -> None:
-    empty = build_block(CONTEXT, 0, (), START_MS, CONTEXT.parent.certificate)
+    empty = build(CONTEXT, 0, (), START_MS, CONTEXT.parent.certificate)
     assert code_of(empty) == "consensus.block-empty"
     reasons = {
         "parent-carried": replace(CONTEXT, parent=replace(CONTEXT.parent, carried=True)),
@@ -181,9 +220,9 @@ def test_an_empty_block_needs_a_reason() -> None:
 
 def test_an_empty_block_waits_for_the_deadline() -> None:
     context = replace(CONTEXT, earliest_deadline_ms=START_MS + 1)
-    early = build_block(context, 0, (), START_MS, CONTEXT.parent.certificate)
+    early = build(context, 0, (), START_MS, CONTEXT.parent.certificate)
     assert code_of(early, context) == "consensus.block-empty"
-    due = build_block(context, 0, (), START_MS + 1, CONTEXT.parent.certificate)
+    due = build(context, 0, (), START_MS + 1, CONTEXT.parent.certificate)
     assert code_of(due, context) is None
 
 

@@ -334,7 +334,7 @@ def test_a_long_height_stays_small() -> None:
     node = One()
     node.feed(Wake(HEIGHT))
     for round_ in range(3 * PAST_ROUNDS):
-        if SET.proposer(HEIGHT, round_).id != "bob":
+        if CONTEXT.proposers.proposer(round_).id != "bob":
             node.see(propose(CONTEXT, round_, block_at(round_)[0]))
         node.votes(PREVOTE, round_, None)
         node.expire(Step.PROPOSE, round_)

@@ -10,18 +10,34 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from consensus.messages import Header
-from consensus.proposers import ACTIVE, FAILED, INACTIVE, Participation, leader_weights, participation, turn
+from consensus import proposers
+from consensus.proposers import ACTIVE, FAILED, INACTIVE, Participation, Proposers, Record, draw, window_heights
 from consensus.sampling import permutation
 from consensus.validators import ValidatorSet
-from tests.consensus.height import CHAIN, NAMES, commit_of, make_block, make_context, make_set
+from tests.consensus.height import CHAIN, NAMES, make_set
 from zk.hashing import sha256
 
 SEED = sha256(b"mix")
 some_weights = st.lists(st.integers(0, 40), min_size=1, max_size=8).filter(any)
 powers = st.lists(st.integers(1, 2**40), min_size=4, max_size=9)
+
+
+def drawn(seed: bytes, chain_id: str, height: int, weights: list[int] | tuple[int, ...]) -> Proposers:
+    """The proposers of as many seats as there are weights, `n000` and so on."""
+    return draw(make_set([f"n{number:03}" for number in range(len(weights))]), seed, chain_id, height, weights)
+
+
+def turn(seed: bytes, chain_id: str, height: int, round_: int, weights: list[int] | tuple[int, ...]) -> int:
+    """Position of the proposer of (height, `round_`)."""
+    return int(drawn(seed, chain_id, height, weights).proposer(round_).id[1:])
+
+
+def leader_weights(
+    validators: ValidatorSet, window: list[Participation], excluded: frozenset[str] = frozenset()
+) -> tuple[int, ...]:
+    """Weights by what these heights show."""
+    return proposers.leader_weights(validators, Record(window), excluded)
 
 
 def naive_permutation(randomness: bytes, weights: list[int]) -> list[int]:
@@ -82,7 +98,8 @@ def test_the_greatest_weights_are_drawn() -> None:
 @given(some_weights, st.integers(1, 2**48 - 1), st.integers(0, 2**31 - 20))
 def test_every_seat_with_a_weight_has_one_turn_in_as_many_rounds(weights: list[int], height: int, start: int) -> None:
     seats = [position for position, weight in enumerate(weights) if weight]
-    turns = [turn(SEED, CHAIN, height, start + round_, weights) for round_ in range(len(seats))]
+    order = drawn(SEED, CHAIN, height, weights)
+    turns = [int(order.proposer(start + round_).id[1:]) for round_ in range(len(seats))]
     assert sorted(turns) == seats
     # So k dead ones waste at most k rounds, wherever one starts.
     for dead in range(len(seats)):
@@ -206,23 +223,64 @@ def test_a_flagged_seat_has_no_turn() -> None:
     validators = make_set(flagged=["cyd"])
     weights = leader_weights(validators, heights("cyd", 5, voters=NAMES))
     assert weights[2] == 0 and all(weights[seat] for seat in (0, 1, 3))
-    assert {turn(SEED, CHAIN, 1, round_, weights) for round_ in range(12)} == {0, 1, 3}
+    order = draw(validators, SEED, CHAIN, 1, weights)
+    assert {order.proposer(round_).id for round_ in range(12)} == {"ann", "bob", "dan"}
 
 
-def decided(round_: int, height: int, voters: tuple[str, ...], proposer: str = "ann") -> tuple[Header, list[str]]:
-    """A header that names `round_`, and the signers of its certificate."""
-    header = make_block(make_context(height=height), 0).header
-    return replace(header, height=height, proposer=proposer, proposer_round=round_), list(voters)
+@pytest.mark.properties
+@given(some_weights, st.integers(0, 12) | st.just(2**31 - 1))
+def test_passed_are_those_whose_turns_came_before_each_once(weights: list[int], round_: int) -> None:
+    order = drawn(SEED, CHAIN, 8, weights)
+    seats = sum(1 for weight in weights if weight)
+    expected = [turn(SEED, CHAIN, 8, before, weights) for before in range(min(round_, seats))]
+    assert order.passed(round_) == tuple(f"n{seat:03}" for seat in expected)
+    assert len(set(order.passed(round_))) == len(expected)
 
 
-@pytest.mark.parametrize("round_", [0, 1, 3, 4, 2**31 - 1])
-def test_a_block_shows_who_proposed_who_voted_and_whose_turn_had_passed(round_: int) -> None:
-    validators, weights = make_set(), [5, 1, 7, 2]
-    header, voters = decided(round_, 8, ("dan", "bob", "cyd"))
-    certificate = commit_of(voters, validators, header.id(), round_, 8)
-    shown = participation(header, certificate, validators, SEED, weights)
-    passed = [NAMES[turn(SEED, CHAIN, 8, before, weights)] for before in range(min(round_, 4))]
-    assert shown == Participation("ann", tuple(passed), ("bob", "cyd", "dan"))
+def test_whose_turn_comes_twice_has_passed_once() -> None:
+    one, other = make_set(["one", "other"]).seats
+    order = Proposers(iter([one, other, one]), 3)
+    assert [order.proposer(round_).id for round_ in (5, 1, 3)] == ["one", "other", "one"]
+    assert order.passed(3) == order.passed(9) == ("one", "other")
+    assert order.passed(0) == ()
+
+
+def test_nobody_asks_for_more_turns_than_are_needed() -> None:
+    """Permuting 250 seats costs more than drawing the first of them."""
+    seats = iter(make_set().seats)
+    Proposers(seats, 4).proposer(4)
+    assert [seat.id for seat in seats] == ["bob", "cyd", "dan"]
+
+
+@pytest.mark.properties
+@given(windows, st.integers(0, 40))
+def test_a_record_that_slides_is_one_of_its_window(window: list[Participation], length: int) -> None:
+    record = Record()
+    for at, height in enumerate(window):
+        record.add(height)
+        if at >= length:
+            record.drop(window[at - length])
+        fresh = Record(window[max(0, at + 1 - length) : at + 1])
+        assert [record.reputation(id_) for id_ in (*NAMES, "eve")] == [fresh.reputation(id_) for id_ in (*NAMES, "eve")]
+        # Nobody who left every height of the window is remembered.
+        for kept in (record._proposed, record._failed, record._voted):
+            assert all(count > 0 for count in kept.values())
+
+
+def test_the_window_grows_with_the_seats() -> None:
+    assert [window_heights(seats) for seats in (4, 6, 7, 31, 250)] == [64, 64, 70, 310, 2_500]
+
+
+def test_an_excluded_organisation_has_no_turn_while_anybody_else_is_left() -> None:
+    validators = make_set()
+    window = heights("cyd", 5, voters=NAMES)
+    weights = leader_weights(validators, window, frozenset({"cyd", "stranger"}))
+    assert weights == (ACTIVE, ACTIVE, 0, ACTIVE)
+    assert leader_weights(validators, window, frozenset(NAMES)) == leader_weights(validators, window)
+    # A flagged seat stays without one, whoever is excluded.
+    flagged = make_set(flagged=["ann"])
+    assert leader_weights(flagged, window, frozenset({"bob", "cyd", "dan"})) == (0, ACTIVE, ACTIVE, ACTIVE)
+    assert leader_weights(flagged, window, frozenset({"bob", "cyd"})) == (0, 0, 0, ACTIVE)
 
 
 def test_a_dead_proposer_costs_a_round_at_first_and_almost_none_later() -> None:
@@ -232,11 +290,9 @@ def test_a_dead_proposer_costs_a_round_at_first_and_almost_none_later() -> None:
     wasted = []
     for height in range(1, 601):
         weights = leader_weights(validators, window[-41:-1])
-        round_ = next(r for r in range(5) if turn(SEED, CHAIN, height, r, weights) != dead)
-        proposer = NAMES[turn(SEED, CHAIN, height, round_, weights)]
-        header, voters = decided(round_, height, NAMES[:dead], proposer)
-        certificate = commit_of(voters, validators, header.id(), round_, height)
-        window.append(participation(header, certificate, validators, SEED, weights))
+        order = draw(validators, SEED, CHAIN, height, weights)
+        round_ = next(number for number in range(5) if order.proposer(number).id != NAMES[dead])
+        window.append(Participation(order.proposer(round_).id, order.passed(round_), NAMES[:dead]))
         wasted.append(round_)
     assert max(wasted) == 1
     assert sum(wasted[:40]) <= 4

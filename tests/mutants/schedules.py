@@ -28,6 +28,7 @@ from devnet.simulator.pact import VALIDATORS, Speaker, genesis
 from devnet.simulator.violations import Failure, Violation, judged
 from node.peer.wire import CODECS, Frame, FullBlock
 from node.seats import Sets, validators_of
+from tests.support.memory import in_turn
 from zk.codec import encode
 
 FREE_ROUND = 4
@@ -77,7 +78,7 @@ def play(schedule: Schedule) -> Failure | None:
     )
     pact = genesis(consensus=consensus)
     sets = schedule.sets(pact)
-    network = Network(pact, weather=Weather(schedule.delay_ms, schedule.delay_ms), sets=sets)
+    network = Network(pact, weather=Weather(schedule.delay_ms, schedule.delay_ms), sets=sets, led=in_turn(VALIDATORS))
     honest = frozenset(VALIDATORS)
     if schedule.lies is not None:
         liar = network.machines[schedule.liar]

@@ -26,6 +26,7 @@ from node.journal import Journal
 from node.ledger.store import Batch, MemoryStore
 from node.peer.wire import CODECS, Frame
 from node.signer import FileSigner, Position, position
+from tests.support.memory import in_turn
 from tests.support.pact import VALIDATORS, Speaker, genesis
 from zk.ed25519 import SigningKey
 
@@ -195,7 +196,9 @@ class CrashNetwork(Network):
         validators: tuple[str, ...] = VALIDATORS,
     ) -> None:
         self.witness = Witness()
-        super().__init__(genesis(validators=validators), weather=Weather(1, 5), watcher=self.witness)
+        super().__init__(
+            genesis(validators=validators), weather=Weather(1, 5), led=in_turn(validators), watcher=self.witness
+        )
         self.victim = self.machines[victim]
         self.fuse = Fuse(blows)
         self.left = left

@@ -21,7 +21,7 @@ from node.seats import LedgerSets, validators_of
 from tests.replica.test_evidence import hand, offence, recorded, signed
 from tests.replica.test_network import agreed, network, quiet
 from tests.support.memory import MemoryNetwork
-from tests.support.pact import VALIDATORS, Speaker, genesis, key_of
+from tests.support.pact import VALIDATORS, Speaker, beacon_key_of, genesis, key_of
 
 MAX_LATER = 4
 """Heights after an equivocation within which a block names it: with four seats one of two honest witnesses proposes."""
@@ -174,10 +174,11 @@ def two_messages(
         return votes[0], votes[1]
     ledger = net.machines[liar].ledger
     context = height_context(ledger, LedgerSets(ledger))
-    proposer = context.validators.proposer(height, round_).id
+    proposer = context.proposers.proposer(round_).id
     proposals = []
     for later_ms in (1, 2):
-        block = build_block(context, round_, (), net.ledger_ms() + later_ms, context.parent.certificate)
+        clock_ms, sign = net.ledger_ms() + later_ms, beacon_key_of(proposer).sign
+        block = build_block(context, round_, (), clock_ms, context.parent.certificate, contribute=sign)
         proposal = Proposal(height, round_, -1, block, proposer, b"")
         signature = key_of(f"{proposer} node").sign(proposal.sign_bytes(ledger.chain_id))
         proposals.append(replace(proposal, signature=signature))

@@ -25,7 +25,7 @@ from node.sync import MAX_BLOCK_BYTES, MAX_HELD_BYTES, WINDOW, BlockSync
 from tests.replica.bounds import check_bounds
 from tests.replica.test_network import network, quiet
 from tests.support.memory import MemoryNetwork
-from tests.support.pact import Speaker, key_of
+from tests.support.pact import Speaker, beacon_key_of, key_of
 from zk.codec import encode
 from zk.hashing import sha256
 
@@ -95,7 +95,7 @@ def turns(net: MemoryNetwork, victim: str) -> Iterator[int]:
     assert driver is not None
     context = driver.replica._context
     for round_ in range(400):
-        if context.validators.proposer(context.height, round_).id == LIAR:
+        if context.proposers.proposer(round_).id == LIAR:
             yield round_
 
 
@@ -105,9 +105,8 @@ def proposal(net: MemoryNetwork, victim: str, round_: int, number: int) -> Propo
     assert driver is not None
     context = driver.replica._context
     payload = tuple(sha256(b"%d/%d/%d" % (round_, number, index)) for index in range(50))
-    block = build_block(
-        context, round_=round_, payload=payload, clock_ms=context.parent.time_ms + 1_000 + number, last_certificate=None
-    )
+    clock_ms = context.parent.time_ms + 1_000 + number
+    block = build_block(context, round_, payload, clock_ms, None, contribute=beacon_key_of(LIAR).sign)
     block = Block(replace(block.header, proposer=LIAR), *[getattr(block, name) for name in block.__struct_fields__[1:]])
     unsigned = Proposal(context.height, round_, -1, block, LIAR, b"")
     return replace(unsigned, signature=key_of(f"{LIAR} node").sign(unsigned.sign_bytes(context.chain_id)))
@@ -191,7 +190,14 @@ def want(replica: Replica, raws: list[bytes]) -> bytes:
     """Have a live block name these transactions; its id."""
     context = replica._context
     payload = tuple(replica.flow.admission.hash(raw) for raw in raws)
-    block = build_block(context, round_=0, payload=payload, clock_ms=context.parent.time_ms + 1, last_certificate=None)
+    block = build_block(
+        context,
+        round_=0,
+        payload=payload,
+        clock_ms=context.parent.time_ms + 1,
+        last_certificate=None,
+        contribute=beacon_key_of("solar").sign,
+    )
     block_id = block.header.id()
     replica.flow.hold({block_id: block})
     replica.flow.check_payload(block)

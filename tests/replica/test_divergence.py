@@ -34,8 +34,8 @@ def wrong_in_memory(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPat
             commit = ledger.commit
 
             def commit_more(*given: Any) -> None:
-                *first, changes, readings, sets = given
-                commit(*first, {**changes, GHOST: b"\x01"}, readings, sets)
+                *first, changes, readings, sets, passed = given
+                commit(*first, {**changes, GHOST: b"\x01"}, readings, sets, passed)
 
             with mock.patch.object(ledger, "commit", commit_more):
                 return execute(ledger, block, *rest)
@@ -57,10 +57,10 @@ def other_rules(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPatch) 
             return getattr(self._ledger, attribute)
 
         def commit(self, *given: Any) -> None:
-            *first, changes, readings, sets = given
+            *first, changes, readings, sets, passed = given
             key = MEMBERS.key("wind")
             renamed = replace(MEMBERS.decode(self._ledger.get(key)), name="Storm")
-            self._ledger.commit(*first, {**changes, key: encode(renamed)}, readings, sets)
+            self._ledger.commit(*first, {**changes, key: encode(renamed)}, readings, sets, passed)
 
     def wrong(ledger: Any, block: Block, *rest: Any) -> list[Receipt]:
         mine = net.machines[name].ledger

@@ -27,7 +27,7 @@ from node.seats import validators_of
 from node.work import Work
 from tests.replica.test_network import network, quiet
 from tests.support.memory import MemoryNetwork
-from tests.support.pact import VALIDATORS, Speaker, genesis, key_of
+from tests.support.pact import VALIDATORS, Speaker, beacon_key_of, genesis, key_of
 from zk import ed25519
 from zk.codec import encode
 from zk.hashing import sha256
@@ -114,7 +114,9 @@ class Bench:
 
 def block_with(ledger: Ledger, *evidence: bytes) -> Block:
     context = height_context(ledger, lambda _: validators_of(ledger.genesis))
-    return build_block(context, 0, (), context.parent.time_ms + 1, context.parent.certificate, evidence)
+    sign = beacon_key_of(context.proposers.proposer(0).id).sign
+    clock_ms = context.parent.time_ms + 1
+    return build_block(context, 0, (), clock_ms, context.parent.certificate, evidence, contribute=sign)
 
 
 # Taking in

@@ -28,7 +28,7 @@ from tests.contracts.typed_values import values
 from tests.replica.bounds import check_bounds
 from tests.replica.test_network import network
 from tests.support.memory import MemoryNetwork
-from tests.support.pact import key_of
+from tests.support.pact import beacon_key_of, key_of
 from zk.codec import encode
 
 replace = msgspec.structs.replace
@@ -131,10 +131,10 @@ def signed(net: MemoryNetwork, content: Any) -> Any:
         driver = net.machines["campus"].driver
         assert driver is not None
         context = driver.replica._context
-        turns = [turn for turn in range(40) if context.validators.proposer(height, turn).id == LIAR]
+        turns = [turn for turn in range(40) if context.proposers.proposer(turn).id == LIAR]
         round_ = turns[round_ % len(turns)]
         parts = {"payload": content.block.payload[:2], "clock_ms": context.parent.time_ms + 1 + content.round % 10**6}
-        block = build_block(context, round_=round_, last_certificate=None, **parts)
+        block = build_block(context, round_=round_, last_certificate=None, contribute=beacon_key_of(LIAR).sign, **parts)
         block = replace(block, header=replace(block.header, proposer=LIAR), evidence=content.block.evidence[:2])
         content = replace(content, height=height, round=round_, valid_round=-1, proposer=LIAR, block=block)
     return replace(content, signature=key_of(f"{LIAR} node").sign(content.sign_bytes(ledger.chain_id)))

@@ -130,7 +130,7 @@ def test_what_everybody_precommitted_is_decided_from_disks_alone(segment_bytes: 
 def test_a_proposer_that_restarts_between_its_proposal_and_its_prevote_holds_up_nobody(dark_ms: int) -> None:
     net = running()
     height = net.victim.ledger.height + 1
-    proposer = net.victim.driver.replica._context.validators.proposer(height, 0).id
+    proposer = net.victim.driver.replica._context.proposers.proposer(0).id
     machine = net.machines[proposer]
     heard: list[str] = []
 

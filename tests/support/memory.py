@@ -8,11 +8,17 @@ from typing import Any
 from contracts.genesis import Genesis
 from devnet.simulator.machine import JOURNAL, SIGN_STATE, Machine
 from devnet.simulator.network import Network, Watcher, Weather
+from devnet.simulator.turns import Led
 from node.effects import Timer
 from node.peer.wire import Frame
 from zk.hashing import sha256
 
-__all__ = ["JOURNAL", "SIGN_STATE", "Machine", "MemoryNetwork"]
+__all__ = ["JOURNAL", "SIGN_STATE", "Machine", "MemoryNetwork", "in_turn"]
+
+
+def in_turn(names: tuple[str, ...]) -> Led:
+    """Everybody leads after each other, from height to height and from round to round."""
+    return lambda height: names[height % len(names) :] + names[: height % len(names)]
 
 
 class Diary(Watcher):

@@ -118,6 +118,12 @@ class Behaviour:
         assert context is not None
         return context.validators
 
+    def proposer(self, round_: int) -> str:
+        """Whose turn a round of that height is."""
+        context = self.state.context
+        assert context is not None
+        return context.proposers.proposer(round_).id
+
     @property
     def others(self) -> list[str]:
         """All other nodes."""

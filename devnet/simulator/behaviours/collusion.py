@@ -70,7 +70,7 @@ class Collude(Behaviour):
 
     def _is_split(self, vote: Vote) -> bool:
         """Whether each half was shown another block in this round."""
-        proposer = self.seats.proposer(vote.height, vote.round).id
+        proposer = self.proposer(vote.round)
         return any(machine.node == proposer for machine in self._ring())
 
     def _ring(self) -> list[Machine]:

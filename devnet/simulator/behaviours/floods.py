@@ -95,7 +95,7 @@ class FutureFlood(Behaviour):
     def _far_proposal(self, seen: Proposal, round_: int) -> bytes:
         """Its block of the open height in a later round of its own, with a time that makes each one another."""
         turns = range(round_, round_ + len(self.seats))
-        round_ = next((turn for turn in turns if self.seats.proposer(self.height, turn).id == self.node), round_)
+        round_ = next((turn for turn in turns if self.proposer(turn) == self.node), round_)
         header = replace(
             seen.block.header,
             height=self.height,

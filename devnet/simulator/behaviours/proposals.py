@@ -181,8 +181,11 @@ class FalseValidRounds(Behaviour):
             return [Out(target, frame, body)]
         # The same lie to everybody.
         valid_round = sha256(f"{message.height}/{message.round}".encode())[0] % message.round
-        proposer = self.seats.proposer(message.height, valid_round).id
-        header = replace(message.block.header, proposer=proposer, proposer_round=valid_round)
+        proposer = self.proposer(valid_round)
+        # A proposer has one beacon to give in a height, so whoever has heard it can repeat it.
+        heard = [known.block.header for known in self.state.candidates.values()]
+        beacon = next((header.beacon for header in heard if header.proposer == proposer), message.block.header.beacon)
+        header = replace(message.block.header, proposer=proposer, proposer_round=valid_round, beacon=beacon)
         self.acted()
         block = replace(message.block, header=header)
         return [Out(target, frame, self.signed(replace(message, block=block, valid_round=valid_round)))]
