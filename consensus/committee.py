@@ -16,8 +16,9 @@ from consensus.sampling import permutation
 
 EVERYBODY = 100
 """Up to so many organisations all vote."""
-COMMITTEE_SEATS = 250
-"""Organisations that are drawn from more. With 20% bad of 1,000 a year of daily draws has a bad one with 7e-7."""
+MAX_SEATS = 250
+"""Most that are drawn from more. With 20% bad of 1,000, a year of daily draws has a bad committee with 7e-7; with
+200 seats it is 1e-4."""
 DRAWS_PER_YEAR = 365
 
 

@@ -36,6 +36,7 @@ class Lot(NamedTuple):
 
     day: int
     randomness: bytes
+    seats: int
 
 
 def epoch_of(height: int, consensus: ConsensusParams) -> int:
@@ -84,7 +85,8 @@ def founding(genesis: Genesis) -> tuple[Seating, Seating]:
         if weight and nodes[id_]:
             weights[id_] = weight
     # Not the chain id: a light client has no more of the document than this needs.
-    lot = Lot(genesis.time_ms // DAY_MS, domain("committee", genesis.name) + encode((ZERO_HASH, 0)))
+    seats = genesis.consensus.committee_seats
+    lot = Lot(genesis.time_ms // DAY_MS, domain("committee", genesis.name) + encode((ZERO_HASH, 0)), seats)
     first = _first(0, weights, nodes.__getitem__, Change("genesis", 0), lot)
     return first, msgspec.structs.replace(first, number=1)
 
@@ -114,7 +116,8 @@ def close(state: State, context: BlockContext) -> Seating | None:
     before = state.load(SEATINGS, SEATINGS.key(ended + 1))
     assert before is not None, "each epoch was computed when the one two before it ended"
     randomness = domain("committee", context.chain_id) + encode((context.mix, ended))
-    after = following(state, before, context.height, Lot(context.time_ms // DAY_MS, randomness))
+    lot = Lot(context.time_ms // DAY_MS, randomness, context.consensus.committee_seats)
+    after = following(state, before, context.height, lot)
     state.save(SEATINGS.key(after.number), after)
     weights = {one.id: one.weight for one in after.organisations}
     for one in before.organisations:
@@ -233,7 +236,7 @@ def _shares(weights: Mapping[str, int], drawn_day: int | None, lot: Lot) -> tupl
         return dict.fromkeys(weights, 1), drawn_day
     if len(weights) <= committee.EVERYBODY:
         return power.powers(weights), None
-    return dict.fromkeys(committee.draw(lot.randomness, tuple(weights), committee.COMMITTEE_SEATS), 1), lot.day
+    return dict.fromkeys(committee.draw(lot.randomness, tuple(weights), lot.seats), 1), lot.day
 
 
 def _dealt(organisations: Sequence[Organisation], nodes: Nodes) -> tuple[Validator, ...]:

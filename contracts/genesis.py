@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from consensus.committee import EVERYBODY, MAX_SEATS
 from contracts.members import (
     MAX_LINES,
     MAX_MEMBERS,
@@ -42,6 +43,8 @@ class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
     evidence_age_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 21 * 86_400_000
     whistleblower_ppm: Ppm = 50_000
     """Share of a slashed bond that the organisation gets which proposed the block with the evidence."""
+    committee_seats: Annotated[int, Meta(ge=EVERYBODY, le=MAX_SEATS)] = 200
+    """Organisations that are drawn each day where more than `EVERYBODY` have weight."""
 
 
 class DevnetClock(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

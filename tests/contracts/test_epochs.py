@@ -274,7 +274,7 @@ def test_everybody_keeps_an_equal_part_of_the_seats_where_nodes_are_more() -> No
 def test_above_a_hundred_a_committee_is_drawn_each_day() -> None:
     chain = Epochs(pact_of({f"m-{number:03d}": 100 + 50 * number for number in range(300)}))
     drawn = epochs.seating(chain.state(), 1)
-    assert len(drawn.organisations) == len(drawn.seats) == committee.COMMITTEE_SEATS
+    assert len(drawn.organisations) == len(drawn.seats) == ConsensusParams().committee_seats
     assert {seat.power for seat in drawn.seats} == {1} and drawn.drawn_day == START_MS // DAY_MS
     assert chain.end().seats == drawn.seats, "once a day"
     chain.time_ms += DAY_MS
@@ -282,7 +282,7 @@ def test_above_a_hundred_a_committee_is_drawn_each_day() -> None:
     chain.mix = b"\x01" * 32
     redrawn = chain.end()
     assert redrawn.drawn_day == START_MS // DAY_MS + 1 and redrawn.seats != drawn.seats
-    assert len(redrawn.seats) == committee.COMMITTEE_SEATS
+    assert len(redrawn.seats) == ConsensusParams().committee_seats
     chain.store, chain.height = store, chain.height - BLOCKS
     chain.mix = b"\x02" * 32
     assert chain.end().seats != redrawn.seats, "the beacon draws"
