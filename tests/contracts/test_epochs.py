@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from itertools import combinations, pairwise
+from math import isqrt
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import START_MS, key_of, make_genesis
+from ledger_world import START_MS, Chain, key_of, make_genesis
 
 from consensus import committee, power
+from consensus.evidence import is_expired
 from consensus.messages import MAX_VALIDATORS
 from consensus.quorum import is_quorum
 from consensus.validators import ValidatorSet
 from contracts import api, epochs, trust
+from contracts.bodies import Bond, Unbond
 from contracts.context import BlockContext
 from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
 from contracts.members import MAX_NODES, Change, Member, NodeKeys, Seating
@@ -401,3 +404,40 @@ def test_nothing_is_gained_by_more_nodes(bonds: list[int], data: st.DataObject) 
 def test_giants_and_dust(bonds: tuple[int, ...], shares: tuple[int, ...]) -> None:
     first, _ = epochs.founding(pact_of(letters(*bonds)))
     assert tuple(powers_of(first).values()) == shares
+
+
+# Bonds and evidence
+
+
+AGE = ConsensusParams(epoch_blocks=BLOCKS, evidence_age_blocks=4, evidence_age_ms=1_000)
+MOVES = st.tuples(
+    st.sampled_from("abcde"),
+    st.sampled_from([Bond, Unbond]),
+    st.one_of(st.just(0), st.integers(1, 900)),
+    st.integers(0, 800),
+)
+"""0: everything."""
+
+
+@given(st.lists(st.integers(1, 40), min_size=5, max_size=5), st.lists(MOVES, max_size=30))
+@settings(max_examples=40)
+def test_bonds_outlive_evidence(roots: list[int], moves: list[tuple[str, type[Bond | Unbond], int, int]]) -> None:
+    """As long as a block may hold evidence of a height, all that its seats weigh is bonded or unlocking."""
+    pact = msgspec.structs.replace(pact_of(letters(*[root * root for root in roots])), consensus=AGE)
+    opened = tuple(msgspec.structs.replace(one, free_tokens=500) for one in pact.trusts)
+    chain = Chain(msgspec.structs.replace(pact, trusts=opened))
+    weighed: dict[int, dict[str, int]] = {}
+    times: dict[int, int] = {}
+    for who, move, amount, wait_ms in [*moves, *[("a", Unbond, 1, 900)] * 24]:
+        chain.now_ms += wait_ms
+        height = chain.height + 1
+        state = State(chain.store)
+        weighed[height] = {one.id: one.weight for one in epochs.seating(state, height).organisations}
+        times[height] = chain.now_ms
+        chain.run(chain.say(who, move(amount or max(1, chain.trust(who).bonded_tokens))))
+        for old, weights in weighed.items():
+            if is_expired(height - old, chain.now_ms - times[old], AGE.evidence_age_blocks, AGE.evidence_age_ms):
+                continue
+            for id_, weight in weights.items():
+                now = trust.unlocked(chain.trust(id_), height, chain.now_ms, AGE)
+                assert isqrt(now.bonded_tokens + trust.unlocking_tokens(now)) >= weight, (id_, old, height)
