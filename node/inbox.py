@@ -33,7 +33,7 @@ class Inbox:
     """Frames of `peers` registered nodes."""
 
     def __init__(self, peers: int) -> None:
-        self._share = JOURNAL_SHARE_BYTES // max(1, peers)
+        self.share_among(peers)
         self._seen: set[bytes] = set()
         self._seen_bytes = 0
         self._waiting: dict[str, dict[bytes, Message]] = {}
@@ -41,6 +41,10 @@ class Inbox:
         self._written: Counter[str] = Counter()
         self._verified: set[Triple] = set()
         self._verified_before: set[Triple] = set()
+
+    def share_among(self, peers: int) -> None:
+        """So many nodes are registered from now on."""
+        self._share = JOURNAL_SHARE_BYTES // max(1, peers)
 
     def is_new(self, body: bytes) -> bool:
         """Whether this encoding was not seen lately."""

@@ -20,7 +20,6 @@ import msgspec
 import uvloop
 
 from contracts.genesis import CODEC, MAX_GENESIS_BYTES, Genesis
-from contracts.members import NodeKeys
 from node import config as configuration
 from node.access.log import AccessLog
 from node.admin import AdminServer
@@ -35,7 +34,8 @@ from node.ledger.ledger import Ledger
 from node.ledger.store import LevelStore
 from node.mempool import MempoolLimits
 from node.peer.tls import Identity
-from node.peer.transport import Registry, Transport
+from node.peer.transport import Former, Registry, Transport
+from node.roster import Nodes
 from node.rpc.server import RpcServer
 from node.runner import Node, SystemEntropy
 from node.signer import FileSigner
@@ -63,13 +63,20 @@ def load_genesis(path: Path) -> Genesis:
         ) from None
 
 
-def registry_of(genesis: Genesis, config: Config) -> dict[str, NodeKeys]:
-    """Registered nodes by id; the configuration's seeds overrule registered addresses."""
-    nodes = {node.node: node for member in genesis.members for node in member.nodes}
-    for name, address in config.seeds.items():
-        if name in nodes:
-            nodes[name] = msgspec.structs.replace(nodes[name], address=address)
-    return nodes
+def peers_of(nodes: Nodes, config: Config) -> tuple[Registry, Former]:
+    """Registered nodes as peers know them; the configuration's seeds overrule registered addresses."""
+
+    def records(node: str) -> list[tuple[bytes, bytes, str]]:
+        return [
+            (keys.tls_certificate, keys.consensus_key, config.seeds.get(node, keys.address)) for keys in nodes[node]
+        ]
+
+    return {node: records(node)[0] for node in nodes}, {node: records(node)[1:] for node in nodes}
+
+
+def is_registered(nodes: Nodes, node: str, consensus_key: bytes, bls_key: bytes) -> bool:
+    """Whether the ledger knows the node by these keys, present or replaced."""
+    return any((keys.consensus_key, keys.bls_key) == (consensus_key, bls_key) for keys in nodes.get(node, ()))
 
 
 class Process:
@@ -99,15 +106,7 @@ class Process:
     async def _open(self) -> Node:
         home, config, genesis = self._home, self._config, self._genesis
         disk = RealDisk()
-        registered = registry_of(genesis, config)
-        me = registered.get(config.node.id)
-        keys = self._secrets.consensus.public_key, self._secrets.beacon.public_key
-        if me is None or (me.consensus_key, me.bls_key) != keys:
-            raise NodeError(
-                "node.unregistered",
-                f"Node {config.node.id} is not in the genesis document with these consensus and BLS keys.",
-                "Register it (see keys/node.json), or use the home that belongs to this genesis.",
-            )
+        public_key = self._secrets.consensus.public_key
         signer = FileSigner(self._secrets.consensus.signing, home.sign_state, disk)
         self._closers.append(signer.close)
         home.store.mkdir(parents=True, exist_ok=True)
@@ -120,17 +119,22 @@ class Process:
         if journal.torn_tail is not None:
             LOG.warning("cut off a torn tail of the journal: %s", journal.torn_tail)
         limits = MempoolLimits(config.mempool.max_bytes, config.mempool.max_transactions, config.mempool.max_per_sender)
-        seated = config.node.id in genesis.validators
         contribute = self._secrets.beacon.sign
-        node = Node(ledger, config.node.id, journal, signer if seated else None, self.clock, limits, contribute)
+        node = Node(ledger, config.node.id, journal, signer, self.clock, limits, contribute, public_key)
+        if not is_registered(node.roster.nodes, config.node.id, public_key, self._secrets.beacon.public_key):
+            LOG.warning(
+                "block %d knows no node %s with these keys: it follows, and takes part once it is admitted "
+                "(keys/node.json has what `gridpact govern propose` needs)",
+                ledger.height,
+                config.node.id,
+            )
         self._closers += (node.settled, node.stop)
-        registry: Registry = {
-            name: (keys.tls_certificate, keys.consensus_key, keys.address) for name, keys in registered.items()
-        }
         identity = Identity(
-            config.node.id, me.tls_certificate, self._secrets.tls.seed, self._secrets.consensus.signing.sign
+            config.node.id, self._secrets.certificate, self._secrets.tls.seed, self._secrets.consensus.signing.sign
         )
-        transport = Transport(identity, registry, ledger.chain_id, node, SystemEntropy())
+        registry, former = peers_of(node.roster.nodes, config)
+        transport = Transport(identity, registry, ledger.chain_id, node, SystemEntropy(), former=former)
+        node.on_roster = lambda nodes: transport.update_registry(*peers_of(nodes, config))
         node.peers = transport.peers
         node.on_penalty = transport.penalise
         self._closers.append(transport.stop)

@@ -95,6 +95,7 @@ from node.peer.wire import (
     TreeRequest,
 )
 from node.replay import logged_inputs, unanswered
+from node.roster import Roster
 from node.seats import LedgerSets, Sets
 from node.statewalk import TreeServer
 from node.transactions import TransactionFlow
@@ -115,6 +116,7 @@ class Replica:
     """One node of one chain. `node_id` without a seat follows and never signs; `sets` None: those of the ledger.
 
     `contribute` signs beacons with the node's BLS key, a pure function; without it, nothing is ever proposed here.
+    With a `public_key`, nothing is signed while the seat has another one.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Replica:
         sets: Sets | None = None,
         *,
         contribute: Contribute | None = None,
+        public_key: bytes | None = None,
         leaders: Callable[[Ledger, Sets], Leaders] = Leaders,
     ) -> None:
         self.ledger = ledger
@@ -150,7 +153,10 @@ class Replica:
         self._paced_from_ms = -(10**9)
         """When the last height that carried something was woken: an empty block delays no transaction."""
         self._build: BuildValue | None = None
-        self._inbox = Inbox(sum(len(member.nodes) for member in ledger.genesis.members))
+        self._public_key = public_key
+        self.roster = Roster(ledger)
+        """The nodes that are registered now."""
+        self._inbox = Inbox(len(self.roster.nodes))
 
     def handle(self, event: Input, now: Now) -> list[Effect]:
         """Effects of one input, in the order in which they must be carried out."""
@@ -240,7 +246,8 @@ class Replica:
                 self.work.emit(Sync(), SendAll(Frame.CONSENSUS, encode(message), own=True))
             case Sign(message):
                 # What led to it becomes durable first: a node that finds its key ahead of its log could only be silent.
-                self.work.emit(Sync(), SignMessage(message))
+                if self._has_seat():
+                    self.work.emit(Sync(), SignMessage(message))
             case Schedule(step, height, round_, duration_ms):
                 self.work.emit(SetTimer(("timeout", int(step), height, round_), duration_ms))
             case CheckPayload(block):
@@ -388,6 +395,8 @@ class Replica:
         self.evidence.height_done(done.block)
         self.work.emit(Checkpoint(height))
         self._context = height_context(self.ledger, self._sets, self._leaders)
+        if self.roster.refresh():
+            self._inbox.share_among(len(self.roster.nodes))
         self._awake = False
         self._height_started_ms = self.work.now.monotonic_ms
         self._build = None
@@ -462,6 +471,11 @@ class Replica:
             self.flow.resend()
         self._arrived()
         self.work.emit(SetTimer(("housekeeping",), HOUSEKEEPING_MS))
+
+    def _has_seat(self) -> bool:
+        """Whether the seat is that of this node's key: with another one registered its votes would look forged."""
+        seat = self._context.validators.seat(self.node_id)
+        return self._public_key is None or (seat is not None and seat.public_key == self._public_key)
 
     # For people
 

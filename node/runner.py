@@ -35,6 +35,7 @@ from node.mempool import MempoolLimits
 from node.peer.wire import Frame
 from node.profile import Profiler
 from node.replica import Replica
+from node.roster import Nodes, Roster
 from node.seats import LedgerSets, Sets
 from node.signer import FileSigner
 from node.status import open_height, stuck_sentence
@@ -73,6 +74,7 @@ class Node:
         clock: SystemClock,
         limits: MempoolLimits,
         contribute: Contribute | None = None,
+        public_key: bytes | None = None,
     ) -> None:
         self.ledger = ledger
         self.sets: Sets = LedgerSets(ledger)
@@ -82,8 +84,11 @@ class Node:
         self.profiler = Profiler()
         self.peers: Callable[[], list[dict[str, Any]]] = list
         self.on_penalty: Callable[[str, str], None] | None = None
+        self.on_roster: Callable[[Nodes], None] | None = None
+        """Called when nodes were registered or removed."""
         self._loop = asyncio.get_running_loop()
-        self._replica = Replica(ledger, node_id, limits, self.sets, contribute=contribute)
+        self._replica = Replica(ledger, node_id, limits, self.sets, contribute=contribute, public_key=public_key)
+        self._roster_seen = self._replica.roster.version
         self._journal = journal
         self._signer = signer
         self._driver: Driver | None = None
@@ -113,6 +118,11 @@ class Node:
             self._driver.stopped = True
         for handle in self._timers.values():
             handle.cancel()
+
+    @property
+    def roster(self) -> Roster:
+        """The nodes that are registered now."""
+        return self._replica.roster
 
     # Host of the driver
 
@@ -149,6 +159,10 @@ class Node:
         for waiting in reached:
             if not waiting.done():
                 waiting.set_result(None)
+        if self.roster.version != self._roster_seen:
+            self._roster_seen = self.roster.version
+            if self.on_roster is not None:
+                self.on_roster(self.roster.nodes)
         self._loop.call_soon(self.ledger.prune, PRUNE_WORK)
         if height % COMPACT_EVERY == 0 and (self._compaction is None or self._compaction.done()):
             self._compaction = self._loop.run_in_executor(None, self.ledger.compact)

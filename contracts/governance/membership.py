@@ -53,7 +53,7 @@ from contracts.schema import (
 from contracts.state import State
 from zk.codec import encode
 from zk.ed25519 import is_registrable
-from zk.hashing import ZERO_HASH
+from zk.hashing import ZERO_HASH, sha256
 
 _replace = msgspec.structs.replace
 NEW_METER_KINDS = ("source", "load", "storage")
@@ -239,7 +239,7 @@ def _may_have_keys(state: State, member: str, keys: Sequence[AccountKey], nodes:
     for key, purpose in uses:
         if (key, purpose) in held:
             continue
-        if purpose != "bls" and not is_registrable(key):
+        if purpose in ("account", "consensus") and not is_registrable(key):
             return "governance.keys"
         if state.load(KEY_USES, _key(key)) is not None:
             return "governance.key-taken"
@@ -322,13 +322,15 @@ def _note_keys(state: State, member: Member) -> None:
 
 
 def _uses(keys: Sequence[AccountKey], nodes: Sequence[NodeKeys]) -> Iterator[tuple[bytes, Purpose]]:
-    """Every key with its purpose. A node of genesis may lack a BLS key."""
+    """Every key with its purpose, certificates by their hash."""
     for key in keys:
         yield key.public_key, "account"
     for node in nodes:
         yield node.consensus_key, "consensus"
         if node.bls_key:
             yield node.bls_key, "bls"
+        if node.tls_certificate:
+            yield sha256(node.tls_certificate), "tls"
 
 
 def _key(public_key: bytes) -> bytes:

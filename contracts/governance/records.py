@@ -23,7 +23,7 @@ MAX_APPROVALS = 1_024
 MAX_FORMER_NODES = 8
 """Replaced node keys of one member that may still have a seat."""
 
-Purpose = Literal["account", "consensus", "bls"]
+Purpose = Literal["account", "consensus", "bls", "tls"]
 Status = Literal["open", "enacted", "failed", "withdrawn", "lapsed"]
 
 
@@ -91,7 +91,7 @@ class Agenda(Record, frozen=True):
 
 
 class KeyUse(Record, frozen=True):
-    """Whose a public key is or was, and for what: no key is ever registered twice."""
+    """Whose a public key, or a certificate by its hash, is or was, and for what: none is ever registered twice."""
 
     member: Id
     purpose: Purpose

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from node.peer.frames import Accepted, FrameReader, encode_frame
 from node.peer.limits import BREACH_POINTS, EXCESS_POINTS, Settings
-from node.peer.peers import Peer
+from node.peer.peers import Peer, PeerRecord
 from node.peer.reasons import Reason, Refused
 from node.peer.tls import TlsSession, reason_of
 from node.peer.wire import CODECS, HEADER_BYTES, Frame, Ping, Priority
@@ -57,15 +57,15 @@ class Hub(Protocol):
     accept_all: Accepted
 
     def identify(self, link: Link, certificate: bytes) -> Peer:
-        """The peer with this certificate. Raises Refused."""
+        """The peer with this certificate, whose record the link keeps. Raises Refused."""
         ...
 
-    def hello(self, peer: Peer) -> bytes:
-        """Body of our hello to `peer`."""
+    def hello(self, link: Link) -> bytes:
+        """Body of our hello to the peer of an identified link."""
         ...
 
-    def check_hello(self, peer: Peer, body: bytes) -> None:
-        """Raises Refused unless `body` is the hello of `peer` to us."""
+    def check_hello(self, link: Link, body: bytes) -> None:
+        """Raises Refused unless `body` is the hello of the link's peer to us."""
         ...
 
     def up(self, link: Link, peer: Peer) -> None:
@@ -87,6 +87,8 @@ class Link(asyncio.BufferedProtocol):
     def __init__(self, hub: Hub, context: ssl.SSLContext, expected: str | None) -> None:
         self.expected = expected
         self.peer: Peer | None = None
+        self.record: PeerRecord | None = None
+        """The keys under which the peer is known on this link."""
         self.stage = Stage.TLS
         self._hub = hub
         self._loop = asyncio.get_running_loop()
@@ -206,7 +208,7 @@ class Link(asyncio.BufferedProtocol):
     def _greet(self) -> None:
         self.stage = Stage.HELLO
         self.peer = self._hub.identify(self, self._tls.peer_certificate())
-        self._tls.write(encode_frame(Frame.HELLO, self._hub.hello(self.peer)))
+        self._tls.write(encode_frame(Frame.HELLO, self._hub.hello(self)))
 
     def _read(self) -> None:
         reader = self._reader
@@ -232,7 +234,7 @@ class Link(asyncio.BufferedProtocol):
         peer = self.peer
         assert peer is not None
         if self.stage is Stage.HELLO:
-            self._hub.check_hello(peer, body)
+            self._hub.check_hello(self, body)
             self.stage = Stage.UP
             self._reader.accept = self._hub.accept_all
             self._hub.up(self, peer)

@@ -37,6 +37,8 @@ class Peer:
     def __init__(self, node: str, record: PeerRecord, settings: Settings, now: float) -> None:
         self.node = node
         self.record = record
+        self.former: tuple[PeerRecord, ...] = ()
+        """Keys that were replaced and still have a seat."""
         self.link: Link | None = None
         self.blocked = False
         self.queue = SendQueue(settings.queues)
@@ -51,6 +53,10 @@ class Peer:
         self.kick = asyncio.Event()
         """Set: dial now instead of waiting for the backoff."""
         self._conduct = Bucket(CONDUCT_PER_S, CONDUCT_BUDGET, now)
+
+    def records(self) -> tuple[PeerRecord, ...]:
+        """Everything under which it may connect."""
+        return (self.record, *self.former)
 
     def charge(self, points: int, now: float) -> bool:
         """Charge a violation; False when the conduct budget is used up and the peer has to go."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from node.errors import NodeError
@@ -47,6 +47,8 @@ class Callbacks(Protocol):
 
 Registry = Mapping[str, tuple[bytes, bytes, str]]
 """Node id to (TLS certificate as DER, consensus key, host:port), as on the ledger. Our own is ignored."""
+Former = Mapping[str, Sequence[tuple[bytes, bytes, str]]]
+"""The same for keys that were replaced and still have a seat: a node of the registry may use these, too."""
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -74,6 +76,7 @@ class Transport:
         callbacks: Callbacks,
         entropy: Entropy,
         settings: Settings | None = None,
+        former: Former | None = None,
     ) -> None:
         self.settings = settings or Settings()
         every = self.settings.limits
@@ -87,7 +90,7 @@ class Transport:
         self._entropy = entropy
         self._loop = asyncio.get_running_loop()
         self._peers: dict[str, Peer] = {}
-        self._by_certificate: dict[bytes, Peer] = {}
+        self._by_certificate: dict[bytes, tuple[Peer, PeerRecord]] = {}
         self._contexts: Contexts
         self._links: dict[Link, None] = {}
         self._pending: dict[Link, None] = {}
@@ -96,7 +99,7 @@ class Transport:
         self._ticking: asyncio.TimerHandle | None = None
         self._ticked = self._loop.time()
         self._running = False
-        self.update_registry(registry)
+        self.update_registry(registry, former)
 
     # Life
 
@@ -185,13 +188,14 @@ class Transport:
             peer.blocked = peer.node in blocked
             peer.kick.set()
 
-    def update_registry(self, registry: Registry) -> None:
-        """Take over the ledger's present nodes: removed and re-keyed ones lose their links at once."""
+    def update_registry(self, registry: Registry, former: Former | None = None) -> None:
+        """Take over the ledger's present nodes: removed ones lose their links at once, and so does who uses keys that
+        are neither registered nor `former`."""
         now = self._loop.time()
         own = self._identity.node
         wanted = {node: PeerRecord(*entry) for node, entry in sorted(registry.items()) if node != own}
         for node in [node for node in self._peers if node not in wanted]:
-            self._disown(self._peers.pop(node))
+            self._disown(self._peers.pop(node), set())
             task = self._dials.pop(node, None)
             if task is not None:
                 task.cancel()
@@ -199,20 +203,22 @@ class Transport:
             peer = self._peers.get(node)
             if peer is None:
                 self._peers[node] = peer = Peer(node, record, self.settings, now)
-            elif peer.record[:2] != record[:2]:
-                self._disown(peer)
             peer.record = record
+            peer.former = tuple(PeerRecord(*entry) for entry in (former or {}).get(node, ()))
+            self._disown(peer, {known[:2] for known in peer.records()})
             peer.kick.set()
             if self._running:
                 self._begin_dialling(peer)
         self._by_certificate = {}
         for peer in self._peers.values():
-            self._by_certificate.setdefault(peer.record.certificate, peer)
+            for record in peer.records():
+                self._by_certificate.setdefault(record.certificate, (peer, record))
         self._contexts = contexts(self._identity, self._by_certificate)
 
-    def _disown(self, peer: Peer) -> None:
+    def _disown(self, peer: Peer, known: set[tuple[bytes, bytes]]) -> None:
+        """Close the links of a peer that rest on other keys than these."""
         for link in self._links:
-            if link.peer is peer:
+            if link.peer is peer and (link.record is None or link.record[:2] not in known):
                 link.close_soon(Reason.UNREGISTERED)
 
     # Status
@@ -294,10 +300,11 @@ class Transport:
 
     def identify(self, link: Link, certificate: bytes) -> Peer:
         """The registered peer with exactly this certificate, if it may connect this way and now."""
-        peer = self._by_certificate.get(certificate)
-        if peer is None:
+        found = self._by_certificate.get(certificate)
+        if found is None:
             # OpenSSL also accepts what a registered key signed, and the registry may just have changed.
             raise Refused(Reason.UNKNOWN_KEY)
+        peer, link.record = found
         if link.expected is not None and link.expected != peer.node:
             raise Refused(Reason.WRONG_NODE)
         if link.expected is None:
@@ -310,18 +317,21 @@ class Transport:
             raise Refused(Reason.PARTITIONED)
         return peer
 
-    def hello(self, peer: Peer) -> bytes:
-        """Body of our hello to `peer`."""
+    def hello(self, link: Link) -> bytes:
+        """Body of our hello to the peer of an identified link."""
+        assert link.record is not None
         signed = hello_sign_bytes(
             self._chain_id,
             self._identity.node,
             sha256(self._identity.certificate),
-            sha256(peer.record.certificate),
+            sha256(link.record.certificate),
         )
         return encode(Hello(self._chain_id, PROTOCOL_VERSION, self._identity.node, self._identity.sign_hello(signed)))
 
-    def check_hello(self, peer: Peer, body: bytes) -> None:
-        """Raises Refused unless `body` is a hello by `peer`, for us, on this chain, in this version."""
+    def check_hello(self, link: Link, body: bytes) -> None:
+        """Raises Refused unless `body` is a hello by the link's peer, for us, on this chain, in this version."""
+        peer, record = link.peer, link.record
+        assert peer is not None and record is not None
         try:
             hello = CODECS[Frame.HELLO].decode(body)
         except Malformed:
@@ -336,10 +346,10 @@ class Transport:
         signed = hello_sign_bytes(
             self._chain_id,
             peer.node,
-            sha256(peer.record.certificate),
+            sha256(record.certificate),
             sha256(self._identity.certificate),
         )
-        if not ed25519.verify(peer.record.consensus_key, signed, hello.signature):
+        if not ed25519.verify(record.consensus_key, signed, hello.signature):
             raise Refused(Reason.SIGNATURE)
 
     def up(self, link: Link, peer: Peer) -> None:

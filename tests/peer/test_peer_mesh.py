@@ -201,6 +201,23 @@ def test_another_key_for_a_node_ends_the_link_under_the_old_one() -> None:
     run(main)
 
 
+def test_keys_that_were_replaced_are_accepted_as_long_as_they_are_known() -> None:
+    async def main() -> None:
+        async with mesh("a", "b") as members:
+            a, (old_certificate, old_key, address) = members["a"].transport, node("b").record(members["b"].port)
+            new_certificate, new_key, _ = node("c").record(members["b"].port)
+            ends = len(members["a"].recorder.events)
+            a.update_registry({"b": (new_certificate, new_key, address)}, {"b": [(old_certificate, old_key, address)]})
+            a.send("b", Frame.STATUS, b"still there")
+            await until(lambda: ("a", Frame.STATUS, b"still there") in members["b"].recorder.frames)
+            assert len(members["a"].recorder.events) == ends
+            a.update_registry({"b": (new_certificate, new_key, address)})
+            await members["a"].recorder.connected_to(set())
+            assert members["a"].recorder.events[-1] == ("peer.unregistered", "b")
+
+    run(main)
+
+
 def test_an_expired_certificate_is_as_good_as_its_registration() -> None:
     async def main() -> None:
         old = node("a", not_after=2021)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from contracts import api
-from contracts.bodies import Approve, Propose, Transfer
+from contracts.bodies import Approve, Bond, Propose, Transfer, TransferTokens
 from contracts.genesis import ConsensusParams, Genesis
-from contracts.governance.changes import Change, SetConsensusParams, SetParams
+from contracts.governance.changes import AdmitMember, Change, ReKey, RemoveMember, SetConsensusParams, SetParams
+from contracts.members import AccountKey, Member, NodeKeys
 from contracts.params import PactParams
 from contracts.state import State
+from devnet.simulator.pact import node_keys
 from tests.support.memory import Machine, MemoryNetwork
-from tests.support.pact import VALIDATORS, Speaker, genesis
+from tests.support.pact import VALIDATORS, Speaker, genesis, key_of
 from zk.codec import encode
 
 EPOCH = 4
@@ -104,3 +108,95 @@ def test_timing_changes_with_the_first_block_of_an_epoch() -> None:
         hashes = [params_hash(machine, height) for height in range(1, 3 * EPOCH + 3)]
         assert hashes == [old] * (3 * EPOCH) + [new] * 2
         assert machine.driver.replica._context.timing.target_block_ms == 400
+
+
+# Members
+
+
+def newcomer() -> Member:
+    keys = node_keys("newbie", key_of("newbie node").public_key, b"certificate of newbie", "127.0.0.1:2")
+    return Member("newbie", "Newbie", (), "site", (AccountKey(key_of("newbie").public_key, "all"),), (keys,), b"")
+
+
+def boot(net: MemoryNetwork, name: str) -> Machine:
+    """A machine that genesis does not know."""
+    net.nodes = (*net.nodes, name)
+    net.machines[name] = machine = Machine(name, name, net)
+    net._of_node[name] = [machine]
+    machine.start()
+    return machine
+
+
+def test_an_admitted_node_syncs_and_votes_once_its_member_has_a_bond_and_two_epochs_have_passed() -> None:
+    pact = Pact(founded())
+    joined = boot(pact.net, "newbie")
+    assert joined.driver is not None and "newbie" not in joined.driver.replica.roster.nodes
+    pact.propose(AdmitMember(newcomer(), ()))
+    pact.approve(0, "campus", "wind", "solar")
+    for machine in pact.net.alive():
+        assert machine.driver is not None
+        (keys,) = machine.driver.replica.roster.nodes["newbie"]
+        assert keys.address == "127.0.0.1:2"
+    pact.say(pact.speaker.member("campus", TransferTokens("newbie", 900, "")))
+    pact.say(pact.speaker.member("newbie", Bond(900)))
+    bonded = pact.height
+    pact.until((bonded - 1) // EPOCH * EPOCH + 2 * EPOCH + 2)
+    seats = joined.driver.replica._context.validators
+    assert seats.seat("newbie") is not None
+    assert joined.ledger.state_root == pact.net.machines["wind"].ledger.state_root
+    # Four of five have more than 2/3 without any one of them, so its vote counts.
+    pact.net.machines["biodiesel"].crash()
+    height = pact.height
+    pact.until(height + 6)
+    assert any("newbie" in voters(joined, at) for at in range(height + 1, height + 7))
+
+
+def test_a_removed_node_is_known_until_its_seat_is_gone_and_the_others_go_on() -> None:
+    document = genesis(validators=(*VALIDATORS, "geothermal"), consensus=ConsensusParams(epoch_blocks=EPOCH))
+    pact = Pact(document)
+    pact.propose(RemoveMember("solar"))
+    pact.approve(0, "biodiesel", "campus", "geothermal", "wind")
+    machine = pact.net.machines["wind"]
+    assert machine.driver is not None
+    roster, removed = machine.driver.replica.roster, pact.height
+    assert "solar" in roster.nodes
+    pact.until((removed - 1) // EPOCH * EPOCH + 2 * EPOCH)
+    assert "solar" not in roster.nodes
+    assert machine.driver.replica._context.validators.seat("solar") is None
+    height = pact.height
+    pact.net.machines["solar"].crash()
+    pact.until(height + 3)
+
+
+def test_a_node_signs_nothing_while_its_seat_has_another_key() -> None:
+    pact = Pact(founded())
+    machine = pact.net.machines["solar"]
+    (old,) = node_of(machine, "solar")
+    new = node_keys("solar", key_of("solar second").public_key, b"second certificate")
+    keys = (AccountKey(key_of("solar").public_key, "all"),)
+    pact.propose(ReKey("solar", keys, (msgspec.structs.replace(new, bls_key=old.bls_key),), b""))
+    pact.approve(0, "biodiesel", "campus", "wind")
+    assert [one.consensus_key for one in node_of(machine, "solar")] == [new.consensus_key, old.consensus_key]
+    changed = pact.height
+    # Its machine keeps the old key: it votes until the seat changes, and is silent afterwards.
+    assert machine.driver is not None
+    machine.driver.replica._public_key = old.consensus_key
+    pact.until((changed - 1) // EPOCH * EPOCH + 2 * EPOCH + 4)
+    seat = machine.driver.replica._context.validators.seat("solar")
+    assert seat is not None and seat.public_key == new.consensus_key
+    assert [one.consensus_key for one in node_of(machine, "solar")] == [new.consensus_key]
+    assert not pact.net.penalties
+    assert not any("solar" in voters(machine, at) for at in range(pact.height - 1, pact.height + 1))
+
+
+def voters(machine: Machine, height: int) -> list[str]:
+    """Whose precommits are in the certificate of a height inside the open epoch."""
+    certificate = machine.ledger.certificate(height)
+    assert certificate is not None and machine.driver is not None
+    seats = machine.driver.replica._context.validators.seats
+    return [seats[index].id for index, _ in certificate.signatures]
+
+
+def node_of(machine: Machine, node: str) -> tuple[NodeKeys, ...]:
+    assert machine.driver is not None
+    return machine.driver.replica.roster.nodes[node]
