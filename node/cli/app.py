@@ -17,6 +17,7 @@ from node.cli.status import register as register_status
 from node.cli.trust import app as trust
 from node.cli.trust import tx_app as tx_trust
 from node.cli.tx import app as tx
+from node.cli.wager import register as register_wagers
 
 HELP = "The ledger that competitors who share a microgrid run together."
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 register_status(app)
 register_doctor(app)
 register_home(app)
+register_wagers(tx, query)
 tx.add_typer(dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
 tx.add_typer(tx_access, name="access")

@@ -26,7 +26,7 @@ MOMENTS = ("start_ms", "end_ms", "locks_ms", "closes_ms", "time_ms", "as_of_ms",
 """Fields that are points in time; they appear in UTC too, and at the site where its zone is known."""
 RECORD_LISTS = frozenset(
     {"events", "gaps", "island_orders", "keys", "lanes", "largest", "lines", "meters", "nodes", "open", "set_by"}
-    | {"corrected", "corrections", "disputes", "estimates", "orders", "suppliers", "unlocking"}
+    | {"corrected", "corrections", "disputes", "estimates", "orders", "placed", "rounds", "suppliers", "unlocking"}
 )
 """Lists of records: a row has their number, even when they are empty."""
 ZONE_VARIABLE = "GRIDPACT_TZ"

@@ -45,6 +45,7 @@ from node.access.shown import WithheldProof, check_proof
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle
 from node.render import render
+from node.rpc import wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -147,6 +148,14 @@ class Queries:
                 return policy_of(view, identifier(member, "member"))
             case "access", ["after", number_]:
                 return policies_of_all(view, number(number_, "policy number", 2**32))
+            case "rounds", []:
+                return wagers.rounds(view, None)
+            case "rounds", [before]:
+                return wagers.rounds(view, number(before, "round number", 2**32))
+            case "round", [number_]:
+                return wagers.round_of(view, number(number_, "round number", 2**32))
+            case "market", [which]:
+                return wagers.market(view, self._which(which))
             case "trust", []:
                 return await trust_of_all(view, self._ledger.time_ms(view.height), self._rules().consensus)
             case "explain", [which, *members] if len(members) <= 1:
@@ -262,7 +271,7 @@ class Queries:
                 404,
                 "rpc.not-ordered",
                 f"Interval {interval} is not ordered yet: its offers are locked, and builders are at work.",
-                f"Follow round {document['round']}; at the latest it is ordered when the interval starts.",
+                f"`gridpact query round {document['round']}` shows them; at the latest it is ordered when it starts.",
             )
         if document["status"] in ("empty", "open"):
             raise Refusal(

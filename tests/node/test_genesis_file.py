@@ -150,6 +150,8 @@ def edited(old: str, new: str) -> str:
             "Sort",
         ),
         (edited("cycle_ms = 86400000", "cycle_ms = 899999"), "genesis.params", "params.cycle_ms", "900000"),
+        (edited("on = false", "on = true"), "genesis.params", "params.wagering.wager_ms", "1800000"),
+        (edited("fee_tokens = 1", "fee_tokens = 11"), "genesis.params", "params.wagering.fee_tokens", "at or below"),
         (edited("interval_ms = 900000", "interval_ms = 9e5"), "genesis.value", "params.interval_ms", "int"),
         (edited("[[members]]", "[members]"), "genesis.syntax", "", ""),
         ('name = "a"\ntime_ms = 1\nvalidators = []', "genesis.missing", "members", "[[members]]"),

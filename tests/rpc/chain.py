@@ -57,6 +57,8 @@ class Chain:
         self.automatic = automatic
         self.time_ms = START_MS
         self.submissions = 0
+        self.proposers: tuple[str, ...] = ("solar",)
+        """They propose in turn."""
         self.waiters = 0
         """How often somebody has waited for a height."""
         self.leap_to_ms: int | None = None
@@ -151,7 +153,7 @@ class Chain:
             parent_hash=ledger.block_id(height - 1),
             time_ms=self.time_ms,
             params_hash=ledger.genesis.params.hash(ledger.chain_id, encode(ledger.genesis.consensus)),
-            proposer="solar",
+            proposer=self.proposers[height % len(self.proposers)],
             proposer_round=0,
             set_hash=set_hash,
             next_set_hash=set_hash,

@@ -114,6 +114,10 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("access",): ["access"],
     ("access", "*"): [f"access/{name}" for name in MEMBERS],
     ("access", "after", "*"): ["access/after/0"],
+    ("rounds",): ["rounds"],
+    ("rounds", "*"): ["rounds/1"],
+    ("round", "*"): ["round/0"],
+    ("market", "*"): [f"market/{interval}" for interval in INTERVALS],
     ("trust",): ["trust"],
     ("explain", "*", "**"): [
         *(f"explain/{interval}" for interval in INTERVALS),

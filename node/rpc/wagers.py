@@ -1,0 +1,94 @@
+"""Rounds of wagering as queries show them, and the market that a round is about: all that a builder needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contracts.ordering import make_grid
+from contracts.records import OPEN, NeedEntry, OfferEntry
+from contracts.rolls import BUCKETS
+from contracts.schema import (
+    INTERVALS,
+    NEEDS,
+    OFFERS,
+    OPEN_ROUNDS,
+    ROUND_COUNTS,
+    ROUNDS,
+    RULES,
+    TARIFFS,
+    UTILITIES,
+    WAGERS,
+)
+from contracts.wagers.records import draw_trust, minimum_trust, minimum_wager
+from node.render import render
+from node.rpc.errors import Refusal
+
+if TYPE_CHECKING:
+    from node.rpc.view import View
+
+Document = dict[str, Any]
+MAX_ROUNDS_SHOWN = 64
+"""In one answer."""
+
+
+def rounds(view: View, before: int | None) -> Document:
+    """The newest rounds, or those just below number `before`, and the numbers of all that are open."""
+    counted, working = view.load(ROUND_COUNTS, "all"), view.load(OPEN_ROUNDS, "open")
+    count = 0 if counted is None else counted.count
+    end = count if before is None else min(before, count)
+    numbers = range(end - 1, max(end - MAX_ROUNDS_SHOWN, 0) - 1, -1)
+    return {
+        "count": count,
+        "undecided": list(working.rounds) if working is not None else [],
+        "rounds": [render(view.load(ROUNDS, number)) for number in numbers],
+    }
+
+
+def round_of(view: View, number: int) -> Document | None:
+    """One round with its bars and every wager on it; None: there is none with this number."""
+    found = view.load(ROUNDS, number)
+    if found is None:
+        return None
+    return {
+        **render(found),
+        "minimum_wager_tokens": str(minimum_wager(found)),
+        "minimum_trust_tokens": str(minimum_trust(found)),
+        "draw_trust_tokens": str(draw_trust(found)),
+        "placed": [render(one) for one in view.group(WAGERS, number)],
+    }
+
+
+def market(view: View, interval: int) -> Document | None:
+    """What decides the dispatch of an interval whose offers are locked, as `node.building.read_market` takes it; None:
+    nobody needs or offers anything in it. Raises `Refusal` before the lock.
+    """
+    record = view.load(INTERVALS, interval)
+    if record is None:
+        return None
+    if record.status == OPEN:
+        raise Refusal(
+            404,
+            "rpc.not-locked",
+            f"Needs and offers of interval {interval} may still change.",
+            "Ask again once its offers are locked: `gridpact query interval` says when.",
+        )
+    needs: list[NeedEntry] = []
+    offers: list[OfferEntry] = []
+    for bucket in range(BUCKETS):
+        needs += view.entries(NEEDS, interval, bucket) if record.need_buckets >> bucket & 1 else ()
+        offers += view.entries(OFFERS, interval, bucket) if record.offer_buckets >> bucket & 1 else ()
+    rules, utility, tariff = view.load(RULES, "in-force"), view.load(UTILITIES, "grid"), view.load(TARIFFS, interval)
+    assert rules is not None, "genesis writes the rules"
+    params = rules.params
+    grid = None if utility is None or not record.grid else make_grid(params, utility.member, tariff)
+    return {
+        "interval": interval,
+        "status": record.status,
+        "round": record.round,
+        "needs": [render(one) for one in needs],
+        "offers": [render(one) for one in offers],
+        "grid": None if grid is None else {name: render(value, name) for name, value in grid._asdict().items()},
+        "offer_cap_nano_per_wh": params.offer_cap_nano_per_wh,
+        "scarcity_nano_per_wh": params.scarcity_price_nano_per_wh,
+        "slack_ppm": params.price_slack_ppm,
+    }
