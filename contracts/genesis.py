@@ -25,7 +25,7 @@ from contracts.members import (
 from contracts.params import PactParams
 from contracts.units import Count, Energy, Meta, Money, Ppm, Time, Tokens
 from zk.codec import Codec, encode
-from zk.hashing import sha256
+from zk.hashing import domain, sha256
 
 MAX_GENESIS_BYTES = 64 * 1024 * 1024
 
@@ -105,6 +105,10 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     def chain_id(self) -> str:
         """Name and the first 16 hex digits of the hash of this document."""
         return f"{self.name}-{sha256(encode(self)).hex()[:16]}"
+
+    def hash(self) -> bytes:
+        """`parent_hash` of height 1, 32 bytes."""
+        return sha256(domain("genesis", self.chain_id()) + encode(self))
 
 
 CODEC: Codec[Genesis] = Codec(Genesis, MAX_GENESIS_BYTES)

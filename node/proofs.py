@@ -1,8 +1,9 @@
 """Proof bundles: what a stranger needs to check one fact of the ledger with the genesis document alone.
 
-A bundle is a JSON document: a header, the commit certificate that more than 2/3 of the power signed for it,
-the validator set that the header names, and the path from a root in the header to the fact. Nothing in it
-is trusted: whatever is not checked is refused. Verification imports no storage, no network and no solver,
+A bundle is a JSON document: a header, the commit certificate that more than 2/3 of the power signed for it, the
+validator set that the header names, and the path from a root in the header to the fact. Where that set is not the one
+that genesis seats, light blocks lead from block 1 to the header, each believed for the one before (`consensus.light`).
+Nothing in it is trusted: whatever is not checked is refused. Verification imports no storage, no network and no solver,
 so that it runs anywhere Python and libsodium do.
 
     state        records under keys, or their absence, after executing height - 1 (ICS-23), entries of rolls by the
@@ -15,14 +16,18 @@ Where an entry is, and so which receipt is its own, depends on how many there ar
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, Protocol
 
 import msgspec
 
 from consensus.certificates import verify_commit
-from consensus.messages import Block, CommitCertificate, Header
+from consensus.light import CODEC as LIGHT_BLOCK
+from consensus.light import LightBlock, LightRefusal, Verdict, check_genesis, judge_timeless
+from consensus.messages import MAX_VALIDATORS, Block, CommitCertificate, Header
 from consensus.refusals import Refusal
-from consensus.validators import Validator
+from consensus.skipping import Trust, bisect, drive
+from consensus.validators import Validator, ValidatorSet
 from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
@@ -30,14 +35,19 @@ from contracts.rolls import Commitment, Rolls, committed, is_roll, locate
 from node.errors import NodeError
 from node.render import NotThisForm, parse, render
 from node.roll_proofs import Hex, HexPath, RollProof, is_in_roll, prove_in_roll
-from node.seats import validators_of
+from node.seats import Sets, light_block, validators_of
 from node.tables import show_key, table_of
 from zk import ics23, merkle
+from zk.codec import Malformed, encode
 from zk.merkle_size import prove_size, proven_size
 
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 4096
 """State records in one bundle."""
+MAX_TRAIL = 64
+"""Light blocks in one bundle. A third of the power has to change for a second step."""
+_EVER = Trust(2**62, 2**62)
+"""A proof is looked at whenever somebody wants to: nothing in it is too old."""
 
 HexSize = Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
 Document = dict[str, Any]
@@ -56,7 +66,9 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     chain_id: str
     header: Document
     certificate: Document
-    validators: Annotated[tuple[Document, ...], msgspec.Meta(max_length=256)]
+    validators: Annotated[tuple[Document, ...], msgspec.Meta(max_length=MAX_VALIDATORS)]
+    trail: Annotated[tuple[Hex, ...], msgspec.Meta(max_length=MAX_TRAIL)]
+    """Encoded light blocks from block 1 to `header`; empty where genesis seats `validators`."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,6 +129,9 @@ class Source(Protocol):
 
     chain_id: str
     genesis: Genesis
+
+    @property
+    def sets(self) -> Sets: ...
 
     def header(self, height: int, /) -> Header | None: ...
 
@@ -195,8 +210,31 @@ def _anchor(source: Source, height: int) -> Document:
         "chain_id": source.chain_id,
         "header": render(header),
         "certificate": render(certificate),
-        "validators": render(validators_of(source.genesis).seats),
+        "validators": render(source.sets(height).seats),
+        "trail": _trail(source, height),
     }
+
+
+def _trail(source: Source, height: int) -> list[str]:
+    """Light blocks that lead from the set of genesis to that of `height`; none where that is the same."""
+    if source.sets(height).hash == source.sets(1).hash:
+        return []
+
+    def block(at: int) -> LightBlock:
+        found = light_block(source, source.sets, at)
+        assert found is not None, "all of it is below an executed header"
+        return found
+
+    trail = [block(1)]
+    while trail[-1].height < height and len(trail) <= MAX_TRAIL:
+        trail += drive(bisect(trail[-1], height, _EVER), block, lambda: 0)[1:]
+    if len(trail) > MAX_TRAIL:
+        raise ProofError(
+            "proof.trail",
+            f"The validators changed so often up to header {height} that more than {MAX_TRAIL} steps lead there.",
+            "Follow the chain with gridpact light, and compare the header with this node's block.",
+        )
+    return [encode(one).hex() for one in trail]
 
 
 def _position(source: Source, height: int, index: int) -> Document:
@@ -245,7 +283,7 @@ def verify_bundle(bundle: AnyBundle, genesis: Genesis) -> Proven:
 def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
     """The bundle's header, once more than 2/3 of the power of the genesis set is known to have committed to
     it."""
-    trusted, chain_id = validators_of(genesis), genesis.chain_id()
+    chain_id = genesis.chain_id()
     header = parse(Header, bundle.header)
     certificate = parse(CommitCertificate, bundle.certificate)
     if not bundle.chain_id == header.chain_id == chain_id:
@@ -254,10 +292,11 @@ def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
             f"The proof is for chain {bundle.chain_id}, the genesis document for {chain_id}.",
             "Give the genesis document of the proof's chain with --genesis.",
         )
+    trusted = _led_to(bundle.trail, header, genesis) if bundle.trail else validators_of(genesis)
     if tuple(parse(Validator, seat) for seat in bundle.validators) != trusted.seats:
-        raise ProofError("proof.validators", "The validator set is not the one that genesis seats.")
+        raise ProofError("proof.validators", "The validator set is not the one that genesis seats or leads to.")
     if header.set_hash != trusted.hash:
-        raise ProofError("proof.validators", "The header names another validator set than genesis seats.")
+        raise ProofError("proof.validators", "The header names another validator set than genesis seats or leads to.")
     if certificate.height != header.height or certificate.block_id != header.id():
         raise ProofError("proof.certificate", "The certificate is for another header.")
     try:
@@ -268,6 +307,22 @@ def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
             f"More than 2/3 of the validators' power did not sign this header: {refusal}.",
         ) from None
     return header
+
+
+def _led_to(trail: tuple[str, ...], header: Header, genesis: Genesis) -> ValidatorSet:
+    """The set of `header`, to which the light blocks lead from that of genesis."""
+    try:
+        blocks = [LIGHT_BLOCK.decode(bytes.fromhex(one)) for one in trail]
+        check_genesis(blocks[0], genesis.chain_id(), genesis.hash(), validators_of(genesis))
+        for before, after in pairwise(blocks):
+            judgement = judge_timeless(before, after)
+            if judgement.verdict is not Verdict.SUCCESS:
+                raise LightRefusal(judgement.code, judgement.reason)
+    except (Malformed, LightRefusal) as error:
+        raise ProofError("proof.trail", f"The way from genesis to the header does not hold: {error}.") from None
+    if blocks[-1].header != header:
+        raise ProofError("proof.trail", "The way from genesis leads to another header.")
+    return ValidatorSet(blocks[-1].validators)
 
 
 def _verify_state(bundle: StateBundle, header: Header) -> Proven:

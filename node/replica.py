@@ -96,7 +96,7 @@ from node.peer.wire import (
 )
 from node.replay import logged_inputs, unanswered
 from node.roster import Roster
-from node.seats import LedgerSets, Sets
+from node.seats import Sets
 from node.statewalk import TreeServer
 from node.transactions import TransactionFlow
 from node.work import Work
@@ -133,7 +133,7 @@ class Replica:
         self.ledger = ledger
         self.node_id = node_id
         self.work = Work()
-        self._sets = sets or LedgerSets(ledger)
+        self._sets = sets or ledger.sets
         self.evidence = EvidencePool(ledger, self._sets, self.work, self._payload_checked, self._arrived)
         self.flow = TransactionFlow(ledger, self.work, limits or MempoolLimits(), self.evidence.judge, self._arrived)
         self.tree = TreeServer(ledger)

@@ -36,7 +36,6 @@ from node.peer.wire import Frame
 from node.profile import Profiler
 from node.replica import Replica
 from node.roster import Nodes, Roster
-from node.seats import LedgerSets, Sets
 from node.signer import FileSigner
 from node.status import open_height, stuck_sentence
 
@@ -77,7 +76,7 @@ class Node:
         public_key: bytes | None = None,
     ) -> None:
         self.ledger = ledger
-        self.sets: Sets = LedgerSets(ledger)
+        self.sets = ledger.sets
         self.node_id = node_id
         self.clock = clock
         self.stopped: asyncio.Future[NodeError | None] = asyncio.get_running_loop().create_future()

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
-from consensus.messages import Header
+from consensus.light import LightBlock
+from consensus.messages import CommitCertificate, Header
 from consensus.validators import Validator, ValidatorSet
 from contracts import epochs
 from contracts.genesis import Genesis
@@ -34,6 +35,14 @@ class Chain(Protocol):
     def seats(self, set_hash: bytes, /) -> tuple[Validator, ...] | None: ...
 
 
+class Decided(Protocol):
+    """The part of the ledger that light blocks are made from."""
+
+    def header(self, height: int, /) -> Header | None: ...
+
+    def certificate(self, height: int, /) -> CommitCertificate | None: ...
+
+
 def validators_of(genesis: Genesis) -> ValidatorSet:
     """The validators that genesis seats: the root of all trust. Raises NodeError `genesis.bond` when it seats none."""
     first, _ = epochs.founding(genesis)
@@ -44,6 +53,14 @@ def validators_of(genesis: Genesis) -> ValidatorSet:
             "Give at least four of them a bond, whose root times the trust index is 1 or more.",
         )
     return ValidatorSet(first.seats)
+
+
+def light_block(chain: Decided, sets: Sets, height: int) -> LightBlock | None:
+    """What a light client needs of one height; None where it is not executed."""
+    header, certificate = chain.header(height), chain.certificate(height)
+    if header is None or certificate is None:
+        return None
+    return LightBlock(header, certificate, sets(height).seats, sets(height + 1).seats)
 
 
 class LedgerSets:

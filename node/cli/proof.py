@@ -100,7 +100,7 @@ def _draw(proven: Any, shown: Form) -> None:
     line(f"Valid. {proven.sentence}")
     when = shown.time(proven.data["time_ms"])
     line(f"Header {proven.data['height']}, {when} ledger time, id {proven.data['block_id']}.")
-    line("Its signers are more than 2/3 of the power that the genesis document seats.")
+    line("Its signers are more than 2/3 of the power of its height, which the genesis document leads to.")
     for record in proven.data.get("records", ()):
         line(f"  {record['key']}: {_flat(record['value'])}")
     if "receipt" in proven.data:

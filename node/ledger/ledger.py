@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from consensus.beacon import genesis_mix, next_mix
 from consensus.messages import Block, CommitCertificate, Header
@@ -42,9 +43,9 @@ from node.ledger.records import (
 )
 from node.ledger.store import Batch, KeyValue, StoreError
 from node.ledger.tree import PAGE_TAG, ROOT_TAG, Tree
+from node.seats import LedgerSets, Sets
 from zk import ics23, merkle
 from zk.codec import encode
-from zk.hashing import domain, sha256
 from zk.sparse import Absence, Presence
 
 RETAINED_HEIGHTS = 256
@@ -75,7 +76,7 @@ class Ledger:
         self._compacted = 0
         self.genesis = genesis
         self.chain_id = chain_id
-        self.genesis_hash = sha256(domain("genesis", chain_id) + encode(genesis))
+        self.genesis_hash = genesis.hash()
         """`parent_hash` of height 1."""
         self.height = 0
         """Last executed; 0 is genesis."""
@@ -84,6 +85,11 @@ class Ledger:
         self.receipts_root = merkle.EMPTY_ROOT
         """Over the receipts of `height`."""
         self._tip: Header | None = None
+
+    @cached_property
+    def sets(self) -> Sets:
+        """The validator set of each height. Raises NodeError `genesis.bond` when genesis seats nobody."""
+        return LedgerSets(self)
 
     @classmethod
     def open(

@@ -5,7 +5,7 @@ An answer has at most `MAX_LIGHT_BLOCK_BYTES`, whatever is asked for.
 
 from __future__ import annotations
 
-from consensus.light import LightBlock
+from node import seats
 from node.rpc.arguments import number
 from node.rpc.errors import unknown
 from node.service import NodeService
@@ -16,7 +16,7 @@ def light_block(service: NodeService, which: str) -> bytes:
     """The light block of a height, or of the `latest` one. Raises `Refusal` (400, 404)."""
     ledger = service.ledger
     height = ledger.height if which == "latest" else number(which, "height")
-    header, certificate = ledger.header(height), ledger.certificate(height)
-    if header is None or certificate is None:
+    block = seats.light_block(ledger, service.sets, height)
+    if block is None:
         raise unknown("block", str(height), f"Blocks here are 1 to {ledger.height}.")
-    return encode(LightBlock(header, certificate, service.sets(height).seats, service.sets(height + 1).seats))
+    return encode(block)
