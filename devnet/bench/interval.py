@@ -37,7 +37,6 @@ from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import Batch, KeyValue, LevelStore
 from node.runner import GC_THRESHOLDS
-from node.seats import LedgerSets
 from zk.codec import encode
 from zk.hashing import ZERO_HASH, sha256
 
@@ -106,7 +105,7 @@ class Site:
         self._public = {member.id: member.keys[0].public_key for member in self.genesis.members}
         self._nonces = dict.fromkeys(self._public, 0)
         self._registers = {meter.id: (0, 0, 0, ZERO_HASH) for meter in self.genesis.meters}
-        self._sets = LedgerSets(self.ledger)
+        self._sets = self.ledger.sets
 
     def live(self, interval: int) -> Times:
         """One interval from its market to its bills."""
