@@ -26,8 +26,8 @@ NEVER_HIDDEN = (
     "evidence and offences",
     "trust tokens and indices",
     "governance, modes, tariffs and access policies",
-    "members, keys, nodes, meters and lines as they are registered",
-    "interval records: demand, price, totals and how many meters were estimated",
+    "members, keys with their nonces, nodes, meters and lines as they are registered",
+    "interval records: demand, price, totals, and the first meters that were estimated",
     "hashes of transactions and how many there are",
     "the genesis document with its opening balances and registers",
 )

@@ -3,8 +3,8 @@
     DIR/access.jsonl, access.1.jsonl ...   one JSON document per line, the oldest file goes first
 
 Bounded in every way: files, what is held in memory, and lines per asker, because whoever is refused could ask again
-without end: after the first of its kind a refusal is counted, and written once a minute. A disk that fails costs lines,
-never an answer. Never holds what was asked for.
+without end: after an asker's first refusal the others are gathered, and written once a minute, so that nobody pushes
+others' out by asking often or for much. A disk that fails costs lines, never an answer. Never holds what was asked for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 1024 * 1024
 MAX_RECENT = 4_096
 """Entries in memory, for owners who ask."""
 MAX_COUNTED = 1_024
-"""Different refusals that are being counted."""
+"""Askers whose refusals are being gathered."""
 MAX_OWNERS = 64
 """Members that one entry names; more are counted."""
 MAX_TARGET = 200
@@ -53,7 +53,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int = 1
 
 
-Sort = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
+Sort = tuple[str, str, str]
+"""Asker, address and code."""
 _LINE = msgspec.json.Decoder(Entry)
 
 
@@ -90,13 +91,13 @@ class AccessLog:
         entry = Entry(time_ms, asker, address, target[:MAX_TARGET], code, kinds, named, len(owners) - len(named))
         if time_ms - self._written_ms >= WRITE_EVERY_MS or len(self._counted) >= MAX_COUNTED:
             self.flush(time_ms)
-        sort = (asker, address, code, kinds, named)
+        sort = (asker, address, code)
         before = self._counted.get(sort)
         if before is None:
-            self._counted[sort] = msgspec.structs.replace(entry, times=0)
+            self._counted[sort] = msgspec.structs.replace(entry, kinds=(), owners=(), more=0, times=0)
             self._write(entry)
         else:
-            self._counted[sort] = msgspec.structs.replace(entry, times=before.times + 1)
+            self._counted[sort] = _together(before, entry)
 
     def flush(self, time_ms: int) -> None:
         """Write what was counted since the last time."""
@@ -106,9 +107,10 @@ class AccessLog:
                 self._write(entry)
 
     def about(self, owner: str, most: int) -> list[Entry]:
-        """The newest entries about a member's records, newest first; what is being counted is in it."""
+        """The newest entries about a member's records, newest first; what is being gathered is in it, and so is what
+        may be about the member because not all are named."""
         counted = [entry for entry in self._counted.values() if entry.times]
-        found = [entry for entry in [*self.recent, *counted] if owner in entry.owners]
+        found = [entry for entry in [*self.recent, *counted] if owner in entry.owners or entry.more]
         return sorted(found, key=lambda entry: entry.time_ms, reverse=True)[:most]
 
     def close(self, time_ms: int) -> None:
@@ -152,6 +154,18 @@ class AccessLog:
             file.append(b"\n")
             self._size += 1
         return file
+
+
+def _together(before: Entry, after: Entry) -> Entry:
+    """Two entries of one asker as one; who was named stays named."""
+    owners = tuple(dict.fromkeys((*before.owners, *after.owners)))
+    return msgspec.structs.replace(
+        after,
+        kinds=tuple(sorted({*before.kinds, *after.kinds})),
+        owners=owners[:MAX_OWNERS],
+        more=before.more + after.more + len(owners[MAX_OWNERS:]),
+        times=before.times + 1,
+    )
 
 
 def read_log(disk: Disk, directory: Path) -> list[Entry]:

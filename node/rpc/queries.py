@@ -109,8 +109,7 @@ class Queries:
                     f"The answer is made of {len(view.keys)} records, a bundle holds {MAX_ENTRIES}.",
                     "Ask for single bills or members.",
                 )
-            answer["proof"] = await self._bundle(list(view.keys), view.height)
-            check_proof(answer["proof"], rights)
+            answer["proof"] = await self._bundle(list(view.keys), view.height, rights)
         return answer
 
     async def _data(self, view: View, kind: str, arguments: list[str]) -> Document | None:
@@ -162,12 +161,14 @@ class Queries:
                 return await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
         raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
 
-    async def _bundle(self, keys: list[bytes], height: int) -> Document:
-        """Proofs of these records, a part at a time."""
+    async def _bundle(self, keys: list[bytes], height: int, rights: Rights) -> Document:
+        """Proofs of these records, a part at a time. Raises `WithheldProof`."""
         bundle = state_bundle(self._ledger, keys[:PROOFS_AT_ONCE], height)
+        check_proof(bundle, rights)
         for start in range(PROOFS_AT_ONCE, len(keys), PROOFS_AT_ONCE):
             await asyncio.sleep(0)
             part = state_bundle(self._ledger, keys[start : start + PROOFS_AT_ONCE], height)
+            check_proof(part, rights)
             bundle["entries"] += part["entries"]
         return bundle
 

@@ -50,6 +50,20 @@ def test_what_is_still_being_counted_is_told_to_its_owner() -> None:
     assert log.about("wind", 9) == []
 
 
+def test_nobody_hides_a_refusal_behind_others(tmp_path: Path) -> None:
+    """Who asks for everything of everybody gets two lines a minute, and everybody may see that it is among them."""
+    log = AccessLog(DISK, tmp_path / "access")
+    for number in range(3 * MAX_OWNERS):
+        log.note(number, "wind", "a", "GET /", "access.denied", [("bills", f"m{number:03d}")])
+    log.note(999, "wind", "a", "GET /", "access.denied", BILLS)
+    assert len(read_log(DISK, tmp_path / "access")) == 1
+    (entry,) = log.about("campus", 9)
+    assert (len(entry.owners), entry.more, entry.times) == (MAX_OWNERS, 2 * MAX_OWNERS, 3 * MAX_OWNERS)
+    log.close(1_000)
+    first, gathered = read_log(DISK, tmp_path / "access")
+    assert (first.owners, first.times) == (("m000",), 1) and gathered == entry
+
+
 def test_files_and_lines_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 2_000)
     log = AccessLog(DISK, tmp_path / "access")
