@@ -57,21 +57,21 @@ def check_proof(bundle: Document, rights: Rights) -> None:
     if rights.unrestricted:
         return
     for entry in bundle["entries"]:
-        for subject in _beside(entry, rights):
+        for subject in _shown_by(entry, rights):
             if not rights.allow((subject,)):
                 raise WithheldProof(
                     "access.proof",
-                    "The proof that a record is not there would show one beside it that another member keeps.",
+                    "The proof would show a record that another member keeps: one of many members, or beside a gap.",
                     "Ask without a proof; every node of a member can make and check it at home.",
                 )
 
 
-def _beside(entry: Document, rights: Rights) -> list[Subject]:
-    """Whose the records beside the gap are, of one entry of a bundle."""
-    found: list[Subject] = []
-    if entry["value"] is None:
-        key, proof = bytes.fromhex(entry["key"]), ics23.decode(bytes.fromhex(entry["proof"]))
-        rolls = table_of(key)
+def _shown_by(entry: Document, rights: Rights) -> list[Subject]:
+    """Whose the records are that one entry of a bundle shows: its own, or those beside the gap."""
+    key, value = bytes.fromhex(entry["key"]), entry["value"]
+    found = [*rights.subjects.of_record(key, None if value is None else bytes.fromhex(value))]
+    if value is None:
+        proof, rolls = ics23.decode(bytes.fromhex(entry["proof"])), table_of(key)
         if isinstance(rolls, Rolls):
             for encoded in entry.get("roll", {}).get("beside", ()):
                 id_ = rolls.id(rolls.decode_entry(bytes.fromhex(encoded)))

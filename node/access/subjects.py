@@ -133,6 +133,7 @@ PUBLIC_TABLES = frozenset(
         ROUND_COUNTS,
         OPEN_ROUNDS,
         WAGERS,
+        MIXES,
         SENTINELS,
     )
 )

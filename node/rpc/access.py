@@ -5,8 +5,7 @@ Never decides who may read what (`contracts.policies`), and never looks at a rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
@@ -16,8 +15,7 @@ from contracts.policies import NEVER_HIDDEN, Asker
 from contracts.schema import ACCESS, ACCESS_COUNTS, ACCESS_PLACES, MEMBERS, NODE_OWNERS
 from node.access.log import GRANTED, AccessLog
 from node.access.requests import HEADER, BadRequest, Gate
-from node.access.rights import NOBODY, Denied, Identity, Policies, Rights
-from node.access.shown import WithheldProof
+from node.access.rights import NOBODY, Identity, Policies, Rights
 from node.render import render
 from node.service import NodeService
 
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from node.rpc.view import View
 
 Document = dict[str, Any]
+WITHHELD = "access.withheld"
+"""Code in the log of an answer that leaves something out."""
 MAX_POLICIES = 64
 """In one answer."""
 MAX_REFUSALS = 256
@@ -49,23 +49,24 @@ class Desk:
         self._policies = Policies(service.ledger)
         self._gate = Gate(service.ledger.chain_id, service.node_id, service.ledger.get)
 
-    @contextmanager
-    def asked(self, request: web.BaseRequest) -> Iterator[Rights]:
-        """The rights of one request; afterwards what they kept back is in the log. Raises `BadRequest`."""
+    def admit(self, request: web.BaseRequest) -> Rights:
+        """The rights of one request; `settle` them when it is answered. Raises `BadRequest`."""
+        header = request.headers.get(HEADER)
+        if header is None:
+            return self.rights(NOBODY)
         try:
-            header = request.headers.get(HEADER)
-            rights = self.rights(self._gate.identify(header, request.method, request.raw_path, self._wall_ms()))
+            return self.rights(self._gate.identify(header, request.method, request.raw_path, self._wall_ms()))
         except BadRequest as error:
             self._note(request, "", error.code, {})
             raise
-        code = "access.withheld"
-        try:
-            yield rights
-        except (Denied, WithheldProof, BadRequest) as error:
-            code = error.code
-            raise
-        finally:
-            self._settle(request, rights, code)
+
+    def settle(self, request: web.BaseRequest, rights: Rights, code: str = WITHHELD) -> None:
+        """Log what the rights kept back, and what they showed by a grant."""
+        if rights.denied or code != WITHHELD:
+            self._note(request, rights.identity.name, code, rights.denied)
+        if rights.granted:
+            self._note(request, rights.identity.name, GRANTED, rights.granted)
+        rights.denied, rights.granted = {}, {}
 
     def rights(self, identity: Identity) -> Rights:
         """What `identity` may read now."""
@@ -84,7 +85,7 @@ class Desk:
 
     def renewed(self, stream: Stream) -> Rights:
         """The rights of a stream by now, and in the log what they kept back so far. Raises `BadRequest`."""
-        self._settle(stream.request, stream.rights, "access.withheld")
+        self.settle(stream.request, stream.rights)
         stream.rights.identity = self._gate.again(stream.rights.identity)
         return stream.rights
 
@@ -115,13 +116,6 @@ class Desk:
     def _now_ms(self) -> int:
         """Ledger time, by this node's clock or by the newest block, whichever is later: grants end in time."""
         return max(self._service.now_ms(), self._ledger.time_ms(self._ledger.height))
-
-    def _settle(self, request: web.BaseRequest, rights: Rights, code: str) -> None:
-        if rights.denied or code not in ("access.withheld", GRANTED):
-            self._note(request, rights.identity.name, code, rights.denied)
-        if rights.granted:
-            self._note(request, rights.identity.name, GRANTED, rights.granted)
-        rights.denied, rights.granted = {}, {}
 
     def _note(self, request: web.BaseRequest, asker: str, code: str, denials: dict[tuple[str, str], None]) -> None:
         target = f"{request.method} {request.raw_path}"

@@ -41,7 +41,7 @@ from contracts.schema import (
 )
 from contracts.state import State
 from node.access.rights import Rights
-from node.access.shown import WithheldProof, check_proof
+from node.access.shown import check_proof
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle
 from node.render import render
@@ -96,12 +96,6 @@ class Queries:
         if view.withheld:
             answer["withheld"] = dict(sorted(view.withheld.items()))
         if prove:
-            if view.in_parts:
-                raise WithheldProof(
-                    "access.proof",
-                    "The answer rests on records of many members, some of which keep their part.",
-                    "Ask without a proof; every node of a member can make and check it at home.",
-                )
             if len(view.keys) > MAX_ENTRIES:
                 raise Refusal(
                     400,

@@ -27,7 +27,7 @@ from node.access.shown import WithheldProof
 from node.clock import wall_ms
 from node.errors import NodeError
 from node.render import render
-from node.rpc.access import Desk
+from node.rpc.access import WITHHELD, Desk
 from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
@@ -164,8 +164,14 @@ class RpcServer:
             self._active -= 1
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
-        with self._desk.asked(request) as rights:
+        rights, code = self._desk.admit(request), WITHHELD
+        try:
             return await self._answered(request, rights)
+        except (BadRequest, Denied, WithheldProof) as error:
+            code = error.code
+            raise
+        finally:
+            self._desk.settle(request, rights, code)
 
     async def _answered(self, request: web.BaseRequest, rights: Rights) -> web.StreamResponse:
         """The answer to one request. `tests/rpc/test_access.py` says of each route what it keeps back."""

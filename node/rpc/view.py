@@ -34,8 +34,6 @@ class View:
         self.keys: dict[bytes, None] = {}
         self.withheld: Counter[str] = Counter()
         """Records that lists leave out, by kind."""
-        self.in_parts = False
-        """A record of many was shown in part, which can't be proven."""
 
     def load(self, table: Table[R], *parts: str | int) -> R | None:
         """The record under this key at this height. Raises `Denied`."""
@@ -74,9 +72,7 @@ class View:
         held: tuple[Record, ...] = table.decode(raw).entries
         if self._rights.unrestricted:
             return list(held)
-        shown = [entry for entry in held if self._shows((self._rights.subjects.of_entry(entry),))]
-        self.in_parts |= len(shown) < len(held)
-        return shown
+        return [entry for entry in held if self._shows((self._rights.subjects.of_entry(entry),))]
 
     def entry(self, rolls: Rolls[E], id_: str, *group: int) -> E | None:
         """The entry of `id_` in a group at this height. Raises `Denied`."""

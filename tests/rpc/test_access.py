@@ -18,7 +18,7 @@ from contracts import receipts, schema
 from contracts.bodies import RECORD_KINDS, AccountBody, AllowAccess, MeterBody, Reader, RevealSolution, RevokeAccess
 from contracts.envelope import AccountEnvelope, MeterEnvelope
 from contracts.policies import Asker
-from contracts.rolls import Rolls
+from contracts.rolls import Rolls, bucket
 from contracts.state import Table
 from node.access.log import AccessLog
 from node.access.rights import Identity
@@ -79,7 +79,9 @@ async def world() -> AsyncIterator[World]:
 # What is decided, and that nothing is left undecided
 
 INTERVALS = (FIRST, FIRST + 1)
-MEMBERS = (OWNER, PARTNER, STRANGER)
+BESIDE = next(name for number in range(999) if bucket(name := f"x{number}") == bucket(OWNER))
+"""No member. That it has no bill is shown by what is beside it in its roll: the owner's."""
+MEMBERS = (OWNER, PARTNER, STRANGER, BESIDE)
 ROUTES: dict[tuple[str, ...], list[str]] = {
     ("POST", "tx"): [],  # answers about envelopes that the asker has in its hands
     ("POST", "evidence"): [],  # says whether what it was given is kept
