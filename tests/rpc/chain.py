@@ -47,9 +47,9 @@ class Chain:
         clock: DevnetClock | None = None,
         lines: Sequence[PowerLine] = (),
     ) -> None:
-        document = msgspec.structs.replace(
-            genesis(meters=tuple(meters), params=PARAMS, clock=clock), lines=tuple(lines)
-        )
+        document = genesis(meters=tuple(meters), params=PARAMS, clock=clock)
+        if lines:
+            document = msgspec.structs.replace(document, lines=tuple(lines))
         self.ledger = Ledger.open(MemoryStore(), document)
         self.sets = LedgerSets(self.ledger)
         self.node_id = "solar"

@@ -283,3 +283,16 @@ def test_the_owner_sees_all_and_who_is_allowed_sees_the_same() -> None:
             assert not any(found(again, figure) for planted in hidden.values() for figure in planted)
 
     run(go())
+
+
+def test_an_explanation_tells_no_offer_of_one_who_shows_its_orders_alone() -> None:
+    async def go() -> None:
+        async with world() as here:
+            await here.say(OWNER, AllowAccess(("orders",), (Reader("all", "all"),), None))
+            status, body = await here.asker(STRANGER).ask(f"/query/explain/{FIRST}")
+            assert status == 200 and not [one for one in secrets(here.chain, OWNER, "")["offers"] if found(body, one)]
+            (answer,) = [msgspec.json.decode(body)]
+            assert answer["withheld"] == {"needs": 1, "offers": 1}
+            assert (await here.asker(STRANGER).ask(f"/query/explain/{FIRST}?prove=1"))[0] == 403
+
+    run(go())
