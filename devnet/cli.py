@@ -1,8 +1,8 @@
 """The `gridpact` command: what `node.cli` can do, plus devnets.
 
-Mounts the commands of the node and adds `devnet`, `plot`, `bench` and `simulate`. Imports what a command needs when it
-runs, so that help and `gridpact tx` start fast. Results go to stdout, progress to stderr, errors with a code and a next
-step.
+Mounts the commands of the node and adds `devnet`, `plot`, `bench`, `simulate` and `trust simulate`. Imports what a
+command needs when it runs, so that help and `gridpact tx` start fast. Results go to stdout, progress to stderr, errors
+with a code and a next step.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from devnet.bench.cli import app as bench
 from devnet.directory import DEFAULT, Document, Layout
 from devnet.plot.cli import app as plot
 from devnet.simulator.cli import simulate
+from devnet.trustlab.cli import simulate as simulate_trust
 from node.cli import app
 from node.cli.light import main as light
 from node.cli.output import emit, progress, reporting, run, table
+from node.cli.trust import app as trust
 
 if TYPE_CHECKING:
     from devnet.launcher import Launcher
@@ -32,6 +34,7 @@ app.add_typer(devnet, name="devnet")
 app.add_typer(bench, name="bench")
 app.add_typer(plot, name="plot")
 app.command()(simulate)
+trust.command(name="simulate")(simulate_trust)
 
 Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
