@@ -1,4 +1,5 @@
-"""The drawings of the documents: made by the program that stands beside them, of rounds that the machine plays."""
+"""The drawings of the documents: made by the program that stands beside them, of rounds that the machine plays,
+and of what the laboratory of trust plays."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from tests.consensus.test_drawing import HEARD
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 DRAWING = runpy.run_path(str(PICTURES / "consensus.py"))
+TRUST = runpy.run_path(str(PICTURES / "trust.py"))
+MAX_BYTES = 60_000
 
 
 def test_the_drawings_are_as_they_are_made(tmp_path: Path) -> None:
@@ -17,6 +20,19 @@ def test_the_drawings_are_as_they_are_made(tmp_path: Path) -> None:
     made = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert set(made) == {"a-lock.svg", "one-height.svg"}
     assert {name: (PICTURES / name).read_text() for name in made} == made
+
+
+def test_the_figures_of_trust_are_as_they_are_played(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    document = (PICTURES.parent / "trust.md").read_text()
+    (tmp_path / "trust.md").write_text(document)
+    TRUST["main"](tmp_path)
+    made = {path.name: path.read_text() for path in (tmp_path / "pictures").iterdir()}
+    assert {name: (PICTURES / name).read_text() for name in made} == made
+    assert (tmp_path / "trust.md").read_text() == document
+    for name, drawn in made.items():
+        assert len(drawn.encode()) < MAX_BYTES
+        assert f"(pictures/{name})" in document
 
 
 def test_the_drawing_of_a_lock_is_of_the_rounds_that_the_machine_plays() -> None:
