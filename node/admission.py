@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts import api
-from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
+from contracts.envelope import AccountEnvelope, Domains, Envelope
 from contracts.state import State
 from node.effects import Triple
 from node.ledger.ledger import Ledger
 from node.mempool import Entry, Lane, Mempool, lane_of
+from node.rules import rule_set
 from zk.codec import Malformed
 
 
@@ -40,6 +41,7 @@ class Admission:
         self._state = State(self._ledger, self._ledger.records)
         self.rules = api.rules(self._state)
         """In force in the next block."""
+        self.rule_set = rule_set(self._ledger.rule_sets, self.rules.rule_set, self._ledger.height + 1)
         self._positions: dict[Lane, int] = {}
 
     def next_position(self, lane: Lane) -> int:
@@ -56,14 +58,14 @@ class Admission:
     def decode(self, raw: bytes, hash_: bytes, *, local: bool) -> Candidate | str:
         """Stateless checks but the signature; a code when one fails."""
         try:
-            envelope = CODEC.decode(raw)
+            envelope = self.rule_set.codec.decode(raw)
         except Malformed as error:
             return error.code
         if envelope.chain_id != self._domains.chain_id:
             return "tx.wrong-chain"
         lane, position = lane_of(envelope)
         owner = api.owner(self._state, envelope)
-        entry = Entry(hash_, raw, envelope, owner, lane, position, api.units(envelope), local)
+        entry = Entry(hash_, raw, envelope, owner, lane, position, self.rule_set.units(envelope), local)
         return Candidate(entry, Triple(envelope.public_key, self._domains.sign_bytes(raw), envelope.signature))
 
     def worth_keeping(self, entry: Entry, now_ms: int) -> str:
@@ -73,7 +75,7 @@ class Admission:
         if type(envelope) is AccountEnvelope and envelope.expiry_height < height:
             return "tx.expired"
         context = api.BlockContext(self._ledger.chain_id, height, now_ms, self.rules.params, self.rules.consensus)
-        code = api.admit(self._state, envelope, context)
+        code = self.rule_set.admit(self._state, envelope, context)
         if code != "ok":
             return code
         return self._mempool.room_for(entry)

@@ -9,6 +9,7 @@ from contracts.genesis import ConsensusParams, DevnetClock
 from contracts.state import State
 from node.leaders import Leaders
 from node.ledger.ledger import Ledger
+from node.rules import rule_set
 from node.seats import Sets
 from zk.codec import encode
 from zk.merkle import EMPTY_ROOT
@@ -30,9 +31,13 @@ def timing_of(params: ConsensusParams, clock: DevnetClock | None) -> Timing:
 
 
 def height_context(ledger: Ledger, sets: Sets, leaders: Leaders | None = None) -> HeightContext:
-    """Context of the height after the ledger's newest one. `leaders` follows this ledger; None: read its window."""
+    """Context of the height after the ledger's newest one. `leaders` follows this ledger; None: read its window.
+
+    Raises NodeError `rules.unknown`.
+    """
     genesis, height, state = ledger.genesis, ledger.height, State(ledger, ledger.records)
     rules = api.rules(state)
+    by = rule_set(ledger.rule_sets, rules.rule_set, height + 1)
     header = ledger.header(height)
     if header is None:
         parent = genesis_parent(ledger.block_id(0), genesis.time_ms, sets(0))
@@ -58,6 +63,6 @@ def height_context(ledger: Ledger, sets: Sets, leaders: Leaders | None = None) -
         parent=parent,
         state_root=ledger.state_root,
         receipts_root=ledger.receipts_root,
-        earliest_deadline_ms=api.earliest_deadline_ms(state, rules.params),
-        phase_open=api.phase_open(state, height + 1),
+        earliest_deadline_ms=by.earliest_deadline_ms(state, rules.params),
+        phase_open=by.phase_open(state, height + 1),
     )

@@ -14,7 +14,6 @@ import msgspec
 
 from consensus.messages import Block, CommitCertificate
 from consensus.validators import ValidatorSet
-from contracts.envelope import CODEC
 from contracts.offences import Charge
 from contracts.receipts import Receipt
 from contracts.rolls import committed
@@ -39,6 +38,7 @@ from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.peer.wire import CODECS, Frame, TreeResponse
 from node.render import render
+from node.rules import rule_set
 from node.statewalk import Finding, Lie, Mismatch, Walk
 from node.tables import show_key, table_of
 from node.work import Work
@@ -227,7 +227,8 @@ def execute_again(ledger: Ledger, charges: Charges) -> Again:
     if block is None or certificate is None or height - 1 < ledger.oldest:
         return Again()
     try:
-        envelopes = [(raw, CODEC.decode(raw)) for raw in ledger.transactions(height)]
+        codec = rule_set(ledger.rule_sets, block.header.version, height).codec
+        envelopes = [(raw, codec.decode(raw)) for raw in ledger.transactions(height)]
         rehearsal = _Rehearsal(ledger, block.header.state_root)
         execute(rehearsal, block, certificate, envelopes, charges(block))
     except (NodeError, LookupError, Malformed, ValueError):
@@ -240,6 +241,7 @@ class _Rehearsal:
 
     def __init__(self, ledger: Ledger, certified_root: bytes) -> None:
         self.chain_id = ledger.chain_id
+        self.rule_sets = ledger.rule_sets
         self.records = RecordCache()
         self.mix = ledger.mix_at(ledger.height - 1)
         self.root: bytes | None = None

@@ -12,7 +12,9 @@ from contracts import api
 from contracts.bodies import CommittedReading, PlainReading
 from contracts.envelope import Envelope, MeterEnvelope
 from contracts.receipts import OK, Receipt
+from contracts.rulesets import RuleSets
 from contracts.state import RecordCache, State
+from node.rules import rule_set
 
 
 class Ground(Protocol):
@@ -20,6 +22,7 @@ class Ground(Protocol):
 
     chain_id: str
     records: RecordCache
+    rule_sets: RuleSets
     mix: bytes
 
     def get(self, key: bytes) -> bytes | None:
@@ -64,6 +67,7 @@ def execute(
     header = block.header
     state = State(ledger, ledger.records)
     rules = api.rules(state)
+    by = rule_set(ledger.rule_sets, rules.rule_set, header.height)
     context = api.BlockContext(
         ledger.chain_id,
         header.height,
@@ -73,16 +77,16 @@ def execute(
         header.proposer,
         next_mix(ledger.chain_id, ledger.mix, header.beacon),
     )
-    receipts = [api.open_block(state, context, charges)]
+    receipts = [by.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
-    apply = api.apply
+    apply = by.apply
     for index, (_, envelope) in enumerate(envelopes):
         receipt = apply(state, envelope, context)
         receipts.append(receipt)
         if receipt.code == OK and type(envelope) is MeterEnvelope:
             body: PlainReading | CommittedReading = envelope.body
             readings.append((envelope.meter, body.sequence, index))
-    seated = api.close_block(state, context)
+    seated = by.close_block(state, context)
     raws = [raw for raw, _ in envelopes]
     sets = () if seated is None else (ValidatorSet(seated.seats),)
     ledger.commit(block, certificate, raws, receipts, state.changes(), readings, sets, passed)

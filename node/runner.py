@@ -264,6 +264,8 @@ class Node:
             "time_ms": self.clock.ledger_ms(),
             "block_time_ms": self.ledger.time_ms(self.ledger.height),
             "restored": self._silent(),
+            "rule_set": api.rules(State(self.ledger, self.ledger.records)).rule_set,
+            "known_rule_sets": sorted(self.ledger.rule_sets),
             "state_root": self.ledger.state_root.hex(),
             "syncing": best > self.ledger.height + 1,
             "best_peer_height": best,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from consensus.status import explain
+from contracts.rulesets import RULE_SETS, RuleSets
 from devnet.simulator.pact import START_MS, beacon_key_of, key_of
 from devnet.simulator.turns import Scheduled
 from node.disk import MemoryDisk, PowerLoss, Tear
@@ -62,6 +63,8 @@ class Machine:
         self.store = MemoryStore()
         self.driver: Driver | None = None
         self.mouth: Mouth | None = None
+        self.rule_sets: RuleSets = RULE_SETS
+        """What its program knows."""
         self.signer: Signer | None = None
         """Instead of one that keeps its state on the disk and refuses to contradict itself."""
         self.replies: dict[int, list[Submission]] = {}
@@ -92,7 +95,7 @@ class Machine:
         self.error = None
         network = self.network
         try:
-            ledger = Ledger.open(self.store, network.genesis)
+            ledger = Ledger.open(self.store, network.genesis, rule_sets=self.rule_sets)
             journal = Journal.open(JOURNAL, self.disk, ledger.chain_id)
             signer = self.signer or FileSigner(self.key, SIGN_STATE, self.disk)
             replica = Replica(

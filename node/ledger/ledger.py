@@ -20,6 +20,7 @@ from contracts.api import genesis_records
 from contracts.genesis import Genesis
 from contracts.receipts import OK, Receipt
 from contracts.rolls import committed
+from contracts.rulesets import RULE_SETS, RuleSets
 from contracts.state import RecordCache
 from node.ledger import records as layout
 from node.ledger.page import NOTHING, Node, Slot
@@ -65,7 +66,7 @@ class HistoryPruned(LookupError):
 class Ledger:
     """One chain in one store. One writer; `prune` and `compact` may run on another thread than the rest."""
 
-    def __init__(self, store: KeyValue, genesis: Genesis, chain_id: str, retain: int) -> None:
+    def __init__(self, store: KeyValue, genesis: Genesis, chain_id: str, retain: int, rule_sets: RuleSets) -> None:
         self._store = store
         self._tree = Tree(store)
         self.records = RecordCache()
@@ -76,6 +77,8 @@ class Ledger:
         self._compacted = 0
         self.genesis = genesis
         self.chain_id = chain_id
+        self.rule_sets = rule_sets
+        """By which blocks can be executed here."""
         self.genesis_hash = genesis.hash()
         """`parent_hash` of height 1."""
         self.height = 0
@@ -98,12 +101,13 @@ class Ledger:
         genesis: Genesis,
         records: Callable[[Genesis], dict[bytes, bytes]] = genesis_records,
         retain: int = RETAINED_HEIGHTS,
+        rule_sets: RuleSets = RULE_SETS,
     ) -> Ledger:
         """The ledger in `store`; an empty store becomes height 0 of `genesis`, whose state is `records(genesis)`.
 
         Raises StoreError `store.chain` or `store.format` when the store holds something else.
         """
-        ledger = cls(store, genesis, genesis.chain_id(), retain)
+        ledger = cls(store, genesis, genesis.chain_id(), retain, rule_sets)
         raw = store.get(META)
         if raw is None:
             ledger._fill(records(genesis))

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from contracts import api
 from contracts.bodies import Approve, Bond, Propose, Transfer, TransferTokens
+from contracts.context import BlockContext
+from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import ConsensusParams, Genesis
-from contracts.governance.changes import AdmitMember, Change, ReKey, RemoveMember, SetConsensusParams, SetParams
+from contracts.governance.changes import (
+    AdmitMember,
+    Change,
+    ReKey,
+    RemoveMember,
+    SetConsensusParams,
+    SetParams,
+    SetRuleSet,
+)
 from contracts.members import AccountKey, Member, NodeKeys
 from contracts.params import PactParams
+from contracts.receipts import Receipt
+from contracts.rulesets import FIRST
 from contracts.state import State
+from contracts.units import MAX_MONEY
+from devnet.simulator.machine import SIGN_STATE
 from devnet.simulator.pact import node_keys
+from node.disk import MemoryDisk
+from node.errors import NodeError
+from node.ledger.store import MemoryStore
+from node.signer import FileSigner
 from tests.support.memory import Machine, MemoryNetwork
 from tests.support.pact import VALIDATORS, Speaker, genesis, key_of
 from zk.codec import encode
@@ -38,8 +57,8 @@ class Pact:
         return min(machine.ledger.height for machine in self.net.alive())
 
     def say(self, *envelopes: bytes) -> None:
-        """Submit to the first machine and wait until everybody has executed them."""
-        machine = self.net.alive()[0]
+        """Submit to the first machine that runs, and wait until everybody has executed them."""
+        machine = next(machine for machine in self.net.alive() if machine.running)
         request = machine.submit(*envelopes)
         assert [one.code for one in machine.replies[request]] == ["ok"] * len(envelopes)
         hashes = [one.hash for one in machine.replies[request]]
@@ -200,3 +219,92 @@ def voters(machine: Machine, height: int) -> list[str]:
 def node_of(machine: Machine, node: str) -> tuple[NodeKeys, ...]:
     assert machine.driver is not None
     return machine.driver.replica.roster.nodes[node]
+
+
+# Rule sets
+
+
+def dearer(state: State, envelope: Envelope, context: BlockContext) -> Receipt:
+    """Version 2: nobody transfers a single nano any more."""
+    if isinstance(envelope, AccountEnvelope) and isinstance(envelope.body, Transfer) and envelope.body.amount_nano == 1:
+        body = msgspec.structs.replace(envelope.body, amount_nano=MAX_MONEY)
+        envelope = msgspec.structs.replace(envelope, body=body)
+    return FIRST.apply(state, envelope, context)
+
+
+SECOND = FIRST._replace(version=2, apply=dearer)
+BOTH = {1: FIRST, 2: SECOND}
+SEVEN = ("biodiesel", "campus", "geothermal", "hydro", "solar", "storage", "wind")
+
+
+class Upgrade(Pact):
+    """Seven organisations, of which `ready` know version 2."""
+
+    def __init__(self, ready: tuple[str, ...]) -> None:
+        document = genesis(validators=SEVEN, consensus=ConsensusParams(epoch_blocks=EPOCH))
+        self.net = MemoryNetwork(document)
+        self.speaker = Speaker(document.chain_id())
+        for name in ready:
+            self.net.machines[name].rule_sets = BOTH
+        self.net.start()
+        self.propose(SetRuleSet(2, 2))
+
+    def pay_more(self) -> None:
+        self.say(self.speaker.member("wind", Transfer("solar", 2, "")))
+
+    @property
+    def height(self) -> int:
+        return min(machine.ledger.height for machine in self.net.alive() if machine.running)
+
+    def until(self, height: int) -> None:
+        while self.height < height:
+            self.pay_more()
+
+
+def version(machine: Machine, height: int) -> int:
+    header = machine.ledger.header(height)
+    assert header is not None
+    return header.version
+
+
+def test_who_does_not_know_the_rules_that_come_into_force_stops_before_the_first_block_of_them() -> None:
+    pact = Upgrade(SEVEN[1:])
+    pact.approve(0, *SEVEN[1:])
+    pact.until(2 * EPOCH + 3)
+    old = pact.net.machines["biodiesel"]
+    assert old.error is not None and old.error.code == "rules.unknown"
+    assert f"rule set 2 from block {2 * EPOCH + 1} on" in old.error.message and "Install" in old.error.hint
+    assert old.ledger.height == 2 * EPOCH
+    for name in SEVEN[1:]:
+        machine = pact.net.machines[name]
+        assert [version(machine, at) for at in (2 * EPOCH, 2 * EPOCH + 1)] == [1, 2]
+        assert machine.ledger.block_id(2 * EPOCH) == old.ledger.block_id(2 * EPOCH)
+    # What version 1 would have executed, version 2 refuses.
+    pact.pay()
+    machine = pact.net.machines["wind"]
+    assert [receipt.code for receipt in machine.ledger.receipts(machine.ledger.height)][1:] == ["money.insufficient"]
+    # The same program stops at once, an installed one goes on, and so does one that replays everything.
+    old.crash()
+    with pytest.raises(NodeError, match="rule set 2"):
+        old.start()
+    old.crash()
+    old.rule_sets = BOTH
+    old.start()
+    fresh = pact.net.machines["storage"]
+    fresh.crash()
+    fresh.store = MemoryStore()
+    fresh.disk = MemoryDisk()
+    FileSigner.create(SIGN_STATE, fresh.disk, fresh.key.public_key)
+    fresh.start()
+    pact.pay_more()
+    assert len({machine.ledger.state_root for machine in pact.net.alive()}) == 1
+
+
+def test_rules_are_put_off_until_more_than_five_sixths_are_ready() -> None:
+    pact = Upgrade(SEVEN)
+    pact.approve(0, *SEVEN[:5])
+    pact.until(2 * EPOCH + 1)
+    assert {version(machine, 2 * EPOCH + 1) for machine in pact.net.alive()} == {1}
+    pact.approve(0, SEVEN[5])
+    pact.until(3 * EPOCH + 1)
+    assert {(version(machine, 3 * EPOCH), version(machine, 3 * EPOCH + 1)) for machine in pact.net.alive()} == {(1, 2)}
