@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
+from math import prod
 
 import msgpack
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus.beacon import beacon_sign_bytes, genesis_mix, next_mix, seed_height, verify_beacon
+from tests.consensus.height import NAMES, START_MS, build, contribution, make_context, payload_named
 from zk import bls
 
 CHAIN = "campus-1"
@@ -93,3 +96,51 @@ def test_a_seed_is_fixed_a_whole_epoch_before_it_is_used(height: int, epoch_bloc
 
 def test_seeds_of_the_first_epochs() -> None:
     assert [seed_height(height, 3) for height in range(1, 14)] == [0, 0, 0, 0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
+
+
+# What a proposer can do about the seed
+
+
+@lru_cache(maxsize=4096)
+def beacon_of(name: str, height: int, mix: bytes) -> bytes:
+    return contribution(name, beacon_sign_bytes(CHAIN, height, mix))
+
+
+def reachable(turns: tuple[int, ...], height: int = 1, mix: bytes = MIX) -> set[bytes]:
+    """Mixes that a cartel can choose from after these heights. In each it has so many of the first turns, and may let
+    any number of them pass: the next member of it proposes, or at last somebody honest."""
+    if not turns:
+        return {mix}
+    proposers = [*NAMES[: turns[0]], "honest"]
+    return {
+        seed
+        for name in proposers
+        for seed in reachable(turns[1:], height + 1, next_mix(CHAIN, mix, beacon_of(name, height, mix)))
+    }
+
+
+@pytest.mark.parametrize(
+    ("turns", "choices"),
+    [((), 1), ((0, 0, 0), 1), ((1,), 2), ((1, 0, 1), 4), ((1,) * 5, 32), ((2,), 3), ((2, 1), 6), ((3, 2), 12)],
+)
+def test_who_has_the_last_j_turns_chooses_among_two_to_the_j_seeds_at_most(
+    turns: tuple[int, ...], choices: int
+) -> None:
+    """Exactly as many where each turn is of another height; several first turns of one height add up only."""
+    assert len(reachable(turns)) == choices == prod(own + 1 for own in turns) <= 2 ** sum(turns)
+
+
+@pytest.mark.properties
+@settings(max_examples=30)
+@given(st.integers(0, 11), st.binary(min_size=1, max_size=8), st.integers(0, 10**6), st.booleans())
+def test_nothing_that_a_proposer_chooses_changes_the_mix(round_: int, label: bytes, later_ms: int, bare: bool) -> None:
+    """Payload, time, round, certificate and evidence are its own; what it adds to the randomness is not."""
+    context = make_context()
+    parent = context.parent.certificate
+    evidence = () if bare else (label,)
+    block = build(context, round_, payload_named(label.hex()), START_MS + later_ms, parent, evidence)
+    plain = build(context, round_ % 4, payload_named("plain"), START_MS, parent)
+    mixes = [next_mix(context.chain_id, context.mix, made.header.beacon) for made in (block, plain)]
+    assert mixes[0] == mixes[1]
+    other = build(context, round_ + 1, payload_named("plain"), START_MS, parent)
+    assert next_mix(context.chain_id, context.mix, other.header.beacon) != mixes[0]
