@@ -84,6 +84,7 @@ def test_a_member_and_a_role_of_one_name_are_two() -> None:
     assert readers_of(chain, "bills") == {name for name, roles in ROLES.items() if "supplier" in roles} - {"bio"}
     allow(chain, ("orders",), Reader("member", "utility"))
     assert not may_read(policy(chain), "orders", Asker("other", ("utility",)), chain.now_ms)
+    assert not may_read(policy(chain), "bills", Asker("supplier", ()), chain.now_ms)
 
 
 def test_policies_are_counted_and_every_change_shows() -> None:

@@ -212,6 +212,20 @@ def test_a_stream_follows_the_policy_from_block_to_block() -> None:
     run(go())
 
 
+def test_no_stream_gets_what_was_rendered_for_another() -> None:
+    async def go() -> None:
+        async with world() as here:
+            pay = Transfer(PARTNER, 91_234_567, "")
+            target = f"/events?topics=receipt&cursor={here.chain.ledger.height}.0"
+            await here.chain.submit([here.chain.speaker.member(OWNER, pay)])
+            for number, (name, told) in enumerate([(OWNER, True), (STRANGER, False), (OWNER, True), (None, False)]):
+                header = here.asker(name).header(target, WALL_MS + number)
+                async with here.session.ws_connect(here.url + target, headers=header) as socket:
+                    assert ("91234567" in (await socket.receive()).data) is told
+
+    run(go())
+
+
 def test_both_sides_of_what_is_shared_read_it_and_third_parties_need_both() -> None:
     async def go() -> None:
         async with world() as here:
@@ -266,7 +280,9 @@ def test_a_kept_transaction_shows_its_hash_and_sorts_alone() -> None:
                 "receipt": {"code": "ok", "units": None, "events": [{"type": "transferred", "withheld": "transfers"}]},
             }
             assert (await here.asker(STRANGER).ask(f"/tx/{hash_}?prove=1"))[0] == 403
-            assert (await here.asker(PARTNER).ask(f"/tx/{hash_}?prove=1"))[0] == 200, "it was paid to this one"
+            status, answer = await here.asker(PARTNER).document(f"/tx/{hash_}?prove=1")
+            (event,) = answer["data"]["receipt"]["events"]
+            assert (status, event["amount_nano"]) == (200, "70123457"), "it was paid to this one"
 
     run(go())
 
@@ -281,6 +297,8 @@ def test_a_gateway_reads_the_head_of_its_own_meter_alone() -> None:
             _, other = await meter.document("/query/meter/campus-2")
             assert other["data"]["head"] is None and other["data"]["kind"] == "source"
             assert (await meter.ask(BILL))[0] == 403
+            _, guessed = await meter.document(f"/query/estimates/{FIRST + 1}")
+            assert guessed["data"]["estimates"] == [] and guessed["withheld"] == {"estimates": 1}
             async with serving(here.chain) as client:
                 own = MeterKey(here.chain.ledger.chain_id, "campus-1", _seed("campus-1"))
                 assert (await client.meter("campus-1"))["data"]["head"] is None
