@@ -43,7 +43,7 @@ def played() -> list[str]:
     lies = life.lies[LIAR]
     [lied] = life.lies[ONCE]
     back = next(one.epoch for one in once[lied:] if one.index_ppm >= once[lied - 1].index_ppm)
-    dust = {(one.large, one.dust): percent(one.power_ppm) for one in found.dust}
+    _, halting, ruling = found.joins
     [four_of_seven] = [one for one in found.thresholds if (one.organisations, one.names) == (7, 4)]
     slow, slower = dead.first_ppm / 10_000, dead.later.wasted_ppm / 10_000
     first_success = found.speeds[0].reached_ppm[0] - STARTING_INDEX_PPM
@@ -70,7 +70,9 @@ def played() -> list[str]:
         f"four of seven need {percent(four_of_seven.rules_ppm)}",
         f"organisations with {coalitions.DUST} tokens of bond, the least that weighs anything at an index of "
         f"{STARTING_INDEX_PPM:,}, may have much power beside a few giants with {coalitions.LARGE:,} each",
-        f"dust has {dust[3, 3]}. A fourth one joins: dust has {dust[3, 4]} and halts the chain",
+        f"one more name of dust bonds {coalitions.DUST} tokens",
+        f"Names of dust that had {percent(halting.before_ppm)} of the power together",
+        f"{halting.dust + 1} names halt, {ruling.dust + 1} rule, from one epoch to the next",
         f"four epochs are {round(4 * blocks / 1_000)} seconds",
         f"at a block every {ConsensusParams().target_block_ms} ms",
         f"an epoch may last {round(blocks / 1_000)} seconds",
@@ -98,6 +100,9 @@ def rules() -> list[str]:
         "e + 2",
         "at least 40%",
         "at most 60%",
+        "from 90% to 60%",
+        "in which each seat counts 1",
+        "a weight of 1",
         f"{STARTING_INDEX_PPM:,}",
         f"{MAX_FAILED_PERCENT}%",
         f"{coalitions.DUST} tokens are a seat",

@@ -9,7 +9,7 @@ from devnet.trustlab import coalitions, grinding, members, takeover, turns
 from devnet.trustlab.coalitions import Dust, Point, Split, Threshold
 from devnet.trustlab.grinding import Grind, Risk
 from devnet.trustlab.members import Life, Speed
-from devnet.trustlab.takeover import Takeover
+from devnet.trustlab.takeover import Join, Takeover
 from devnet.trustlab.turns import Story
 
 EPOCHS = 100
@@ -35,6 +35,7 @@ class Findings(NamedTuple):
     dust: tuple[Dust, ...]
     splits: tuple[Split, ...]
     takeovers: tuple[Takeover, ...]
+    joins: tuple[Join, ...]
     dead: Story
     rejected: Story
     grinds: tuple[Grind, ...]
@@ -56,6 +57,7 @@ def findings() -> Findings:
         dust=tuple(coalitions.dust(large, small) for large, small in coalitions.DUSTY),
         splits=coalitions.splits(OTHERS, SPLITS),
         takeovers=tuple(takeover.takeover(names) for names in takeover.NAMES),
+        joins=tuple(takeover.join(large, dust) for large, dust in takeover.JOINED),
         dead=turns.story(4, turns.DEAD, 3, 11, 16, CHAINS),
         rejected=turns.story(7, turns.REJECTED, 3, 11, 16, CHAINS),
         grinds=grinding.grind(),

@@ -108,6 +108,19 @@ def tables(found: Findings) -> dict[str, str]:
             ["large honest", "dust", "share of the weights that is dust", "share of the power that is dust"],
             [[one.large, one.dust, percent(one.weight_ppm, 2), percent(one.power_ppm)] for one in found.dust],
         ),
+        "joins": table(
+            ["large honest", "dust", "tokens that the dust has bonded", "its power without the new one", "with it"],
+            [
+                [
+                    one.large,
+                    f"{one.dust} and 1",
+                    f"{one.bonded_tokens:,}",
+                    percent(one.before_ppm),
+                    percent(one.after_ppm),
+                ]
+                for one in found.joins
+            ],
+        ),
         "splits": table(["names", "share of the power"], [[one.names, percent(one.power_ppm)] for one in found.splits]),
         "takeover": table(
             ["names", *(f"epoch {epoch}" for epoch in range(1, 8)), "halts from", "rules from"],

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from consensus import power
+from consensus import committee, power
 from consensus.proposers import FLOOR_PERCENT
 from contracts.genesis import OpeningTrust
 from contracts.members import STARTING_INDEX_PPM
@@ -187,18 +187,22 @@ def test_what_giants_may_not_have_falls_to_dust(large: int, dust: int, share: Fr
     assert coalitions.dust(large, dust).weight_ppm < 10_000
 
 
-def test_the_seventh_organisation_hands_the_dust_a_halt_within_one_epoch() -> None:
-    weights = {f"large-{at}": power.weight(LARGE, INDEX_PPM) for at in range(3)}
-    weights |= {f"dust-{at}": 1 for at in range(3)}
-    joined = power.advance(weights, weights | {"dust-3": 1})
-    assert len(joined) == 7
-    before, after = power.powers(weights), power.powers(joined)
-    dust = [
-        Fraction(sum(amount for id_, amount in held.items() if id_[0] == "d"), sum(held.values()))
-        for held in (before, after)
-    ]
-    assert dust == [Fraction(1, 10), Fraction(2, 5)]
-    assert not can_halt(dust[0]) and can_halt(dust[1])
+def test_one_more_name_of_dust_moves_more_than_itself() -> None:
+    """The seventh organisation lowers the largest share, the hundred and first turns weight into heads."""
+    seventh, halting, ruling = findings().joins
+    assert (seventh.before_ppm, seventh.after_ppm, seventh.bonded_tokens) == (100_000, 400_000, 4 * DUST)
+    for one in (seventh, halting):
+        before, after = Fraction(one.before_ppm, PPM), Fraction(one.after_ppm, PPM)
+        assert not can_halt(before) and can_halt(after)
+    assert (halting.large + halting.dust, ruling.large + ruling.dust) == (committee.EVERYBODY,) * 2
+    assert halting.after_ppm == 35 * PPM // 101
+    assert can_rule(Fraction(ruling.after_ppm, PPM)) and ruling.before_ppm < 5_000
+    assert (halting.bonded_tokens, ruling.bonded_tokens) == (35 * DUST, 68 * DUST)
+
+
+def test_a_hundred_organisations_can_be_joined_without_harm_where_few_are_dust() -> None:
+    assert takeover.join(80, 20).after_ppm == 21 * PPM // 101
+    assert not can_halt(Fraction(takeover.join(80, 20).after_ppm, PPM))
 
 
 @given(st.integers(7, 40), st.integers(2, 12))
