@@ -187,9 +187,9 @@ def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
     return min((one for one in deadlines if one is not None), default=None)
 
 
-def phase_open(state: State, height: int) -> bool:
-    """Whether a phase that is counted in heights needs the block at `height`, even if it is empty."""
-    return rounds.phase_open(state, height)
+def phase_open(state: State) -> bool:
+    """Whether a phase that is counted in heights needs the next block, even if that is empty."""
+    return rounds.phase_open(state)
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:

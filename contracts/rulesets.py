@@ -33,7 +33,7 @@ class RuleSet(NamedTuple):
     apply: Callable[[State, Envelope, BlockContext], Receipt]
     close_block: Callable[[State, BlockContext], Seating | None]
     earliest_deadline_ms: Callable[[State, PactParams], int | None]
-    phase_open: Callable[[State, int], bool]
+    phase_open: Callable[[State], bool]
 
 
 RuleSets = Mapping[int, RuleSet]

@@ -64,5 +64,5 @@ def height_context(ledger: Ledger, sets: Sets, leaders: Leaders | None = None) -
         state_root=ledger.state_root,
         receipts_root=ledger.receipts_root,
         earliest_deadline_ms=by.earliest_deadline_ms(state, rules.params),
-        phase_open=by.phase_open(state, height + 1),
+        phase_open=by.phase_open(state),
     )

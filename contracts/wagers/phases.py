@@ -1,8 +1,9 @@
 """When a phase of a round is over, and how its builders are drawn.
 
-A phase ends only when its milliseconds, a height for each seat, and proposals of organisations with more than 1/3 of
-the power together have all passed since the block in which it began: neither a stall of the chain nor proposers with
-up to 1/3 can push an honest builder past its deadline, since at least one of those who proposed was none of them.
+A phase goes on for its milliseconds, and from then on until a block for each seat, and blocks of organisations with
+more than 1/3 of the power together, have been made in which it still took every word. So whoever has spoken in time is
+heard: neither a stall of the chain nor proposers with up to 1/3 can push an honest builder past its deadline, since at
+least one of those who proposed was none of them.
 
 Builders are drawn from the mixes of the first organisations that propose after the deadline and exceed 1/3 of power
 together. Nobody knew those when wagering, and whoever withholds its block to get another draw gives up the block and
@@ -28,23 +29,14 @@ _replace = msgspec.structs.replace
 
 def is_over(state: State, context: BlockContext, round_: Round) -> bool:
     """Whether a phase that lasts for some time has ended before this block."""
-    return (
-        context.time_ms >= round_.ends_ms
-        and _heights_passed(state, context.height, round_)
-        and is_heard(state, context.height, round_)
-    )
+    made = context.height - round_.closing_height
+    enough = round_.closing_height > 0 and made >= len(epochs.seats(state, context.height))
+    return enough and is_heard(state, context.height, round_)
 
 
-def waits_for_blocks(state: State, height: int, round_: Round) -> bool:
-    """Whether the round needs the block at `height`, whatever its time: the empty-block rule."""
-    if round_.phase == DRAWING:
-        return True
-    return not (_heights_passed(state, height, round_) and is_heard(state, height, round_))
-
-
-def _heights_passed(state: State, height: int, round_: Round) -> bool:
-    """The blocks between that of the beginning and this one are as many as there are seats."""
-    return height - round_.since_height - 1 >= len(epochs.seats(state, height))
+def waits_for_blocks(round_: Round) -> bool:
+    """Whether the round needs the next block, whatever its time: what an open phase is to the empty-block rule."""
+    return round_.phase == DRAWING or round_.closing_height > 0
 
 
 def is_heard(state: State, height: int, round_: Round) -> bool:
@@ -54,8 +46,11 @@ def is_heard(state: State, height: int, round_: Round) -> bool:
 
 
 def hear(state: State, context: BlockContext, round_: Round) -> Round:
-    """The round with this block's proposer, and for a draw with its mix; the same where that adds nothing."""
-    if context.height <= round_.since_height or is_heard(state, context.height, round_):
+    """The round with this block's proposer, for a draw with its mix, and else with the block from which on its phase
+    is closing; the same where that adds nothing."""
+    if round_.phase != DRAWING and round_.closing_height == 0:
+        round_ = _replace(round_, closing_height=context.height)
+    if is_heard(state, context.height, round_):
         return round_
     name = epochs.organisation(state, context.height, context.proposer)
     if name is None or name in round_.heard or len(round_.heard) >= MAX_HEARD:
@@ -66,7 +61,14 @@ def hear(state: State, context: BlockContext, round_: Round) -> Round:
 
 def enter(context: BlockContext, round_: Round, phase: str, lasts_ms: int) -> Round:
     """The round at the beginning of its next phase."""
-    return _replace(round_, phase=phase, since_height=context.height, ends_ms=context.time_ms + lasts_ms, heard=())
+    return _replace(
+        round_,
+        phase=phase,
+        since_height=context.height,
+        ends_ms=context.time_ms + lasts_ms,
+        closing_height=0,
+        heard=(),
+    )
 
 
 def seed(chain_id: str, number: int) -> bytes:

@@ -67,8 +67,10 @@ class Round(Record, frozen=True):
     """Block in which the phase began."""
     ends_ms: Time
     """The phase lasts at least until then; nothing in the phase `draw`."""
+    closing_height: Height = 0
+    """First block after that, from which on blocks and their proposers are counted; 0: it has not come."""
     heard: Annotated[tuple[Id, ...], Meta(max_length=MAX_HEARD)] = ()
-    """Organisations that proposed a block of this phase."""
+    """Organisations that have proposed one of these, or in the phase `draw` any block."""
     randomness: Digest = b""
     """What the builders are drawn from, as far as it has been mixed."""
     wagers: Count = 0

@@ -119,9 +119,9 @@ def _load(state: State, number: int) -> Round:
     return round_
 
 
-def phase_open(state: State, height: int) -> bool:
-    """Whether a phase that is counted in heights needs the block at `height`."""
-    return any(phases.waits_for_blocks(state, height, round_) for round_ in _load_all(state))
+def phase_open(state: State) -> bool:
+    """Whether a phase that is counted in heights needs the next block."""
+    return any(map(phases.waits_for_blocks, _load_all(state)))
 
 
 def earliest_deadline_ms(state: State) -> int | None:
@@ -149,6 +149,8 @@ def _step(state: State, context: BlockContext, judges: Judges, round_: Round) ->
     terms = round_.terms
     if context.time_ms >= round_.last_ms:
         return _judge(state, context, judges, round_, "late")
+    if round_.phase != DRAWING and context.time_ms < round_.ends_ms:
+        return ()
     if round_.phase != DRAWING and phases.is_over(state, context, round_):
         match round_.phase:
             case "wager":

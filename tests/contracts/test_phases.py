@@ -28,8 +28,16 @@ class Ruled(Chain):
         return context._replace(proposer=self.turns[self.height % len(self.turns)]) if self.turns else context
 
 
-def ruled(*turns: str) -> Ruled:
-    chain = Ruled(wagering())
+SEATED_NODES = tuple(f"node-{name}" for name in SEATED)
+
+
+def ruled(*turns: str, bonds: dict[str, int] | None = None) -> Ruled:
+    genesis = wagering()
+    trusts = tuple(
+        msgspec.structs.replace(one, bonded_tokens=(bonds or {}).get(one.member, one.bonded_tokens))
+        for one in genesis.trusts
+    )
+    chain = Ruled(msgspec.structs.replace(genesis, trusts=trusts))
     chain.turns = tuple(f"node-{name}" for name in turns)
     chain.block(chain.need("campus", TARGET, 30_000))
     chain.at(TARGET, -1_800_000).block()
@@ -47,31 +55,32 @@ def blocks(chain: Chain, count: int, number: int = 0) -> list[str]:
 
 def waits(chain: Chain) -> bool:
     """Whether the chain makes its next block even if it is empty."""
-    return api.phase_open(State(chain.store), chain.height + 1)
+    return api.phase_open(State(chain.store))
 
 
-def test_a_phase_needs_its_time_and_a_height_per_seat() -> None:
+def test_a_phase_takes_words_for_its_time_and_then_for_a_height_per_seat() -> None:
     chain = opened()
     chain.now_ms = round_of(chain).ends_ms - 1
-    assert blocks(chain, 6) == ["wager"] * 6 and not waits(chain)
+    before = dict(chain.store)
+    assert blocks(chain, 9) == ["wager"] * 9 and not waits(chain)
+    assert chain.store == before, "nothing is written for a phase that only waits for its time"
     assert chain.deadline_ms() == round_of(chain).ends_ms
     chain.now_ms += 1
-    assert blocks(chain, 1) == ["draw"]
-    slow = opened()
-    slow.now_ms = round_of(slow).ends_ms
-    assert waits(slow) and blocks(slow, 5) == ["wager"] * 4 + ["draw"], "four seats"
+    assert blocks(chain, 1) == ["wager"] and waits(chain)
+    assert wager(chain, "bio") == "ok", "who is late by less than a turn of an honest proposer is still heard"
+    assert blocks(chain, 3) == ["wager", "wager", "draw"], "four seats, four blocks"
 
 
 def test_an_idle_chain_makes_the_blocks_that_a_phase_needs_and_no_more() -> None:
     chain = opened()
-    made = 0
+    assert not waits(chain)
+    chain.now_ms = round_of(chain).ends_ms
+    made = 1
+    chain.block()
     while waits(chain):
         chain.block()
         made += 1
-    assert made == 4 and round_of(chain).phase == "wager"
-    chain.now_ms = round_of(chain).ends_ms
-    chain.block()
-    assert round_of(chain).phase == "draw" and waits(chain)
+    assert made == 4 + 1 + 2 and round_of(chain).phase == "judged", "a wager phase, and a draw from two proposers"
 
 
 @pytest.mark.parametrize("turns", [("solar",), ("node-nobody",)])
@@ -84,21 +93,34 @@ def test_proposers_with_a_third_can_not_end_a_phase(turns: tuple[str, ...]) -> N
     assert "draw" in blocks(chain, 4)
 
 
-def test_heard_stops_growing_once_it_is_enough() -> None:
+def test_a_third_is_counted_in_power() -> None:
+    """Bonds of 16 to 1 to 1 to 1 weigh 4 to 1 to 1 to 1, capped at 30%: less than 1/3, and two small ones are more."""
+    for turns, ends in ((("bio",), False), (("campus",), False), (("campus", "solar"), True), (("bio", "solar"), True)):
+        chain = ruled(*turns, bonds={"bio": 160_000})
+        chain.now_ms = round_of(chain).ends_ms
+        assert ("draw" in blocks(chain, 12)) == ends, turns
+
+
+def test_proposers_are_counted_from_the_end_of_the_time_on() -> None:
+    """Those before it may all have censored; whoever spoke in time is in the block of an honest one after it."""
     chain = ruled(*SEATED)
     blocks(chain, 8)
-    heard = round_of(chain).heard
-    assert len(heard) == 2 and round_of(chain).randomness == b""
+    assert round_of(chain).heard == () and round_of(chain).closing_height == 0
+    chain.turns = ("node-bio",)
+    chain.now_ms = round_of(chain).ends_ms
+    assert set(blocks(chain, 12)) == {"wager"} and round_of(chain).heard == ("bio",)
+    chain.turns = SEATED_NODES
+    assert "draw" in blocks(chain, 3)
+
+
+def test_heard_stops_growing_once_it_is_enough() -> None:
+    chain = ruled(*SEATED)
+    chain.now_ms = round_of(chain).ends_ms
+    blocks(chain, 3)
+    assert len(round_of(chain).heard) == 2 and round_of(chain).randomness == b""
     before = dict(chain.store)
     chain.block()
-    assert chain.store == before, "nothing is written for a phase that only waits for its time"
-
-
-def test_the_block_that_begins_a_phase_counts_for_nothing_in_it() -> None:
-    chain = ruled("bio", "solar")
-    assert round_of(chain).heard == ()
-    blocks(chain, 1)
-    assert len(round_of(chain).heard) == 1
+    assert chain.store == before
 
 
 # Drawing
@@ -188,7 +210,7 @@ ROUND = round_of(opened())
 
 def test_no_set_of_proposers_fills_what_a_round_remembers() -> None:
     assert len(make_genesis().validators) <= MAX_HEARD
-    full = msgspec.structs.replace(ROUND, heard=tuple(f"m-{at}" for at in range(MAX_HEARD)))
+    full = msgspec.structs.replace(ROUND, closing_height=1, heard=tuple(f"m-{at}" for at in range(MAX_HEARD)))
     chain = opened()
     chain.block()
     assert phases.hear(State(chain.store), chain.context(), full) is full

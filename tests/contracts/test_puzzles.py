@@ -105,6 +105,13 @@ def test_the_index_rises_once_per_epoch_and_falls_every_time() -> None:
         assert chain.trust("bio").index_ppm == expected
 
 
+def test_stakes_of_others_raise_nobodys_bar() -> None:
+    chain = Puzzles()
+    for opener, stake in (("bio", 5 * 10**11), ("solar", 10**11), ("bio", 10**11), (None, 10**11)):
+        assert chain.ask(opener=opener, stake_nano=stake) is not None
+    assert [round_of(chain, number).significance_ppm for number in range(4)] == [500_000, 100_000, 600_000, 100_000]
+
+
 def test_a_small_significance_moves_the_index_little() -> None:
     chain = Puzzles()
     assert chain.ask(stake_nano=10**9) is not None

@@ -238,6 +238,18 @@ def test_the_tombstoned_neither_wager_nor_are_drawn() -> None:
     assert chain.trust("bio").wagered_tokens == 0 and chain.trust("bio").free_tokens == OPENING_TOKENS
 
 
+def test_the_tombstoned_are_out_even_where_nothing_is_asked_for() -> None:
+    chain = opened(wagering(minimum_trust_tokens=0, draw_trust_tokens=0))
+    for member in BUILDERS:
+        assert wager(chain, member) == "ok"
+    for member in ("bio", "tenant"):
+        chain.decide(lambda state, context, name=member: trust.slash(state, context, name, "duplicate-prevote"))
+    assert wager(chain, "tenant") == "trust.tombstoned"
+    next_phase(chain)
+    next_phase(chain)
+    assert sorted(round_of(chain).builders) == ["storage", "utility"]
+
+
 def test_builders_who_are_not_trusted_enough_leave_it_to_the_fallback() -> None:
     chain = opened(wagering(draw_trust_tokens=10_000))
     for member in BUILDERS:
