@@ -45,6 +45,19 @@ def interval(
 
 
 @app.command()
+def epoch(
+    members: Annotated[int, typer.Option(min=4, max=9_999, help="Members, each with a bond and a node.")] = 1_000,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """What one node pays for the end of an epoch, tree and disk included."""
+    from devnet.bench.epoch import measure
+
+    with reporting(json):
+        report = measure(members, progress)
+        emit(json, report, lambda: _draw(report))
+
+
+@app.command()
 def scale(
     validators: Annotated[int, typer.Option(min=4, max=128, help="Nodes, each with a seat of equal power.")] = 31,
     heights: Annotated[int, typer.Option(min=1, max=1_000, help="Heights to average over.")] = 5,
