@@ -28,6 +28,7 @@ FULL_PPM = 1_000_000
 DIGITS = 3
 """Of a probability."""
 FORMS = ("free", "bonded", "wagered", "index")
+MIN_ORGANISATIONS = 4
 Tokens = Annotated[int, typer.Option("--tokens", min=1, max=2**63 - 1, help="Number of tokens.")]
 
 
@@ -39,15 +40,19 @@ def show_trust(asking: options.Asking) -> None:
 
 
 def _draw_trust(data: Data, shown: Form) -> None:
-    headings = ["Member", "Free", "Bonded", "Unlocking", "Wagered", "Index (ppm)", "Weight", "Power", "Share (%)"]
-    total = data["total_power"]
-    rows = []
-    for one in data["members"]:
-        tokens = [f"{int(one[f'{form}_tokens']):,}" for form in ("free", "bonded", "unlocking", "wagered")]
-        power = "-" if one["power"] is None else f"{int(one['power']):,}"
-        share = "-" if total is None else _percent(int(one["power"]), int(total))
-        rows.append([one["member"], *tokens, f"{one['index_ppm']:,}", f"{one['weight']:,}", power, share])
+    headings = ["Member", "Free", "Bonded", "Unlocking", "Wagered", "Index (ppm)"]
+    rows = [
+        [
+            one["member"],
+            *(f"{int(one[f'{form}_tokens']):,}" for form in ("free", "bonded", "unlocking", "wagered")),
+            f"{one['index_ppm']:,}",
+        ]
+        for one in data["members"]
+    ]
     table(f"Trust ({int(data['supply_tokens']):,} tokens in all)", headings, rows, right=headings[1:])
+    headings = ["Member", "Weight", "Power", "Share (%)", "Next", "Then", "Changed last by"]
+    seats = [_seat(one, data) for one in data["members"]]
+    table(f"Power in epoch {data['epoch']}", headings, seats, right=headings[1:-1])
     if data["pool_tokens"] != "0":
         why = _change(data["pool_change"])
         line(f"{int(data['pool_tokens']):,} tokens are in the pool of what members lost; changed last: {why}.")
@@ -61,13 +66,27 @@ def _draw_trust(data: Data, shown: Form) -> None:
             )
         for part in one["unlocking"]:
             line(f"{one['member']}: {int(part['amount_tokens']):,} tokens are {_free(part, shown)}.")
-    if total is None:
+        if one["flagged"]:
+            line(
+                f"{one['member']} has a seat until another takes it; its votes do not count, and all others are needed."
+            )
+    if data["organisations"] < MIN_ORGANISATIONS:
         line(
-            f"{data['organisations']} members have weight; the rule needs 4. Weight comes from a bond: "
-            "gridpact tx trust bond --as MEMBER --tokens N"
+            f"{data['organisations']} members have weight; the rule needs {MIN_ORGANISATIONS}, so who has a seat keeps "
+            "it. Weight comes from a bond: gridpact tx trust bond --as MEMBER --tokens N"
         )
-    else:
-        line("Power is what the rule gives for these bonds; validators have equal power for now.")
+    line(f"Epoch {data['epoch']} ends with block {data['epoch_ends_with']}; its power and the next one's are settled.")
+    line("Then: what would be seated after these if the epoch ended now.")
+
+
+def _seat(one: Data, data: Data) -> list[str]:
+    """Weight, power now, its share, power in the next epoch and in the one after that, and why it changed."""
+    power, following, coming = (
+        "-" if one[name] is None else f"{int(one[name]):,}" for name in ("power", "next_power", "coming_power")
+    )
+    total = data["total_power"]
+    share = "-" if total is None else _percent(int(one["power"]), int(total))
+    return [one["member"], f"{one['weight']:,}", power, share, following, coming, _change(one["power_change"])]
 
 
 def _free(part: Data, shown: Form) -> str:
@@ -77,7 +96,9 @@ def _free(part: Data, shown: Form) -> str:
     return f"free after block {part['free_after_height']} and {shown.time(part['free_after_ms'])}, whichever is later"
 
 
-def _change(change: Data) -> str:
+def _change(change: Data | None) -> str:
+    if change is None:
+        return "-"
     return "genesis" if change["kind"] == "genesis" else f"{change['kind']} in block {change['height']}"
 
 

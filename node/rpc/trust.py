@@ -1,7 +1,8 @@
-"""Trust of members as a query shows it: tokens in every form, index, weight, and the power that the rule gives for it.
+"""Trust of members as a query shows it: tokens in every form, index, weight, and power in three epochs.
 
 Figures are as of one height: what has unlocked by then is free, although the ledger writes it down with the member's
-next transaction. The power is what `consensus.power` makes of today's bonds; who votes is in the headers.
+next transaction. Power of the epoch of the next block and of the one after it is what the ledger has seated. That of
+the third is reckoned: what would be seated if the epoch ended with this block, without the draw of a new day.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consensus import power
+from contracts import epochs
 from contracts.genesis import ConsensusParams
-from contracts.members import Trust
-from contracts.schema import TRUST_POOLS, TRUSTS
+from contracts.members import Seating, Trust
+from contracts.schema import SEATINGS, TRUST_POOLS, TRUSTS
 from contracts.trust import EMPTY_POOL, all_tokens, unlocked, unlocking_tokens
 from node.render import render
 from node.rpc.turns import in_turns
@@ -29,24 +31,43 @@ def trust_of_member(view: View, member: str, time_ms: int, consensus: ConsensusP
 
 
 async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> Document:
-    """Everybody's trust, and the power that it has under the rule; `power` is None while fewer than four weigh."""
+    """Everybody's trust and power; `organisations` have weight now, and the powers are None where nobody has a seat."""
     everybody = [unlocked(one, view.height, time_ms, consensus) for one in view.group(TRUSTS)]
-    weights = {one.member: _weight(one) for one in everybody}
-    organisations = sum(1 for weight in weights.values() if weight)
-    enough = organisations >= power.MIN_ORGANISATIONS
-    powers = power.powers(weights) if enough else {}
+    number = epochs.epoch_of(view.height + 1, consensus)
+    now, following = (_seating(view, number + later) for later in range(2))
+    lot = epochs.Lot(following.drawn_day or 0, b"", consensus.committee_seats)
+    coming = epochs.following(view.reckoning(), following, view.height, lot)
+    shown = {"power": now, "next_power": following, "coming_power": coming}
+    powers = {name: {one.id: one for one in seating.organisations} for name, seating in shown.items()}
     pool = view.load(TRUST_POOLS, "all") or EMPTY_POOL
     members = []
     async for one in in_turns(everybody):
-        own = powers.get(one.member, 0) if enough else None
-        members.append({**_document(one, consensus), "power": render(own, "power")})
+        seats = {name: held.get(one.member) for name, held in powers.items()}
+        newest = seats["next_power"] or seats["power"]
+        members.append(
+            {
+                **_document(one, consensus),
+                **{name: str(seat.power) if seat else "0" if powers[name] else None for name, seat in seats.items()},
+                "power_change": None if newest is None else render(newest.change),
+                "flagged": seats["power"] is not None and seats["power"].flagged,
+            }
+        )
+    totals = {f"total_{name}": str(sum(one.power for one in held.values())) for name, held in powers.items() if held}
     return {
         "supply_tokens": str(sum(map(all_tokens, everybody)) + pool.pool_tokens),
         **render(pool),
-        "organisations": organisations,
-        "total_power": render(sum(powers.values()) if enough else None, "total_power"),
+        "epoch": number,
+        "epoch_ends_with": (number + 1) * consensus.epoch_blocks,
+        "organisations": sum(1 for one in everybody if _weight(one)),
+        **{f"total_{name}": totals.get(f"total_{name}") for name in shown},
         "members": members,
     }
+
+
+def _seating(view: View, number: int) -> Seating:
+    found = view.load(SEATINGS, number)
+    assert found is not None, "state has the seatings of the epoch of the next block and of the one after it"
+    return found
 
 
 def _weight(trust: Trust) -> int:

@@ -7,13 +7,14 @@ lists come without it and count what they leave out. Never writes.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from contracts.members import Record
 from contracts.rolls import Rolls, leaves
-from contracts.state import Table
+from contracts.state import State, Table
 from node.access.subjects import Subject
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=msgspec.Struct)
 E = TypeVar("E", bound=Record)
+
+
+class _Whole(NamedTuple):
+    """A `contracts.state.Reader`."""
+
+    get: Callable[[bytes], bytes | None]
 
 
 class View:
@@ -122,6 +129,10 @@ class View:
         encoded = leaves(raw)
         at, there = rolls.search(encoded, id_)
         return rolls.decode_entry(encoded[at]) if there else None
+
+    def reckoning(self) -> State:
+        """All of the state, for the node's own reckoning: nothing of it may be shown, and it is not proven."""
+        return State(_Whole(self._read))
 
     def _demand(self, key: bytes, raw: bytes | None) -> None:
         if not self._rights.unrestricted:

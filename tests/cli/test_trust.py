@@ -24,6 +24,10 @@ def members(devnet: Devnet, *options: str) -> dict[str, dict[str, Any]]:
     return {one["member"]: one for one in data["members"]}
 
 
+SEATED = ("power", "next_power", "coming_power", "power_change", "flagged")
+"""What only the list of everybody has."""
+
+
 def test_everybody_is_shown_with_the_reason_of_every_change(devnet: Devnet) -> None:
     devnet.document(*TX, "bond", "--as", "campus", "--tokens", "999")
     devnet.document(*TX, "transfer", "--as", "solar", "--to", "wind", "--tokens", "1000", "--memo", "for good")
@@ -41,7 +45,8 @@ def test_everybody_is_shown_with_the_reason_of_every_change(devnet: Devnet) -> N
         "wind": ["2000", "600", "400", "0"],
     }
     # isqrt(1999) = 44, isqrt(1000) = 31, isqrt(600) = 24, times half an index; the cap is 30% of what is left.
-    assert {name: (one["weight"], one["power"]) for name, one in shown.items()} == {
+    assert {one["power"] for one in shown.values()} == {one["next_power"] for one in shown.values()} == {"15"}
+    assert {name: (one["weight"], one["coming_power"]) for name, one in shown.items()} == {
         "biodiesel": (15, "15"),
         "campus": (22, "18"),
         "solar": (15, "15"),
@@ -58,14 +63,15 @@ def test_everybody_is_shown_with_the_reason_of_every_change(devnet: Devnet) -> N
     (part,) = shown["wind"]["unlocking"]
     assert (part["height"], part["power_height"], part["free_after_height"]) == (done["height"], 0, None)
     one = devnet.document("query", "member", "wind", "--prove")
-    assert one["data"]["trust"] == {name: value for name, value in shown["wind"].items() if name != "power"}
+    assert one["data"]["trust"] == {name: value for name, value in shown["wind"].items() if name not in SEATED}
 
 
 def test_all_of_it_is_proven(devnet: Devnet) -> None:
     devnet.document(*TX, "bond", "--as", "campus", "--tokens", "1")
     answer = devnet.document("trust", "show", "--prove")
     assert answer["data"]["supply_tokens"] == "8000" and answer["data"]["organisations"] == 4
-    assert sum(int(one["power"]) for one in answer["data"]["members"]) == int(answer["data"]["total_power"])
+    for power in ("power", "next_power", "coming_power"):
+        assert sum(int(one[power]) for one in answer["data"]["members"]) == int(answer["data"][f"total_{power}"])
     records = {entry["key"] for entry in answer["proof"]["entries"]}
     assert {bytes.fromhex(key).decode() for key in records} >= {f"trust/{name}" for name in members(devnet)}
     assert answer["proven"]
@@ -98,13 +104,30 @@ def test_when_what_left_a_bond_is_free_is_said_once_its_power_has_ended(devnet: 
     assert f"campus: 360 tokens are free after block {end + 100_000} and 20" in devnet.run("trust", "show").stdout
 
 
-def test_without_four_bonds_there_is_no_power_and_it_says_what_would_help(devnet: Devnet) -> None:
+def test_power_follows_a_bond_two_epochs_later_and_says_why(devnet: Devnet) -> None:
+    ledger = devnet.chain.ledger
+    blocks = ledger.genesis.consensus.epoch_blocks
+    devnet.document(*TX, "bond", "--as", "campus", "--tokens", "999")
+    for end, expected in ((blocks, ("15", "19", "19")), (2 * blocks, ("19", "19", "19"))):
+        while ledger.height < end:
+            devnet.call(devnet.chain.produce())
+        campus = members(devnet)["campus"]
+        assert (campus["power"], campus["next_power"], campus["coming_power"]) == expected
+        assert campus["power_change"] == {"kind": "weight", "height": blocks} and not campus["flagged"]
+        assert members(devnet)["wind"]["power_change"] == {"kind": "genesis", "height": 0}
+    assert f"weight in block {blocks}" in devnet.run("trust", "show").stdout
+
+
+def test_without_four_bonds_everybody_stays_and_it_says_what_would_help(devnet: Devnet) -> None:
     devnet.document(*TX, "unbond", "--as", "campus", "--tokens", "1000")
     data = devnet.document("trust", "show")["data"]
-    assert data["organisations"] == 3 and data["total_power"] is None
-    assert {one["power"] for one in data["members"]} == {None}
+    assert data["organisations"] == 3
+    assert {one[power] for one in data["members"] for power in ("power", "next_power", "coming_power")} == {"15"}
     text = devnet.run("trust", "show").stdout
-    assert "3 members have weight; the rule needs 4." in text and "gridpact tx trust bond" in text
+    assert (
+        "3 members have weight; the rule needs 4, so who has a seat keeps it." in text
+        and "gridpact tx trust bond" in text
+    )
 
 
 @pytest.mark.parametrize(
