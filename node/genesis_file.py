@@ -28,6 +28,7 @@ from contracts.genesis import (
     OpeningRegister,
     OpeningTrust,
 )
+from contracts.governance.changes import MAX_NEW_METERS, AdmitMember, NewMeter
 from contracts.members import (
     MAX_KEYS,
     MAX_LINES,
@@ -214,6 +215,28 @@ def load(path: Path, production: bool = False) -> Genesis:
         return loads(_read(path).decode(), production)
     except UnicodeDecodeError as error:
         raise NodeError("genesis.syntax", f"{path} is not text: {error}.", "Save it as UTF-8.") from None
+
+
+class AdmissionEntry(Entry, frozen=True, kw_only=True):
+    """The file of an admission: one member as in genesis, and its meters."""
+
+    members: Annotated[tuple[MemberEntry, ...], Meta(min_length=1, max_length=1)]
+    meters: Annotated[tuple[MeterEntry, ...], Meta(max_length=MAX_NEW_METERS)] = ()
+
+
+def load_admission(path: Path) -> AdmitMember:
+    """Read a member and its meters from TOML, sorted; the ledger checks them. Raises NodeError `genesis.*`."""
+    try:
+        entry = _READER.struct(AdmissionEntry, parse(_read(path).decode(), AREA), "")
+    except UnicodeDecodeError as error:
+        raise NodeError("genesis.syntax", f"{path} is not text: {error}.", "Save it as UTF-8.") from None
+    member = _member(entry.members[0])
+    nodes = tuple(sorted(member.nodes, key=lambda node: node.node))
+    meters = sorted(entry.meters, key=lambda meter: meter.id)
+    return AdmitMember(
+        msgspec.structs.replace(member, nodes=nodes, roles=tuple(sorted(member.roles))),
+        tuple(NewMeter(_meter(one), one.register_import_wh or 0, one.register_export_wh or 0) for one in meters),
+    )
 
 
 def load_packed(path: Path) -> Genesis:

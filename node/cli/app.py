@@ -8,6 +8,7 @@ from node.cli.access import app as access
 from node.cli.access import tx_app as tx_access
 from node.cli.bill import app as bill
 from node.cli.doctor import register as register_doctor
+from node.cli.govern import app as govern
 from node.cli.home import register as register_home
 from node.cli.light import register as register_light
 from node.cli.proof import app as proof
@@ -37,5 +38,6 @@ app.add_typer(query, name="query")
 app.add_typer(bill, name="bill")
 app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
+app.add_typer(govern, name="govern")
 app.add_typer(proof, name="proof")
 register_light(app)

@@ -45,7 +45,7 @@ from node.access.shown import check_proof
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle
 from node.render import render
-from node.rpc import wagers
+from node.rpc import governance, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -149,6 +149,14 @@ class Queries:
                 return wagers.round_of(view, number(number_, "round number", 2**32))
             case "market", [which]:
                 return wagers.market(view, self._which(which))
+            case "rules", []:
+                return governance.rules_of(view)
+            case "proposals", []:
+                return governance.proposals(view, None)
+            case "proposals", [before]:
+                return governance.proposals(view, number(before, "proposal number", 2**32))
+            case "proposal", [number_]:
+                return governance.proposal(view, number(number_, "proposal number", 2**32))
             case "trust", []:
                 return await trust_of_all(view, self._ledger.time_ms(view.height), self._rules().consensus)
             case "explain", [which, *members] if len(members) <= 1:

@@ -111,6 +111,7 @@ class Chain:
             "node": "solar",
             "height": self.ledger.height,
             "time_ms": self.time_ms,
+            "known_rule_sets": sorted(self.ledger.rule_sets),
         }
 
     def health(self) -> tuple[bool, str]:

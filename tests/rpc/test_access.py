@@ -120,6 +120,10 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("rounds", "*"): ["rounds/1"],
     ("round", "*"): ["round/0"],
     ("market", "*"): [f"market/{interval}" for interval in INTERVALS],
+    ("rules",): ["rules"],
+    ("proposals",): ["proposals"],
+    ("proposals", "*"): ["proposals/1"],
+    ("proposal", "*"): ["proposal/0"],
     ("trust",): ["trust"],
     ("explain", "*", "**"): [
         *(f"explain/{interval}" for interval in INTERVALS),

@@ -258,7 +258,21 @@ def test_every_bad_request_has_a_status_a_code_and_a_sentence() -> None:
 
 KINDS = (
     *("member", "balance", "meter", "reading", "interval", "dispatch", "bill", "explain", "statement"),
-    *("energy", "estimates", "corrections", "disputes", "offences", "access", "rounds", "round", "market", "x"),
+    *(
+        "energy",
+        "estimates",
+        "corrections",
+        "disputes",
+        "offences",
+        "access",
+        "rounds",
+        "round",
+        "market",
+        "rules",
+        "proposals",
+        "proposal",
+        "x",
+    ),
 )
 
 

@@ -1,0 +1,117 @@
+"""`gridpact govern`: what is proposed, approved and in force, shown as it is on the ledger, and proven."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.governance.changes import AdmitMember
+from contracts.state import State
+from node.genesis_file import load_admission
+from tests.cli.conftest import Devnet
+from tests.support.pact import VALIDATORS, key_of, node_keys
+
+PENALTY = ("govern", "propose-params", "penalty_ppm=200000", "--reason", "dearer", "--as", "campus")
+
+
+def in_force(devnet: Devnet) -> Any:
+    return api.rules(State(devnet.chain.ledger))
+
+
+def test_a_proposal_is_made_approved_shown_and_in_force(devnet: Devnet) -> None:
+    made = devnet.document(*PENALTY)
+    assert (made["code"], made["member"], made["reason"]) == ("ok", "campus", "dearer")
+    for name in VALIDATORS[:3]:
+        assert in_force(devnet).params.penalty_ppm == 100_000
+        assert devnet.document("govern", "approve", "0", "--as", name)["code"] == "ok"
+    assert in_force(devnet).params.penalty_ppm == 200_000
+    shown = devnet.document("govern", "show", "0", "--prove")
+    data = shown["data"]
+    assert (data["kind"], data["status"], data["proposer"]) == ("set-params", "enacted", "campus")
+    assert [one["member"] for one in data["approvals"]] == list(VALIDATORS[:3])
+    assert int(data["approving_power"]) * 4 == int(data["total_power"]) * 3
+    assert all(f"{table}/0000000000" in shown["proven"] for table in ("proposal", "ballot"))
+    (listed,) = devnet.document("govern", "list")["data"]["proposals"]
+    assert (listed["number"], listed["status"]) == (0, "enacted")
+    rules = devnet.document("govern", "rules", "--prove")["data"]
+    assert rules["params"]["penalty_ppm"] == 200_000 and rules["height"] == data["status_height"] + 1
+    told = devnet.run("govern", "show", "0").stdout
+    assert "campus" in told and "75.0%" in told and "enacted in block" in told
+    assert "set-params" in devnet.run("govern", "list").stdout
+    assert "penalty_ppm" in devnet.run("govern", "rules").stdout
+
+
+def test_only_the_named_values_change(devnet: Devnet) -> None:
+    devnet.document(
+        "govern", "propose-consensus", "target_block_ms=300", "--epoch", "5", "--reason", "r", "--as", "wind"
+    )
+    change = devnet.document("govern", "show", "0")["data"]["change"]
+    before = in_force(devnet).consensus
+    assert change["epoch"] == 5 and change["consensus"]["target_block_ms"] == 300
+    assert change["consensus"]["epoch_blocks"] == before.epoch_blocks
+    assert int(change["consensus"]["evidence_age_ms"]) == before.evidence_age_ms
+
+
+def test_who_does_not_know_a_rule_set_can_not_signal_for_it(devnet: Devnet) -> None:
+    devnet.document("govern", "propose-rules", "2", "--epoch", "5", "--reason", "r", "--as", "wind")
+    refused = devnet.document("govern", "signal", "0", "--as", "wind", exit_code=1)
+    assert refused["code"] == "cli.rule-set" and "not 2" in refused["message"]
+    assert devnet.document("govern", "show", "0")["data"]["approvals"] == []
+
+
+def test_removal_roles_and_withdrawal(devnet: Devnet) -> None:
+    refused = devnet.document("govern", "propose-removal", "wind", "--reason", "r", "--as", "campus", exit_code=1)
+    assert refused["code"] == "governance.too-few"
+    devnet.document("govern", "propose-roles", "wind", "--role", "storage", "--role", "campus", "--as", "campus")
+    assert devnet.document("govern", "show", "0")["data"]["change"]["roles"] == ["campus", "storage"]
+    assert devnet.document("govern", "withdraw", "0", "--as", "campus")["code"] == "ok"
+    assert devnet.document("govern", "show", "0")["data"]["status"] == "withdrawn"
+    assert devnet.document("govern", "approve", "0", "--as", "wind", exit_code=1)["code"] == "governance.closed"
+
+
+def test_a_member_is_admitted_from_a_file_as_in_genesis(devnet: Devnet, tmp_path: Path) -> None:
+    keys = node_keys("newbie", key_of("newbie node").public_key)
+    file = tmp_path / "newbie.toml"
+    file.write_text(
+        f"""
+[[members]]
+id = "newbie"
+name = "Newbie"
+roles = ["supplier", "consumer"]
+site = "site"
+[[members.keys]]
+public_key = "{key_of("newbie").public_key.hex()}"
+scope = "all"
+[[members.nodes]]
+node = "newbie"
+consensus_key = "{keys.consensus_key.hex()}"
+bls_key = "{keys.bls_key.hex()}"
+bls_possession = "{keys.bls_possession.hex()}"
+tls_certificate = "AAAA"
+address = "127.0.0.1:7"
+[[meters]]
+id = "newbie-1"
+member = "newbie"
+public_key = "{key_of("newbie-1").public_key.hex()}"
+kind = "load"
+zone = "site"
+rating_w = 1000
+register_import_wh = 70
+"""
+    )
+    devnet.document("govern", "propose-member", str(file), "--reason", "joins", "--as", "campus")
+    for name in VALIDATORS[:3]:
+        devnet.document("govern", "approve", "0", "--as", name)
+    assert devnet.document("query", "member", "newbie")["data"]["roles"] == ["consumer", "supplier"]
+    assert devnet.document("query", "meter", "newbie-1")["data"] is not None
+    loaded = load_admission(file)
+    assert isinstance(loaded, AdmitMember) and loaded.meters[0].import_wh == 70
+
+
+@pytest.mark.parametrize("value", ["penalty_ppm", "penalty=1", "penalty_ppm=much", "penalty_ppm=-1"])
+def test_values_that_are_none_are_refused_with_what_would_be_right(devnet: Devnet, value: str) -> None:
+    answer = devnet.document("govern", "propose-params", value, "--reason", "r", "--as", "wind", exit_code=1)
+    assert answer["code"] == "cli.value" and answer["hint"]
