@@ -37,7 +37,7 @@ from node.profile import Profiler
 from node.replica import Replica
 from node.roster import Nodes, Roster
 from node.signer import FileSigner
-from node.status import open_height, stuck_sentence
+from node.status import epoch_of_next, open_height, stuck_sentence
 
 LOG = logging.getLogger("gridpact")
 
@@ -270,6 +270,7 @@ class Node:
             "syncing": best > self.ledger.height + 1,
             "best_peer_height": best,
             "consensus": open_height(machine),
+            "epoch": epoch_of_next(self.ledger),
             "stuck": stuck,
             "executed": 0 if self._driver is None else self._driver.executed,
             "fsyncs": 0 if self._driver is None else self._driver.fsyncs,

@@ -1,4 +1,4 @@
-"""The `status` document's facts about the open height, and the one line that says why nothing happens."""
+"""The `status` document's facts about the open height and its epoch, and the one line that says why nothing happens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import msgspec
 
 from consensus import status as consensus_status
 from consensus.state import State
+from contracts import epochs
+from contracts import state as ledger_state
+from node.ledger.ledger import Ledger
 
 
 def open_height(state: State) -> dict[str, Any]:
@@ -26,6 +29,19 @@ def open_height(state: State) -> dict[str, Any]:
         document["power"] = {seat.id: seat.counted_power for seat in validators.seats}
         document["seat"] = state.seat is not None
     return document
+
+
+def epoch_of_next(ledger: Ledger) -> dict[str, Any]:
+    """Who has power in the epoch of the next block, by organisation, and whose votes do not count."""
+    height = ledger.height + 1
+    seating = epochs.seating(ledger_state.State(ledger, ledger.records), height)
+    return {
+        "number": seating.number,
+        "ends_with": (seating.number + 1) * ledger.genesis.consensus.epoch_blocks,
+        "set_hash": ledger.sets(height).hash.hex(),
+        "powers": {one.id: one.power for one in seating.organisations},
+        "flagged": [one.id for one in seating.organisations if one.flagged],
+    }
 
 
 def stuck_sentence(

@@ -31,6 +31,11 @@ def _draw(document: dict[str, Any], shown: Form) -> None:
     line(f"Height {document.get('height', '?')}, ledger time {shown.time(int(document.get('time_ms', 0)))}")
     if document.get("syncing"):
         line(f"Catching up to height {document.get('best_peer_height', '?')}.")
+    epoch = document.get("epoch")
+    if epoch:
+        line(f"Epoch {epoch['number']}, to block {epoch['ends_with']}: {len(epoch['powers'])} members have seats.")
+        for id_ in epoch["flagged"]:
+            line(f"{id_} contradicted itself: its votes do not count, and the others make up for them.")
     mempool = document.get("mempool", {})
     line(f"Waiting transactions: {mempool.get('transactions', 0)} ({mempool.get('bytes', 0)} bytes)")
     evidence = document.get("evidence", {})

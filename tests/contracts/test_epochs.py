@@ -218,6 +218,9 @@ def test_the_tombstoned_go_unless_fewer_than_four_remain_and_their_votes_count_n
     assert powers_of(made) == dict.fromkeys("bcdef", 10) and made.organisations[0].flagged
     made = chain.end()
     assert powers_of(made) == dict.fromkeys("cdef", 10) and not any(seat.flagged for seat in made.seats)
+    # No bond and no index brings the identity back.
+    chain.set("a", 10**6)
+    assert "a" not in powers_of(chain.end())
 
 
 def test_of_many_tombstoned_at_once_the_churn_budget_lets_a_part_go_and_the_rest_is_flagged() -> None:
@@ -340,6 +343,8 @@ def test_whatever_changes_quorums_of_two_epochs_in_a_row_intersect(
         for name, bond, index_ppm, nodes in changes:
             chain.set(name, bond, index_ppm)
             chain.register(name, nodes_of(name, nodes))
+            if index_ppm == 1 and nodes:
+                chain.tombstone(name)
         seatings.append(chain.end())
     for before, after in pairwise(seatings):
         old, new = powers_of(before), powers_of(after)
@@ -356,6 +361,8 @@ def test_whatever_changes_quorums_of_two_epochs_in_a_row_intersect(
             assert 3 * sum(old.get(id_, 0) for id_ in other) > sum(old.values())
         seats = ValidatorSet(after.seats)
         assert seats.total_power == sum(new.values())
+        flagged = {one.id for one in after.organisations if one.flagged}
+        assert all(seat.flagged == (seat.organisation in flagged) for seat in seats.seats)
         for id_ in new:
             assert sum(seat.power for seat in seats.seats if seat.organisation == id_) == new[id_]
     # Once nothing changes any more, everybody gets in the end what its bond weighs.
@@ -364,7 +371,8 @@ def test_whatever_changes_quorums_of_two_epochs_in_a_row_intersect(
     for name in NAMES:
         held, member = state.entry(TRUSTS, name), state.load(MEMBERS, MEMBERS.key(name))
         assert held is not None and member is not None
-        if member.nodes and (weight := power.weight(held.bonded_tokens, held.index_ppm)):
+        gone = trust.is_tombstoned(state, name)
+        if member.nodes and not gone and (weight := power.weight(held.bonded_tokens, held.index_ppm)):
             weights[name] = weight
     if len(weights) >= power.MIN_ORGANISATIONS:
         made = seatings[-1]

@@ -47,6 +47,10 @@ def test_a_report_is_answered_from_disk_and_shown_by_status() -> None:
         good = encode(two_votes(ledger.chain_id, "wind"))
         node.start(Alone())
         assert node.status()["evidence"] == {"waiting": 0, "offences": 0}
+        epoch = node.status()["epoch"]
+        assert (epoch["number"], epoch["ends_with"], epoch["flagged"]) == (0, 64, [])
+        assert epoch["powers"] == dict.fromkeys(("biodiesel", "campus", "solar", "wind"), 15)
+        assert epoch["set_hash"] == node.sets(1).hash.hex()
         assert await node.report(encode(two_votes(ledger.chain_id, "solar"))) == "consensus.signature"
         assert await node.report(b"") == "consensus.evidence-malformed"
         assert await node.report(good) == "ok"
