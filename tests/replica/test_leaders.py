@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from consensus.messages import Proposal
 from consensus.proposers import FAILED, FLOOR_PERCENT, Record, draw, leader_weights, window_heights
 from consensus.validators import ValidatorSet
+from contracts import api
 from contracts.bodies import Transfer
 from contracts.genesis import ConsensusParams
 from contracts.records import EpochMix
@@ -34,9 +35,11 @@ EPOCH = 4
 class Traffic:
     """A network in which somebody always wants something, so that heights pass."""
 
-    def __init__(self, nodes: tuple[str, ...] = VALIDATORS, seed: int = 0, sets: Sets | None = None) -> None:
-        consensus = ConsensusParams(target_block_ms=10, epoch_blocks=EPOCH)
-        self.net = MemoryNetwork(genesis(validators=nodes, consensus=consensus), seed=seed, delay_ms=(1, 2), sets=sets)
+    def __init__(
+        self, nodes: tuple[str, ...] = VALIDATORS, seed: int = 0, sets: Sets | None = None, **more: Any
+    ) -> None:
+        pact = genesis(validators=nodes, consensus=ConsensusParams(target_block_ms=10, epoch_blocks=EPOCH))
+        self.net = MemoryNetwork(pact, seed=seed, delay_ms=(1, 2), sets=sets, **more)
         self.speaker = Speaker(self.net.genesis.chain_id())
         self.net.start()
 
@@ -176,3 +179,26 @@ def test_a_cartel_that_votes_nil_on_a_rival_leaves_it_its_floor() -> None:
     # And it does come first now and then.
     led = [draw(validators, ledger.mix, ledger.chain_id, height, weights).proposer(0).id for height in range(2_000)]
     assert 8 <= led.count(rival) <= 60
+
+
+def test_who_contradicts_itself_has_no_turn_from_the_next_height_on() -> None:
+    """Two machines with wind's key: their votes differ as soon as only one of them hears a proposal."""
+    seats = validators_of(genesis())
+    run = Traffic(sets=lambda _height: seats, twins=("wind",))
+    run.net.drop = lambda _sender, target, frame, body: (
+        target == "wind~2" and frame is Frame.CONSENSUS and isinstance(CODECS[frame].decode(body), Proposal)
+    )
+    ledger = run.net.machines["solar"].ledger
+    named = None
+    for _ in range(60):
+        run.heights(1)
+        if api.is_tombstoned(State(ledger), "wind"):
+            named = ledger.height
+            break
+    assert named is not None
+    run.heights(6)
+    for height in range(named + 1, ledger.height + 1):
+        turn, header = ledger.turn(height), ledger.header(height)
+        assert header is not None and header.proposer != "wind" and "wind" not in turn.passed
+    order = order_of(Leaders(ledger, lambda _height: seats), 8)
+    assert "wind" not in order and len(set(order)) == 3
