@@ -141,3 +141,17 @@ def test_proofs_lead_from_genesis_to_whoever_signs_now() -> None:
     others = genesis(validators=NAMES, balance_nano=7)
     with pytest.raises(ProofError, match="chain"):
         verify_bundle(decode_bundle(json.dumps(bundle).encode()), others)
+
+
+def test_a_way_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    ledger = net.machines["campus"].ledger
+    monkeypatch.setattr("node.proofs.MAX_TRAIL", 1)
+    with pytest.raises(ProofError) as caught:
+        state_bundle(ledger, [TRUSTS.key("campus")], ledger.height - 1)
+    assert caught.value.code == "proof.trail"
+    monkeypatch.undo()
+    long = {**state_bundle(ledger, [TRUSTS.key("campus")], ledger.height - 1), "trail": ["00"] * 65}
+    with pytest.raises(ProofError) as caught:
+        decode_bundle(json.dumps(long).encode())
+    assert caught.value.code == "proof.malformed"
