@@ -47,15 +47,17 @@ def played() -> list[str]:
     [four_of_seven] = [one for one in found.thresholds if (one.organisations, one.names) == (7, 4)]
     slow, slower = dead.first_ppm / 10_000, dead.later.wasted_ppm / 10_000
     first_success = found.speeds[0].reached_ppm[0] - STARTING_INDEX_PPM
-    reward = max(
-        life.of(name)[OFFENCE_EPOCH].tokens - life.of(name)[OFFENCE_EPOCH - 1].tokens for name in members.NAMES
-    )
+    rewards = {
+        name: life.of(name)[OFFENCE_EPOCH].tokens - life.of(name)[OFFENCE_EPOCH - 1].tokens for name in members.NAMES
+    }
+    reward = rewards[ONCE]
+    assert reward == max(rewards.values()), "by chance it proposed the block with the evidence"
     blocks = ConsensusParams().target_block_ms * ConsensusParams().epoch_blocks
-    assert builder[-1].power_ppm > 190_000, "it runs into the cap"
     return [
         f"Eight organisations with {members.BONDED:,} bonded and {members.FREE:,} free tokens each",
         f"they wager {members.WAGERED:,} tokens on two questions per epoch",
         f"signs twice in the middle of epoch {OFFENCE_EPOCH}",
+        f"to {percent(builder[-1].power_ppm)} of the power in the end",
         f"from {percent(voter[0].power_ppm)} of the power to {percent(voter[-1].power_ppm)}",
         f"{percent(life.of(ABSENT)[-1].turns_ppm)} of the weight in the draw, which is {FLOOR_PERCENT}% of its share",
         f"loses {len(lies)} wagers in {lies[-1] - lies[0] + 1} epochs",
@@ -65,7 +67,7 @@ def played() -> list[str]:
         f"Its index is back where it was in epoch {back}.",
         f"loses {members.BONDED:,} of {members.BONDED + members.FREE:,} tokens at once",
         f"no power from epoch {OFFENCE_EPOCH + 2} on. The free {life.of(TWICE)[-1].tokens:,} stay its own",
-        f"with the evidence got {reward // 1_000 * 1_000:,}",
+        f"with the evidence got {reward // 1_000 * 1_000:,}: by chance it is the one that had lied once",
         f'"{percent(coalitions.FINE_PPM)}" is the smallest share that was tried',
         f"four of seven need {percent(four_of_seven.rules_ppm)}",
         f"organisations with {coalitions.DUST} tokens of bond, the least that weighs anything at an index of "
@@ -97,6 +99,7 @@ def rules() -> list[str]:
         "1/3",
         "5/6",
         "2^j",
+        "k + 1 choices",
         "e + 2",
         "at least 40%",
         "at most 60%",
