@@ -141,10 +141,12 @@ class Blame(Watcher):
 def test_each_lie_in_sync_is_told_and_blamed() -> None:
     """Blocks that were not asked for, false blocks, and real blocks with signatures of other blocks."""
     blame = Blame()
-    for seed in (11, 16):
+    for seed in SEEDS:
         outcome = Run(draw(seed, 4, ["lie-in-sync"]), blame).go()
         assert outcome.failure is None, outcome.failure
-    assert {"sync.unasked", "sync.false-block", "sync.false-certificate"} <= blame.codes
+        if {"sync.unasked", "sync.false-block", "sync.false-certificate"} <= blame.codes:
+            return
+    pytest.fail(f"only {sorted(blame.codes)}")
 
 
 def test_more_liars_than_one_kind_at_once() -> None:

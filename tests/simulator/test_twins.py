@@ -68,7 +68,7 @@ def test_schedules_of_two_rounds() -> None:
 
 def test_sampled_schedules() -> None:
     """Of up to six rounds, with groups of their own for precommits."""
-    document = campaign(0, 30)
+    document = campaign(0, 40)
     assert document["failures"] == []
     assert document["caught"] > 30
 
