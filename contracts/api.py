@@ -192,15 +192,15 @@ def phase_open(state: State) -> bool:
     return rounds.phase_open(state)
 
 
-def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = ()) -> Receipt:
+def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = (), judges: Judges = JUDGES) -> Receipt:
     """What happens before the first transaction: the last block of an epoch records the chain's randomness, the block's
     evidence is punished, the clock moves rounds of wagering, locks and settles the intervals that are due, and at the
-    end of an epoch governance is looked at."""
+    end of an epoch governance is looked at. Other `judges` than those of every node are for laboratories."""
     if context.height % context.consensus.epoch_blocks == 0:
         state.save(MIX, EpochMix(context.height, context.mix))
         state.commit()
     accused = [event for charge in charges for event in accuse(state, context, charge)]
-    judged = rounds.advance(state, context, JUDGES)
+    judged = rounds.advance(state, context, judges)
     return Receipt(OK, 0, (*accused, *judged, *advance(state, context), *proposals.turn(state, context)))
 
 

@@ -17,7 +17,6 @@ from contracts.bodies import AccountBody
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope
 from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
 from contracts.members import AccountKey, Member, Trust
-from contracts.offences import accuse
 from contracts.params import PactParams, WagerParams
 from contracts.receipts import AnyEvent
 from contracts.schema import ACCOUNTS, TRUSTS
@@ -93,7 +92,7 @@ class Pact:
         conduct: Callable[[str], str],
         twice: str | None = None,
         question: bool = False,
-    ) -> tuple[list[AnyEvent], list[str]]:
+    ) -> tuple[tuple[AnyEvent, ...], list[str]]:
         """Execute the next block: what the clock did, and the codes of the transactions. With a `question`, a round
         opens in it; it brings the evidence that the node `twice` contradicted itself at the height below."""
         state = self.state
@@ -102,10 +101,8 @@ class Pact:
         played = self.turns.play(validators, conduct, frozenset(tombstoned(state)))
         self.played = played
         context = self.rehearsal(height)._replace(proposer=played.proposer, mix=played.mix)
-        events: list[AnyEvent] = []
-        if twice is not None:
-            events += accuse(state, context, self._charge(twice, height - 1, played))
-        events += rounds.advance(state, context, {QUESTION.name: QUESTION})
+        charges = [] if twice is None else [self._charge(twice, height - 1, played)]
+        opened = api.open_block(state, context, charges, {QUESTION.name: QUESTION})
         if question:
             rounds.open_round(state, context, QUESTION, height, None, STAKE_NANO, context.time_ms + MONTH_MS)
             state.commit()
@@ -116,7 +113,7 @@ class Pact:
                 self._store.pop(key, None)
             else:
                 self._store[key] = value
-        return events, codes
+        return opened.events, codes
 
     def _charge(self, node: str, height: int, played: Played) -> Charge:
         """The evidence that a node signed two prevotes, brought by whoever proposes."""
