@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consensus import committee, power
-from consensus.proposers import FLOOR_PERCENT
+from consensus.proposers import FLOOR_PERCENT, Participation, Record, leader_weights, window_heights
 from contracts.genesis import OpeningTrust
 from contracts.members import STARTING_INDEX_PPM
 from devnet.trustlab import coalitions, grinding, members, takeover, turns
@@ -257,14 +257,21 @@ def test_a_rejected_member_keeps_its_floor_and_comes_back() -> None:
     assert sum(window.turns_ppm for window in ended[1:]) // len(ended[1:]) > told.fair_ppm * 9 // 10
 
 
-def test_turns_of_the_lab_are_those_of_another_reader_of_the_same_record() -> None:
-    """One chain with a dead member: nobody proposes who is dead, and a failure is a failure of the first turn."""
+def test_turns_are_drawn_by_the_window_that_ends_two_heights_below() -> None:
+    """Counted anew at each height, on a chain on which one member is dead for a while."""
     validators, played = turns.equal_seats(5), turns.Turns()
-    for _ in range(300):
-        one = played.play(validators, lambda node: turns.DEAD if node == "m00" else turns.ALIVE)
-        assert one.proposer != "m00"
-        assert one.wasted == (one.first == "m00")
-        assert 100 * played.weights["m00"] * 5 >= FLOOR_PERCENT * sum(played.weights.values())
+    shown: list[Participation] = []
+    for height in range(1, 301):
+        dead = "m00" if 50 <= height < 150 else ""
+        one = played.play(validators, lambda node, dead=dead: turns.DEAD if node == dead else turns.ALIVE)
+        window = shown[: max(0, height - 2)][-window_heights(5) :]
+        weights = leader_weights(validators, Record(window))
+        assert list(played.weights.values()) == list(weights)
+        assert 100 * played.weights["m00"] * 5 >= FLOOR_PERCENT * sum(weights)
+        assert one.proposer != dead
+        assert one.wasted == (one.first == dead)
+        voters = tuple(seat.id for seat in validators.seats if seat.id != dead)
+        shown.append(Participation(one.proposer, (dead,) * one.wasted, voters))
 
 
 @pytest.mark.parametrize("last", range(grinding.LAST_TURNS + 1))
