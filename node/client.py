@@ -17,6 +17,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from consensus.light import CODEC as LIGHT_BLOCK
+from consensus.light import LightBlock
 from contracts.bodies import AccountBody, MeterBody
 from contracts.codes import describe
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
@@ -168,6 +170,13 @@ class Client:
     async def header(self, height: int | Literal["latest"] = "latest") -> Document:
         """A header with its certificate."""
         return await self.get(f"/header/{height}")
+
+    async def light_block(self, height: int) -> LightBlock:
+        """A decided header with all that it takes to believe it. Raises `RpcError`."""
+        try:
+            return LIGHT_BLOCK.decode(await self._request("GET", f"/light/{height}"))
+        except Malformed as error:
+            raise RpcError("rpc.garbled", f"{self.base_url} serves no light blocks: {error}.") from None
 
     async def transaction(self, hash_: bytes, *, prove: bool = False) -> Document:
         """A decided transaction with its receipt."""

@@ -329,11 +329,8 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
     records: list[Document] = []
     present: list[str] = []
     absent: list[str] = []
-    for entry in bundle.entries:
-        key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
+    for key, value in proven_records(bundle, header).items():
         name = show_key(key)
-        if not _is_proven(header.state_root, key, value, entry):
-            raise ProofError("proof.path", f"The path does not lead from {name} to the header's state root.")
         (absent if value is None else present).append(name)
         records.append({"key": name, "value": None if value is None else read_record(key, value)})
     parts = [f"holds {', '.join(present)}"] if present else []
@@ -343,6 +340,18 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
         f"committed by header {header.height}.",
         {**_common("state", header), "state_height": header.height - 1, "records": records},
     )
+
+
+def proven_records(bundle: StateBundle, header: Header) -> dict[bytes, bytes | None]:
+    """The encoded record or entry under each key of `bundle`, None where there is none, after the block below
+    `header`, which somebody else has checked. Raises `ProofError` `proof.path`."""
+    found: dict[bytes, bytes | None] = {}
+    for entry in bundle.entries:
+        key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
+        if not _is_proven(header.state_root, key, value, entry):
+            raise ProofError("proof.path", f"The path does not lead from {show_key(key)} to the header's state root.")
+        found[key] = value
+    return found
 
 
 def _is_proven(root: bytes, key: bytes, value: bytes | None, entry: Entry) -> bool:

@@ -73,7 +73,7 @@ def open_round(
         opened_ms=context.time_ms,
         last_ms=last_ms,
         terms=terms,
-        rules_hash=_rules_hash(context),
+        rules_hash=rules_hash(context),
         phase=WAGERING,
         since_height=context.height,
         ends_ms=context.time_ms + terms.wager_ms,
@@ -89,7 +89,8 @@ def opened(round_: Round) -> RoundOpened:
     return RoundOpened(round_.number, round_.judge, round_.subject, round_.significance_ppm, round_.ends_ms)
 
 
-def _rules_hash(context: BlockContext) -> bytes:
+def rules_hash(context: BlockContext) -> bytes:
+    """What a round holds fast of the parameters under which it was opened."""
     return sha256(domain("wager-rules", context.chain_id) + encode(context.params))
 
 
@@ -215,7 +216,7 @@ def _judge(state: State, context: BlockContext, judges: Judges, round_: Round, r
     """Decide the subject and pay. With a `reason` the fallback decides, and only who has lied already loses."""
     judge = judges[round_.judge]
     case = judge.case(state, context, round_.subject)
-    if round_.rules_hash != _rules_hash(context):
+    if round_.rules_hash != rules_hash(context):
         # What was right under the rules of the opening may be wrong by now: nobody is judged by it.
         reason, submissions = "rules", []
     else:

@@ -6,6 +6,7 @@ import typer
 
 from node.cli.access import app as access
 from node.cli.access import tx_app as tx_access
+from node.cli.agent import app as agent
 from node.cli.bill import app as bill
 from node.cli.doctor import register as register_doctor
 from node.cli.govern import app as govern
@@ -39,5 +40,6 @@ app.add_typer(bill, name="bill")
 app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
 app.add_typer(govern, name="govern")
+app.add_typer(agent, name="agent")
 app.add_typer(proof, name="proof")
 register_light(app)

@@ -160,15 +160,19 @@ class Connection:
 
 def account(connection: Connection, as_: str | None, key: Path | None, directory: Path) -> Account:
     """The account that signs, its nonce read from the ledger. Raises NodeError."""
+    found = signer(connection.chain_id, as_, key, directory)
+    connection.sign_as(found.reader())
+    connection.run(found.sync(connection.client))
+    return found
+
+
+def signer(chain_id: str, as_: str | None, key: Path | None, directory: Path) -> Account:
+    """The account that signs, by its key alone. Raises NodeError."""
     from node.client import Account
 
     if as_ is None:
         raise NodeError("cli.signer", "Nobody is named to sign.", "Add --as MEMBER, for example --as campus.")
-    seed = _seed(key or _devnet_key(directory / "keys", as_, "member"), "account")
-    signer = Account(connection.chain_id, as_, seed)
-    connection.sign_as(signer.reader())
-    connection.run(signer.sync(connection.client))
-    return signer
+    return Account(chain_id, as_, _seed(key or _devnet_key(directory / "keys", as_, "member"), "account"))
 
 
 def reader_key(as_: str | None, key: Path | None, directory: Path) -> ReaderKey | None:

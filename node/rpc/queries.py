@@ -147,6 +147,10 @@ class Queries:
                 return wagers.rounds(view, number(before, "round number", 2**32))
             case "round", [number_]:
                 return wagers.round_of(view, number(number_, "round number", 2**32))
+            case "wagers", [member]:
+                return wagers.wagers_of(view, identifier(member, "member"))
+            case "wager", [number_, member]:
+                return wagers.wager_of(view, number(number_, "round number", 2**32), identifier(member, "member"))
             case "market", [which]:
                 return wagers.market(view, self._which(which))
             case "rules", []:

@@ -58,6 +58,19 @@ def round_of(view: View, number: int) -> Document | None:
     }
 
 
+def wagers_of(view: View, member: str) -> Document:
+    """Every open round with the member's wager on it, or None. Its proof shows that there is no other one."""
+    working = view.load(OPEN_ROUNDS, "open")
+    numbers = () if working is None else working.rounds
+    return {"member": member, "rounds": [wager_of(view, number, member) for number in numbers]}
+
+
+def wager_of(view: View, number: int, member: str) -> Document | None:
+    """One round with the member's wager on it, or None; None: there is no round with this number."""
+    found, own = view.load(ROUNDS, number), view.entry(WAGERS, member, number)
+    return None if found is None else {**render(found), "wager": render(own)}
+
+
 def market(view: View, interval: int) -> Document | None:
     """What decides the dispatch of an interval whose offers are locked, as `node.building.read_market` takes it; None:
     nobody needs or offers anything in it. Raises `Refusal` before the lock.

@@ -28,8 +28,8 @@ class Devnet:
     def __init__(self, root: Path, clock: DevnetClock | None = None) -> None:
         self.root = root
         self._clock = clock
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.chain, self.server, self.url = self.call(self._start())
         self._write()
@@ -41,14 +41,14 @@ class Devnet:
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine beside the server."""
-        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self.loop)
         return future.result(10)
 
     def stop(self) -> None:
         self.call(self.server.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     def _write(self) -> None:
         home = self.root / "nodes" / "solar"

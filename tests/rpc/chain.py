@@ -46,8 +46,9 @@ class Chain:
         meters: Sequence[Meter] = METERS,
         clock: DevnetClock | None = None,
         lines: Sequence[PowerLine] = (),
+        params: PactParams | None = None,
     ) -> None:
-        document = genesis(meters=tuple(meters), params=PARAMS, clock=clock)
+        document = genesis(meters=tuple(meters), params=params or PARAMS, clock=clock)
         if lines:
             document = msgspec.structs.replace(document, lines=tuple(lines))
         self.ledger = Ledger.open(MemoryStore(), document)

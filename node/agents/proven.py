@@ -1,0 +1,133 @@
+"""State as an agent may act on it: proven under headers that more than 2/3 of the power signed, from genesis on.
+
+Nodes lie, lag and withhold. So every record comes with its proof, every proof is held against a header that was
+verified step by step from the genesis document, and what one node does not show another one is asked for. A node can
+make an agent wait, and nothing else. Never goes back behind a header that it has believed, and never signs anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from consensus.light import LightBlock, LightRefusal, check_genesis, refusal
+from consensus.messages import Header
+from consensus.skipping import Seen, Trace, Trust, bisect
+from node.access.requests import ReaderKey
+from node.client import Client
+from node.errors import NodeError
+from node.light.founding import Founding
+from node.light.session import UNBOUNDED_MS, clock_of, trust_of
+from node.proofs import StateBundle, proven_records
+from node.render import NotThisForm, parse
+
+T = TypeVar("T")
+
+ANSWER_S = 5.0
+"""How long one node may take before the next one is asked."""
+
+
+class Unproven(NodeError):
+    """No node showed what was asked for with a proof that holds: `agent.unproven`."""
+
+
+class Proven(NamedTuple):
+    """Records after one height, as `contracts.state.Reader` has them. What was not proven is not absent: it raises."""
+
+    height: int
+    time_ms: int
+    """Of the header that commits to them."""
+    records: Mapping[bytes, bytes | None]
+
+    def get(self, key: bytes) -> bytes | None:
+        """The encoded record, None where its absence is proven. Raises `Unproven` for what nobody has shown."""
+        if key not in self.records:
+            raise Unproven("agent.unproven", f"The proof leaves out {key.decode()}.", "Ask another node.")
+        return self.records[key]
+
+
+class ProvenLedger:
+    """What several nodes show of one chain. One question at a time."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Client],
+        founding: Founding,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        """`founding` is what is trusted; `now_ms` is ledger time, by default as the document says how it runs."""
+        self.nodes = nodes
+        self.chain_id = founding.chain_id
+        self._founding = founding
+        self._now_ms = clock_of(founding) if now_ms is None else now_ms
+        # Nothing is at stake on a devnet, and days pass there in minutes.
+        devnet = founding.clock is not None
+        self._trust = Trust(UNBOUNDED_MS, UNBOUNDED_MS) if devnet else trust_of(founding, None)
+        self._head: LightBlock | None = None
+        self._at = 0
+
+    async def ask(
+        self,
+        read: Callable[[Proven], T],
+        kind: str,
+        *arguments: str | int,
+        least_height: int = 0,
+        reader: ReaderKey | None = None,
+    ) -> T:
+        """What `read` finds in a query's records as of `least_height` or later, from the first node that proves all
+        that it reads. `reader` asks, where some records may be for it alone. Raises `Unproven` with what is the matter
+        with each node.
+        """
+        troubles = []
+        for turn in range(len(self.nodes)):
+            node = self.nodes[(self._at + turn) % len(self.nodes)]
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    found = await self._ask(node, kind, arguments, reader)
+                if found.height < least_height:
+                    raise Unproven("agent.behind", f"it is at height {found.height} of {least_height}")
+                told = read(found)
+            except (NodeError, NotThisForm, msgspec.ValidationError, LookupError, OSError) as trouble:
+                troubles.append(f"{node.base_url}: {trouble or 'no answer in time'}")
+            else:
+                self._at = (self._at + turn) % len(self.nodes)
+                return told
+        raise Unproven("agent.unproven", "; ".join(troubles), "Name more nodes; see why with `gridpact status`.")
+
+    async def _ask(self, node: Client, kind: str, arguments: Sequence[str | int], reader: ReaderKey | None) -> Proven:
+        answer = await node.query(kind, *arguments, reader=reader, prove=1)
+        bundle = msgspec.convert(answer["proof"], StateBundle)
+        header = parse(Header, bundle.header)
+        await self._believe(node, header)
+        return Proven(header.height - 1, header.time_ms, proven_records(bundle, header))
+
+    async def _believe(self, node: Client, header: Header) -> None:
+        """Move the head to `header`. Raises NodeError `light.*` unless it follows from what is believed."""
+        try:
+            head = self._head or await self._root(node)
+            while head.height < header.height:
+                head = (await self._path(node, head, header.height))[-1]
+            if head.id() != header.id():
+                raise refusal("light.hash", f"height {header.height}, {header.id().hex()}")
+        except LightRefusal as error:
+            raise NodeError(error.code, error.reason) from None
+        self._head = head
+
+    async def _root(self, node: Client) -> LightBlock:
+        root = await node.light_block(1)
+        check_genesis(root, self.chain_id, self._founding.genesis_hash, self._founding.validators)
+        return root
+
+    async def _path(self, node: Client, trusted: LightBlock, height: int) -> Trace:
+        """The verified path towards `height` as `node` shows it; `consensus.skipping.drive`, awaiting each answer."""
+        steps = bisect(trusted, height, self._trust)
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send(Seen(await node.light_block(wanted), self._now_ms()))
+        except StopIteration as done:
+            trace: Trace = done.value
+            return trace
