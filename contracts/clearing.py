@@ -48,7 +48,7 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
 
 
 def _is_undecided(state: State, interval: int) -> bool:
-    """Time has jumped past rounds, and more of them are to be judged than one block takes: first things first."""
+    """Its round is still to be judged: one block takes so many rounds, and they may be about other things, too."""
     record = state.load(INTERVALS, INTERVALS.key(interval))
     return record is not None and record.status == LOCKED
 

@@ -82,8 +82,11 @@ def _case(state: State, context: BlockContext, interval: int) -> Case:
     threshold_nano = max(base_nano * params.wagering.loss_ppm // PPM, price)
     merit = dispatch.clear(market)
     fallback = _weighed(market, merit, cost_nano(market, merit), certified=True)
+    known = plan_of(market, merit)
 
     def weigh(solution: bytes) -> Weighed | None:
+        if solution == known:
+            return fallback
         try:
             plan = PLAN.decode(solution)
         except Malformed:

@@ -198,12 +198,12 @@ def _draw(state: State, context: BlockContext, judges: Judges, round_: Round) ->
         if net_tokens >= minimum_trust(round_) and not trust.is_tombstoned(state, one.member):
             trusts[one.member] = net_tokens
     builders, reason = phases.draw(round_, trusts, draw_trust(round_))
+    if not builders:
+        return _judge(state, context, judges, round_, reason)
     for one in wagers:
         if one.member not in builders:
             trust.give_back(state, context, one.member, one.amount_tokens)
             state.put(WAGERS, _replace(one, verdict="undrawn"), round_.number)
-    if not builders:
-        return _judge(state, context, judges, round_, reason)
     drawn = _replace(phases.enter(context, round_, COMMITTING, round_.terms.commit_ms), builders=builders)
     state.save(ROUNDS.key(round_.number), drawn)
     return (BuildersDrawn(round_.number, builders, len(wagers), drawn.ends_ms),)

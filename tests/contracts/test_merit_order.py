@@ -142,5 +142,14 @@ def test_a_plan_names_each_offer_once_and_its_blocks_in_order() -> None:
     assert plan_of(market, clear(market)) == solve(market) == encode(Plan((5, 4), (9,), 0, 0))
 
 
+def test_energies_that_would_make_up_for_each_other_keep_inside_their_limits() -> None:
+    supplies = [Supply("a", "m1", 1, 0, 5), Supply("b", "m2", 2, 0, 5)]
+    market = Market(bytes(32), supplies, [Demand("c", 4, None, 0), Demand("d", 4, None, 1)], None, CAP, CAP, 0)
+    assert check(market, [5, 3], [4, 4], 0, 0) is not None
+    assert check(market, [9, -1], [4, 4], 0, 0) is None and check(market, [6, 2], [4, 4], 0, 0) is None
+    assert check(market, [5, 3], [9, -1], 0, 0) is None
+    assert check(market, [5, 4], [4, 4], -1, 0) is None and check(market, [5, 2], [4, 4], 0, -1) is None
+
+
 def test_the_judge_of_dispatch_chooses_by_cost() -> None:
     assert (merit_order.JUDGE.name, merit_order.JUDGE.criterion) == ("dispatch", "least-cost")

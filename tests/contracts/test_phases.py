@@ -83,6 +83,15 @@ def test_an_idle_chain_makes_the_blocks_that_a_phase_needs_and_no_more() -> None
     assert made == 4 + 1 + 2 and round_of(chain).phase == "judged", "a wager phase, and a draw from two proposers"
 
 
+def test_every_phase_is_closed_alike() -> None:
+    chain = opened()
+    drawn(chain, SEATED)
+    for phase, then in (("commit", "reveal"), ("reveal", "judged")):
+        assert blocks(chain, 6) == [phase] * 6 and not waits(chain)
+        chain.now_ms = round_of(chain).ends_ms
+        assert blocks(chain, 5) == [phase] * 4 + [then]
+
+
 @pytest.mark.parametrize("turns", [("solar",), ("node-nobody",)])
 def test_proposers_with_a_third_can_not_end_a_phase(turns: tuple[str, ...]) -> None:
     """One of four with equal power proposes alone, for as long as it likes."""

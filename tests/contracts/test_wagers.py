@@ -10,7 +10,6 @@ from wager_world import (
     LEAD_MS,
     PARAMS,
     TARGET,
-    TERMS,
     Claim,
     commit,
     drawn,
@@ -31,13 +30,12 @@ from wager_world import (
 from contracts import dispatch, trust
 from contracts.bodies import TransferTokens, Wager
 from contracts.genesis import OpeningTrust
-from contracts.governance.rules import rules
 from contracts.receipts import IntervalOrdered, RoundJudged, RoundOpened, WagerJudged, WagerPlaced
-from contracts.records import Link
-from contracts.schema import LINK, RULES_IN_FORCE, SOLUTIONS
+from contracts.schema import SOLUTIONS
 from contracts.state import State
 from contracts.wagers import merit_order
-from contracts.wagers.records import MAX_ROUNDS, Round, minimum_trust, minimum_wager
+from contracts.wagers.records import minimum_trust, minimum_wager
+from contracts.wagers.sealing import commitment
 
 BUILDERS = ("bio", "storage", "utility")
 
@@ -140,6 +138,26 @@ def test_a_dear_dispatch_loses_whatever_it_claims() -> None:
         play(chain, {liar: moved(chain, 5_000)})
         assert wager_of(chain, liar).verdict == "beaten" and wager_of(chain, liar).lost_tokens == AMOUNT
         assert round_of(chain).outcome == "fallback" and chain.order(TARGET, "bio").supplied_wh == 0
+
+
+def test_the_threshold_is_a_part_of_fixed_demand_and_one_wh_at_least() -> None:
+    """Base 30,000 Wh at 300,000: 20 ppm are 180,000 nano, less than one Wh at the import price; 1,000 ppm are
+    9,000,000. A Wh of biodiesel in place of the sun costs 110,000 more."""
+    for loss_ppm, energy_wh, verdict in (
+        (20, 2, "valid"),
+        (20, 3, "beaten"),
+        (1_000, 81, "valid"),
+        (1_000, 82, "beaten"),
+    ):
+        chain = opened(wagering(loss_ppm=loss_ppm))
+        builder = drawn(chain, BUILDERS)[0]
+        play(chain, {builder: moved(chain, energy_wh)})
+        assert wager_of(chain, builder).verdict == verdict, (loss_ppm, energy_wh)
+    edge = change(PARAMS, import_nano_per_wh=220_000)
+    chain = opened(wagering(edge))
+    builder = drawn(chain, BUILDERS)[0]
+    play(chain, {builder: moved(chain, 2)})
+    assert wager_of(chain, builder).verdict == "valid", "the threshold itself is inside"
 
 
 def test_inside_the_threshold_nobody_loses_and_the_best_is_ordered() -> None:
@@ -285,152 +303,32 @@ def test_a_commitment_opens_for_its_builder_round_and_chain_alone() -> None:
     assert [wager_of(chain, one).verdict for one in builders] == ["best", "unrevealed", "silent"]
 
 
+def test_a_commitment_names_all_that_it_is_for() -> None:
+    salt, other = bytes(32), bytes(31) + b"\x01"
+    commitments = {
+        commitment("chain-a", 0, "bio", salt, b"solution"),
+        commitment("chain-b", 0, "bio", salt, b"solution"),
+        commitment("chain-a", 1, "bio", salt, b"solution"),
+        commitment("chain-a", 0, "solar", salt, b"solution"),
+        commitment("chain-a", 0, "bio", other, b"solution"),
+        commitment("chain-a", 0, "bio", salt, b"other"),
+    }
+    assert len(commitments) == 6
+
+
 def test_each_word_counts_in_its_phase_alone() -> None:
     chain = opened()
     assert commit(chain, "bio", b"") == "wager.phase" and reveal(chain, "bio", b"") == "wager.phase"
-    builders = drawn(chain, BUILDERS)
+    builders = drawn(chain, (*BUILDERS, "tenant", "solar"))
+    idle = next(name for name in ("tenant", *BUILDERS) if name not in builders)
     assert wager(chain, "campus") == "wager.phase" and reveal(chain, builders[0], b"") == "wager.phase"
-    assert commit(chain, "campus", b"") == "wager.drawn"
+    assert commit(chain, "campus", b"") == commit(chain, idle, b"") == "wager.drawn", "who has wagered, too"
     assert commit(chain, builders[0], b"") == "ok"
     next_phase(chain)
     assert commit(chain, builders[1], b"") == "wager.phase"
-    assert reveal(chain, "campus", b"") == "wager.drawn"
+    assert wager_of(chain, idle).verdict == "undrawn"
+    assert reveal(chain, "campus", b"") == reveal(chain, idle, b"") == "wager.drawn"
     assert reveal(chain, builders[1], b"") == "wager.commitment"
     next_phase(chain)
     assert reveal(chain, builders[0], b"") == "wager.phase"
     assert chain.run(chain.say("bio", Wager(1, "least-cost", AMOUNT))) == "wager.round"
-
-
-# The last moment
-
-
-@pytest.mark.parametrize("phases", [0, 1, 2, 3])
-def test_a_stall_of_any_phase_ends_in_the_fallback_and_costs_nobody_honest(phases: int) -> None:
-    chain = opened()
-    for member in BUILDERS:
-        assert wager(chain, member) == "ok"
-    for _ in range(min(phases, 2)):
-        next_phase(chain)
-    builders = round_of(chain).builders
-    for member in builders:
-        assert commit(chain, member, solution_of(chain)) == "ok"
-    if phases == 3:
-        next_phase(chain)
-        assert reveal(chain, builders[0], solution_of(chain)) == "ok"
-    chain.at(TARGET).block()
-    assert round_of(chain).phase == "judged" and round_of(chain).reason == "late"
-    assert chain.interval(TARGET).status == "ordered" and chain.interval(TARGET).builder is None
-    assert all(wager_of(chain, member).verdict == "void" for member in BUILDERS)
-    assert all(chain.trust(member).free_tokens == OPENING_TOKENS for member in BUILDERS)
-
-
-def test_who_has_shown_a_lie_loses_even_when_time_runs_out() -> None:
-    chain = opened()
-    liar, *_ = drawn(chain, BUILDERS)
-    commit(chain, liar, b"nonsense")
-    next_phase(chain)
-    reveal(chain, liar, b"nonsense")
-    chain.at(TARGET).block()
-    assert round_of(chain).reason == "late" and wager_of(chain, liar).verdict == "infeasible"
-    assert wager_of(chain, liar).lost_tokens == AMOUNT
-
-
-def test_time_that_jumps_past_everything_orders_before_it_settles() -> None:
-    chain = opened()
-    chain.at(TARGET + 3)
-    events = chain.catch_up()
-    kinds = [type(event).__name__ for event in events]
-    assert kinds.index("IntervalOrdered") < kinds.index("RoundJudged") < kinds.index("IntervalSettled")
-    assert chain.interval(TARGET).status == "settled"
-
-
-def test_many_overdue_rounds_are_judged_a_few_per_block_and_before_they_settle() -> None:
-    params = change(PARAMS, gate_lead_ms=10_800_000, max_closes_per_block=1)
-    chain = Chain(wagering(params))
-    first = TARGET + 12
-    chain.block(chain.need("campus", first, 1_000, count=3))
-    chain.at(first + 3, -10_800_000)
-    for _ in range(3):
-        chain.block()
-    assert open_numbers(chain) == (0, 1, 2)
-    chain.at(first + 6)
-    chain.catch_up()
-    assert open_numbers(chain) == () and {chain.interval(first + at).status for at in range(3)} == {"settled"}
-
-
-def test_rules_that_change_on_the_way_cost_nobody() -> None:
-    chain = opened()
-    builders = drawn(chain, BUILDERS)
-    for member in builders:
-        commit(chain, member, solution_of(chain))
-    next_phase(chain)
-    for member in builders:
-        reveal(chain, member, solution_of(chain))
-    chain.decide(lambda state, _: cap_offers(state, 100_000))
-    next_phase(chain)
-    assert round_of(chain).reason == "rules" and round_of(chain).outcome == "fallback"
-    assert {wager_of(chain, member).verdict for member in builders} == {"void"}
-    assert all(chain.trust(member).free_tokens == OPENING_TOKENS for member in BUILDERS)
-    assert not any(key.startswith(SOLUTIONS.prefix) for key in chain.store)
-
-
-def cap_offers(state: State, cap: int) -> None:
-    """Members agreed on another cap."""
-    now = rules(state)
-    cheaper = change(now.params, offer_cap_nano_per_wh=cap)
-    state.save(RULES_IN_FORCE, msgspec.structs.replace(now, params=cheaper))
-
-
-def test_an_island_that_begins_after_the_lock_makes_no_builder_a_liar() -> None:
-    """The market is that of the lock: what a tie meter says later counts when the interval settles."""
-    chain = opened()
-    builders = drawn(chain, BUILDERS)
-    solution = solution_of(chain)
-    chain.decide(lambda state, _: state.save(LINK, Link(TARGET - 3, "detected")))
-    assert solution_of(chain) == solution
-    play(chain, dict.fromkeys(builders, solution))
-    assert {wager_of(chain, member).verdict for member in builders} == {"best"}
-    assert chain.interval(TARGET).grid
-
-
-# Where no round opens
-
-
-def test_without_time_for_the_phases_an_interval_is_ordered_at_once() -> None:
-    chain = Chain(wagering(wager_ms=900_000, commit_ms=600_000))
-    chain.block(chain.need("campus", TARGET, 1_000))
-    chain.at(TARGET, -1_800_000).block()
-    assert chain.interval(TARGET).status == "ordered" and chain.interval(TARGET).round is None
-
-
-def test_rounds_have_a_maximum() -> None:
-    params = change(PARAMS, gate_lead_ms=86_400_000, max_closes_per_block=96)
-    chain = Chain(wagering(params))
-    first = TARGET + 96
-    chain.block(chain.need("campus", first, 1_000, count=MAX_ROUNDS + 1))
-    chain.at(first + MAX_ROUNDS + 1, -86_400_000).block()
-    assert len(open_numbers(chain)) == MAX_ROUNDS
-    assert chain.interval(first + MAX_ROUNDS - 1).status == "locked"
-    assert chain.interval(first + MAX_ROUNDS).status == "ordered"
-
-
-def test_stakes_of_one_opener_add_up() -> None:
-    """Many small needs in place of a large one do not lower the bar."""
-    params = change(PARAMS, gate_lead_ms=3_600_000, max_closes_per_block=96)
-    chain = Chain(wagering(params))
-    chain.block(chain.need("campus", TARGET + 4, 10_000, count=2))
-    chain.at(TARGET + 5, -3_600_000).block()
-    rounds: list[Round] = [round_of(chain, number) for number in (0, 1)]
-    assert [one.stake_nano for one in rounds] == [3 * 10**9] * 2
-    assert [one.significance_ppm for one in rounds] == [3_000, 6_000]
-
-
-def test_energy_beyond_the_bounds_of_money_is_ordered_without_a_round() -> None:
-    chain = Chain(wagering())
-    chain.block(chain.need("campus", TARGET, 2**35))
-    chain.at(TARGET, -1_800_000).block()
-    assert chain.interval(TARGET).status == "ordered" and open_numbers(chain) == ()
-
-
-def test_terms_are_those_of_the_opening() -> None:
-    assert round_of(opened(wagering(fee_tokens=7))).terms == msgspec.structs.replace(TERMS, fee_tokens=7)
