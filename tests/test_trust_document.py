@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from consensus.proposers import ACTIVE, FAILED, FLOOR_PERCENT, INACTIVE, MAX_FAI
 from contracts.genesis import ConsensusParams
 from contracts.members import STARTING_INDEX_PPM
 from contracts.params import DAY_MS, WagerParams
+from contracts.wagers.judging import loss_tokens
 from devnet.trustlab import coalitions, members
 from devnet.trustlab.members import ABSENT, HONEST, LIAR, OFFENCE_EPOCH, ONCE, TWICE, VOTER
 from devnet.trustlab.report import findings
@@ -44,6 +46,8 @@ def played() -> list[str]:
     [lied] = life.lies[ONCE]
     back = next(one.epoch for one in once[lied:] if one.index_ppm >= once[lied - 1].index_ppm)
     _, halting, ruling = found.joins
+    first_held = next(one for one in found.held_up if one.offender_ppm)
+    last_in_vain = found.held_up[found.held_up.index(first_held) - 1]
     [four_of_seven] = [one for one in found.thresholds if (one.organisations, one.names) == (7, 4)]
     slow, slower = dead.first_ppm / 10_000, dead.later.wasted_ppm / 10_000
     first_success = found.speeds[0].reached_ppm[0] - STARTING_INDEX_PPM
@@ -61,6 +65,8 @@ def played() -> list[str]:
         f"from {percent(voter[0].power_ppm)} of the power to {percent(voter[-1].power_ppm)}",
         f"{percent(life.of(ABSENT)[-1].turns_ppm)} of the weight in the draw, which is {FLOOR_PERCENT}% of its share",
         f"loses {len(lies)} wagers in {lies[-1] - lies[0] + 1} epochs",
+        f"its index times the {liar[-1].tokens - members.BONDED:,} free tokens that are left is below the bar of "
+        f"{2 * WagerParams().minimum_trust_tokens}",
         f"In epoch 4 it still has {percent(liar[4].power_ppm)} of the power, in epoch 10 {percent(liar[10].power_ppm)}",
         f"*Who lied once*, in epoch {lied}, falls from {once[lied - 1].index_ppm:,} to {once[lied].index_ppm:,}, and "
         f"its power from {percent(once[lied + 1].power_ppm)} to {percent(once[lied + 2].power_ppm)} two epochs after",
@@ -75,6 +81,9 @@ def played() -> list[str]:
         f"one more name of dust bonds {coalitions.DUST} tokens",
         f"Names of dust that had {percent(halting.before_ppm)} of the power together",
         f"{halting.dust + 1} names halt, {ruling.dust + 1} rule, from one epoch to the next",
+        f"Played with {coalitions.TWELVE} equal organisations: {last_in_vain.toggling} that do so hold nobody up; with "
+        f"{first_held.toggling} a newcomer has {percent(first_held.newcomer_ppm)} and an offender who was tombstoned "
+        f"{percent(first_held.offender_ppm)} of the power after {coalitions.HELD_EPOCHS} epochs",
         f"four epochs are {round(4 * blocks / 1_000)} seconds",
         f"at a block every {ConsensusParams().target_block_ms} ms",
         f"an epoch may last {round(blocks / 1_000)} seconds",
@@ -111,11 +120,17 @@ def rules() -> list[str]:
         f"{coalitions.DUST} tokens are a seat",
         f"public minimum, {terms.minimum_wager_tokens} tokens and up to {2 * terms.minimum_wager_tokens} at full",
         f"a fee of {terms.fee_tokens} token",
+        f"{_half(terms.minimum_wager_tokens)} to {_half(2 * terms.minimum_wager_tokens)} tokens at the minimum",
         "1,000 members",
         "At 30% bad members",
         "root(k x) to root((n - k)(1 - x))",
         "bonds them in epoch 0",
     ]
+
+
+def _half(tokens: int) -> int:
+    """Of a wager, what a commitment without a reveal loses: rounded up, by the rule."""
+    return loss_tokens(WagerParams(), "unrevealed", tokens)
 
 
 def test_tables_and_their_numbers_are_as_they_were_played() -> None:
@@ -166,4 +181,5 @@ def test_the_small_example_is_that_of_the_rule() -> None:
     text = prose(DOCUMENT.read_text())
     assert f"in all {at[375]:,}, and 30% of that is {at[375] * 3 // 10}: it holds" in text
     assert f"they come to {at[376]:,}, and 30% of that is {at[376] * 3 / 10}: it does not" in text
+    assert f"others with up to {100 * (Fraction(1, 3) - power.MANY) // 1}% may be down" in text
     assert at[375] * 3 >= 375 * 10 and at[376] * 3 < 376 * 10

@@ -24,6 +24,9 @@ FINE_PPM = 1_000
 LARGE, DUST = 1_000_000, 4
 """Bonds: one that matters, and the least that weighs anything at `INDEX_PPM`."""
 
+TWELVE, HELD_EPOCHS = 12, 40
+TOGGLING = (2, 3, 4, 5)
+
 PACTS = (4, 6, 7, 20)
 """Sizes of pacts that are compared."""
 NAMES = {4: (1, 2, 3), 6: (1, 2, 3, 4), 7: (1, 2, 3, 4), 20: (1, 2, 4, 7, 10)}
@@ -59,6 +62,17 @@ class Dust(NamedTuple):
     """Share that the dust has of the weights."""
     power_ppm: int
     """Share that it has of the power."""
+
+
+class HeldUp(NamedTuple):
+    """What changes of others come to while a coalition whose ids come first bonds and unbonds in turn."""
+
+    toggling: int
+    """Of `TWELVE` equal organisations."""
+    offender_ppm: int
+    """Share of the power, after `HELD_EPOCHS`, of one that was tombstoned when it began."""
+    newcomer_ppm: int
+    """And of one that wanted to join then."""
 
 
 class Split(NamedTuple):
@@ -141,3 +155,21 @@ def dust(large: int, small: int) -> Dust:
 def splits(others: int, names: Sequence[int]) -> tuple[Split, ...]:
     """A bond as large as that of each of the `others`, under one name or several."""
     return tuple(Split(count, ppm(share_of(split_evenly(LARGE, count), [LARGE] * others))) for count in names)
+
+
+def held_up(toggling: int) -> HeldUp:
+    """So many of `TWELVE` equal organisations leave and come back, epoch by epoch, and come first in the order of ids.
+
+    `consensus.power.advance` applies changes in that order until its budget is spent.
+    """
+    coalition = [f"a{at:02d}" for at in range(toggling)]
+    offender, newcomer = "offender", "zeal"
+    others = [f"other-{at:02d}" for at in range(TWELVE - toggling - 1)]
+    full = power.weight(LARGE, INDEX_PPM)
+    weights = dict.fromkeys([*coalition, offender, *others], full)
+    for epoch in range(HELD_EPOCHS):
+        staying = coalition if epoch % 2 else []
+        weights = power.advance(weights, dict.fromkeys([*staying, *others, newcomer], full))
+    powers = power.powers(weights)
+    whole = sum(powers.values())
+    return HeldUp(toggling, *(ppm(Fraction(powers.get(id_, 0), whole)) for id_ in (offender, newcomer)))

@@ -6,7 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from devnet.trustlab import coalitions, grinding, members, takeover, turns
-from devnet.trustlab.coalitions import Dust, Point, Split, Threshold
+from devnet.trustlab.coalitions import Dust, HeldUp, Point, Split, Threshold
 from devnet.trustlab.grinding import Grind, Risk
 from devnet.trustlab.members import Life, Speed
 from devnet.trustlab.takeover import Join, Takeover
@@ -34,6 +34,7 @@ class Findings(NamedTuple):
     thresholds: tuple[Threshold, ...]
     dust: tuple[Dust, ...]
     splits: tuple[Split, ...]
+    held_up: tuple[HeldUp, ...]
     takeovers: tuple[Takeover, ...]
     joins: tuple[Join, ...]
     dead: Story
@@ -56,6 +57,7 @@ def findings() -> Findings:
         ),
         dust=tuple(coalitions.dust(large, small) for large, small in coalitions.DUSTY),
         splits=coalitions.splits(OTHERS, SPLITS),
+        held_up=tuple(coalitions.held_up(toggling) for toggling in coalitions.TOGGLING),
         takeovers=tuple(takeover.takeover(names) for names in takeover.NAMES),
         joins=tuple(takeover.join(large, dust) for large, dust in takeover.JOINED),
         dead=turns.story(4, turns.DEAD, 3, 11, 16, CHAINS),

@@ -14,12 +14,17 @@ from hypothesis import strategies as st
 
 from consensus import committee, power
 from consensus.proposers import FLOOR_PERCENT, Participation, Record, leader_weights, window_heights
+from contracts.bodies import Bond, Wager
 from contracts.genesis import OpeningTrust
 from contracts.members import STARTING_INDEX_PPM
+from contracts.schema import ROUNDS
+from contracts.trust import all_tokens
+from contracts.wagers.records import Round
+from contracts.wagers.sealing import seal
 from devnet.trustlab import coalitions, grinding, members, takeover, turns
 from devnet.trustlab.coalitions import DUST, INDEX_PPM, LARGE, PPM, can_halt, can_rule, share_of
 from devnet.trustlab.members import ABSENT, HONEST, LIAR, OFFENCE_EPOCH, ONCE, TWICE, VOTER, Life
-from devnet.trustlab.pact import Pact
+from devnet.trustlab.pact import BEST, FALSE, Pact
 from devnet.trustlab.report import findings
 
 bonds = st.integers(0, 10**9)
@@ -239,6 +244,15 @@ def test_a_bought_majority_waits_two_epochs_and_then_takes_less_than_a_third_of_
     assert takeover.takeover(1) == alone
 
 
+def test_less_than_a_third_can_not_use_up_the_churn_budget_and_a_third_can() -> None:
+    fair = PPM // coalitions.TWELVE
+    for one in findings().held_up:
+        if 3 * one.toggling < coalitions.TWELVE:
+            assert one.offender_ppm == 0 and one.newcomer_ppm >= fair - 1
+        else:
+            assert one.newcomer_ppm == 0 and one.offender_ppm > fair * 9 // 10
+
+
 # Turns and draws
 
 
@@ -298,8 +312,6 @@ def test_builders_are_drawn_by_name() -> None:
 
 def test_the_pact_of_the_lab_refuses_what_contracts_refuse() -> None:
     """Nothing here reaches past the contracts: a bond of more than is free is refused, and moves nothing."""
-    from contracts.bodies import Bond
-
     pact = Pact({name: OpeningTrust(name, 10, 1_000) for name in "abcd"}, epoch_blocks=2)
     _, codes = pact.block([pact.say("a", Bond(11)), pact.say("b", Bond(10))], conduct=lambda _node: turns.ALIVE)
     assert codes == ["trust.insufficient", "ok"]
@@ -320,3 +332,33 @@ def test_the_command_prints_what_was_played() -> None:
     assert headings.split(",")[:3] == ["epoch", "member", "index_ppm"]
     assert len(rows) == 2 * len(members.NAMES)
     assert "always lies" in run()
+
+
+def test_who_commits_to_a_lie_and_does_not_reveal_it_keeps_its_index() -> None:
+    """It loses half of its wager; the one who told the truth in the same round is paid and rises."""
+    shy, honest = "aaa", "bbb"
+    pact = Pact({name: OpeningTrust(name, 1_000, 1_000) for name in (shy, honest, "ccc", "ddd")})
+
+    def alive(_node: str) -> str:
+        return turns.ALIVE
+
+    def until(phase: str) -> Round:
+        for _ in range(40):
+            found = pact.state.load(ROUNDS, ROUNDS.key(0))
+            assert found is not None
+            if found.phase == phase:
+                return found
+            pact.block(conduct=alive)
+        raise AssertionError(f"no phase {phase}")
+
+    pact.block(conduct=alive, question=True)
+    pact.block([pact.say(name, Wager(0, "least-cost", 20)) for name in (shy, honest)], conduct=alive)
+    assert set(until("commit").builders) == {shy, honest}
+    sealed = {name: seal(turns.CHAIN_ID, 0, name, bytes(32), said) for name, said in ((shy, FALSE), (honest, BEST))}
+    pact.block([pact.say(name, commitment) for name, (commitment, _) in sealed.items()], conduct=alive)
+    until("reveal")
+    pact.block([pact.say(honest, sealed[honest][1])], conduct=alive)
+    assert until("judged").builder == honest
+    assert pact.trust(shy).index_ppm == STARTING_INDEX_PPM < pact.trust(honest).index_ppm
+    assert (all_tokens(pact.trust(shy)), pact.pool_tokens()) == (1_990, 9)
+    assert all_tokens(pact.trust(honest)) == 2_001
