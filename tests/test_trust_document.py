@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from consensus import power
+from consensus.committee import EVERYBODY
 from consensus.proposers import ACTIVE, FAILED, FLOOR_PERCENT, INACTIVE, MAX_FAILED_PERCENT, MIN_WINDOW, WINDOW_PER_SEAT
 from contracts.genesis import ConsensusParams
 from contracts.members import STARTING_INDEX_PPM
@@ -158,6 +159,7 @@ def test_rules_in_the_text_are_those_of_the_code() -> None:
     for said in (
         f"by default {defaults.evidence_age_blocks:,} blocks and {defaults.evidence_age_ms // DAY_MS} days",
         f"An epoch is {defaults.epoch_blocks} blocks",
+        f"Above {EVERYBODY} organisations** a committee of {defaults.committee_seats} seats",
         f"the last {MIN_WINDOW} heights ({WINDOW_PER_SEAT} per seat",
         f"below {FLOOR_PERCENT}% of the share of turns",
         f"{defaults.whistleblower_ppm // 10_000}% of what was taken",
