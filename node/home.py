@@ -191,7 +191,7 @@ def load_secrets(home: Home, node_id: str, passphrase: Callable[[], str]) -> Sec
 def repair_home(home: Home) -> Repair:
     """Repair the journal of a stopped node. Its key signs nothing more at the last height that it signed: what binds it
     there may be among what is lost. Raises NodeError `home.running`, `signer.corrupt`, `disk.*`."""
-    with _stopped(home):
+    with stopped(home):
         height = FileSigner.retire(home.sign_state, _DISK) if _DISK.exists(home.sign_state) else None
         done = repair(home.journal, _DISK)
     if height is None:
@@ -214,7 +214,7 @@ def restore_home(home: Home, backup: Path) -> tuple[str, ...]:
             f"{backup} holds no copy of a node's data.",
             "Name a copy of the home, or of its data directory with `store` and `journal`.",
         )
-    with _stopped(home):
+    with stopped(home):
         report = _fetch_missing(home, backup)
         incoming = home.data.with_name(home.data.name + ".incoming")
         shutil.rmtree(incoming, ignore_errors=True)
@@ -233,7 +233,7 @@ def restore_home(home: Home, backup: Path) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _stopped(home: Home) -> Iterator[None]:
+def stopped(home: Home) -> Iterator[None]:
     """Keep the node from starting meanwhile: a running one holds the lock on its signing state."""
     try:
         lock = _DISK.lock(home.sign_state)

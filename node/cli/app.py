@@ -16,6 +16,7 @@ from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as dispatch
 from node.cli.status import register as register_status
+from node.cli.succession import app as succession
 from node.cli.trust import app as trust
 from node.cli.trust import tx_app as tx_trust
 from node.cli.tx import app as tx
@@ -41,5 +42,6 @@ app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
 app.add_typer(govern, name="govern")
 app.add_typer(agent, name="agent")
+app.add_typer(succession, name="succession")
 app.add_typer(proof, name="proof")
 register_light(app)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contracts.genesis import Genesis
     from node.access.requests import ReaderKey
     from node.client import Account, Client, MeterKey, Result, SyncClient, Wait
+    from zk.ed25519 import SigningKey
 
 T = TypeVar("T")
 UP_HINT = "Start a devnet here with `gridpact devnet up`, or name a node with --node URL."
@@ -178,14 +179,21 @@ def signer(chain_id: str, as_: str | None, key: Path | None, directory: Path) ->
 def reader_key(as_: str | None, key: Path | None, directory: Path) -> ReaderKey | None:
     """Who asks; None: nobody in particular. Raises NodeError."""
     from node.access.requests import ReaderKey
-    from zk.ed25519 import SigningKey
 
     if as_ is None:
         if key is not None:
             raise NodeError("cli.signer", "A key is given, and nobody who asks.", "Add --as MEMBER.")
         return None
-    seed = _seed(key or _devnet_key(directory / "keys", as_, "member"), "account")
-    return ReaderKey("member", as_, SigningKey(seed))
+    return ReaderKey("member", as_, account_key(as_, key, directory))
+
+
+def account_key(as_: str | None, key: Path | None, directory: Path) -> SigningKey:
+    """The account key of a member, from a file or the devnet. Raises NodeError."""
+    from zk.ed25519 import SigningKey
+
+    if as_ is None:
+        raise NodeError("cli.signer", "Nobody signs.", "Add --as MEMBER.")
+    return SigningKey(_seed(key or _devnet_key(directory / "keys", as_, "member"), "account"))
 
 
 def meter_key(connection: Connection, meter: str, key: Path | None, directory: Path) -> MeterKey:

@@ -80,11 +80,18 @@ def init(
 def genesis(
     document: Annotated[Path, typer.Argument(help="Genesis document (.toml or .mp).")],
     home: Annotated[Path | None, typer.Option("--home", help="Install it in this node's home.")] = None,
+    succession: Annotated[
+        Path | None, typer.Option("--succession", help="Signatures of a successor; without more than 2/3 it stays out.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Check a genesis document, say which chain it starts, and install it."""
     with reporting(as_json):
         read = _read_genesis(document)
+        if succession is not None:
+            from node.succession import begin_signing, load, require
+
+            require(load(succession), read)
         if home is not None:
             place = _home(home)
             if place.store.exists():
@@ -92,6 +99,8 @@ def genesis(
                     "home.exists", f"{place.store} holds a chain already.", "Install another genesis in a new home."
                 )
             _install(read, place)
+            if succession is not None:
+                begin_signing(place)
         result = {
             "chain_id": read.chain_id(),
             "members": len(read.members),
