@@ -32,6 +32,7 @@ from contracts.governance.changes import (
 from contracts.governance.enact import MIN_UNITS
 from contracts.governance.proposals import open_proposals
 from contracts.governance.records import MAX_OPEN_PER_MEMBER, MAX_PROPOSAL_BLOCKS
+from contracts.governance.roster import registered
 from contracts.governance.rules import rules
 from contracts.governance.voting import has_voice
 from contracts.members import MAX_KEYS, MAX_NODES, MAX_UNLOCKING, AccountKey
@@ -373,6 +374,20 @@ def test_new_keys_of_a_node_leave_the_old_ones_known_for_two_epochs() -> None:
     assert membership.may_sit(found.former_nodes[0], pact.context())
     pact.until(3 * EPOCH)
     assert not membership.may_sit(found.former_nodes[0], pact.context())
+
+
+def test_replaced_keys_of_a_node_that_is_about_to_be_seated_are_known_before_it_is() -> None:
+    """Its seat was computed with the old keys, and begins an epoch later."""
+    pact = Pact(governed({**dict.fromkeys(NAMES, BOND), "tenant": 0}))
+    (before,) = pact.member("tenant").nodes
+    pact.agree(ReKey("tenant", pact.member("tenant").keys, (node("node-tenant", "tenant-2"),), b""), 0, voices=4)
+    known = []
+    for height in range(pact.height, 4 * EPOCH):
+        pact.until(height)
+        nodes = registered(pact.state(), pact.height + 1, CONSENSUS)["node-tenant"]
+        assert nodes[0].consensus_key == key_of("tenant-2").public_key
+        known += [pact.height + 1] if before in nodes[1:] else []
+    assert known[-1] == 3 * EPOCH
 
 
 # Scheduled changes
