@@ -15,6 +15,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,18 +29,24 @@ from devnet.diary import Diary, Progress
 from devnet.directory import Layout, damaged
 from devnet.errors import DevnetError
 from devnet.faults import within
+from devnet.liars import Liar
 from devnet.observation import Submitted
 from devnet.scenario import Scenario
 from devnet.tempo import Running, Stepped, Tempo
 from devnet.trades import hire
 from devnet.traffic import Traffic
 from devnet.world import Flow, World
+from node.agents.book import Book
+from node.agents.builder import Allowance, Builder
 from node.agents.gateway import MeterGateway
 from node.agents.outbox import Outbox
-from node.client import Account, MeterKey
+from node.agents.proven import ProvenLedger
+from node.client import Account, Client, MeterKey
 from node.clock import SystemClock
 from node.disk import AppendFile, RealAppendFile, RealDisk
 from node.errors import NodeError
+from node.home import Home
+from node.light.founding import Founding, read_founding
 
 LAG_S = 0.05
 """Between two questions to a node that is a block behind, or takes no reading now."""
@@ -122,6 +129,7 @@ async def _play(
         restated = {meter for fault in faults if fault.restate for meter in fault.meters}
         owners = {meter.member for meter in scenario.meters if meter.id in restated}
         chain_id = document.chain_id
+        home = Home.at(Path(document.nodes[0].home))
         members = [member.id for member in scenario.members]
         wallets = await _wallets(layout.agent_keys, members, chain_id, courier, diary)
         persons = await _wallets(layout.keys, sorted(owners), chain_id, courier, diary)
@@ -148,6 +156,7 @@ async def _play(
             faults,
             signed,
             persons,
+            _builders(layout, scenario, clients, read_founding(home.genesis), stack),
         )
         # The first interval whose gate is still ahead.
         params = scenario.params
@@ -201,6 +210,30 @@ async def _wallets(
         if envelope.sender in wallets:
             wallets[envelope.sender].skip(envelope.public_key, envelope.nonce)
     return wallets
+
+
+def _builders(
+    layout: Layout, scenario: Scenario, nodes: Sequence[Client], founding: Founding, stack: contextlib.AsyncExitStack
+) -> list[Builder]:
+    """A builder per member that has one, each with its own key, book and view of the chain, and its own first node."""
+    found: list[Builder] = []
+    for at, spec in enumerate(scenario.builders):
+        first = at % len(nodes)
+        seed = keyring.seed(layout.builder_keys / f"{spec.member}.json", "account")
+        account = Account(founding.chain_id, spec.member, seed)
+        ledger = ProvenLedger([*nodes[first:], *nodes[:first]], founding)
+        book = Book(layout.books / spec.member, founding.chain_id, spec.member, KillSafeDisk())
+        stack.callback(book.release)
+        allowance = Allowance(spec.stake_tokens, spec.limit_tokens, spec.claim)
+        say = partial(_say, spec.member)
+        builder = Builder(account, ledger, book, allowance, say)
+        found.append(Liar(account, ledger, book, allowance, say, spec.lies) if spec.lies else builder)
+    return found
+
+
+def _say(member: str, round_: int | None, text: str) -> None:
+    """A line in the agents' log."""
+    print(f"builder {member}{'' if round_ is None else f' in round {round_}'}: {text}", flush=True)
 
 
 async def _gateway(layout: Layout, chain_id: str, meter: str, courier: Courier) -> tuple[MeterGateway, dict[str, Any]]:

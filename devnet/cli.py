@@ -292,6 +292,8 @@ def _draw_report(report: Report) -> None:
     for fault in report.faults:
         when = f"in interval {fault['interval']}" if fault["after_ms"] is None else f"after {fault['after_ms']} ms"
         print(f"fault {when}: {fault['action']} {', '.join(fault['targets'])}")
+    for lie in report.lies:
+        print(f"lie: {lie}")
     print(f"{report.height} blocks, {report.transactions} transactions, {report.readings} readings")
     print(f"data: {report.data['source']} (sha256 {report.data['sha256'][:16]}); prices are synthetic")
     print("seconds: " + ", ".join(f"{name} {seconds}" for name, seconds in report.seconds.items()))

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Literal
 
 from contracts.bodies import AccountBody, Correct, Need, Offer, Reserve, Tariff
 from contracts.envelope import Domains
+from contracts.records import LOCKED
 from contracts.schedule import close_ms, lock_ms
+from contracts.wagers.records import DRAWING, JUDGED
 from devnet.courier import WAIT_MS, Courier, Parcel
 from devnet.diary import Diary
 from devnet.faults import Fault, broken, misreading, to_restate
@@ -24,7 +27,9 @@ from devnet.scenario import MAX_INTERVALS, Scenario
 from devnet.tempo import Tempo
 from devnet.trades import Agent
 from devnet.world import Order, World
+from node.agents.builder import Builder
 from node.agents.gateway import MeterGateway
+from node.agents.proven import Unproven
 from node.client import Account
 from node.errors import NodeError
 
@@ -77,10 +82,11 @@ class Conductor:
         faults: Sequence[Fault] = (),
         signed: Mapping[str, int] | None = None,
         owners: Mapping[str, Wallet] | None = None,
+        builders: Sequence[Builder] = (),
     ) -> None:
         """`faults` are those on equipment; `signed` is the last interval that each gateway has spoken about.
 
-        `owners` sign for members who restate what a meter of theirs misread.
+        `owners` sign for members who restate what a meter of theirs misread; `builders` wager on the dispatch.
         """
         self._params = scenario.params
         self._world = world
@@ -94,6 +100,7 @@ class Conductor:
         self._faults = faults
         self._signed = dict(signed or {})
         self._owners = dict(owners or {})
+        self._builders = builders
         # What really flows there is what verdicts and restatements are held against.
         self._watched = {meter for line in scenario.lines for meter in line.meters}
         self._watched |= {meter for fault in faults if fault.action == "misread" for meter in fault.meters}
@@ -123,15 +130,20 @@ class Conductor:
             if wanted(interval):
                 progress.interval = interval
                 progress.begun = interval - first + 1
+            said: list[Awaitable[None]] = []
             dues: list[tuple[int, Callable[[int], Awaitable[None]], int]] = []
             if interval > first:
-                await self._deliver(interval - 1)
+                # Before anybody speaks about what comes next.
+                self._let_happen(interval - 1)
+                said.append(self._deliver(interval - 1))
                 dues.append((close_ms(self._params, interval - 1), self._settle, interval - 1))
             if wanted(interval + 1):
-                await self._market(interval + 1)
+                said.append(self._market(interval + 1))
                 dues.append((lock_ms(self._params, interval + 1), self._order, interval + 1))
-            for _, act, which in sorted(dues, key=lambda due: due[0]):
-                await act(which)
+            await asyncio.gather(*said)
+            dues.sort(key=lambda due: due[0])
+            for _, together in groupby(dues, key=lambda due: due[0]):
+                await asyncio.gather(*(act(which) for _, act, which in together))
             interval += 1
             # After a halt some intervals have passed by: the world went on, without a market.
             while self._has_passed(interval) and wanted(interval):
@@ -186,7 +198,10 @@ class Conductor:
     async def _order(self, interval: int) -> None:
         """Read the orders per meter, once the gate has passed and every node has computed them."""
         await self._reach(lock_ms(self._params, interval), f"the gate of interval {interval}")
-        if await self._until_status(interval, ("ordered", "settled"), "its dispatch") == "empty":
+        status = await self._until_status(interval, (LOCKED, "ordered", "settled"), "its dispatch")
+        if status == LOCKED:
+            await self._wager_on(interval)
+        if status == "empty":
             return
         document = (await self._courier.get(f"/query/dispatch/{interval}"))["data"]
         found = self._orders.setdefault(interval, {})
@@ -198,6 +213,34 @@ class Conductor:
                 if meter.member == order["member"] and meter.kind == "storage":
                     supply_wh = found.get(meter.id, Order()).supply_wh
                     found[meter.id] = Order(supply_wh, int(order["served_wh"]))
+
+    async def _wager_on(self, interval: int) -> None:
+        """Let builders speak in each phase of the interval's round before time goes on to the phase's end."""
+        number = (await self._courier.get(f"/query/interval/{interval}"))["data"]["round"]
+        seen = 0
+        while True:
+            round_ = (await self._courier.get(f"/query/round/{number}"))["data"]
+            if round_["phase"] == JUDGED:
+                return
+            if round_["since_height"] <= seen:
+                await asyncio.sleep(POLL_S)
+                continue
+            seen = int(round_["since_height"])
+            self._tell(f"interval {interval}: its builders to {round_['phase']}")
+            await asyncio.gather(*(self._let_speak(builder, seen) for builder in self._builders))
+            if round_["phase"] != DRAWING:
+                await self._tempo.reach(round_["ends_ms"])
+
+    async def _let_speak(self, builder: Builder, height: int) -> None:
+        """One builder's part of a phase that began at `height`; nobody waits for it where time does not stand."""
+        while True:
+            try:
+                await builder.step(height)
+            except Unproven:
+                # The header that proves the beginning of the phase comes with the next block.
+                await asyncio.sleep(POLL_S)
+            else:
+                return
 
     def _let_happen(self, interval: int) -> None:
         """Energy flows as ordered, as far as nature allows; once, whoever is killed."""
@@ -226,8 +269,7 @@ class Conductor:
         return broken(self._faults, action, interval - (self.progress.first or 0))
 
     async def _deliver(self, interval: int) -> None:
-        """The interval is over: energy has flowed, and every meter that can says what its registers show."""
-        self._let_happen(interval)
+        """Every meter that can says what its registers show at the end of an interval."""
         readings = []
         silent = self._held("silence", interval)
         for meter, gateway in self._gateways.items():

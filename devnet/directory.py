@@ -64,6 +64,8 @@ class Layout:
         self.agent_keys = self.keys / "agents"
         self.traffic_keys = self.keys / "traffic"
         self.meter_keys = self.keys / "meters"
+        self.builder_keys = self.keys / "builders"
+        self.books = self.root / "builders"
         self.nodes = self.root / "nodes"
         self.scenario = self.root / "scenario.json"
         self.clock = self.root / "clock.json"
@@ -116,6 +118,8 @@ class Layout:
             self.agent_keys,
             self.traffic_keys,
             self.meter_keys,
+            self.builder_keys,
+            self.books,
             self.nodes,
             self.outbox,
         ):

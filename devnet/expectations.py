@@ -10,6 +10,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from contracts.api import RESUBMITTABLE
+from devnet import stakes
 from devnet.faults import RESTATED_AFTER
 from devnet.observation import Observation
 from devnet.spec import DisputeSpan, Expectations, MeterSpan
@@ -52,6 +53,12 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(expect.corrections_billed, "corrections_billed", _misbilled(seen))
     demand(expect.load_served, "load_served", _unserved(seen))
     demand(expect.intervals_settled, "intervals_settled", _unsettled(seen))
+    demand(expect.wagered_on, "wagered_on", stakes.undecided(seen))
+    demand(True, "costs", stakes.misjudged(seen, expect.costs))
+    demand(expect.losses_by_the_rules, "losses_by_the_rules", stakes.unlawful(seen))
+    demand(True, "refused_words", stakes.refused_otherwise(seen, expect.refused_words))
+    demand(expect.tokens_conserved, "tokens_conserved", stakes.tokens_off(seen))
+    demand(True, "punished", stakes.punished_otherwise(seen, expect.punished))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
         count = sum(item.kind == kind for item in seen.submitted)
         demand(

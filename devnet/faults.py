@@ -16,7 +16,7 @@ RESTATED_AFTER = 2
 """Intervals from a mending to the one before whose market the owner speaks: what it corrects is settled by then."""
 
 Action = (
-    Literal["kill", "restart", "pause", "resume", "partition", "heal"]
+    Literal["kill", "restart", "pause", "resume", "partition", "heal", "equivocate"]
     | Literal["silence", "speak", "lose", "regain", "misread", "mend"]
 )
 
@@ -25,10 +25,11 @@ class Fault(Section, frozen=True):
     """Something that breaks or is mended, some time after a run's start or at its k-th interval.
 
     Processes and links break for real: the runner does that. `agents` can only be killed, and start again at
-    once. Equipment breaks in the world, at an interval: a meter in `silence` counts on and says nothing until it
-    may `speak`; a source that is lost (`lose`) gives and offers nothing until `regain`, and what was promised for
-    the interval of the loss is not delivered; a meter that does `misread` counts only `counts_ppm` of what flows until
-    someone does `mend` it, whereupon its owner may `restate` what it should have counted.
+    once. A node that does `equivocate` signs two votes for one height, and the others report it. Equipment breaks in
+    the world, at an interval: a meter in `silence` counts on and says nothing until it may `speak`; a source that is
+    lost (`lose`) gives and offers nothing until `regain`, and what was promised for the interval of the loss is not
+    delivered; a meter that does `misread` counts only `counts_ppm` of what flows until someone does `mend` it,
+    whereupon its owner may `restate` what it should have counted.
     """
 
     action: Action

@@ -2,7 +2,8 @@
 
 Each member gets three account keys, so that nobody's nonce lane is disturbed by another: one for people
 (`keys/MEMBER.json`), one for its agent, which may only trade (`keys/agents/`), and one for traffic, which may
-only move money (`keys/traffic/`). Never reuses a key, and never runs against a directory that has some.
+only move money (`keys/traffic/`). A member that builds has a fourth, which may only wager (`keys/builders/`).
+Never reuses a key, and never runs against a directory that has some.
 """
 
 from __future__ import annotations
@@ -67,10 +68,15 @@ def genesis(scenario: Scenario, members: Sequence[Member], meters: Sequence[Mete
             PowerLine(line.id, *line.meters, line.fixed_wh, line.loss_ppm, line.accuracy_wh)
             for line in sorted(scenario.lines, key=lambda line: line.id)
         ),
-        trusts=tuple(
-            OpeningTrust(member.id, STARTING_TOKENS, STARTING_BOND if member.nodes else 0)
-            for member in sorted(members, key=lambda member: member.id)
-        ),
+        trusts=opening_trusts(scenario),
+    )
+
+
+def opening_trusts(scenario: Scenario) -> tuple[OpeningTrust, ...]:
+    """What each member has at the start, ascending by id."""
+    return tuple(
+        OpeningTrust(name, STARTING_TOKENS, STARTING_BOND if name in scenario.nodes else 0)
+        for name in sorted(member.id for member in scenario.members)
     )
 
 
@@ -83,7 +89,8 @@ def found(scenario: Scenario, layout: Layout, ports: Sequence[int], *, stepped: 
         name: (ports[PORTS_PER_NODE * at], ports[PORTS_PER_NODE * at + 1]) for at, name in enumerate(scenario.nodes)
     }
     identities = {name: _home(layout, name, *pair) for name, pair in seats.items()}
-    members = [_member(layout, spec, identities.get(spec.id)) for spec in scenario.members]
+    builders = {one.member for one in scenario.builders}
+    members = [_member(layout, spec, identities.get(spec.id), spec.id in builders) for spec in scenario.members]
     meters = [_meter(layout, spec) for spec in scenario.meters]
     document, disk = genesis(scenario, members, meters, stepped=stepped), RealDisk()
     for name in seats:
@@ -126,14 +133,12 @@ def _home(layout: Layout, name: str, p2p_port: int, rpc_port: int) -> NodeKeys:
     return init_home(layout.nodes / name, name, None, devnet=True, address=address, config=config).node
 
 
-def _member(layout: Layout, spec: MemberSpec, node: NodeKeys | None) -> Member:
+def _member(layout: Layout, spec: MemberSpec, node: NodeKeys | None, builds: bool) -> Member:
+    uses = [(layout.keys, "all"), (layout.agent_keys, "market"), (layout.traffic_keys, "money")]
+    if builds:
+        uses.append((layout.builder_keys, "wagering"))
     keys = tuple(
-        AccountKey(keyring.make(directory / f"{spec.id}.json", "account", spec.id), scope)
-        for directory, scope in (
-            (layout.keys, "all"),
-            (layout.agent_keys, "market"),
-            (layout.traffic_keys, "money"),
-        )
+        AccountKey(keyring.make(directory / f"{spec.id}.json", "account", spec.id), scope) for directory, scope in uses
     )
     return Member(
         id=spec.id,

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from contracts.params import WagerParams
+
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Common options; `_nano` are decimal strings, bytes lower-case hex."""
@@ -120,6 +122,80 @@ class IntervalView(Record, frozen=True):
     """The lines `correction` of its bills, by member."""
 
 
+class WagerView(Record, frozen=True):
+    """What one member wagered in a round, and what became of it."""
+
+    member: str
+    claim: str
+    amount_tokens: int
+    verdict: str
+    lost_tokens: int
+    reward_tokens: int
+    cost_nano: str | None = None
+
+
+class RoundView(Record, frozen=True):
+    """One round of wagering as it ended."""
+
+    number: int
+    interval: int
+    phase: str
+    reason: str
+    builder: str | None
+    fallback_nano: str
+    cost_nano: str
+    builders: tuple[str, ...]
+    wagers: tuple[WagerView, ...]
+
+
+class Refused(Record, frozen=True):
+    """A word about a round that a block holds and the contract refused."""
+
+    member: str
+    round: int
+    code: str
+
+
+class TrustView(Record, frozen=True):
+    """A member's trust at the end."""
+
+    member: str
+    tokens: int
+    """In any form."""
+    bonded_tokens: int
+    index_ppm: int
+    tombstoned: bool
+    power: int
+    """In force for the next block."""
+
+
+class Punished(Record, frozen=True):
+    """An offence, and what it cost."""
+
+    member: str
+    kind: str
+    height: int
+    """Of the block that recorded it."""
+    taken_tokens: int
+    whistleblower: str | None
+    rewarded_tokens: int
+
+
+class Wagering(Record, frozen=True):
+    """Everything about trust: what it was at the start, what happened to it, and what it was at the end."""
+
+    terms: WagerParams
+    epoch_blocks: int
+    opening: dict[str, tuple[int, int]]
+    """Tokens and index by member."""
+    pool_tokens: int
+    trusts: tuple[TrustView, ...]
+    rounds: tuple[RoundView, ...] = ()
+    """Ascending by number."""
+    refused: tuple[Refused, ...] = ()
+    punished: tuple[Punished, ...] = ()
+
+
 class Observation(Record, frozen=True):
     """Everything that the expectations are about."""
 
@@ -141,3 +217,5 @@ class Observation(Record, frozen=True):
     shown: dict[str, tuple[int, int]] = {}
     """What each meter's registers physically showed when it last spoke."""
     corrected: tuple[Corrected, ...] = ()
+    wagering: Wagering | None = None
+    """Tokens, index and rounds; None in a recording that says nothing of them."""

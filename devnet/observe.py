@@ -16,6 +16,7 @@ import msgspec
 from devnet.diary import Progress
 from devnet.directory import Document
 from devnet.errors import DevnetError
+from devnet.founding import opening_trusts
 from devnet.observation import (
     BlockView,
     Corrected,
@@ -25,7 +26,13 @@ from devnet.observation import (
     Moved,
     NodeView,
     Observation,
+    Punished,
+    Refused,
+    RoundView,
     Submitted,
+    TrustView,
+    Wagering,
+    WagerView,
 )
 from devnet.profiles import Profiles
 from devnet.scenario import Scenario
@@ -53,6 +60,8 @@ class Chain(NamedTuple):
     """Meters with a reading on time, by interval."""
     corrected: tuple[int, ...]
     """Closed intervals about which something was said later."""
+    refused: tuple[str, ...] = ()
+    """Transactions about rounds that a contract refused."""
 
 
 async def observe(
@@ -101,6 +110,7 @@ async def observe(
             expected_intervals=tuple(expected),
             shown=dict(progress.shown),
             corrected=tuple([one for at in chains[best.name].corrected for one in await reader.corrections(at)]),
+            wagering=await reader.wagering(scenario, chains[best.name].refused),
         )
 
 
@@ -155,6 +165,7 @@ async def _chain(client: Client, height: int) -> Chain:
     settled: set[int] = set()
     spoken: dict[int, set[str]] = {}
     corrected: set[int] = set()
+    refused: list[str] = []
     stream = client.events(cursor="0.0")
     async with contextlib.aclosing(stream):
         async for event in stream:
@@ -171,6 +182,8 @@ async def _chain(client: Client, height: int) -> Chain:
                 case "receipt":
                     receipt = event["receipt"]
                     transactions[at].append((str(event["hash"]), str(receipt["code"])))
+                    if receipt["code"].startswith("wager."):
+                        refused.append(str(event["hash"]))
                     transfers += [
                         Moved(str(one["sender"]), str(one["to"]), str(one["amount_nano"]))
                         for one in receipt["events"]
@@ -186,7 +199,7 @@ async def _chain(client: Client, height: int) -> Chain:
     settled |= _settled(last)
     corrected |= _corrected(last)
     blocks = tuple(BlockView(at, ids[at], tuple(transactions[at])) for at in sorted(ids))
-    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken, tuple(sorted(corrected)))
+    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken, tuple(sorted(corrected)), tuple(refused))
 
 
 def _settled(receipt: Mapping[str, Any]) -> set[int]:
@@ -203,6 +216,29 @@ def _decided(verdict: Mapping[str, Any]) -> Decided:
         settled_wh=int(verdict["settled_wh"]),
         decided_in=int(verdict["decided_in"]),
         final=bool(verdict["final"]),
+    )
+
+
+def _trust(one: Mapping[str, Any]) -> TrustView:
+    forms = ("free", "bonded", "unlocking", "wagered")
+    return TrustView(
+        member=str(one["member"]),
+        tokens=sum(int(one[f"{form}_tokens"]) for form in forms),
+        bonded_tokens=int(one["bonded_tokens"]),
+        index_ppm=int(one["index_ppm"]),
+        tombstoned=one["tombstone"] is not None,
+        power=int(one["power"] or 0),
+    )
+
+
+def _punished(one: Mapping[str, Any]) -> Punished:
+    return Punished(
+        member=str(one["member"]),
+        kind=str(one["kind"]),
+        height=int(one["recorded_height"]),
+        taken_tokens=int(one["taken_tokens"]),
+        whistleblower=one["whistleblower"],
+        rewarded_tokens=int(one["rewarded_tokens"]),
     )
 
 
@@ -270,6 +306,56 @@ class _Reader:
             )
             for one in (await self._data("disputes", interval))["disputes"]
         ]
+
+    async def wagering(self, scenario: Scenario, refused: Sequence[str]) -> Wagering:
+        """Rounds, offences, and what both left of everybody's trust."""
+        trust, offences = await self._data("trust"), await self._data("offences")
+        count = int((await self._data("rounds"))["count"])
+        return Wagering(
+            terms=scenario.params.wagering,
+            epoch_blocks=scenario.consensus.epoch_blocks,
+            opening={
+                one.member: (one.free_tokens + one.bonded_tokens, one.index_ppm) for one in opening_trusts(scenario)
+            },
+            pool_tokens=int(trust["pool_tokens"]),
+            trusts=tuple(_trust(one) for one in trust["members"]),
+            rounds=tuple(await self.all(self.round(number) for number in range(count))),
+            refused=tuple(await self.all(map(self.refused, refused))),
+            punished=tuple(_punished(one) for one in reversed(offences["offences"])),
+        )
+
+    async def round(self, number: int) -> RoundView:
+        """A round and its wagers."""
+        data = await self._data("round", number)
+        return RoundView(
+            number=number,
+            interval=int(data["subject"]),
+            phase=str(data["phase"]),
+            reason=str(data["reason"]),
+            builder=data["builder"],
+            fallback_nano=str(data["fallback_nano"]),
+            cost_nano=str(data["cost_nano"]),
+            builders=tuple(data["builders"]),
+            wagers=tuple(
+                WagerView(
+                    member=str(one["member"]),
+                    claim=str(one["claim"]),
+                    amount_tokens=int(one["amount_tokens"]),
+                    verdict=str(one["verdict"]),
+                    lost_tokens=int(one["lost_tokens"]),
+                    reward_tokens=int(one["reward_tokens"]),
+                    cost_nano=one["cost_nano"],
+                )
+                for one in data["placed"]
+            ),
+        )
+
+    async def refused(self, hash_: str) -> Refused:
+        """Who said a refused word about which round."""
+        async with self._gate:
+            data = (await self._client.get(f"/tx/{hash_}"))["data"]
+        envelope = data["envelope"]
+        return Refused(str(envelope["sender"]), int(envelope["body"]["round"]), str(data["receipt"]["code"]))
 
     async def interval(
         self, interval: int, members: Sequence[str], outcome: Mapping[str, int], silent: Sequence[str]

@@ -7,6 +7,7 @@ behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,17 +15,19 @@ from typing import Any
 
 import msgspec
 
-from devnet import processes, profiles
+from devnet import processes, profiles, stakes
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout, write_whole
 from devnet.errors import DevnetError
 from devnet.expectations import Failure, check
 from devnet.faults import MENDS, Fault, within
 from devnet.launcher import Launcher
+from devnet.liars import equivocate
 from devnet.observation import Observation, Submitted
 from devnet.observe import observe
 from devnet.scenario import AGENTS, Scenario
 from devnet.spec import Expectations
+from node.client import Client
 
 POLL_S = 0.05
 BASE_TIMEOUT_S = 60.0
@@ -60,6 +63,8 @@ class Report(msgspec.Struct, frozen=True):
     intervals: tuple[dict[str, Any], ...]
     faults: tuple[dict[str, Any], ...]
     """What broke, and in which interval of the run."""
+    lies: tuple[str, ...]
+    """Who lied, how, and what it cost."""
     zone: str | None
     data: dict[str, str]
     seconds: dict[str, float]
@@ -134,6 +139,7 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
             for view in seen.intervals
         ),
         faults=tuple(_happening(fault) for fault in recording.faults),
+        lies=tuple(stakes.told(seen)),
         zone=recording.zone,
         data={"source": seen.profile_source, "sha256": seen.profile_sha256},
         seconds=seconds,
@@ -243,6 +249,19 @@ def inflict(launcher: Launcher, fault: Fault) -> None:
             launcher.partition(fault.groups)
         case "heal":
             launcher.heal()
+        case "equivocate":
+            for name in fault.nodes:
+                asyncio.run(_equivocate(launcher, name))
+
+
+async def _equivocate(launcher: Launcher, name: str) -> None:
+    """Let a validator contradict itself, with the key in its home, and every other node hear of it."""
+    document = launcher.layout.load()
+    home = next(Path(node.home) for node in document.nodes if node.name == name)
+    async with contextlib.AsyncExitStack() as stack:
+        others = [node.rpc for node in document.nodes if node.name != name]
+        tellers = [await stack.enter_async_context(Client(url)) for url in others]
+        await equivocate(name, home, document.chain_id, tellers)
 
 
 def read_submitted(layout: Layout) -> Sequence[Submitted]:

@@ -25,6 +25,7 @@ from contracts.units import Meta, Ppm
 from devnet.errors import DevnetError
 from devnet.faults import EQUIPMENT, Fault
 from devnet.spec import (
+    BuilderSpec,
     Clock,
     Expectations,
     Fleet,
@@ -65,6 +66,8 @@ class Scenario(Section, frozen=True):
     params: PactParams = PactParams()
     consensus: ConsensusParams = ConsensusParams()
     utility: Utility | None = None
+    builders: Annotated[tuple[BuilderSpec, ...], Meta(max_length=64)] = ()
+    """Members whose agents build solutions where `params.wagering` is on."""
     load: Load | None = None
     intervals: Annotated[int, Meta(ge=1, le=MAX_INTERVALS)] = 8
     """How many intervals `devnet run` runs, unless told otherwise."""
@@ -150,6 +153,8 @@ def _table(type_: type[msgspec.Struct], values: Any, path: str) -> msgspec.Struc
     fields = []
     for field in msgspec.structs.fields(type_):
         value = values.get(field.name, field.default)
+        if isinstance(value, dict) and (inner := _struct_in(field.type)) is not None:
+            value = _table(inner, value, f"{path}.{field.name}")
         try:
             fields.append(msgspec.convert(value, field.type))
         except msgspec.ValidationError as error:
@@ -267,6 +272,22 @@ def _check(scenario: Scenario, where: str) -> None:
     disputed = [meter for span in expect.disputed_lines for meter in span.meters]
     _known_meters(scenario, [*(span.meter for span in spans), *disputed], f"{where}: expect")
     _check_lines(scenario, where)
+    builders = [one.member for one in scenario.builders]
+    for index, name in enumerate(builders):
+        if name not in ids:
+            raise DevnetError(
+                "scenario.reference",
+                f"{where}: builders[{index}].member: there is no member `{name}`.",
+                _closest(name, ids),
+            )
+        if name in builders[:index]:
+            raise DevnetError(
+                "scenario.duplicate", f"{where}: `{name}` has two builders.", "A member has one wager on each round."
+            )
+    if builders and not scenario.params.wagering.on:
+        raise DevnetError(
+            "scenario.builders", f"{where}: builders have nothing to do.", "Set `on = true` in [params.wagering]."
+        )
     for index, meter in enumerate(scenario.meters):
         if meter.member not in ids:
             raise DevnetError(

@@ -13,6 +13,7 @@ import msgspec
 
 from contracts.bodies import MAX_BLOCKS
 from contracts.units import PPM, Energy, Factor, Id, Meta, Name, Ppm, Price
+from node.agents.book import Claim
 
 Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
 Role = Literal["supplier", "consumer", "storage", "campus", "utility"]
@@ -193,6 +194,41 @@ class DisputeSpan(LineEnds, frozen=True, kw_only=True):
         return self.from_interval <= at < self.until_interval
 
 
+Lie = Literal["favour-own-plant", "serve-less", "never-reveal", "reveal-late", "copy", "wager-twice", "none"]
+"""What a lying builder does in one round; `none`: for once, what an honest one does."""
+
+
+class BuilderSpec(Section, frozen=True):
+    """A member whose agent builds solutions for rounds of wagering, with a key of its own.
+
+    One that lies tells the k-th of its `lies` in the k-th round of the chain, and is honest once they are told; see
+    `devnet.liars`.
+    """
+
+    member: Id
+    stake_tokens: Annotated[int, Meta(ge=0, le=2**61)] = 0
+    """Wager of each round; 0: the smallest that the round takes."""
+    limit_tokens: Annotated[int, Meta(ge=1, le=2**61)] = 1_000
+    """Most that it may lose in all."""
+    claim: Claim = "least-cost"
+    lies: Annotated[tuple[Lie, ...], Meta(max_length=512)] = ()
+
+
+class Cost(Section, frozen=True):
+    """What the wagers of one builder come to: the verdict of each round from the chain's first on, harmless after."""
+
+    member: Id
+    verdicts: Annotated[tuple[Id, ...], Meta(max_length=512)]
+
+
+class RefusedWord(Section, frozen=True):
+    """A word about a round that the ledger refuses."""
+
+    member: Id
+    round: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    code: str
+
+
 class Expectations(Section, frozen=True):
     """What must hold after a run; see `devnet.expectations` for what each one compares."""
 
@@ -219,5 +255,17 @@ class Expectations(Section, frozen=True):
     """Exactly these meters are restated by their owners in exactly these intervals, to what really flowed."""
     corrections_billed: bool = True
     """Each member's correction line is the sum of the corrections that are booked in its interval, to the nano."""
+    wagered_on: bool = False
+    """A round in which builders were judged decided every interval, none worse than by the fallback."""
+    costs: tuple[Cost, ...] = ()
+    """These wagers end like this, and all others without any loss."""
+    losses_by_the_rules: bool = True
+    """Every wager lost what its verdict costs, and every index what verdicts and offences take from it, no more."""
+    refused_words: tuple[RefusedWord, ...] = ()
+    """Exactly these words about rounds are refused."""
+    tokens_conserved: bool = True
+    """Members and pool have the tokens of genesis, and each member what wagers and offences left it."""
+    punished: tuple[Id, ...] = ()
+    """Exactly these members lose bond and name, and their power two epochs later."""
     readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     transfers_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0

@@ -49,6 +49,8 @@ SPREAD = 2
 WAIT_MS = 3_000
 """How long a node may take to make it final."""
 EXPIRY_BLOCKS = 256
+PROOF_LAG = 2
+"""Blocks for which a node's word that something is final keeps it from being said again."""
 MAX_ATTEMPTS = 8
 """At one phase of one round: what every node refuses is not said for ever."""
 POLL_S = 0.1
@@ -100,6 +102,10 @@ class Builder:
         """What was said last about each open round."""
         self._attempts: dict[tuple[int, str], int] = {}
         """At the phases of open rounds."""
+        self._answers: dict[tuple[int, str], int] = {}
+        """Height at which a node says that what was said in a phase is final; the proof comes with the next block."""
+        self._spoken = 0, 0
+        """The next nonce, and at which height a node says it was that."""
         self._turn = 0
         self._listed = False
         """The member lists the key."""
@@ -132,12 +138,15 @@ class Builder:
         if not self._listed:
             await self._position(0)
             self._listed = True
-        found = await self.ledger.ask(self._open, "wagers", self.member, least_height=least_height)
+        height, found = await self.ledger.ask(self._open, "wagers", self.member, least_height=least_height)
         waiting = [round_.number for round_, _ in found]
         self._told = {number: text for number, text in self._told.items() if number in waiting}
         self._attempts = {key: count for key, count in self._attempts.items() if key[0] in waiting}
+        self._answers = {key: height for key, height in self._answers.items() if key[0] in waiting}
         trouble: Unproven | None = None
         for round_, own in found:
+            if height < self._answers.get((round_.number, round_.phase), 0) <= height + PROOF_LAG:
+                continue
             try:
                 await self.attend(round_, own)
             except Unproven as error:
@@ -149,10 +158,10 @@ class Builder:
         if trouble is not None:
             raise trouble
 
-    def _open(self, seen: Proven) -> list[tuple[Round, Wagered | None]]:
-        """Every open round with the member's wager on it."""
+    def _open(self, seen: Proven) -> tuple[int, list[tuple[Round, Wagered | None]]]:
+        """Every open round with the member's wager on it, and as of which height."""
         numbers = open_rounds(State(seen))
-        return [(round_in(seen, number), wager_of(seen, number, self.member)) for number in numbers]
+        return seen.height, [(round_in(seen, number), wager_of(seen, number, self.member)) for number in numbers]
 
     async def attend(self, round_: Round, own: Wagered | None) -> None:
         """Do what is due in an open round; `own` is the member's wager on it."""
@@ -314,6 +323,9 @@ class Builder:
         account.next_nonce, height = await self._position(round_.since_height)
         raw = account.sign(body, height + EXPIRY_BLOCKS)
         result = await self._spread(raw)
+        if result is not None and result.height is not None:
+            self._answers[key] = result.height
+            self._spoken = account.next_nonce, result.height
         if result is not None and result.code != OK:
             self.tell(round_.number, f"{result.code}: {result.message}")
         return result
@@ -327,7 +339,8 @@ class Builder:
                 f"Member {self.member} of this chain does not list the key that would sign.",
                 "Give the right key file with --as or --key.",
             )
-        return nonce, height
+        after, answered = self._spoken
+        return max(nonce, after) if height < answered <= height + PROOF_LAG else nonce, height
 
     def _nonce(self, seen: Proven) -> tuple[int | None, int]:
         """The next nonce of the builder's key, None where the member does not list it, and as of which height."""

@@ -185,6 +185,64 @@ def shed_somebody(seen: dict[str, Any]) -> None:
     seen["intervals"][5]["shed_wh"] = 1
 
 
+def test_liars_lose_what_the_rules_take_and_nobody_else_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "recording.json"
+    window = ["--scenario", "liars", "--intervals", "4", "--dir", str(tmp_path / "net"), "--record", str(recording)]
+    assert run(app, ["devnet", "run", *window, "--json"]) == 0
+    report = msgspec.json.decode(capsys.readouterr().out)
+    lies = "; ".join(report["lies"])
+    assert "biodiesel was found infeasible and lost 100 of 100 tokens" in lies
+    assert "biodiesel was found beaten and lost 100 of 100 tokens" in lies
+    assert "wind was found unrevealed and lost 50 of 100 tokens" in lies
+    assert "geothermal lost 1000000 tokens and its name for a duplicate-prevote" in lies
+    for code in ("wager.commitment", "wager.twice", "wager.phase"):
+        assert f"was refused with {code}" in lies
+    for honest in ("campus", "utility", "solar"):
+        assert not any(f"{honest} was" in lie or f"{honest} lost" in lie for lie in report["lies"])
+
+    for breaks, expectation in (
+        (acquit_a_liar, "costs"),
+        (let_a_liar_keep_a_token, "losses_by_the_rules"),
+        (mint_a_token, "tokens_conserved"),
+        (forget_a_refusal, "refused_words"),
+        (leave_power_to_the_slashed, "punished"),
+        (order_what_is_dear, "wagered_on"),
+    ):
+        assert expectation in judged(recording, tmp_path / "changed.json", breaks, capsys)
+
+
+def lie_of(seen: dict[str, Any], number: int, member: str) -> dict[str, Any]:
+    wagers: list[dict[str, Any]] = seen["wagering"]["rounds"][number]["wagers"]
+    return next(one for one in wagers if one["member"] == member)
+
+
+def acquit_a_liar(seen: dict[str, Any]) -> None:
+    lie_of(seen, 1, "biodiesel")["verdict"] = "valid"
+
+
+def let_a_liar_keep_a_token(seen: dict[str, Any]) -> None:
+    lie_of(seen, 0, "wind")["lost_tokens"] -= 1
+
+
+def mint_a_token(seen: dict[str, Any]) -> None:
+    next(one for one in seen["wagering"]["trusts"] if one["member"] == "solar")["tokens"] += 1
+
+
+def forget_a_refusal(seen: dict[str, Any]) -> None:
+    del seen["wagering"]["refused"][0]
+
+
+def leave_power_to_the_slashed(seen: dict[str, Any]) -> None:
+    next(one for one in seen["wagering"]["trusts"] if one["member"] == "geothermal")["power"] = 500
+
+
+def order_what_is_dear(seen: dict[str, Any]) -> None:
+    one = seen["wagering"]["rounds"][2]
+    one["cost_nano"] = str(int(one["fallback_nano"]) + 1)
+
+
 def test_a_halt_says_why_one_restart_ends_it_and_the_day_is_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

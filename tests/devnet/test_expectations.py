@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contracts.params import WagerParams
 from devnet.cli import app
 from devnet.expectations import check
 from devnet.observation import (
@@ -19,10 +20,16 @@ from devnet.observation import (
     Moved,
     NodeView,
     Observation,
+    Punished,
+    Refused,
+    RoundView,
     Submitted,
+    TrustView,
+    Wagering,
+    WagerView,
 )
 from devnet.run import Recording
-from devnet.spec import DisputeSpan, Expectations, MeterSpan
+from devnet.spec import Cost, DisputeSpan, Expectations, MeterSpan, RefusedWord
 from node.cli.output import run
 
 replace = msgspec.structs.replace
@@ -75,6 +82,34 @@ VERDICTS = (
 RETURN = Corrected("meter-2", 8, 9, "returned", "cid", 1, 0, "4")
 WORD = Corrected("meter-3", 8, 9, "restated", "ann", 90, 0, "-20")
 CORRECTED = (RETURN, *VERDICTS, WORD)
+TERMS = WagerParams(on=True)
+TOLD = (Refused("ann", 1, "wager.twice"),)
+OFFENCE = Punished("dan", "duplicate-prevote", 1, 600, "bob", 30)
+
+
+def round_about(number: int) -> RoundView:
+    """A round in which three wager and the first one lies if it is the first round."""
+    wagers = tuple(WagerView(name, "least-cost", 100, "best", 0, 0, "900") for name in ("ann", "bob", "cid"))
+    if number == 0:
+        wagers = (WagerView("ann", "least-cost", 100, "infeasible", 100, 0), *wagers[1:])
+    return RoundView(number, 7 + number, "judged", "none", "bob", "900", "900", ("ann", "bob", "cid"), wagers)
+
+
+STAKES = Wagering(
+    terms=TERMS,
+    epoch_blocks=1,
+    opening={name: (1_000, 500_000) for name in ("ann", "bob", "cid", "dan")},
+    pool_tokens=670,
+    trusts=(
+        TrustView("ann", 900, 0, 375_000, False, 3),
+        TrustView("bob", 1_030, 0, 500_000, False, 3),
+        TrustView("cid", 1_000, 0, 500_000, False, 3),
+        TrustView("dan", 400, 0, 0, True, 0),
+    ),
+    rounds=tuple(map(round_about, range(5))),
+    refused=TOLD,
+    punished=(OFFENCE,),
+)
 GOOD = Observation(
     scenario="test",
     chain_id="test-0",
@@ -90,6 +125,7 @@ GOOD = Observation(
     expected_intervals=(7, 8, 9, 10, 11),
     shown={"meter-1": (40, 2)},
     corrected=CORRECTED,
+    wagering=STAKES,
 )
 ALL = Expectations(
     load_served=True,
@@ -100,7 +136,33 @@ ALL = Expectations(
     lost_sources=(MeterSpan("source-1", 1),),
     disputed_lines=(DisputeSpan(*ENDS, line="line-1", from_interval=1, until_interval=2),),
     restated_meters=(MeterSpan("meter-3", 1, 2),),
+    wagered_on=True,
+    costs=(Cost("ann", ("infeasible",)),),
+    refused_words=(RefusedWord("ann", 1, "wager.twice"),),
+    punished=("dan",),
 )
+
+
+def with_stakes(**fields: object) -> Observation:
+    return replace(GOOD, wagering=replace(STAKES, **fields))
+
+
+def with_trust(at: int, **fields: object) -> Observation:
+    trusts = list(STAKES.trusts)
+    trusts[at] = replace(trusts[at], **fields)
+    return with_stakes(trusts=tuple(trusts))
+
+
+def with_round(at: int, **fields: object) -> Observation:
+    rounds = list(STAKES.rounds)
+    rounds[at] = replace(rounds[at], **fields)
+    return with_stakes(rounds=tuple(rounds))
+
+
+def with_wager(at: int, place: int, **fields: object) -> Observation:
+    wagers = list(STAKES.rounds[at].wagers)
+    wagers[place] = replace(wagers[place], **fields)
+    return with_round(at, wagers=tuple(wagers))
 
 
 def with_node(change: Callable[[NodeView], NodeView]) -> Observation:
@@ -233,6 +295,47 @@ BROKEN: dict[str, list[Observation]] = {
     ],
     "readings_at_least": [replace(GOOD, submitted=GOOD.submitted[1:])],
     "transfers_at_least": [replace(GOOD, submitted=GOOD.submitted[:-1])],
+    "wagered_on": [
+        with_stakes(rounds=STAKES.rounds[1:]),
+        with_round(1, reason="late"),
+        with_round(1, phase="reveal"),
+        with_round(1, wagers=STAKES.rounds[1].wagers[:1]),
+        with_round(1, cost_nano="901"),
+        replace(GOOD, wagering=None),
+    ],
+    "costs": [
+        with_wager(0, 0, verdict="best", lost_tokens=0),
+        with_wager(0, 0, verdict="unrevealed", lost_tokens=50),
+        with_wager(2, 1, verdict="infeasible", lost_tokens=100),
+        with_round(0, wagers=STAKES.rounds[0].wagers[1:]),
+        with_stakes(rounds=()),
+    ],
+    "losses_by_the_rules": [
+        with_wager(0, 0, lost_tokens=99),
+        with_wager(3, 2, lost_tokens=1),
+        with_trust(0, index_ppm=500_000),
+        with_trust(1, index_ppm=499_999),
+        with_trust(3, index_ppm=1),
+    ],
+    "refused_words": [
+        with_stakes(refused=()),
+        with_stakes(refused=(*TOLD, *TOLD)),
+        with_stakes(refused=(replace(TOLD[0], code="wager.phase"),)),
+        with_stakes(refused=(*TOLD, Refused("cid", 0, "wager.twice"))),
+    ],
+    "tokens_conserved": [
+        with_stakes(pool_tokens=671),
+        with_trust(0, tokens=901),
+        with_trust(1, tokens=1_000),
+        with_stakes(trusts=STAKES.trusts[:3]),
+    ],
+    "punished": [
+        with_trust(3, tombstoned=False),
+        with_trust(2, tombstoned=True),
+        with_trust(3, bonded_tokens=1),
+        with_trust(3, power=3),
+        with_stakes(punished=()),
+    ],
 }
 
 

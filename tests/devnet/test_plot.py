@@ -21,6 +21,7 @@ from devnet.errors import DevnetError
 from devnet.plot.day import OTHERS, Day, Moment, collect, layers
 from devnet.plot.day import moment as moment_of
 from devnet.plot.picture import PANELS, draw, scale
+from node.access.requests import ReaderKey
 from node.cli.form import Form
 from node.client import Client
 
@@ -133,7 +134,7 @@ class Told(Client):
     async def status(self) -> dict[str, Any]:
         return {"time_ms": self._now * LENGTH_MS + 1}
 
-    async def get(self, path: str, **options: str | int) -> dict[str, Any]:
+    async def get(self, path: str, reader: ReaderKey | None = None, **options: str | int) -> dict[str, Any]:
         _, _, kind, interval = path.split("/")
         document = self._ordered.get(int(interval), {"status": "empty"})
         assert kind == "interval" or document["status"] in ("ordered", "settled")

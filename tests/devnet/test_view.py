@@ -10,6 +10,7 @@ from rich.console import Console
 
 from devnet import scenario, view
 from devnet.diary import Progress
+from node.access.requests import ReaderKey
 from node.client import Client
 from node.errors import NodeError
 
@@ -123,7 +124,7 @@ class Settling(Client):
         super().__init__("http://nowhere")
         self.asked = 0
 
-    async def get(self, path: str, **options: str | int) -> dict[str, Any]:
+    async def get(self, path: str, reader: ReaderKey | None = None, **options: str | int) -> dict[str, Any]:
         parts = path.split("/")[1:]
         match parts:
             case ["status"]:
