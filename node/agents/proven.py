@@ -57,8 +57,19 @@ class ProvenLedger:
         nodes: Sequence[Client],
         founding: Founding,
         now_ms: Callable[[], int] | None = None,
+        head: LightBlock | None = None,
     ) -> None:
-        """`founding` is what is trusted; `now_ms` is ledger time, by default as the document says how it runs."""
+        """`founding` is what is trusted, or a `head` that was believed before and is not too old: a chain's first block
+        is, once evidence of its time has expired. `now_ms` is ledger time, by default as the document says how it runs.
+
+        Raises NodeError `light.store` for the head of another chain.
+        """
+        if head is not None and head.header.chain_id != founding.chain_id:
+            raise NodeError(
+                "light.store",
+                f"The head is of chain {head.header.chain_id}, the genesis document of {founding.chain_id}.",
+                "Name another file with --head, or the genesis of that chain.",
+            )
         self.nodes = nodes
         self.chain_id = founding.chain_id
         self._founding = founding
@@ -66,7 +77,8 @@ class ProvenLedger:
         # Nothing is at stake on a devnet, and days pass there in minutes.
         devnet = founding.clock is not None
         self._trust = Trust(UNBOUNDED_MS, UNBOUNDED_MS) if devnet else trust_of(founding, None)
-        self._head: LightBlock | None = None
+        self.head = head
+        """Newest header that is believed, None before the first one."""
         self._at = 0
 
     async def ask(
@@ -107,14 +119,14 @@ class ProvenLedger:
     async def _believe(self, node: Client, header: Header) -> None:
         """Move the head to `header`. Raises NodeError `light.*` unless it follows from what is believed."""
         try:
-            head = self._head or await self._root(node)
+            head = self.head or await self._root(node)
             while head.height < header.height:
-                head = (await self._path(node, head, header.height))[-1]
+                head = self.head = (await self._path(node, head, header.height))[-1]
             if head.id() != header.id():
                 raise refusal("light.hash", f"height {header.height}, {header.id().hex()}")
         except LightRefusal as error:
             raise NodeError(error.code, error.reason) from None
-        self._head = head
+        self.head = head
 
     async def _root(self, node: Client) -> LightBlock:
         root = await node.light_block(1)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from node.client import Account
     from node.light.founding import Founding
 
+KEEP_EVERY_S = 60.0
+"""Between two times at which the newest header is written down, which must not be too old at the next start."""
+
 app = typer.Typer(help="Agents that act for a member.", no_args_is_help=True)
 
 
@@ -40,6 +43,13 @@ def build(
     book: Annotated[
         Path | None,
         typer.Option("--book", help="File with what the builder must not forget. Default: DIR/builders/MEMBER."),
+    ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            "--head",
+            help="File with the newest header that is believed, as `light follow` keeps it. Default: BOOK.head.",
+        ),
     ] = None,
     stake: Annotated[
         int, typer.Option("--stake", min=0, max=2**61, help="Tokens wagered on each round; 0: the least it takes.")
@@ -83,8 +93,9 @@ def build(
             f"Building for {account.member}: {kept.page.lost_tokens} of at most {limit} tokens lost so far, "
             f"{kept.staked_tokens} at stake. Ctrl-C stops it; {where} must stay until all is judged."
         )
+        store = where.with_name(f"{where.name}.head") if head is None else head
         try:
-            asyncio.run(_build(urls, founding, account, kept, Allowance(stake, limit, claim), say, rounds))
+            asyncio.run(_build(urls, founding, account, kept, Allowance(stake, limit, claim), say, rounds, store))
         finally:
             kept.release()
 
@@ -97,13 +108,32 @@ async def _build(
     allowance: Allowance,
     say: Callable[[int | None, str], None],
     rounds: int | None,
+    store: Path,
 ) -> None:
+    import asyncio
     import contextlib
 
     from node.agents.builder import Builder
     from node.agents.proven import ProvenLedger
     from node.client import Client
+    from node.light.session import load, save
 
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(url)) for url in urls]
-        await Builder(account, ProvenLedger(clients, founding), book, allowance, say).run(rounds)
+        ledger = ProvenLedger(clients, founding, head=load(store))
+
+        def keep() -> None:
+            if ledger.head is not None:
+                save(store, ledger.head)
+
+        async def keep_often() -> None:
+            while True:
+                await asyncio.sleep(KEEP_EVERY_S)
+                keep()
+
+        keeping = asyncio.ensure_future(keep_often())
+        try:
+            await Builder(account, ledger, book, allowance, say).run(rounds)
+        finally:
+            keeping.cancel()
+            keep()

@@ -11,10 +11,12 @@ import pytest
 
 from contracts.genesis import DevnetClock
 from contracts.wagers.records import JUDGED
+from node.light.session import load
 from tests.cli.conftest import Devnet
 from tests.rpc.builder_world import PACT, builder, next_phase, opened, round_of, wager_of
 from tests.rpc.chain import Chain
 from tests.support.pact import START_MS
+from zk.codec import encode
 
 
 @pytest.fixture
@@ -40,7 +42,14 @@ async def play_with(chain: Chain, member: str) -> None:
             await chain.wait_height(chain.ledger.height + 1)
 
 
-def test_a_builder_from_a_terminal_gets_its_wager_back_and_says_so(devnet: Devnet) -> None:
+def another_chain(tmp_path: Path) -> Path:
+    """The genesis document of a chain whose clock runs otherwise."""
+    path = tmp_path / "other.mp"
+    path.write_bytes(encode(Chain(clock=DevnetClock(START_MS, 1, 0)).ledger.genesis))
+    return path
+
+
+def test_a_builder_from_a_terminal_gets_its_wager_back_and_says_so(devnet: Devnet, tmp_path: Path) -> None:
     playing = asyncio.run_coroutine_threadsafe(play_with(devnet.chain, "wind"), devnet.loop)
     done = devnet.run("agent", "build", "--as", "wind", "--stake", "25", "--rounds", "1", "--json")
     playing.result(10)
@@ -55,6 +64,10 @@ def test_a_builder_from_a_terminal_gets_its_wager_back_and_says_so(devnet: Devne
     ]
     assert "0 of at most 1000 tokens lost" in done.stderr
     assert (devnet.root / "builders" / "wind").exists()
+    head = load(devnet.root / "builders" / "wind.head")
+    assert head is not None and head.height == devnet.chain.ledger.height
+    again = devnet.run("agent", "build", "--as", "wind", "--genesis", str(another_chain(tmp_path)), "--json")
+    assert again.exit_code == 1 and json.loads(again.stdout)["code"] in ("builder.foreign", "light.store")
 
 
 def test_what_the_command_refuses(devnet: Devnet, tmp_path: Path) -> None:

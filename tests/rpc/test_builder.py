@@ -8,8 +8,10 @@ from collections.abc import Coroutine
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import pytest
 
+from consensus.light import LightBlock
 from contracts import ordering
 from contracts.bodies import CommitSolution, Need, RevealSolution, Wager
 from contracts.context import BlockContext
@@ -86,28 +88,77 @@ def test_redundant_builders_that_equal_the_merit_order_get_their_wagers_back() -
     run(go())
 
 
+async def two_open() -> Chain:
+    """Rounds 0 and 1, about two intervals, take wagers at the same time."""
+    chain = await opened()
+    await chain.submit([chain.speaker.member("campus", Need(TARGET + 1, 1, 5_000, None, 0))])
+    await chain.produce(LOCK_MS + PACT.interval_ms)
+    await chain.produce()
+    assert (round_of(chain).phase, round_of(chain, 1).phase) == ("wager", "wager")
+    return chain
+
+
 def test_a_round_that_can_not_be_built_for_holds_up_no_other_one() -> None:
     class Keeping(Node):
         async def get(self, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-            if path == f"/query/market/{TARGET + 1}":
+            if path == f"/query/market/{TARGET}":
                 raise RpcError("access.denied", "somebody's needs are for nobody else")
             return await super().get(path, *arguments, **options)
 
     async def go() -> None:
-        chain = await opened()
-        one, other = builder(chain, "campus", [Keeping(chain)]), builder(chain, "wind")
-        await chain.submit([chain.speaker.member("campus", Need(TARGET + 1, 1, 5_000, None, 0))])
-        await asyncio.gather(one.step(), other.step())
-        for _ in range(12):
-            await chain.produce(LOCK_MS + PACT.interval_ms)
-            if round_of(chain).phase == "commit":
-                break
-        await chain.produce()
-        assert round_of(chain, 1).phase == "wager"
+        chain = await two_open()
         with pytest.raises(Unproven, match=r"access\.denied"):
-            await one.step()
-        found = wager_of(chain, "campus")
-        assert found is not None and found.commitment
+            await builder(chain, "campus", [Keeping(chain)]).step()
+        assert wager_of(chain, "campus") is None and wager_of(chain, "campus", 1) is not None
+
+    run(go())
+
+
+def test_what_is_said_about_two_rounds_in_one_look_has_two_nonces() -> None:
+    class Prompt(Node):
+        async def submit(self, envelopes: Any, wait: Wait = "accepted", timeout_ms: int = 0) -> list[Result]:
+            """A block for it, and none yet that would prove it."""
+            self.chain.automatic = False
+            answers = await self.chain.submit(list(envelopes))
+            await self.chain.produce()
+            return [self._result(answer.hash, answer.code) for answer in answers]
+
+    async def go() -> None:
+        chain = await two_open()
+        await builder(chain, "campus", [Prompt(chain)]).step()
+        assert wager_of(chain, "campus") is not None and wager_of(chain, "campus", 1) is not None
+
+    run(go())
+
+
+def test_under_other_rules_than_those_of_the_opening_nothing_is_built() -> None:
+    async def go() -> None:
+        chain, said = await opened(), list[str]()
+        one = builder(chain, "campus", said=said)
+        round_ = round_of(chain)
+        assert await one.solve(round_) is not None
+        changed = msgspec.structs.replace(round_, rules_hash=bytes(32))
+        assert await one.solve(changed) is None
+        assert "rules have changed" in said[0]
+
+    run(go())
+
+
+def test_the_node_that_answered_last_is_asked_first() -> None:
+    class Down(Node):
+        asked = 0
+
+        async def get(self, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+            self.asked += 1
+            raise RpcError("rpc.unreachable", "no")
+
+    async def go() -> None:
+        chain = await opened()
+        down = Down(chain)
+        ledger = ProvenLedger([down, Node(chain)], founding(chain), chain.now_ms)
+        for _ in range(3):
+            await ledger.ask(HEIGHT, "wagers", "campus")
+        assert down.asked == 1
 
     run(go())
 
@@ -305,6 +356,27 @@ def test_a_builder_never_goes_back_behind_what_it_has_seen() -> None:
             await ledger.ask(HEIGHT, "wagers", "campus", least_height=chain.ledger.height)
         await chain.produce()
         assert await ledger.ask(HEIGHT, "wagers", "campus", least_height=chain.ledger.height - 1)
+
+    run(go())
+
+
+def test_a_head_that_was_believed_before_is_gone_on_from_and_one_of_another_chain_is_not() -> None:
+    async def go() -> None:
+        chain = await opened()
+        before = ProvenLedger([Node(chain)], founding(chain), chain.now_ms)
+        await before.ask(HEIGHT, "wagers", "campus")
+
+        class NoRoot(Node):
+            async def light_block(self, height: int) -> LightBlock:
+                assert height > 1, "the first block is too old to be asked for"
+                return await super().light_block(height)
+
+        await chain.produce()
+        after = ProvenLedger([NoRoot(chain)], founding(chain), chain.now_ms, before.head)
+        assert await after.ask(HEIGHT, "wagers", "campus") == chain.ledger.height - 1
+        another = founding(chain)._replace(chain_id="another")
+        with pytest.raises(NodeError, match=r"light\.store"):
+            ProvenLedger([Node(chain)], another, chain.now_ms, before.head)
 
     run(go())
 
