@@ -229,9 +229,10 @@ DISPATCH = (
     ("losses", "kWh"),
     ("curtailed", "kWh"),
     ("estimated", "meters"),
+    ("built", "by"),
 )
 """Columns of the dispatch and their units."""
-NARROW = ((150, ("import", "export", "estimated")), (120, ("interval", "status")))
+NARROW = ((165, ("built",)), (150, ("import", "export", "estimated")), (120, ("interval", "status")))
 """Columns that are left out on screens with fewer characters a line."""
 
 
@@ -271,7 +272,9 @@ def _cells(snapshot: Snapshot, one: dict[str, Any], shown: Form) -> list[str]:
             "-" if curtailed_wh is None else kwh(curtailed_wh),
             str(one["estimated"]),
         ]
-    return cells + ["-"] * (len(DISPATCH) - len(cells))
+    cells += ["-"] * (len(DISPATCH) - 1 - len(cells))
+    decided = one["status"] in ("ordered", "settled")
+    return [*cells, one.get("builder") or "merit order" if decided else "-"]
 
 
 def _money(snapshot: Snapshot, opening: dict[str, int]) -> Table:

@@ -36,6 +36,7 @@ SETTLED = interval(
     tie_export_wh=505_005,
     losses_wh=-6_006,
     estimated=3,
+    builder="storage",
 )
 ORDERED = interval(FIRST + 1, "ordered", demand_wh=601_001, served_wh=602_002, import_wh=604_004, export_wh=605_005)
 OPEN = interval(FIRST + 2, "open", demand_wh=701_001)
@@ -64,9 +65,14 @@ def test_every_figure_is_in_its_column() -> None:
     assert names == [name for name, _ in view.DISPATCH]
     units = rows[rows.index(names) + 1]
     for name, unit in zip(names, units, strict=False):
-        assert unit == {"price": "currency/kWh", "paid": "currency", "estimated": "meters", "from": "UTC · site"}.get(
-            name, "" if name in ("interval", "status") else "kWh"
-        )
+        units_of = {
+            "price": "currency/kWh",
+            "paid": "currency",
+            "estimated": "meters",
+            "from": "UTC · site",
+            "built": "by",
+        }
+        assert unit == units_of.get(name, "" if name in ("interval", "status") else "kWh")
     found = {row[0]: dict(zip(names, row, strict=True)) for row in rows if len(row) == len(names)}
     assert found[str(FIRST)] == {
         "interval": str(FIRST),
@@ -82,10 +88,12 @@ def test_every_figure_is_in_its_column() -> None:
         "losses": "-6.006",
         "curtailed": "7.007",
         "estimated": "3",
+        "built": "storage",
     }
     ordered = found[str(FIRST + 1)]
     assert [ordered[name] for name in ("ordered", "import", "export")] == ["602.002", "604.004", "605.005"]
     assert {ordered[name] for name in ("delivered", "paid", "losses", "curtailed", "estimated")} == {"-"}
+    assert ordered["built"] == "merit order"
     opened = found[str(FIRST + 2)]
     assert opened["needed"] == "701.001"
     assert {opened[name] for name in names[4:]} == {"-"}
@@ -93,7 +101,7 @@ def test_every_figure_is_in_its_column() -> None:
 
 
 def test_a_narrow_screen_keeps_what_matters() -> None:
-    for width, left_out in ((150, 0), (149, 3), (119, 5)):
+    for width, left_out in ((150, 0), (149, 4), (119, 6)):
         console = Console(width=150, file=io.StringIO(), record=True)
         console.print(view.draw(SNAPSHOT, CAMPUS, OPENING, "somewhere", width))
         heading = next(line for line in console.export_text().splitlines() if "needed" in line)
