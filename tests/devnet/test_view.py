@@ -54,7 +54,7 @@ SNAPSHOT = view.Snapshot(
 def drawn(snapshot: view.Snapshot, width: int = 170) -> list[list[str]]:
     """Rows of the drawn screen as cells."""
     console = Console(width=width, file=io.StringIO(), record=True)
-    console.print(view.draw(snapshot, CAMPUS, OPENING, "somewhere"))
+    console.print(view.draw(snapshot, CAMPUS, OPENING, "somewhere", width))
     text = console.export_text()
     return [[cell.strip() for cell in line[1:-1].replace("┃", "│").split("│")] for line in text.splitlines()]
 
@@ -65,13 +65,8 @@ def test_every_figure_is_in_its_column() -> None:
     assert names == [name for name, _ in view.DISPATCH]
     units = rows[rows.index(names) + 1]
     for name, unit in zip(names, units, strict=False):
-        units_of = {
-            "price": "currency/kWh",
-            "paid": "currency",
-            "estimated": "meters",
-            "from": "UTC · site",
-            "built": "by",
-        }
+        units_of = {"price": "currency/kWh", "paid": "currency", "estimated": "meters", "built": "by"}
+        units_of["from"] = "UTC · site"
         assert unit == units_of.get(name, "" if name in ("interval", "status") else "kWh")
     found = {row[0]: dict(zip(names, row, strict=True)) for row in rows if len(row) == len(names)}
     assert found[str(FIRST)] == {
@@ -101,7 +96,7 @@ def test_every_figure_is_in_its_column() -> None:
 
 
 def test_a_narrow_screen_keeps_what_matters() -> None:
-    for width, left_out in ((150, 0), (149, 4), (119, 6)):
+    for width, left_out in ((150, 1), (149, 4), (119, 6)):
         console = Console(width=150, file=io.StringIO(), record=True)
         console.print(view.draw(SNAPSHOT, CAMPUS, OPENING, "somewhere", width))
         heading = next(line for line in console.export_text().splitlines() if "needed" in line)
