@@ -4,15 +4,15 @@ A journal is a directory of segments `journal-0000000001.log`, ... A segment is 
 
     u32be length of the body, u32be CRC-32 over kind + height + body, u8 kind, u64be height, body
 
-that starts with a header record (format version, chain id, segment number). Appending goes to a buffer;
+that starts with a header record (format version, chain id, segment number, bytes of the segment before). Appending goes to a buffer;
 `sync` writes it and waits for the medium, then leaves a *mark* behind it: a record that says that everything
 before it was durable. The mark is what tells a crash from damage. Bad bytes that no mark follows are the torn
 tail of a write that nobody was promised anything about: they are cut off at open and reported. Bad bytes
 before a mark, in an earlier segment or in a header were promised, so the node refuses to start until somebody
 runs `node.repair`.
 
-A file beside the directory, the *reach* (`node.reach`), tells a log that lost its end, or a whole segment, from one
-that never had it.
+A segment that ends early between two records looks whole. The header of the next one tells how long it was; of the
+newest, and of whole segments, a file beside the directory does, the *reach* (`node.reach`).
 
 Never interprets bodies, never repairs by itself, never drops what was synced.
 """
@@ -34,7 +34,7 @@ from node.errors import NodeError
 from node.reach import Reach, encode_reach, missing_segment, reach_path, read_reach
 from zk.codec import encode
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 """Body of one record."""
 BUFFER_BYTES = 1024 * 1024
@@ -58,7 +58,7 @@ _FRAME = struct.Struct(">IIBQ")
 _CHECKED = struct.Struct(">BQ")
 _LENGTHS = struct.Struct(">II")
 _MARK_BODY = b"gridpact durable"
-_decode_header = msgspec.msgpack.Decoder(tuple[int, str, int]).decode
+_decode_header = msgspec.msgpack.Decoder(tuple[int, str, int, int]).decode
 _decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
@@ -177,11 +177,21 @@ class Scan:
         if size == 0:
             self.damage = Damage(0, True, "the header is missing")
 
+    @property
+    def follows_bytes(self) -> int:
+        """How long the segment before was when this one was begun; 0 where an unreadable header does not tell."""
+        try:
+            length, _, kind, _ = _FRAME.unpack_from(self._raw)
+            header = _decode_header(self._raw[_FRAME.size : _FRAME.size + length])
+        except (struct.error, msgspec.DecodeError, ValueError):
+            return 0
+        return header[3] if kind == _HEADER else 0
+
     def _check_header(self, at: int, kind: int, body: bytes) -> str | None:
         if at or kind != _HEADER:
             return "a header in the wrong place" if at else "the header is missing"
         try:
-            version, chain_id, number = _decode_header(body)
+            version, chain_id, number, _ = _decode_header(body)
         except (msgspec.DecodeError, ValueError):
             return "an unreadable header"
         if version != FORMAT_VERSION:
@@ -215,11 +225,15 @@ def scans(directory: Path, disk: Disk, chain_id: str | None, home: Path | None =
     numbers = segments(directory, disk)
     reach = read_reach(directory, disk)
     missing = missing_segment(numbers, reach)
+    end: int | None = None
     for number in numbers:
         if missing is not None and number > missing:
             break
         scan = Scan(disk.read(directory / segment_name(number)), number, chain_id)
+        if end is not None and end < scan.follows_bytes:
+            raise JournalCorrupt(directory, number - 1, end, f"{scan.follows_bytes} bytes were durable", home)
         yield scan
+        end = scan.end
         chain_id, damage = scan.chain_id, scan.damage
         if damage is not None and (damage.durable or number != numbers[-1]):
             raise JournalCorrupt(directory, number, damage.offset, damage.reason, home)
@@ -423,7 +437,8 @@ class Journal:
         self._note_reach()
 
     def _create(self, number: int, content: bytes, height: int) -> None:
-        raw = _record(_HEADER, 0, encode((FORMAT_VERSION, self._chain_id, number))) + content
+        header = (FORMAT_VERSION, self._chain_id, number, self._sizes.get(number - 1, 0))
+        raw = _record(_HEADER, 0, encode(header)) + content
         raw += _mark(len(raw))
         self._disk.replace(self._path(number), raw)
         self.syncs += 1

@@ -214,6 +214,26 @@ def test_a_damaged_log_has_all_that_was_synced_or_stops(
             assert list(journal.records()) == known
 
 
+def test_an_earlier_segment_that_ends_early_between_two_records_is_damaged() -> None:
+    """Every checksum of what is left is right, and the reach tells of the newest segment alone."""
+    disk, groups = MemoryDisk(), [[bytes([number]) * 100, bytes(300)] for number in range(3)]
+    with mock.patch.object(module, "SEGMENT_BYTES", 400):
+        known = written(disk, groups, -1)
+        first, *later = paths_of(disk)
+        whole, scan = disk.read(first), module.Scan(disk.read(first), 1, None)
+        ends = [scan.end for _ in scan]
+        assert len(later) >= 2 and len(ends) == 2
+        for end in ends:
+            disk.replace(first, whole[:end])
+            with pytest.raises(JournalCorrupt, match=f"byte {end}: {len(whole)} bytes were durable") as caught:
+                Journal.open(DIRECTORY, disk, CHAIN)
+            assert caught.value.file == first
+            disk.replace(first, whole)
+        disk.replace(first, whole[: ends[1]])
+        assert repair(DIRECTORY, disk).kept_records == 1
+        assert list(Journal.open(DIRECTORY, disk, CHAIN).records()) == known[:1]
+
+
 @settings(max_examples=200)
 @given(groups, st.integers(0, 9), tears, st.lists(faults, min_size=1, max_size=2), faults)
 def test_a_log_that_was_damaged_after_a_power_failure_invents_nothing(
