@@ -162,8 +162,9 @@ class Connection:
 def account(connection: Connection, as_: str | None, key: Path | None, directory: Path) -> Account:
     """The account that signs, its nonce read from the ledger. Raises NodeError."""
     found = signer(connection.chain_id, as_, key, directory)
-    connection.sign_as(found.reader())
+    # Accounts are open to everybody. Unsigned, so that a wrong key is told as such, and not as a question refused.
     connection.run(found.sync(connection.client))
+    connection.sign_as(found.reader())
     return found
 
 
