@@ -81,7 +81,7 @@ def reveal(state: State, context: BlockContext, sender: str, body: RevealSolutio
         return "wager.commitment"
     if one.solution_hash:
         return "wager.revealed"
-    hash_ = solution_hash(body.solution)
+    hash_ = solution_hash(body.salt, body.solution)
     state.save(SOLUTIONS.key(body.round, sender), Solution(body.solution))
     state.put(WAGERS, _replace(one, solution_hash=hash_), body.round)
     return (SolutionRevealed(body.round, sender, hash_),)

@@ -13,7 +13,7 @@ Verdicts, and what they cost:
 - `beaten`: feasible, not certified, and another candidate costs less by more than the threshold: the wager.
 - `uncertified`: feasible, not certified, and no candidate shows that it is bad: a fee. A large gap proves no lie.
 - `false-claim`: certified, and what the builder claimed of it is not so: the wager.
-- `void`: the round ended before it could be judged: nothing.
+- `void`: the round ended before it could be judged, or the member was removed before it could speak: nothing.
 
 Never reads state and never moves a token.
 """
@@ -31,6 +31,8 @@ from contracts.units import PPM
 
 LOSING = ("infeasible", "beaten", "false-claim")
 """Verdicts that take the whole wager and a quarter of the index: what was said is shown to be false."""
+UNSAID = ("silent", "unrevealed")
+"""Verdicts about words that did not come."""
 
 
 class Weighed(NamedTuple):

@@ -18,6 +18,7 @@ import msgspec
 
 from contracts import epochs, trust
 from contracts.context import BlockContext
+from contracts.governance.membership import is_removed
 from contracts.members import Trust
 from contracts.receipts import AnyEvent, BuildersDrawn, RoundJudged, RoundMoved, RoundOpened, WagerJudged
 from contracts.schema import OPEN_ROUND_LIST, OPEN_ROUNDS, ROUND_COUNT, ROUND_COUNTS, ROUNDS, SOLUTIONS, WAGERS
@@ -195,7 +196,8 @@ def _draw(state: State, context: BlockContext, judges: Judges, round_: Round) ->
     for one in wagers:
         held = trust.current(state, context, one.member)
         net_tokens = 0 if held is None else net_trust(held, one.amount_tokens)
-        if net_tokens >= minimum_trust(round_) and not trust.is_tombstoned(state, one.member):
+        silenced = trust.is_tombstoned(state, one.member) or is_removed(state, one.member)
+        if net_tokens >= minimum_trust(round_) and not silenced:
             trusts[one.member] = net_tokens
     builders, reason = phases.draw(round_, trusts, draw_trust(round_))
     if not builders:
@@ -225,9 +227,10 @@ def _judge(state: State, context: BlockContext, judges: Judges, round_: Round, r
         decision = judging.Decision(case.fallback, None, judging.decide_early(submissions))
     else:
         decision = judging.decide(case, judge.criterion, submissions)
+    verdicts = [_excused(state, one, verdict) for one, verdict in zip(submissions, decision.verdicts, strict=True)]
     events = list(judge.order(state, context, round_.subject, decision.best.plan, decision.builder))
     if submissions:
-        events += _pay(state, context, round_, case, submissions, decision.verdicts)
+        events += _pay(state, context, round_, case, submissions, verdicts)
     else:
         _return_all(state, context, round_)
     outcome = FALLBACK if decision.builder is None else BUILDER
@@ -256,12 +259,18 @@ def _submissions(state: State, round_: Round, case: Case) -> list[Submission]:
     for member in round_.builders:
         one, revealed = state.entry(WAGERS, member, round_.number), state.load(SOLUTIONS, _place(round_, member))
         assert one is not None, "builders have wagered"
-        if revealed is not None and one.solution_hash not in weighed:
-            weighed[one.solution_hash] = case.weigh(revealed.solution)
-        found.append(
-            Submission(member, one.claim, bool(one.commitment), revealed is not None, weighed.get(one.solution_hash))
-        )
+        plan = None
+        if revealed is not None:
+            if revealed.solution not in weighed:
+                weighed[revealed.solution] = case.weigh(revealed.solution)
+            plan = weighed[revealed.solution]
+        found.append(Submission(member, one.claim, bool(one.commitment), revealed is not None, plan))
     return found
+
+
+def _excused(state: State, one: Submission, verdict: str) -> str:
+    """The verdict; who was removed on the way had no key to speak with any more."""
+    return "void" if verdict in judging.UNSAID and is_removed(state, one.member) else verdict
 
 
 def _place(round_: Round, member: str) -> bytes:

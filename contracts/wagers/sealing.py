@@ -12,14 +12,15 @@ from zk.codec import encode
 from zk.hashing import domain, sha256
 
 
-def solution_hash(solution: bytes) -> bytes:
-    """Hash by which records name a solution."""
-    return sha256(solution)
+def solution_hash(salt: bytes, solution: bytes) -> bytes:
+    """Hash by which records, which everybody reads, name a revealed solution. Salted as the commitment is: of a market
+    of few the hash alone would show, by trying, what orders keep."""
+    return sha256(salt + sha256(solution))
 
 
 def commitment(chain_id: str, round_: int, builder: str, salt: bytes, solution: bytes) -> bytes:
     """H(tag, chain, round, builder, salt, H(solution)); the salt has 32 bytes, chosen afresh for each round."""
-    return sha256(domain("wager-commitment", chain_id) + encode((round_, builder, salt, solution_hash(solution))))
+    return sha256(domain("wager-commitment", chain_id) + encode((round_, builder, salt, sha256(solution))))
 
 
 def seal(

@@ -25,6 +25,7 @@ from wager_world import (
     wagering,
 )
 
+from contracts.governance import membership
 from contracts.governance.rules import rules
 from contracts.records import Link
 from contracts.schema import LINK, OPEN_ROUND_LIST, RULES_IN_FORCE, SOLUTIONS
@@ -182,3 +183,43 @@ def test_energy_beyond_the_bounds_of_money_is_ordered_without_a_round() -> None:
 
 def test_terms_are_those_of_the_opening() -> None:
     assert round_of(opened(wagering(fee_tokens=7))).terms == msgspec.structs.replace(TERMS, fee_tokens=7)
+
+
+# A member leaves
+
+
+def test_a_removed_member_is_not_drawn_and_has_its_wager_back() -> None:
+    chain = opened()
+    for member in BUILDERS:
+        assert wager(chain, member) == "ok"
+    chain.decide(lambda state, context: membership.remove(state, context, "storage"))
+    next_phase(chain)
+    next_phase(chain)
+    assert sorted(round_of(chain).builders) == ["bio", "utility"]
+    assert wager_of(chain, "storage").verdict == "undrawn"
+    assert chain.trust("storage").free_tokens == OPENING_TOKENS
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_builder_that_is_removed_before_it_can_speak_pays_for_no_silence(committed: bool) -> None:
+    chain = opened()
+    drawn(chain, BUILDERS)
+    for member in BUILDERS if committed else BUILDERS[1:]:
+        assert commit(chain, member, solution_of(chain)) == "ok"
+    chain.decide(lambda state, context: membership.remove(state, context, "bio"))
+    next_phase(chain)
+    assert reveal(chain, "storage", solution_of(chain)) == "ok"
+    next_phase(chain)
+    assert [wager_of(chain, member).verdict for member in BUILDERS] == ["void", "best", "unrevealed"]
+    assert chain.trust("bio").free_tokens == OPENING_TOKENS and chain.trust("bio").wagered_tokens == 0
+
+
+def test_what_a_builder_showed_counts_after_its_removal() -> None:
+    chain = opened()
+    drawn(chain, BUILDERS)
+    assert commit(chain, "bio", b"nonsense") == "ok"
+    next_phase(chain)
+    assert reveal(chain, "bio", b"nonsense") == "ok"
+    chain.decide(lambda state, context: membership.remove(state, context, "bio"))
+    next_phase(chain)
+    assert wager_of(chain, "bio").verdict == "infeasible" and wager_of(chain, "bio").lost_tokens == AMOUNT

@@ -30,12 +30,13 @@ from wager_world import (
 from contracts import dispatch, trust
 from contracts.bodies import TransferTokens, Wager
 from contracts.genesis import OpeningTrust
-from contracts.receipts import IntervalOrdered, RoundJudged, RoundOpened, WagerJudged, WagerPlaced
+from contracts.receipts import IntervalOrdered, RoundJudged, RoundOpened, SolutionRevealed, WagerJudged, WagerPlaced
 from contracts.schema import SOLUTIONS
 from contracts.state import State
 from contracts.wagers import merit_order
 from contracts.wagers.records import minimum_trust, minimum_wager
 from contracts.wagers.sealing import commitment
+from zk.hashing import sha256
 
 BUILDERS = ("bio", "storage", "utility")
 
@@ -285,6 +286,21 @@ def test_builders_are_added_until_they_are_trusted_enough() -> None:
 
 
 # Sealing
+
+
+def test_records_that_everybody_reads_name_a_solution_by_a_salted_hash() -> None:
+    """Whoever knows the market but for one need could else try what it is, until the hash fits."""
+    chain = opened()
+    builder, other, _ = drawn(chain, BUILDERS)
+    solution = solution_of(chain)
+    for member in (builder, other):
+        assert commit(chain, member, solution) == "ok"
+    next_phase(chain)
+    receipts = chain.block(*(chain.say(member, sealed(chain, member, solution)[1]) for member in (builder, other)))
+    found = wager_of(chain, builder)
+    assert found.solution_hash == sha256(sha256(builder.encode()) + sha256(solution))
+    assert found.solution_hash != wager_of(chain, other).solution_hash
+    assert receipts[-1].events == (SolutionRevealed(0, other, wager_of(chain, other).solution_hash),)
 
 
 def test_a_commitment_opens_for_its_builder_round_and_chain_alone() -> None:
