@@ -133,7 +133,6 @@ PUBLIC_TABLES = frozenset(
         ROUND_COUNTS,
         OPEN_ROUNDS,
         WAGERS,
-        MIXES,
         SENTINELS,
     )
 )
@@ -159,15 +158,51 @@ BY_LINE = {DISPUTES.prefix: ("disputes", 1), VERDICTS.prefix: ("disputes", 1)}
 BY_ENTRY = {NEEDS.prefix: "needs", OFFERS.prefix: "offers", OPEN_DISPUTES.prefix: "disputes"}
 """Records that hold entries of many."""
 
-PUBLIC_BODIES = (bodies.Tariff, bodies.SetMode)
+PUBLIC_BODIES = (
+    bodies.Tariff,
+    bodies.SetMode,
+    bodies.TransferTokens,
+    bodies.Bond,
+    bodies.Unbond,
+    bodies.Wager,
+    bodies.CommitSolution,
+    bodies.Propose,
+    bodies.Approve,
+    bodies.Withdraw,
+    bodies.RotateKeys,
+    bodies.AllowAccess,
+    bodies.RevokeAccess,
+)
+"""What every member must be able to judge. A commitment is salted, so it shows nothing of its solution."""
 PUBLIC_EVENTS = (
     receipts.MetersEstimated,
     receipts.TariffAccepted,
     receipts.IntervalOrdered,
     receipts.IntervalSettled,
+    receipts.ModeOrdered,
+    receipts.TokensTransferred,
+    receipts.TokensBonded,
+    receipts.TokensUnbonded,
+    receipts.RoundOpened,
+    receipts.RoundMoved,
+    receipts.RoundJudged,
+    receipts.WagerPlaced,
+    receipts.WagerJudged,
+    receipts.BuildersDrawn,
+    receipts.SolutionCommitted,
+    receipts.SolutionRevealed,
+    receipts.ProposalMade,
+    receipts.ProposalApproved,
+    receipts.ApprovalWithdrawn,
+    receipts.ProposalDecided,
+    receipts.ProposalPostponed,
+    receipts.KeysRotated,
+    receipts.AccessAllowed,
+    receipts.AccessRevoked,
+    receipts.OffenceRecorded,
+    receipts.BondSlashed,
 )
-PUBLIC_TAGS = 48
-"""Trust, wagers, governance and offences: what every member must be able to judge has tags from here on."""
+"""`SolutionRevealed` has a salted hash: the solution itself says what orders keep."""
 VERDICT = "verdict"
 """Cause of a correction that both ends of a line share."""
 
@@ -301,7 +336,6 @@ def _solution(builder: str) -> Subject:
 
 
 def _public(said: msgspec.Struct, public: tuple[type[msgspec.Struct], ...]) -> tuple[Subject, ...]:
-    tag = type(said).__struct_config__.tag
-    if isinstance(said, public) or (isinstance(tag, int) and tag >= PUBLIC_TAGS):
+    if isinstance(said, public):
         return ()
     raise Undecided(f"{type(said).__name__} is neither public nor somebody's")

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from itertools import product
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 import pytest
@@ -29,6 +29,7 @@ from node.access.subjects import (
     BY_METER,
     PUBLIC_TABLES,
     Subjects,
+    Undecided,
 )
 from node.rpc import queries, server
 from node.rpc.access import Desk
@@ -119,6 +120,8 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("rounds",): ["rounds"],
     ("rounds", "*"): ["rounds/1"],
     ("round", "*"): ["round/0"],
+    ("wagers", "*"): [f"wagers/{name}" for name in MEMBERS],
+    ("wager", "*", "*"): [f"wager/0/{name}" for name in MEMBERS],
     ("market", "*"): [f"market/{interval}" for interval in INTERVALS],
     ("rules",): ["rules"],
     ("proposals",): ["proposals"],
@@ -178,6 +181,19 @@ def test_every_table_body_and_event_is_public_or_somebodys() -> None:
         subjects.of_envelope(MeterEnvelope("c", "m", b"", _blank(body), b""))
     for event in get_args(receipts.AnyEvent):
         subjects.of_event(_blank(event))
+
+
+def test_a_body_or_event_about_which_nobody_has_decided_is_not_served() -> None:
+    """Whatever its tag: that it is of trust, wagers or governance does not make it public."""
+
+    class Whisper(msgspec.Struct, frozen=True, array_like=True, tag=200):
+        word: str
+
+    subjects, unheard = Subjects(lambda key: None), cast(Any, Whisper("x"))
+    with pytest.raises(Undecided, match="Whisper"):
+        subjects.of_envelope(AccountEnvelope("c", "a", b"", 0, 0, unheard, b""))
+    with pytest.raises(Undecided, match="Whisper"):
+        subjects.of_event(unheard)
 
 
 def _blank(type_: type[msgspec.Struct]) -> Any:
