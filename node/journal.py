@@ -4,12 +4,12 @@ A journal is a directory of segments `journal-0000000001.log`, ... A segment is 
 
     u32be length of the body, u32be CRC-32 over kind + height + body, u8 kind, u64be height, body
 
-that starts with a header record (format version, chain id, segment number, bytes of the segment before). Appending goes to a buffer;
-`sync` writes it and waits for the medium, then leaves a *mark* behind it: a record that says that everything
-before it was durable. The mark is what tells a crash from damage. Bad bytes that no mark follows are the torn
-tail of a write that nobody was promised anything about: they are cut off at open and reported. Bad bytes
-before a mark, in an earlier segment or in a header were promised, so the node refuses to start until somebody
-runs `node.repair`.
+that starts with a header record (format version, chain id, segment number, bytes of the segment before). Appending
+goes to a buffer; `sync` writes it and waits for the medium, then leaves a *mark* behind it: a record that says that
+everything before it was durable. The mark is what tells a crash from damage. Bad bytes that no mark follows are the
+torn tail of a write that nobody was promised anything about: they are cut off at open and reported. Bad bytes before a
+mark, in an earlier segment or in a header were promised, so the node refuses to start until somebody runs
+`node.repair`.
 
 A segment that ends early between two records looks whole. The header of the next one tells how long it was; of the
 newest, and of whole segments, a file beside the directory does, the *reach* (`node.reach`).
