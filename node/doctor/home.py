@@ -30,6 +30,7 @@ from node.ledger.ledger import Ledger
 from node.ledger.store import StoreError
 from node.ledger.view import view
 from node.replica import Replica
+from node.roster import Roster
 from node.signer import read_state
 from node.status import open_height
 from zk.codec import Malformed
@@ -62,8 +63,10 @@ def examine(root: Path) -> Examination:
         genesis = _genesis(home)
     except NodeError as error:
         return Examination([_of_error(error)], None)
-    found += [*_keys(home), *_registration(home, config.node.id, genesis), *_space(home), *_reports(home)]
     running, status = _ask(home)
+    # A running node knows by itself whether it has a seat, and its store can not be looked at.
+    known_keys = None if running else _known_keys(home, config.node.id, genesis)
+    found += [*_keys(home), *_registration(home, config.node.id, known_keys), *_space(home), *_reports(home)]
     if running:
         if status is None:
             found.append(
@@ -143,21 +146,30 @@ def _keys(home: Home) -> Iterator[Finding]:
             )
 
 
-def _registration(home: Home, node_id: str, genesis: Genesis) -> Iterator[Finding]:
-    """Whether the pact knows this node by this key."""
-    known = [node.consensus_key for member in genesis.members for node in member.nodes if node.node == node_id]
+def _known_keys(home: Home, node_id: str, genesis: Genesis) -> list[bytes]:
+    """Consensus keys of this node, present and replaced, as of the newest block here, or of genesis without a store."""
+    if home.store.is_dir():
+        with contextlib.suppress(StoreError), view(home.store) as store:
+            nodes = Roster(Ledger.open(store, genesis)).nodes
+            return [keys.consensus_key for keys in nodes.get(node_id, ())]
+    return [node.consensus_key for member in genesis.members for node in member.nodes if node.node == node_id]
+
+
+def _registration(home: Home, node_id: str, known_keys: list[bytes] | None) -> Iterator[Finding]:
+    """Whether the pact knows this node by this key; None: whoever runs is not asked."""
     try:
         key = read_public_key(home.key("consensus"))
     except NodeError as error:
         if home.key("consensus").exists():
             yield _of_error(error)
         return
-    if key not in known:
+    if known_keys is not None and key not in known_keys:
         yield Finding(
             "node.unregistered",
             "error",
-            f"Node {node_id} is not in the genesis document with this consensus key.",
-            "Use the home that belongs to this genesis, or have the key in keys/node.json registered.",
+            f"Node {node_id} is not registered with this consensus key, as far as this home has read the ledger.",
+            "Use the home that belongs to this genesis, or have the key in keys/node.json registered with `gridpact "
+            "govern`; if it was since, let the node run and sync.",
         )
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.bodies import Transfer
+from contracts.schema import MEMBERS
 from node.disk import RealDisk
 from node.doctor import home as module
 from node.doctor.home import examine
 from node.home import Home, init_home
 from node.journal import INPUT, Journal, Scan, segment_name
+from node.keys import read_public_key
 from node.ledger.ledger import Ledger
 from node.ledger.store import LevelStore
 from node.peer.wire import Frame
 from node.signer import FileSigner
+from tests.ledger.heights import next_height
 from tests.replica.test_network import network
 from tests.support import pact
 from tests.support.memory import JOURNAL
@@ -225,6 +230,28 @@ def test_each_harm_is_named_with_what_helps(node: Home, harm: Callable[[Home], N
     (finding,) = [one for one in examine(node.root).findings if one.code == code]
     assert fix in finding.fix
     assert "gridpact-view-" not in finding.sentence
+
+
+def test_a_key_that_governance_registered_is_known(node: Home) -> None:
+    ran(node)
+    stranger(node)
+    assert "node.unregistered" in codes(node)
+    with contextlib.closing(LevelStore(node.store)) as store:
+        ledger = Ledger.open(store, pact.genesis())
+        (member,) = [one for one in ledger.genesis.members if any(its.node == NAME for its in one.nodes)]
+        keys = msgspec.structs.replace(member.nodes[0], consensus_key=read_public_key(node.key("consensus")))
+        record = encode(msgspec.structs.replace(member, nodes=(keys,)))
+        made = next_height(ledger, 1)
+        sets = {"set_hash": ledger.sets(1).hash, "next_set_hash": ledger.sets(2).hash}
+        header = msgspec.structs.replace(made.block.header, **sets)
+        ledger.commit(
+            *made._replace(
+                block=msgspec.structs.replace(made.block, header=header),
+                certificate=msgspec.structs.replace(made.certificate, block_id=header.id()),
+                changes={MEMBERS.key(member.id): record},
+            )
+        )
+    assert "node.unregistered" not in codes(node)
 
 
 def test_a_configuration_that_can_not_be_read_is_a_finding(node: Home) -> None:
