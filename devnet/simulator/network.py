@@ -118,8 +118,8 @@ class Watchers(Watcher):
 
 
 class Network:
-    """The machines of one run. `led` leads heights as a schedule says, `twins` adds a second machine of a node, named
-    `<node>~2`."""
+    """The machines of one run. `sets` and `led` say who has seats and who leads, as a schedule by hand does; None: as
+    state says. `twins` adds a second machine of a node, named `<node>~2`."""
 
     def __init__(
         self,

@@ -14,14 +14,16 @@ from consensus.validators import ValidatorSet
 from contracts import trust
 from contracts.envelope import CODEC, AccountEnvelope, Domains, Envelope
 from contracts.offences import Charge
-from contracts.receipts import OK
+from contracts.receipts import OK, AnyEvent, SolutionRevealed, WagerJudged
 from contracts.schema import BALANCES, TRUST_POOL, TRUST_POOLS, TRUSTS
 from contracts.state import State
+from devnet.simulator.ballots import Ballots
 from devnet.simulator.frames import read
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher
 from devnet.simulator.pact import beacon_key_of
 from devnet.simulator.penalties import Penalties
+from devnet.simulator.seatings import Seatings
 from devnet.simulator.turns import Turns
 from devnet.simulator.violations import Violation
 from node.effects import Timer
@@ -64,10 +66,9 @@ class _Height:
 class Oracles(Watcher):
     """Raises `Violation` at the first broken rule."""
 
-    def __init__(self, network: Network, sets: Sets, honest: frozenset[str]) -> None:
+    def __init__(self, network: Network, honest: frozenset[str]) -> None:
         self.decided: dict[int, bytes] = {}
         self._network = network
-        self._sets = sets
         self._honest = honest
         self._limits = network.genesis.consensus
         self._heights: dict[int, _Height] = {}
@@ -80,11 +81,21 @@ class Oracles(Watcher):
         """(sender, key, nonce) and (meter, key, sequence) of what succeeded."""
         self._certified: set[tuple[bytes, int, tuple[tuple[int, bytes], ...]]] = set()
         self._reference = Ledger.open(MemoryStore(), network.genesis)
+        self._seatings = Seatings(self._reference)
+        self._sets: Sets = network.sets or self._seatings
+        self._ballots = Ballots(self._reference, self._seatings)
+        self._revealed: set[tuple[int, str]] = set()
+        """(round, member) of what honest members revealed in time."""
         self._penalties = Penalties(self._reference, self._limits)
-        self._turns = Turns(self._reference, sets, network.led)
+        self._turns = Turns(self._reference, self._sets, network.led)
         self._roots: dict[int, tuple[bytes, bytes]] = {}
         self._money = self._money_now()
         self._tokens = self._tokens_now()
+
+    @property
+    def reference(self) -> Ledger:
+        """The chain as executed from genesis by nobody's replica."""
+        return self._reference
 
     @property
     def height(self) -> int:
@@ -313,6 +324,10 @@ class Oracles(Watcher):
         at_stake = self._penalties.foresee(block.header, charges)
         receipts = execute(reference, block, certificate, envelopes, charges)
         self._penalties.check(charges, at_stake)
+        self._seatings.took()
+        events = [event for receipt in receipts for event in receipt.events]
+        self._ballots.took(events)
+        self._check_wagers(events)
         for (raw, envelope), receipt in zip(envelopes, receipts[1:], strict=True):
             self._check_sender(raw, envelope, receipt.code == OK)
         self._roots[reference.height] = (reference.state_root, reference.receipts_root)
@@ -322,6 +337,17 @@ class Oracles(Watcher):
         tokens = self._tokens_now()
         if tokens != self._tokens:
             raise Violation("tokens", f"after block {reference.height} there are {tokens}, at first {self._tokens}")
+
+    def _check_wagers(self, events: list[AnyEvent]) -> None:
+        """Honest members reveal what every node computes itself: nothing of theirs can be shown to be false."""
+        for event in events:
+            match event:
+                case SolutionRevealed(round_, member) if member in self._honest:
+                    self._revealed.add((round_, member))
+                case WagerJudged(round_, member, verdict) if member in self._honest:
+                    said = (round_, member) in self._revealed
+                    if verdict not in ({"best", "valid", "void"} if said else {"silent", "unrevealed", "void"}):
+                        raise Violation("wager", f"{member} built honestly in round {round_}, and is called {verdict}")
 
     def _check_sender(self, raw: bytes, envelope: Envelope, succeeded: bool) -> None:
         height = self._reference.height

@@ -50,8 +50,9 @@ def genesis(
     consensus: ConsensusParams | None = None,
     clock: DevnetClock | None = None,
     balance_nano: int = 10**12,
+    trusts: tuple[OpeningTrust, ...] | None = None,
 ) -> Genesis:
-    """Members named after their roles; each has one account key, and validators one node."""
+    """Members named after their roles; each has one account key, and validators one node. `trusts` None: all alike."""
     members = tuple(
         Member(
             id=name,
@@ -76,7 +77,7 @@ def genesis(
         registers=(),
         validators=tuple(sorted(validators)),
         devnet_clock=clock,
-        trusts=tuple(OpeningTrust(member.id, 1_000, 1_000) for member in members),
+        trusts=trusts or tuple(OpeningTrust(member.id, 1_000, 1_000) for member in members),
     )
 
 

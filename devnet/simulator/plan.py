@@ -12,17 +12,15 @@ from random import Random
 
 import msgspec
 
-from consensus.quorum import is_quorum
-from consensus.validators import ValidatorSet
-from contracts.genesis import ConsensusParams, Genesis
-from contracts.params import PactParams
+from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
+from contracts.params import PactParams, WagerParams
+from devnet.simulator import stakes
 from devnet.simulator.network import Link, Weather
 from devnet.simulator.pact import VALIDATORS, genesis, meter
-from node.seats import Sets, validators_of
+from devnet.simulator.stakes import Stakes
 
-PHASE_1_MS = 8_000
+PHASE_1_MS = 5_000
 """Virtual time in which anything may happen."""
-MAX_POWER = 9
 CALM = (
     *(Weather(1, 2), Weather(1, 10), Weather(1, 40)) * 5,
     Weather(250, 260),
@@ -103,7 +101,7 @@ class Liar(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """One run. `powers` holds one tuple per epoch and repeats; 0 leaves the node without a seat in that epoch."""
+    """One run."""
 
     seed: int
     nodes: tuple[str, ...]
@@ -111,7 +109,7 @@ class Plan(msgspec.Struct, frozen=True):
     epoch_length: int
     evidence_age_blocks: int
     evidence_age_ms: int
-    powers: tuple[tuple[int, ...], ...]
+    stakes: Stakes
     weather: Weather
     faults: tuple[AnyFault, ...]
     liars: tuple[Liar, ...]
@@ -119,6 +117,10 @@ class Plan(msgspec.Struct, frozen=True):
     """Honest nodes that are down in phase 2: a quorum does without them."""
     traffic_ms: int
     """Mean virtual time between two transactions."""
+    wagering: bool = True
+    """Dispatch goes through rounds of wagering."""
+    governing: bool = True
+    """Members propose changes of the pact and vote on them."""
     epochs: int = 4
 
     @property
@@ -136,30 +138,20 @@ class Plan(msgspec.Struct, frozen=True):
 def genesis_of(plan: Plan) -> Genesis:
     """The pact of a plan: short intervals, so that some close, and meters for everybody."""
     meters = tuple(meter(f"m-{node}", node, "load" if node == "campus" else "source") for node in plan.nodes)
-    params = PactParams(interval_ms=4_000, gate_lead_ms=1_000, close_grace_ms=1_000)
+    wagering = WagerParams(on=plan.wagering, wager_ms=300, commit_ms=300, reveal_ms=300)
+    lead_ms = 3_000 if plan.wagering else 1_000
+    params = PactParams(interval_ms=2_000, gate_lead_ms=lead_ms, close_grace_ms=1_000, wagering=wagering)
     consensus = ConsensusParams(
         target_block_ms=plan.target_block_ms,
         epoch_blocks=plan.epoch_length,
         evidence_age_blocks=plan.evidence_age_blocks,
         evidence_age_ms=plan.evidence_age_ms,
     )
-    return genesis(validators=plan.nodes, meters=meters, params=params, consensus=consensus)
-
-
-def sets_of(plan: Plan, pact: Genesis) -> Sets:
-    """The validator sets of a plan: they change where an epoch ends, as a test schedule says."""
-    seats = list(validators_of(pact).seats)
-    sets = [
-        ValidatorSet(
-            tuple(
-                msgspec.structs.replace(seat, power=power)
-                for seat, power in zip(seats, powers, strict=True)
-                if power > 0
-            )
-        )
-        for powers in plan.powers
-    ]
-    return lambda height: sets[max(0, height - 1) // plan.epoch_length % len(sets)]
+    trusts = tuple(
+        OpeningTrust(node, stake.free_tokens, stake.bonded_tokens)
+        for node, stake in zip(plan.nodes, plan.stakes.opening, strict=True)
+    )
+    return genesis(validators=plan.nodes, meters=meters, params=params, consensus=consensus, trusts=trusts)
 
 
 def node_names(count: int) -> tuple[str, ...]:
@@ -173,10 +165,10 @@ def draw(seed: int, replicas: int, behaviours: Sequence[str]) -> Plan:
     random = Random(f"plan/{seed}/{replicas}")
     nodes = node_names(replicas)
     bad = _draw_liars(random, nodes, behaviours)
-    powers = tuple(_draw_powers(random, nodes, {liar.node for liar in bad}) for _ in range(random.randint(2, 5)))
     epoch_length = random.randint(3, 8)
     calm = random.choice(CALM)
-    honest = [node for node in nodes if node not in {liar.node for liar in bad}]
+    lying = frozenset(liar.node for liar in bad)
+    absent = _draw_absent(random, nodes, lying)
     return Plan(
         seed=seed,
         nodes=nodes,
@@ -184,12 +176,14 @@ def draw(seed: int, replicas: int, behaviours: Sequence[str]) -> Plan:
         epoch_length=epoch_length,
         evidence_age_blocks=random.randint(1, 4 * epoch_length),
         evidence_age_ms=random.choice((500, 2_000, 10_000)),
-        powers=powers,
+        stakes=stakes.draw(random, nodes, lying | frozenset(absent)),
         weather=calm,
         faults=_draw_faults(random, nodes, calm),
         liars=bad,
-        absent=_draw_absent(random, nodes, honest, powers),
+        absent=absent,
         traffic_ms=random.choice((20, 60, 200)),
+        wagering=random.randrange(3) > 0,
+        governing=random.randrange(3) > 0,
     )
 
 
@@ -202,32 +196,11 @@ def _draw_liars(random: Random, nodes: tuple[str, ...], behaviours: Sequence[str
     )
 
 
-def _draw_powers(random: Random, nodes: tuple[str, ...], lying: set[str]) -> tuple[int, ...]:
-    """Powers of one epoch in which the honest have a quorum without the liars. Larger sets lose some seats."""
-    while True:
-        spread = random.choice((1, 3, MAX_POWER))
-        powers = [random.randint(1, spread) for _ in nodes]
-        if len(nodes) > 4:
-            for position in random.sample(range(len(nodes)), random.randint(0, (len(nodes) - 4) // 2)):
-                powers[position] = 0
-        honest = sum(power for node, power in zip(nodes, powers, strict=True) if node not in lying)
-        if is_quorum(honest, sum(powers)):
-            return tuple(powers)
-
-
-def _draw_absent(
-    random: Random, nodes: tuple[str, ...], honest: list[str], powers: tuple[tuple[int, ...], ...]
-) -> tuple[str, ...]:
-    """Some of the honest, as long as the rest has a quorum in every epoch."""
-    absent: list[str] = []
-    for node in random.sample(honest, random.randint(0, len(honest) // 3)):
-        present = set(honest) - {node, *absent}
-        if all(
-            is_quorum(sum(p for name, p in zip(nodes, epoch, strict=True) if name in present), sum(epoch))
-            for epoch in powers
-        ):
-            absent.append(node)
-    return tuple(sorted(absent))
+def _draw_absent(random: Random, nodes: tuple[str, ...], lying: frozenset[str]) -> tuple[str, ...]:
+    """Some of the honest; with the liars they are fewer than a third of the nodes."""
+    honest = [node for node in nodes if node not in lying]
+    room = (len(nodes) - 1) // 3 - len(lying)
+    return tuple(sorted(random.sample(honest, random.randint(0, room))))
 
 
 def _draw_faults(random: Random, nodes: tuple[str, ...], calm: Weather) -> tuple[AnyFault, ...]:

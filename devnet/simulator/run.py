@@ -14,6 +14,8 @@ from functools import partial
 import msgspec
 
 from devnet.simulator.behaviours import Puppeteer, Signing
+from devnet.simulator.builders import Builders
+from devnet.simulator.lawmakers import Lawmakers
 from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network, Watcher, Watchers
 from devnet.simulator.oracles import Oracles
@@ -27,7 +29,6 @@ from devnet.simulator.plan import (
     Plan,
     Storm,
     genesis_of,
-    sets_of,
 )
 from devnet.simulator.traffic import Traffic
 from devnet.simulator.violations import Failure, Violation, judged
@@ -59,12 +60,16 @@ class Run:
 
     def __init__(self, plan: Plan, also: Watcher | None = None) -> None:
         self.plan = plan
-        pact = genesis_of(plan)
-        sets = sets_of(plan, pact)
-        self.network = Network(pact, seed=plan.seed, weather=plan.weather, sets=sets)
-        self.oracles = Oracles(self.network, sets, frozenset(plan.honest))
+        self.network = Network(genesis_of(plan), seed=plan.seed, weather=plan.weather)
+        self.oracles = Oracles(self.network, frozenset(plan.honest))
         self.network.watcher = self.oracles if also is None else Watchers(self.oracles, also)
         self.traffic = Traffic(plan, self.network)
+        self._actors: list[Builders | Lawmakers] = []
+        """Besides the traffic, through which they speak."""
+        if plan.wagering:
+            self._actors.append(Builders(plan, self.network, self.traffic, self.oracles.reference))
+        if plan.governing:
+            self._actors.append(Lawmakers(plan, self.network, self.traffic, self.oracles.reference))
         self.faults: Counter[str] = Counter()
         self.byzantine: Counter[str] = Counter()
         self._storms: list[Storm] = []
@@ -97,6 +102,8 @@ class Run:
             puppeteer.start()
         network.start()
         self.traffic.start()
+        for actor in self._actors:
+            actor.start()
         for fault in self.plan.faults:
             network.at(fault.at_ms, partial(self._begin, fault))
         network.run_for(PHASE_1_MS)

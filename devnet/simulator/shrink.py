@@ -1,7 +1,8 @@
 """Makes a failing plan smaller while it fails by the same oracle: the fewer faults, the sooner somebody understands it.
 
 Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over the faults, then
-over liars, absentees and the length of faults. Never changes who has which power: that would be another run.
+over liars, absentees, what members do besides paying, and the length of faults. Never changes what anybody starts with:
+that would be another chain.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
             yield replace(plan, liars=(*plan.liars[:position], fewer, *plan.liars[position + 1 :]))
     if plan.absent:
         yield replace(plan, absent=())
+    if plan.governing:
+        yield replace(plan, governing=False)
+    for position in range(len(plan.stakes.moves)):
+        moves = plan.stakes.moves[:position] + plan.stakes.moves[position + 1 :]
+        yield replace(plan, stakes=replace(plan.stakes, moves=moves))
     if plan.epochs > 1:
         yield replace(plan, epochs=1)
     calm = Weather()

@@ -6,7 +6,8 @@ the pact owes it a receipt.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from devnet.simulator.machine import Machine
 from devnet.simulator.network import Network
 from devnet.simulator.pact import Speaker
 from devnet.simulator.plan import Plan
+from devnet.simulator.stakes import SLACK_TOKENS
 
 MAX_WAITING = 16
 """Envelopes of one sender that nobody has accepted yet; it says nothing new until one is."""
@@ -34,7 +36,8 @@ class Traffic:
     def __init__(self, plan: Plan, network: Network) -> None:
         self.accepted: dict[bytes, str] = {}
         """Hash of every envelope that an honest node took, and which node; the run takes out what is final."""
-        self._speaking = True
+        self.speaking = True
+        """Members still say new things."""
         self._plan = plan
         self._network = network
         self._honest = set(plan.honest)
@@ -43,19 +46,31 @@ class Traffic:
         self._waiting: dict[tuple[str, bool], deque[bytes]] = {}
         """By member, readings apart: of each one only the oldest is offered, so that numbers come in order."""
         self._registers: dict[str, Register] = {}
+        self._stirred: Counter[str] = Counter()
+        """Tokens that members have moved in small amounts."""
         self._first = network.genesis.time_ms // network.genesis.params.interval_ms
         self._interval_ms = network.genesis.params.interval_ms
 
     def start(self) -> None:
         """Speak until `stop`."""
         self._next()
+        for move in self._plan.stakes.moves:
+            body = Bond(move.tokens) if move.tokens > 0 else Unbond(-move.tokens)
+            self._network.at(move.at_ms, partial(self.say, move.member, body))
 
     def stop(self) -> None:
         """Say nothing more."""
-        self._speaking = False
+        self.speaking = False
+
+    def say(self, member: str, body: AccountBody) -> None:
+        """Have a member say this, unless it waits with too much already."""
+        waiting = self._waiting.setdefault((member, False), deque())
+        if self.speaking and len(waiting) < MAX_WAITING:
+            waiting.append(self._speaker.member(member, body))
+            self._send(waiting)
 
     def _next(self) -> None:
-        if not self._speaking:
+        if not self.speaking:
             return
         member = self._random.choice(self._plan.nodes)
         metered = self._random.randrange(5) == 0
@@ -82,7 +97,7 @@ class Traffic:
         random, interval = self._random, self._network.ledger_ms() // self._interval_ms
         if random.randrange(3):
             other = random.choice([node for node in self._plan.nodes if node != member])
-            return self._speaker.member(member, _payment(other, 1 + random.randrange(1_000)))
+            return self._speaker.member(member, self._payment(member, other, 1 + random.randrange(1_000)))
         if member == "campus":
             return self._speaker.member(member, Need(interval + 2, 2, 1 + random.randrange(1_000), None, 1))
         blocks = (OfferBlock(random.randrange(400_000), 1 + random.randrange(1_000)),)
@@ -109,17 +124,14 @@ class Traffic:
                 # It may have dropped what it took: others are offered it until it is final.
                 return False
             self.accepted[results[0].hash] = machine.name
+        assert machine.node not in self._honest or not code.startswith("codec."), "what members say can be read"
         # A number that is used: nobody else speaks for this member, so it was this envelope that used it.
         return code in {"ok", "tx.nonce"} or code.startswith("reading.")
 
-
-def _payment(to: str, amount: int) -> AccountBody:
-    """Money, or every now and then trust tokens. The amount alone decides which: recorded seeds keep their draws."""
-    match amount % 8:
-        case 0:
-            return TransferTokens(to, amount, "")
-        case 1:
-            return Bond(amount)
-        case 2:
-            return Unbond(amount)
-    return Transfer(to, amount, "")
+    def _payment(self, member: str, other: str, amount: int) -> AccountBody:
+        """Money, or every now and then trust tokens, as many as leave the plan's promise about powers true."""
+        kind = self._random.randrange(8)
+        if kind > 2 or self._stirred[member] + amount > SLACK_TOKENS:
+            return Transfer(other, amount, "")
+        self._stirred[member] += amount
+        return (TransferTokens(other, amount, ""), Bond(amount), Unbond(amount))[kind]

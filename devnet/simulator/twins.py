@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 
 from consensus.messages import Commit, PolkaCertificate, Proposal, RoundCertificate, Vote, VoteType
-from consensus.validators import ValidatorSet
 from contracts import api
 from contracts.bodies import Transfer
 from contracts.genesis import ConsensusParams, Genesis
@@ -30,7 +29,6 @@ from devnet.simulator.pact import Speaker, genesis
 from devnet.simulator.plan import node_names
 from devnet.simulator.violations import Failure, Violation, judged
 from node.peer.wire import BlockResponse, Frame
-from node.seats import validators_of
 
 HEIGHT = 1
 """The height that is fought over."""
@@ -174,17 +172,14 @@ class Play:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         pact = pact_of(scenario.nodes)
-        seats, leaders = validators_of(pact), tuple(turn.leader for turn in scenario.turns)
-
-        def sets(_height: int) -> ValidatorSet:
-            return seats
+        leaders = tuple(turn.leader for turn in scenario.turns)
 
         def led(height: int) -> tuple[str, ...]:
             return leaders if height == HEIGHT else ()
 
-        self.network = Network(pact, weather=Weather(DELAY_MS, DELAY_MS), sets=sets, led=led, twins=scenario.twins)
+        self.network = Network(pact, weather=Weather(DELAY_MS, DELAY_MS), led=led, twins=scenario.twins)
         honest = frozenset(scenario.nodes) - set(scenario.twins)
-        self.oracles = Oracles(self.network, sets, honest)
+        self.oracles = Oracles(self.network, honest)
         self.witness = Witness(honest)
         self.network.watcher = Watchers(self.oracles, self.witness)
         self.network.passes = self._passes

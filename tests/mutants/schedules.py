@@ -85,7 +85,7 @@ def play(schedule: Schedule) -> Failure | None:
         liar.mouth = _Mask(schedule.lies, liar)
         honest -= {schedule.liar}
     accepted: list[bytes] = []
-    oracles = network.watcher = Oracles(network, sets, honest)
+    oracles = network.watcher = Oracles(network, honest)
 
     def passes(sender: Machine, target: Machine, frame: Frame, body: bytes) -> bool:
         assert sender.driver is not None

@@ -20,6 +20,7 @@ from devnet.simulator.network import Network, Watcher
 from devnet.simulator.pact import Speaker, genesis
 from devnet.simulator.plan import PHASE_1_MS, Liar, Plan, draw
 from devnet.simulator.run import Run
+from devnet.simulator.stakes import Stake, Stakes
 from node.peer.wire import CODECS, Frame
 from tests.consensus.height import make_block, make_context, propose, verifies
 from zk.codec import Malformed, encode
@@ -58,7 +59,9 @@ def test_a_liar_deviates_and_every_oracle_holds(name: str) -> None:
 
 def test_who_forgets_its_lock_votes_against_it_and_breaks_nothing() -> None:
     liars = (Liar("solar", ("amnesia",)),)
-    run = Run(replace(draw(SEED, 4, ["amnesia"]), powers=((1, 1, 1, 1),), faults=(), absent=(), liars=liars))
+    stakes = Stakes((Stake(40_000, 0),) * 4, ())
+    plan = replace(draw(SEED, 4, ["amnesia"]), stakes=stakes, faults=(), absent=(), liars=liars)
+    run = Run(plan)
     run.network.passes = torn
     outcome = run.go()
     assert outcome.failure is None, outcome.failure

@@ -1,0 +1,107 @@
+"""Members who wager on the dispatch in a run: honest ones that solve it, and liars that reveal what is none.
+
+They read the chain as everybody can and speak through the traffic, late or never when the network is bad. Never decides
+whether a wager was lost rightly: that is the oracles' matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Literal, get_args
+
+from contracts import api, ordering
+from contracts.bodies import RevealSolution, Wager
+from contracts.context import BlockContext
+from contracts.schema import ROUNDS
+from contracts.state import State
+from contracts.wagers import merit_order
+from contracts.wagers.records import COMMITTING, REVEALING, WAGERING, Round, minimum_wager
+from contracts.wagers.rounds import open_rounds
+from contracts.wagers.sealing import seal
+from devnet.simulator.network import Network
+from devnet.simulator.plan import Plan
+from devnet.simulator.traffic import Traffic
+from node.ledger.ledger import Ledger
+from zk.codec import encode
+
+Claim = Literal["least-cost", "least-energy", "zero-carbon"]
+CLAIMS: tuple[Claim, ...] = get_args(Claim)
+LOOK_MS = 60
+"""Mean virtual time between two looks at the chain."""
+
+
+class Builders:
+    """All members of a run, each deciding for itself."""
+
+    def __init__(self, plan: Plan, network: Network, traffic: Traffic, ledger: Ledger) -> None:
+        self._plan = plan
+        self._network = network
+        self._traffic = traffic
+        self._ledger = ledger
+        self._lying = {liar.node for liar in plan.liars}
+        self._random: Random = network.stream("builders")
+        self._wagered: set[tuple[str, int]] = set()
+        self._sealed: dict[tuple[str, int], RevealSolution] = {}
+        self._revealed: set[tuple[str, int]] = set()
+
+    def start(self) -> None:
+        """Watch the chain until the traffic stops."""
+        self._look()
+
+    def _look(self) -> None:
+        if not self._traffic.speaking:
+            return
+        state = State(self._ledger, self._ledger.records)
+        for round_ in _open(state):
+            for member in self._plan.nodes:
+                self._act(state, round_, member)
+        self._network.at(self._network.now_ms + self._random.randint(1, 2 * LOOK_MS), self._look)
+
+    def _act(self, state: State, round_: Round, member: str) -> None:
+        place = member, round_.number
+        if round_.phase == WAGERING and place not in self._wagered:
+            self._wagered.add(place)
+            if self._random.randrange(4):
+                claims: tuple[Claim, ...] = CLAIMS if member in self._lying else CLAIMS[:1]
+                amount = minimum_wager(round_) + self._random.randrange(3)
+                self._traffic.say(member, Wager(round_.number, self._random.choice(claims), amount))
+        elif round_.phase == COMMITTING and member in round_.builders and place not in self._sealed:
+            market = ordering.market(state, _context(self._ledger, state), round_.subject)
+            solution = merit_order.solve(market)
+            if member in self._lying:
+                solution = self._twisted(solution)
+            salt = self._random.randbytes(32)
+            commit, self._sealed[place] = seal(self._ledger.chain_id, round_.number, member, salt, solution)
+            self._traffic.say(member, commit)
+        elif round_.phase == REVEALING and place in self._sealed and place not in self._revealed:
+            self._revealed.add(place)
+            if member not in self._lying or self._random.randrange(3):
+                self._traffic.say(member, self._sealed[place])
+
+    def _twisted(self, solution: bytes) -> bytes:
+        """What a liar commits to: noise, a part of the truth, another balance, or the truth."""
+        plan = merit_order.PLAN.decode(solution)
+        match self._random.randrange(4):
+            case 0:
+                return self._random.randbytes(self._random.randrange(40))
+            case 1:
+                return solution[:-1]
+            case 2:
+                more = merit_order.Plan(plan.supplied_wh, plan.served_wh, plan.import_wh + 1, plan.export_wh)
+                return encode(more)
+            case _:
+                return solution
+
+
+def _open(state: State) -> Iterator[Round]:
+    for number in open_rounds(state):
+        round_ = state.load(ROUNDS, ROUNDS.key(number))
+        assert round_ is not None, "an open round is on record"
+        yield round_
+
+
+def _context(ledger: Ledger, state: State) -> BlockContext:
+    """That of the next block, as far as a builder needs it."""
+    rules, height = api.rules(state), ledger.height
+    return BlockContext(ledger.chain_id, height + 1, ledger.time_ms(height) + 1, rules.params, rules.consensus)
