@@ -7,14 +7,13 @@ import secrets
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 
 from devnet.simulator.behaviours import BEHAVIOURS
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.plant import Mutant
 from tests.mutants.record import TABLE, Killed, Record, load, save
-from tests.mutants.trial import Kill, apart, hunt
+from tests.mutants.trial import Kill, search
 
 MAX_SEED = 2**32
 
@@ -32,9 +31,7 @@ def main() -> int:
     with ThreadPoolExecutor(arguments.jobs) as pool:
         # Each thread waits for a process of its own.
         tasks = {
-            mutant: pool.submit(
-                apart, partial(_hunt, mutant, first, arguments.seeds, known if arguments.record else None)
-            )
+            mutant: pool.submit(_hunt, mutant, first, arguments.seeds, known if arguments.record else None)
             for mutant in chosen
         }
         for mutant, task in tasks.items():
@@ -68,7 +65,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _hunt(mutant: Mutant, first: int, seeds: int, known: Record | None) -> Kill | None:
-    return hunt(mutant, islice(_order(mutant.name, first, known), seeds), tuple(sorted(BEHAVIOURS)))
+    return search(mutant, islice(_order(mutant.name, first, known), seeds), tuple(sorted(BEHAVIOURS)))
 
 
 def _order(name: str, first: int, known: Record | None) -> Iterator[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.mutants.checking import BLOCKS, MEMORY, VERIFYING
 from tests.mutants.plant import Mutant
 from tests.mutants.punishing import PUNISHING
+from tests.mutants.ruling import RULING
 from tests.mutants.voting import COUNTING, VOTING
 
-MUTANTS: tuple[Mutant, ...] = (*VOTING, *COUNTING, *VERIFYING, *BLOCKS, *MEMORY, *PUNISHING)
+MUTANTS: tuple[Mutant, ...] = (*VOTING, *COUNTING, *VERIFYING, *BLOCKS, *MEMORY, *PUNISHING, *RULING)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import resource
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +18,15 @@ from tests.mutants.plant import Mutant, planted
 from tests.mutants.schedules import play
 
 T = TypeVar("T")
+
+MAX_SECONDS = 120
+"""Of one processor, for one trial. Some faults make a run that never ends."""
+MAX_BYTES = 4 * 2**30
+"""Of addresses, for one trial."""
+
+
+class Runaway(Exception):
+    """A trial was stopped: it took more than it may."""
 
 
 class Kill(NamedTuple):
@@ -45,8 +57,21 @@ def hunt(mutant: Mutant, seeds: Iterable[int], behaviours: Sequence[str]) -> Kil
     return None
 
 
+def search(mutant: Mutant, seeds: Iterable[int], behaviours: Sequence[str]) -> Kill | None:
+    """Try seeds until one kills the mutant, each apart. Runs that never end prove nothing: the next seed is tried."""
+    start = time.perf_counter()
+    for tried, seed in enumerate(seeds if mutant.schedule is None else (0,), start=1):
+        try:
+            kill = apart(partial(hunt, mutant, [seed], behaviours))
+        except Runaway:
+            continue
+        if kill is not None:
+            return kill._replace(tried=tried, seconds=time.perf_counter() - start)
+    return None
+
+
 def apart(work: Callable[[], T]) -> T:
-    """Do this in a forked process, and wait for it. Raises what it raises."""
+    """Do this in a forked process, and wait for it. Raises what it raises, and `Runaway` where it takes too much."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_answer, args=(work, theirs))
@@ -54,6 +79,8 @@ def apart(work: Callable[[], T]) -> T:
     theirs.close()
     try:
         answer: T | Exception = ours.recv()
+    except EOFError:
+        answer = Runaway(f"more than {MAX_SECONDS} s or {MAX_BYTES} bytes")
     finally:
         child.join()
     if isinstance(answer, Exception):
@@ -62,8 +89,12 @@ def apart(work: Callable[[], T]) -> T:
 
 
 def _answer(work: Callable[[], T], pipe: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     try:
         pipe.send(work())
+    except MemoryError:
+        os._exit(1)
     except Exception as error:
         pipe.send(error)
     pipe.close()
