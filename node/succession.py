@@ -14,7 +14,7 @@ import msgspec
 from contracts.genesis import Genesis
 from contracts.state import State
 from contracts.succession import Origin, Signed, Succession, sign_bytes, successor, support
-from node import genesis_file
+from node import genesis_checks, genesis_file
 from node.disk import RealDisk
 from node.errors import NodeError
 from node.home import Home, stopped
@@ -58,7 +58,7 @@ def export(home: Home, name: str, height: int | None) -> tuple[Genesis, Successi
             ) from None
         header = ledger.header(at + 1)
         root = ledger.state_root if header is None else header.state_root
-    genesis_file.check(genesis)
+    genesis_checks.check(genesis)
     return genesis, Succession(Origin(old.chain_id(), at, root, genesis.chain_id(), genesis.hash()))
 
 

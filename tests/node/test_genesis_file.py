@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contracts.genesis import Balance, Genesis, OpeningTrust
 from contracts.members import PowerLine
 from contracts.params import PactParams
-from node import genesis_file
+from node import genesis_checks, genesis_file
 from node.disk import RealDisk
 from node.documents import DocumentError
 from node.errors import NodeError
@@ -113,7 +113,7 @@ def test_lines_survive_in_any_order_and_their_meters_are_checked() -> None:
         ({"id": "line-a"}, "genesis.duplicate-id", 'lines["line-a"]'),
     ):
         with pytest.raises(DocumentError) as caught:
-            genesis_file.check(replace(lines=(line, msgspec.structs.replace(other, **wrong))))
+            genesis_checks.check(replace(lines=(line, msgspec.structs.replace(other, **wrong))))
         assert caught.value.code == code
         assert path in caught.value.path
 
@@ -125,7 +125,7 @@ def test_trust_is_of_members_and_each_has_one() -> None:
         ((OpeningTrust("member-1"), OpeningTrust("member-1")), "genesis.duplicate-id"),
     ):
         with pytest.raises(DocumentError) as caught:
-            genesis_file.check(replace(trusts=trusts))
+            genesis_checks.check(replace(trusts=trusts))
         assert caught.value.code == code and "trusts" in caught.value.path
 
 
@@ -289,7 +289,7 @@ def test_a_production_chain_refuses_a_devnet_clock() -> None:
 )
 def test_documents_made_by_programs_are_checked_too(code: str, change: Callable[[], dict[str, object]]) -> None:
     with pytest.raises(NodeError) as caught:
-        genesis_file.check(replace(**change()))
+        genesis_checks.check(replace(**change()))
     assert caught.value.code == code
 
 
@@ -300,7 +300,7 @@ def test_one_member_may_not_hold_the_consensus_alone() -> None:
         *(msgspec.structs.replace(member(number), nodes=()) for number in range(1, 4)),
     )
     with pytest.raises(NodeError) as caught:
-        genesis_file.check(replace(members=members))
+        genesis_checks.check(replace(members=members))
     assert caught.value.code == "genesis.organisations"
 
 
@@ -308,16 +308,16 @@ def test_four_members_with_a_node_must_have_weight() -> None:
     light = tuple(OpeningTrust(f"member-{number}", 10**6, 9 if number else 3) for number in range(4))
     for trusts in ((), light, light[1:]):
         with pytest.raises(NodeError) as caught:
-            genesis_file.check(replace(trusts=trusts))
+            genesis_checks.check(replace(trusts=trusts))
         assert caught.value.code == "genesis.bond"
-    genesis_file.check(replace(trusts=(msgspec.structs.replace(light[0], bonded_tokens=4), *light[1:])))
+    genesis_checks.check(replace(trusts=(msgspec.structs.replace(light[0], bonded_tokens=4), *light[1:])))
 
 
 def test_a_certificate_must_name_its_node() -> None:
     other = msgspec.structs.replace(member(0).nodes[0], tls_certificate=member(1).nodes[0].tls_certificate)
     members = (msgspec.structs.replace(member(0), nodes=(other,)), *DOCUMENT.members[1:])
     with pytest.raises(NodeError) as caught:
-        genesis_file.check(replace(members=members))
+        genesis_checks.check(replace(members=members))
     assert caught.value.code == "genesis.certificate"
     assert "node-1" in caught.value.message
 
