@@ -7,7 +7,8 @@ indexes of the exported height, so anybody checks it with two files and no node;
 
 What is taken over: members, keys, nodes, meters with the registers up to which they are settled, balances, tokens and
 indexes, lines, rules. What is unlocking or wagered is free again, since no evidence and no round of the old chain
-counts on the new one. What the pool holds stays counted, with a member that has no keys. Never decides to go on.
+counts on the new one. What the pool holds stays counted, with a member that has no keys. What begins anew says
+`LeftBehind`. Never decides to go on.
 """
 
 from __future__ import annotations
@@ -19,12 +20,27 @@ import msgspec
 from consensus.quorum import is_quorum
 from contracts import epochs, trust
 from contracts.genesis import Balance, Genesis, OpeningRegister, OpeningTrust
+from contracts.governance.proposals import open_proposals
 from contracts.governance.rules import rules
-from contracts.members import MAX_MEMBERS, Member, Meter, PowerLine
+from contracts.members import MAX_MEMBERS, AccessCount, Member, Meter, PowerLine
 from contracts.records import Lines, Site
-from contracts.schema import BALANCES, LINE_LIST, LINES, MEMBERS, METERS, REGISTERS, SITE, SITES, TRUSTS
+from contracts.schema import (
+    ACCESS_COUNT,
+    ACCESS_COUNTS,
+    ACCESS_PLACES,
+    BALANCES,
+    LINE_LIST,
+    LINES,
+    MEMBERS,
+    METERS,
+    REGISTERS,
+    SITE,
+    SITES,
+    TRUSTS,
+)
 from contracts.state import State
 from contracts.units import Hash, Height, Id, Meta, PublicKey, Signature
+from contracts.wagers.rounds import open_rounds
 from zk import ed25519
 from zk.codec import encode
 from zk.hashing import domain
@@ -72,6 +88,20 @@ class Support(NamedTuple):
     def enough(self) -> bool:
         """More than 2/3."""
         return is_quorum(self.got, self.total)
+
+
+class LeftBehind(NamedTuple):
+    """What the new chain knows nothing of, for members to know before they sign."""
+
+    tombstoned: tuple[str, ...]
+    """Members that may bond again: without a node and with an index of zero, so that no bond of theirs weighs."""
+    policies: tuple[str, ...]
+    """Members whose records are open to everybody until they say again who may read them, in the order in which they
+    first did."""
+    rounds: tuple[int, ...]
+    """Rounds that nobody judges; all that was wagered on them is free again."""
+    proposals: tuple[int, ...]
+    """Changes that nobody approves any more."""
 
 
 def sign_bytes(origin: Origin) -> bytes:
@@ -132,8 +162,20 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
     )
 
 
+def left_behind(state: State) -> LeftBehind:
+    """What `successor` does not take over from this state."""
+    counted = state.load(ACCESS_COUNTS, ACCESS_COUNT) or AccessCount(0, 0)
+    places = [state.load(ACCESS_PLACES, ACCESS_PLACES.key(number)) for number in range(counted.policies)]
+    return LeftBehind(
+        tombstoned=trust.tombstoned(state),
+        policies=tuple(place.member for place in places if place is not None),
+        rounds=open_rounds(state),
+        proposals=tuple(one.number for one in open_proposals(state)),
+    )
+
+
 def _kept(member: Member, tombstoned: bool) -> Member:
-    """A tombstoned member keeps its keys and money, and has no node: it weighs nothing."""
+    """A tombstoned member keeps its keys and money, and has no node: it weighs nothing, with an index of zero."""
     return _replace(member, nodes=()) if tombstoned else member
 
 

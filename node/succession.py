@@ -13,7 +13,7 @@ import msgspec
 
 from contracts.genesis import Genesis
 from contracts.state import State
-from contracts.succession import Origin, Signed, Succession, sign_bytes, successor, support
+from contracts.succession import LeftBehind, Origin, Signed, Succession, left_behind, sign_bytes, successor, support
 from node import genesis_checks, genesis_file
 from node.disk import RealDisk
 from node.errors import NodeError
@@ -39,8 +39,8 @@ class _At(NamedTuple):
         return self.ledger.get_at(key, self.height)
 
 
-def export(home: Home, name: str, height: int | None) -> tuple[Genesis, Succession]:
-    """The successor of a stopped node's chain after `height` (None: its newest), unsigned.
+def export(home: Home, name: str, height: int | None) -> tuple[Genesis, Succession, LeftBehind]:
+    """The successor of a stopped node's chain after `height` (None: its newest), unsigned, and what it does not have.
 
     Raises NodeError `home.running`, `succession.height`, `genesis.*`, `store.*`.
     """
@@ -49,7 +49,8 @@ def export(home: Home, name: str, height: int | None) -> tuple[Genesis, Successi
         ledger = Ledger.open(store, old)
         at = ledger.height if height is None else height
         try:
-            genesis = successor(State(_At(ledger, at)), old, name, ledger.time_ms(at))
+            state = State(_At(ledger, at))
+            genesis, left = successor(state, old, name, ledger.time_ms(at)), left_behind(state)
         except (HistoryPruned, LookupError) as error:
             raise NodeError(
                 "succession.height",
@@ -59,7 +60,7 @@ def export(home: Home, name: str, height: int | None) -> tuple[Genesis, Successi
         header = ledger.header(at + 1)
         root = ledger.state_root if header is None else header.state_root
     genesis_checks.check(genesis)
-    return genesis, Succession(Origin(old.chain_id(), at, root, genesis.chain_id(), genesis.hash()))
+    return genesis, Succession(Origin(old.chain_id(), at, root, genesis.chain_id(), genesis.hash())), left
 
 
 def save(succession: Succession, path: Path) -> None:

@@ -12,7 +12,7 @@ from node.cli.output import emit, line, reporting
 
 if TYPE_CHECKING:
     from contracts.genesis import Genesis
-    from contracts.succession import Succession
+    from contracts.succession import LeftBehind, Succession
 
 app = typer.Typer(help="Go on from a chain that can not: export it, sign the successor.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def export(
         from node.home import Home
 
         place = Home.at(home, config.load(Home.at(home).config))
-        genesis, made = succession.export(place, name, height)
+        genesis, made, left = succession.export(place, name, height)
         beside = out.with_suffix(".succession")
         RealDisk().replace(out, genesis_file.dumps(genesis).encode())
         succession.save(made, beside)
@@ -47,11 +47,13 @@ def export(
             "state_root": origin.state_root.hex(),
             "genesis": str(out),
             "succession": str(beside),
+            "left_behind": {name: list(value) for name, value in left._asdict().items()},
         }
 
         def draw() -> None:
             line(f"{origin.successor} goes on from {origin.chain_id} after block {origin.height},")
             line(f"state root {origin.state_root.hex()}.")
+            _warn(left)
             line(f"Wrote {out} and {beside}. Every member compares the root with its own node, then:")
             line(f"  gridpact succession sign {beside} --genesis {out} --as MEMBER")
 
@@ -110,6 +112,20 @@ def _tell(document: Genesis, found: Succession, as_json: bool) -> None:
             line("Enough. Every member: gridpact genesis DOCUMENT --home NEW-HOME --succession FILE")
 
     emit(as_json, result, draw)
+
+
+def _warn(left: LeftBehind) -> None:
+    """Say what members have to do again."""
+    if left.tombstoned:
+        line(f"Not taken over: tombstones. {', '.join(left.tombstoned)} may bond again, with an index of zero.")
+    if left.policies:
+        line(
+            f"Not taken over: access policies. Records of {', '.join(left.policies)} are open until they say otherwise."
+        )
+    if left.rounds:
+        line(f"Not taken over: rounds {', '.join(map(str, left.rounds))}. What was wagered on them is free again.")
+    if left.proposals:
+        line(f"Not taken over: proposals {', '.join(map(str, left.proposals))}.")
 
 
 def _document(path: Path) -> Genesis:

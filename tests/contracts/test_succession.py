@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import msgspec
 from governance_world import NAMES, Pact, new_meter, newcomer
-from ledger_world import FIRST, Chain, key_of, settle
+from ledger_world import FIRST, OPENING_TOKENS, Chain, key_of, settle
+from wager_world import opened, wager
 
-from contracts.bodies import Unbond
+from contracts import epochs
+from contracts.bodies import AllowAccess, Bond, Reader, RevokeAccess, Unbond
 from contracts.genesis import CODEC, Genesis
 from contracts.governance.changes import RemoveMember, SetParams
 from contracts.params import PactParams
 from contracts.schema import REGISTERS
 from contracts.state import State
-from contracts.succession import POOL, Origin, Signed, Succession, sign_bytes, successor, support
+from contracts.succession import POOL, Origin, Signed, Succession, left_behind, sign_bytes, successor, support
 from contracts.trust import slash
 from zk.codec import encode
 
@@ -64,6 +66,37 @@ def test_money_tokens_members_and_registers_are_those_of_the_state() -> None:
         assert before is not None and after is not None
         assert (after.import_wh, after.export_wh) == (before.import_wh, before.export_wh)
     assert genesis.params.penalty_ppm == 200_000
+
+
+def test_tokens_in_open_rounds_are_free_again_and_none_vanishes() -> None:
+    chain = opened()
+    for member in ("bio", "storage", "utility"):
+        assert wager(chain, member) == "ok"
+    genesis = successor(State(chain.store), chain.genesis, "again", chain.now_ms)
+    again = Chain(genesis)
+    assert again.tokens() == chain.tokens()
+    assert again.trust("bio").free_tokens == OPENING_TOKENS and again.trust("bio").wagered_tokens == 0
+    assert again.trust("bio").bonded_tokens == chain.trust("bio").bonded_tokens
+    assert left_behind(State(chain.store)).rounds == (0,) and not left_behind(State(again.store)).rounds
+
+
+def test_a_tombstoned_member_weighs_nothing_on_the_new_chain_whatever_it_bonds() -> None:
+    pact = lived()
+    again = Chain(exported(pact))
+    assert again.run(again.say("tenant", Bond(1_000))) == "ok"
+    while again.height < 4 * again.genesis.consensus.epoch_blocks:
+        again.block()
+    assert "tenant" not in epochs.powers(State(again.store), again.height + 1)
+
+
+def test_what_begins_anew_is_told() -> None:
+    pact = lived()
+    assert pact.run(pact.say("solar", RevokeAccess(("bills",), ()))) == "ok"
+    assert pact.run(pact.say("bio", AllowAccess(("needs",), (Reader("member", "solar"),), None))) == "ok"
+    assert pact.propose("campus", SetParams(PactParams(penalty_ppm=300_000))) == "ok"
+    left = left_behind(pact.state())
+    assert left == (("tenant",), ("solar", "bio"), (), (3,))
+    assert left_behind(State(Chain(exported(pact)).store)) == ((), (), (), ())
 
 
 def test_more_than_two_thirds_of_the_founding_power_must_sign() -> None:
