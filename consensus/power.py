@@ -8,10 +8,12 @@ the other, and a quorum of each have a seat in common. Knows no keys, no tokens 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 from math import isqrt
+
+from zk.hashing import sha256
 
 MIN_ORGANISATIONS = 4
 """Agreement among fewer survives nobody."""
@@ -83,17 +85,27 @@ def is_affordable(spent: Fraction) -> bool:
     return spent < CHURN_LIMIT
 
 
-def advance(current: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int]:
+def in_turn(ids: Collection[str], offenders: Collection[str], seed: bytes) -> list[str]:
+    """The order in which changes of these organisations use up an epoch's budget: offenders first, and each part by a
+    hash of the epoch's `seed` and the id, so that no name is early in every epoch.
+
+    `seed` names this epoch of this chain and no other, so it starts with a `zk.hashing.domain`.
+    """
+    return sorted(ids, key=lambda id_: (id_ not in offenders, sha256(seed + id_.encode()), id_))
+
+
+def advance(
+    current: Mapping[str, int], wanted: Mapping[str, int], seed: bytes, offenders: Collection[str] = ()
+) -> dict[str, int]:
     """Weights of the next epoch, ascending by id: `current` moved towards `wanted` as far as the churn budget goes.
 
-    Changes apply in id order until the budget is spent, the last one in part: some single changes cost more than a
+    Changes apply `in_turn` until the budget is spent, the last one in part: some single changes cost more than a
     whole budget, and would else never happen. An organisation whose going would leave fewer than four stays as it is.
     Raises ValueError when `current` has fewer than four.
     """
     before = powers(current)
-    changes = [
-        (id_, wanted.get(id_, 0)) for id_ in sorted({**current, **wanted}) if current.get(id_, 0) != wanted.get(id_, 0)
-    ]
+    changing = [id_ for id_ in {**current, **wanted} if current.get(id_, 0) != wanted.get(id_, 0)]
+    changes = [(id_, wanted.get(id_, 0)) for id_ in in_turn(changing, offenders, seed)]
 
     def affordable(weights: Mapping[str, int]) -> bool:
         return is_affordable(churn(before, powers(weights)))

@@ -196,7 +196,7 @@ def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = 
     """What happens before the first transaction: the last block of an epoch records the chain's randomness, the block's
     evidence is punished, the clock moves rounds of wagering, locks and settles the intervals that are due, and at the
     end of an epoch governance is looked at. Other `judges` than those of every node are for laboratories."""
-    if context.height % context.consensus.epoch_blocks == 0:
+    if epochs.ends_epoch(context.height, context.consensus):
         state.save(MIX, EpochMix(context.height, context.mix))
         state.commit()
     accused = [event for charge in charges for event in accuse(state, context, charge)]

@@ -31,17 +31,34 @@ Nodes = Callable[[str], tuple[Validator, ...]]
 """The nodes with which an organisation takes its seats, each with a power of 1."""
 
 
-class Lot(NamedTuple):
-    """What a committee is drawn with, and whether it is time: one draw for each day of ledger time."""
+class Terms(NamedTuple):
+    """What the end of an epoch adds to bonds and indexes to seat another."""
 
     day: int
+    """Of ledger time; a committee is drawn once in each."""
     randomness: bytes
-    seats: int
+    """A committee is drawn with."""
+    turns: bytes
+    """Seed of the order of changes, see `consensus.power.in_turn`."""
+    committee_seats: int
+    seat_bond_tokens: int
+    """Who has bonded less has no weight."""
+
+
+def terms(name: str, mix: bytes, ended: int, time_ms: int, consensus: ConsensusParams) -> Terms:
+    """The terms at the end of epoch `ended`, of the chain's id and its mix there: everybody can compute them again."""
+    draws = [domain(purpose, name) + encode((mix, ended)) for purpose in ("committee", "churn")]
+    return Terms(time_ms // DAY_MS, draws[0], draws[1], consensus.committee_seats, consensus.seat_bond_tokens)
 
 
 def epoch_of(height: int, consensus: ConsensusParams) -> int:
     """Epoch of a height, from 0; genesis is in the first."""
     return _epoch(height, consensus.epoch_blocks)
+
+
+def ends_epoch(height: int, consensus: ConsensusParams) -> bool:
+    """Whether this block is the last of its epoch. Genesis ends none that anybody computes from."""
+    return height % consensus.epoch_blocks == 0
 
 
 def seating(state: State, height: int) -> Seating:
@@ -81,13 +98,13 @@ def founding(genesis: Genesis) -> tuple[Seating, Seating]:
     weights: dict[str, int] = {}
     for id_ in sorted(nodes):
         given = opened.get(id_)
-        weight = 0 if given is None else power.weight(given.bonded_tokens, given.index_ppm)
+        bar = genesis.consensus.seat_bond_tokens
+        weight = 0 if given is None else seat_weight(given.bonded_tokens, given.index_ppm, bar)
         if weight and nodes[id_]:
             weights[id_] = weight
     # Not the chain id: a light client has no more of the document than this needs.
-    seats = genesis.consensus.committee_seats
-    lot = Lot(genesis.time_ms // DAY_MS, domain("committee", genesis.name) + encode((ZERO_HASH, 0)), seats)
-    first = _first(0, weights, nodes.__getitem__, Change("genesis", 0), lot)
+    opening = terms(genesis.name, ZERO_HASH, 0, genesis.time_ms, genesis.consensus)
+    first = _first(0, weights, nodes.__getitem__, Change("genesis", 0), opening)
     return first, msgspec.structs.replace(first, number=1)
 
 
@@ -109,15 +126,13 @@ def records(genesis: Genesis) -> dict[bytes, bytes]:
 
 def close(state: State, context: BlockContext) -> Seating | None:
     """End the epoch whose last block this is: the seating that is two ahead. None inside an epoch."""
-    blocks = context.consensus.epoch_blocks
-    if context.height % blocks:
+    if not ends_epoch(context.height, context.consensus):
         return None
-    ended = context.height // blocks - 1
+    ended = epoch_of(context.height, context.consensus)
     before = state.load(SEATINGS, SEATINGS.key(ended + 1))
     assert before is not None, "each epoch was computed when the one two before it ended"
-    randomness = domain("committee", context.chain_id) + encode((context.mix, ended))
-    lot = Lot(context.time_ms // DAY_MS, randomness, context.consensus.committee_seats)
-    after = following(state, before, context.height, lot)
+    at = terms(context.chain_id, context.mix, ended, context.time_ms, context.consensus)
+    after = following(state, before, context.height, at)
     state.save(SEATINGS.key(after.number), after)
     weights = {one.id: one.weight for one in after.organisations}
     for one in before.organisations:
@@ -129,29 +144,35 @@ def close(state: State, context: BlockContext) -> Seating | None:
     return after
 
 
-def following(state: State, before: Seating, height: int, lot: Lot) -> Seating:
+def seat_weight(bonded_tokens: int, index_ppm: int, seat_bond_tokens: int) -> int:
+    """Weight of an organisation in a pact with this bar; 0 below it."""
+    return power.weight(bonded_tokens, index_ppm) if bonded_tokens >= seat_bond_tokens else 0
+
+
+def following(state: State, before: Seating, height: int, at: Terms) -> Seating:
     """The seating after `before`, from the state of a block of this height."""
-    wanted, nodes = _wanted(state), _nodes_now(state, before)
+    wanted, nodes = wanted_weights(state, at.seat_bond_tokens), _nodes_now(state, before)
     if not before.organisations:
-        return _first(before.number + 1, wanted, nodes, Change("seated", height), lot)
+        return _first(before.number + 1, wanted, nodes, Change("seated", height), at)
+    gone = frozenset(trust.tombstoned(state))
     applied = {one.id: one.weight for one in before.organisations}
     if before.drawn_day is None:
-        weights = applied if applied == wanted else power.advance(applied, wanted)
+        weights = applied if applied == wanted else power.advance(applied, wanted, at.turns, gone)
     elif len(wanted) < power.MIN_ORGANISATIONS:
         weights = applied
-    elif before.drawn_day == lot.day:
+    elif before.drawn_day == at.day:
         # Who can not be drawn any more leaves, as fast as any change goes; nobody comes before the next draw.
-        left = power.advance(dict.fromkeys(applied, 1), {id_: 1 for id_ in applied if id_ in wanted})
+        staying = {id_: 1 for id_ in applied if id_ in wanted}
+        left = power.advance(dict.fromkeys(applied, 1), staying, at.turns, gone)
         weights = {id_: applied[id_] for id_ in left}
     else:
         weights = wanted
-    return _flagged(_seated(before, weights, nodes, height, lot), state)
+    return _flagged(_seated(before, weights, nodes, height, at), gone)
 
 
-def _flagged(seating: Seating, state: State) -> Seating:
+def _flagged(seating: Seating, gone: frozenset[str]) -> Seating:
     """The same with the tombstoned flagged, who stay because fewer than four would remain, or until the churn budget
     has let all of their power go: their votes count no more."""
-    gone = frozenset(trust.tombstoned(state))
     if not gone:
         return seating
     replace = msgspec.structs.replace
@@ -164,13 +185,14 @@ def _epoch(height: int, blocks: int) -> int:
     return max(0, height - 1) // blocks
 
 
-def _wanted(state: State) -> dict[str, int]:
-    """Weights that bonds and indexes ask for, of members with a node to vote with; the tombstoned have none."""
+def wanted_weights(state: State, seat_bond_tokens: int) -> dict[str, int]:
+    """Weights that bonds and indexes ask for under this bar, of members with a node to vote with, ascending by id; the
+    tombstoned have none."""
     weights: dict[str, int] = {}
     gone = frozenset(trust.tombstoned(state))
     for key in TRUSTS.roll_keys():
         for one in state.roll(TRUSTS, key):
-            weight = power.weight(one.bonded_tokens, one.index_ppm)
+            weight = seat_weight(one.bonded_tokens, one.index_ppm, seat_bond_tokens)
             if weight and one.member not in gone and _has_node(state, one.member):
                 weights[one.member] = weight
     return {id_: weights[id_] for id_ in sorted(weights)}
@@ -202,19 +224,19 @@ def _nodes_now(state: State, before: Seating) -> Nodes:
     return nodes
 
 
-def _first(number: int, weights: Mapping[str, int], nodes: Nodes, change: Change, lot: Lot) -> Seating:
+def _first(number: int, weights: Mapping[str, int], nodes: Nodes, change: Change, at: Terms) -> Seating:
     """A seating that follows none: nothing bounds its change. Empty while fewer than four have weight."""
     if len(weights) < power.MIN_ORGANISATIONS:
         return Seating(number, (), ())
-    shares, day = _shares(weights, None, lot)
+    shares, day = _shares(weights, None, at)
     organisations = tuple(Organisation(id_, weights[id_], share, change) for id_, share in shares.items())
     return Seating(number, organisations, _dealt(organisations, nodes), day)
 
 
-def _seated(before: Seating, weights: Mapping[str, int], nodes: Nodes, height: int, lot: Lot) -> Seating:
+def _seated(before: Seating, weights: Mapping[str, int], nodes: Nodes, height: int, at: Terms) -> Seating:
     """The seating after `before` with these weights, ascending by id."""
     known = {one.id: one for one in before.organisations}
-    shares, day = _shares(weights, before.drawn_day, lot)
+    shares, day = _shares(weights, before.drawn_day, at)
 
     def entry(id_: str, share: int) -> Organisation:
         old, weight = known.get(id_), weights[id_]
@@ -228,16 +250,16 @@ def _seated(before: Seating, weights: Mapping[str, int], nodes: Nodes, height: i
     return Seating(before.number + 1, organisations, _dealt(organisations, nodes), day)
 
 
-def _shares(weights: Mapping[str, int], drawn_day: int | None, lot: Lot) -> tuple[dict[str, int], int | None]:
+def _shares(weights: Mapping[str, int], drawn_day: int | None, at: Terms) -> tuple[dict[str, int], int | None]:
     """Powers of at least four weights, ascending by id, and the day of the draw where a committee has them.
 
-    `weights` are those of a committee already where that was drawn on the lot's day.
+    `weights` are those of a committee already where that was drawn on the same day.
     """
-    if drawn_day == lot.day:
+    if drawn_day == at.day:
         return dict.fromkeys(weights, 1), drawn_day
     if len(weights) <= committee.EVERYBODY:
         return power.powers(weights), None
-    return dict.fromkeys(committee.draw(lot.randomness, tuple(weights), lot.seats), 1), lot.day
+    return dict.fromkeys(committee.draw(at.randomness, tuple(weights), at.committee_seats), 1), at.day
 
 
 def _dealt(organisations: Sequence[Organisation], nodes: Nodes) -> tuple[Validator, ...]:

@@ -23,7 +23,7 @@ from contracts.members import (
     PowerLine,
 )
 from contracts.params import PactParams
-from contracts.units import Count, Energy, Meta, Money, Ppm, Time, Tokens
+from contracts.units import MAX_TOKENS, Count, Energy, Meta, Money, Ppm, Time, Tokens
 from zk.codec import Codec, encode
 from zk.hashing import domain, sha256
 
@@ -45,6 +45,9 @@ class ConsensusParams(msgspec.Struct, frozen=True, array_like=True, forbid_unkno
     """Share of a slashed bond that the organisation gets which proposed the block with the evidence."""
     committee_seats: Annotated[int, Meta(ge=EVERYBODY, le=MAX_SEATS)] = 200
     """Organisations that are drawn each day where more than `EVERYBODY` have weight."""
+    seat_bond_tokens: Annotated[int, Meta(ge=1, le=MAX_TOKENS)] = 100
+    """Least bond with which an organisation has weight. An absolute bar: names of dust cost so much each, and more
+    bond never means less weight."""
 
 
 class DevnetClock(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

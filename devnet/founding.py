@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.genesis import Balance, DevnetClock, Genesis, OpeningTrust
+from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningTrust
 from contracts.members import AccountKey, Member, Meter, NodeKeys, PowerLine
 from contracts.units import PPM
 from devnet import keyring
@@ -32,6 +32,8 @@ STARTING_TOKENS = 1_000_000
 """Free tokens of each member."""
 STARTING_BOND = 1_000_000
 """Of each member with a node."""
+SEAT_BOND = STARTING_BOND // 10
+"""Least bond of a seat: of what a member has, too much to leave about under many names."""
 HOST = "127.0.0.1"
 SITE = "site"
 
@@ -51,7 +53,7 @@ def genesis(scenario: Scenario, members: Sequence[Member], meters: Sequence[Mete
         rule_set=RULE_SET,
         time_ms=scenario.clock.origin_ms,
         params=scenario.params,
-        consensus=scenario.consensus,
+        consensus=_consensus(scenario.consensus),
         members=tuple(sorted(members, key=lambda member: member.id)),
         meters=tuple(sorted(meters, key=lambda meter: meter.id)),
         balances=tuple(
@@ -78,6 +80,11 @@ def opening_trusts(scenario: Scenario) -> tuple[OpeningTrust, ...]:
         OpeningTrust(name, STARTING_TOKENS, STARTING_BOND if name in scenario.nodes else 0)
         for name in sorted(member.id for member in scenario.members)
     )
+
+
+def _consensus(asked: ConsensusParams) -> ConsensusParams:
+    """What the scenario asks for, with a bar for seats that means something beside the bonds given out here."""
+    return msgspec.structs.replace(asked, seat_bond_tokens=max(asked.seat_bond_tokens, SEAT_BOND))
 
 
 def found(scenario: Scenario, layout: Layout, ports: Sequence[int], *, stepped: bool) -> Founding:

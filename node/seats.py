@@ -50,7 +50,8 @@ def validators_of(genesis: Genesis) -> ValidatorSet:
         raise NodeError(
             "genesis.bond",
             "Fewer than four members with a validator have weight in this genesis document.",
-            "Give at least four of them a bond, whose root times the trust index is 1 or more.",
+            f"Give at least four of them a bond of {genesis.consensus.seat_bond_tokens} (seat_bond_tokens) or more, "
+            "whose root times the trust index is 1 or more.",
         )
     return ValidatorSet(first.seats)
 

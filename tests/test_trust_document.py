@@ -47,8 +47,6 @@ def played() -> list[str]:
     [lied] = life.lies[ONCE]
     back = next(one.epoch for one in once[lied:] if one.index_ppm >= once[lied - 1].index_ppm)
     _, halting, ruling = found.joins
-    first_held = next(one for one in found.held_up if one.offender_ppm)
-    last_in_vain = found.held_up[found.held_up.index(first_held) - 1]
     [four_of_seven] = [one for one in found.thresholds if (one.organisations, one.names) == (7, 4)]
     slow, slower = dead.first_ppm / 10_000, dead.later.wasted_ppm / 10_000
     first_success = found.speeds[0].reached_ppm[0] - STARTING_INDEX_PPM
@@ -77,14 +75,14 @@ def played() -> list[str]:
         f"with the evidence got {reward // 1_000 * 1_000:,}: by chance it is the one that had lied once",
         f'"{percent(coalitions.FINE_PPM)}" is the smallest share that was tried',
         f"four of seven need {percent(four_of_seven.rules_ppm)}",
-        f"organisations with {coalitions.DUST} tokens of bond, the least that weighs anything at an index of "
-        f"{STARTING_INDEX_PPM:,}, may have much power beside a few giants with {coalitions.LARGE:,} each",
+        f"organisations with {coalitions.DUST} tokens of bond, the least that has a seat by default, may have much "
+        f"power beside a few giants with {coalitions.LARGE:,} each",
+        f"where the others have {coalitions.LARGE:,} each as before",
         f"one more name of dust bonds {coalitions.DUST} tokens",
         f"Names of dust that had {percent(halting.before_ppm)} of the power together",
         f"{halting.dust + 1} names halt, {ruling.dust + 1} rule, from one epoch to the next",
-        f"Played with {coalitions.TWELVE} equal organisations: {last_in_vain.toggling} that do so hold nobody up; with "
-        f"{first_held.toggling} a newcomer has {percent(first_held.newcomer_ppm)} and an offender who was tombstoned "
-        f"{percent(first_held.offender_ppm)} of the power after {coalitions.HELD_EPOCHS} epochs",
+        f"Played with {coalitions.TWELVE} equal organisations, one of them tombstoned, a newcomer with as much "
+        f"as each, and {coalitions.PLAYS} beacons",
         f"four epochs are {round(4 * blocks / 1_000)} seconds",
         f"at a block every {ConsensusParams().target_block_ms} ms",
         f"an epoch may last {round(blocks / 1_000)} seconds",
@@ -115,10 +113,8 @@ def rules() -> list[str]:
         "at most 60%",
         "from 90% to 60%",
         "in which each seat counts 1",
-        "a weight of 1",
         f"{STARTING_INDEX_PPM:,}",
         f"{MAX_FAILED_PERCENT}%",
-        f"{coalitions.DUST} tokens are a seat",
         f"public minimum, {terms.minimum_wager_tokens} tokens and up to {2 * terms.minimum_wager_tokens} at full",
         f"a fee of {terms.fee_tokens} token",
         f"{_half(terms.minimum_wager_tokens)} to {_half(2 * terms.minimum_wager_tokens)} tokens at the minimum",
@@ -158,6 +154,7 @@ def test_rules_in_the_text_are_those_of_the_code() -> None:
     whole = DOCUMENT.read_text()
     for said in (
         f"by default {defaults.evidence_age_blocks:,} blocks and {defaults.evidence_age_ms // DAY_MS} days",
+        f"bonds at least `seat_bond_tokens`, {defaults.seat_bond_tokens} by default",
         f"An epoch is {defaults.epoch_blocks} blocks",
         f"Above {EVERYBODY} organisations** a committee of {defaults.committee_seats} seats",
         f"the last {MIN_WINDOW} heights ({WINDOW_PER_SEAT} per seat",

@@ -11,7 +11,9 @@ from typing import assert_never
 
 import msgspec
 
+from consensus.power import MIN_ORGANISATIONS
 from contracts.context import BlockContext
+from contracts.epochs import wanted_weights
 from contracts.genesis import ConsensusParams
 from contracts.governance import membership
 from contracts.governance.changes import (
@@ -49,7 +51,7 @@ def admissible(state: State, context: BlockContext, change: Change) -> str:
         case SetParams(params):
             return _may_set_params(rules(state).params, params)
         case SetConsensusParams(consensus):
-            return _may_set_consensus(rules(state).consensus, consensus)
+            return _may_set_consensus(state, rules(state).consensus, consensus)
         case SetRuleSet(rule_set):
             return OK if rule_set > rules(state).rule_set else "governance.rule-set"
         case _:
@@ -88,11 +90,17 @@ def _may_set_params(now: PactParams, params: PactParams) -> str:
     return OK if roomy and problem(params) is None else "governance.params"
 
 
-def _may_set_consensus(now: ConsensusParams, consensus: ConsensusParams) -> str:
+def _may_set_consensus(state: State, now: ConsensusParams, consensus: ConsensusParams) -> str:
     if consensus.epoch_blocks != now.epoch_blocks:
         return "governance.fixed"
     longer = consensus.evidence_age_blocks > now.evidence_age_blocks or consensus.evidence_age_ms > now.evidence_age_ms
-    return "governance.evidence-age" if longer else OK
+    if longer:
+        return "governance.evidence-age"
+    # A bar that hardly anybody reaches would hold four in their seats for ever, and let nobody else in.
+    bar = consensus.seat_bond_tokens
+    if bar > now.seat_bond_tokens and len(wanted_weights(state, bar)) < MIN_ORGANISATIONS:
+        return "governance.too-few"
+    return OK
 
 
 def _set_rules(state: State, context: BlockContext, **changes: int | PactParams | ConsensusParams) -> None:

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from consensus.power import MIN_ORGANISATIONS, weight
+from consensus.power import MIN_ORGANISATIONS
 from contracts import trust
 from contracts.bodies import Unbond
 from contracts.context import BlockContext, current_interval
-from contracts.epochs import epoch_of
+from contracts.epochs import epoch_of, wanted_weights
 from contracts.genesis import OpeningTrust
 from contracts.governance.changes import AdmitMember, NewMeter, ReKey
 from contracts.governance.records import MAX_FORMER_NODES, FormerNode, KeyUse, Membership, NodeOwner, Purpose
+from contracts.governance.rules import rules
 from contracts.members import (
     MAX_MEMBERS,
     MAX_METERS,
@@ -263,14 +264,8 @@ def _fits(new: NewMeter, member: str) -> bool:
 
 def _enough_without(state: State, member: str) -> bool:
     """Whether four organisations with weight and a node are left."""
-    left = 0
-    for key in TRUSTS.roll_keys():
-        for held in state.roll(TRUSTS, key):
-            weighs = weight(held.bonded_tokens, held.index_ppm) and not trust.is_tombstoned(state, held.member)
-            if held.member != member and weighs:
-                found = state.load(MEMBERS, MEMBERS.key(held.member))
-                left += found is not None and any(node.validator for node in found.nodes)
-    return left >= MIN_ORGANISATIONS
+    weights = wanted_weights(state, rules(state).consensus.seat_bond_tokens)
+    return len(weights) - (member in weights) >= MIN_ORGANISATIONS
 
 
 def _retire(

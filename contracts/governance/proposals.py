@@ -17,7 +17,7 @@ import msgspec
 from consensus.quorum import is_broad, is_quorum
 from contracts.bodies import Approve, Propose, RotateKeys, Withdraw
 from contracts.context import BlockContext
-from contracts.epochs import epoch_of
+from contracts.epochs import ends_epoch, epoch_of
 from contracts.governance import membership
 from contracts.governance.changes import SCHEDULED, SetConsensusParams, SetRuleSet
 from contracts.governance.enact import admissible, enact
@@ -33,7 +33,6 @@ from contracts.governance.records import (
     Proposal,
     Status,
 )
-from contracts.governance.rules import ends_epoch
 from contracts.governance.voting import count, has_voice
 from contracts.receipts import (
     OK,

@@ -7,7 +7,7 @@ after next, or longer where the churn budget keeps an organisation seated. Never
 
 from __future__ import annotations
 
-from contracts.epochs import seats
+from contracts.epochs import epoch_of, seats
 from contracts.genesis import ConsensusParams
 from contracts.members import NodeKeys
 from contracts.schema import MEMBERS, MEMBERSHIPS, TRUSTS
@@ -26,7 +26,7 @@ def registered(state: State, height: int, consensus: ConsensusParams) -> dict[st
             changed = state.load(MEMBERSHIPS, MEMBERSHIPS.key(held.member))
             for former in changed.former_nodes if changed else ():
                 keys = former.keys
-                young = (former.height - 1) // consensus.epoch_blocks + 2 > (height - 1) // consensus.epoch_blocks
+                young = epoch_of(former.height, consensus) + 2 > epoch_of(height, consensus)
                 if young or (keys.node, keys.consensus_key) in seated:
                     found[keys.node] = (*found.get(keys.node, ()), keys)
     return {node: found[node] for node in sorted(found)}

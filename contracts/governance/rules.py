@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.genesis import ConsensusParams, Genesis
+from contracts.genesis import Genesis
 from contracts.governance.records import Rules
 from contracts.schema import RULES, RULES_IN_FORCE
 from contracts.state import State
@@ -18,8 +18,3 @@ def rules(state: State) -> Rules:
     found = state.load(RULES, RULES_IN_FORCE)
     assert found is not None, "genesis writes the rules"
     return found
-
-
-def ends_epoch(height: int, consensus: ConsensusParams) -> bool:
-    """Whether this block is the last of its epoch."""
-    return height % consensus.epoch_blocks == 0

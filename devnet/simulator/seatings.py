@@ -7,17 +7,20 @@ Up to 100 organisations, each with one node.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import isqrt
 
 from consensus.validators import Validator, ValidatorSet
-from contracts.schema import MEMBERS, SEATINGS, TOMBSTONE_LIST, TOMBSTONES, TRUSTS
+from contracts.schema import MEMBERS, MIX, MIXES, SEATINGS, TOMBSTONE_LIST, TOMBSTONES, TRUSTS
 from contracts.state import State
 from devnet.simulator.violations import Violation
 from node.ledger.ledger import Ledger
+from zk.codec import encode
+from zk.hashing import domain, sha256
 
 Powers = Mapping[str, int]
+Turn = Callable[[str], tuple[bool, bytes]]
 FEWEST = 4
 
 
@@ -27,6 +30,7 @@ class Seatings:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._epoch = ledger.genesis.consensus.epoch_blocks
+        self._bar = ledger.genesis.consensus.seat_bond_tokens
         self._members = [member.id for member in ledger.genesis.members]
         self._weights = self._wanted()
         self._sets: list[ValidatorSet] = []
@@ -48,7 +52,7 @@ class Seatings:
         if seating is None:
             raise Violation("seats", f"block {self._ledger.height} does not seat epoch {number}")
         weights = {one.id: one.weight for one in seating.organisations}
-        _check_moved(number, before, wanted, weights)
+        _check_moved(number, before, wanted, weights, self._turn)
         self._weights = weights
         self._sets.append(self._checked(number, weights))
 
@@ -61,7 +65,19 @@ class Seatings:
             seatable = member is not None and any(node.validator for node in member.nodes)
             if seatable and trust is not None and id_ not in self._tombstones():
                 weights[id_] = isqrt(trust.bonded_tokens) * trust.index_ppm // 1_000_000
+                if trust.bonded_tokens < self._bar:
+                    weights[id_] = 0
         return {id_: weight for id_, weight in weights.items() if weight}
+
+    def _turn(self, id_: str) -> tuple[bool, bytes]:
+        """When a change of this organisation is applied at the end of the newest block's epoch: the tombstoned first,
+        the others as the mix after the block says."""
+        mix = State(self._ledger).load(MIXES, MIX)
+        if mix is None or mix.height != self._ledger.height:
+            raise Violation("seats", f"block {self._ledger.height} ends an epoch and leaves no mix")
+        epoch = self._ledger.height // self._epoch - 1
+        draw = domain("churn", self._ledger.genesis.chain_id()) + encode((mix.mix, epoch)) + id_.encode()
+        return id_ not in self._tombstones(), sha256(draw)
 
     def _tombstones(self) -> tuple[str, ...]:
         stones = State(self._ledger).load(TOMBSTONES, TOMBSTONE_LIST)
@@ -118,9 +134,10 @@ def _moved(before: Powers, after: Powers) -> Fraction:
     )
 
 
-def _check_moved(number: int, before: Powers, wanted: Powers, after: Powers) -> None:
-    """`after` is `before` moved towards `wanted`, in id order, as far as less than 1/3 of the shares allows."""
+def _check_moved(number: int, before: Powers, wanted: Powers, after: Powers, turn: Turn) -> None:
+    """`after` is `before` moved towards `wanted`, turn by turn, as far as less than 1/3 of the shares allows."""
     moving = [id_ for id_ in sorted({*before, *wanted}) if before.get(id_, 0) != wanted.get(id_, 0)]
+    moving.sort(key=turn)
     if any(after.get(id_, 0) != before.get(id_, 0) for id_ in sorted({*before, *after}) if id_ not in moving):
         raise Violation("seats", f"epoch {number} changes the weight of who did not move")
     if len(after) < FEWEST:

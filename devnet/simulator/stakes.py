@@ -1,8 +1,8 @@
 """What stands behind each member's word in a run, and how that moves while it lasts.
 
-Draws opening bonds (equal, spread, some of dust, one giant) and big moves of them. Whoever is bad, that is lying or
-absent, stays below 1/3 of the power in every seating that the moves can lead to, whatever part of them has happened and
-however far the churn budget has let them through. Never looks at a run.
+Draws opening bonds (equal, spread, some at the bar or just below it, one giant) and big moves of them. Whoever is bad,
+that is lying or absent, stays below 1/3 of the power in every seating that the moves can lead to, whatever part of them
+has happened and however far the churn budget has let them through. Never looks at a run.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from random import Random
 
 import msgspec
 
+from contracts.genesis import ConsensusParams
+
 SLACK_TOKENS = 5_000
 """What small bonds, unbonds and transfers of a member may add up to in a run; the traffic keeps to it."""
 UNIT_TOKENS = 40_000
 """A bond of n * n such units weighs n times 100 at the index of the start."""
 MAX_PARTS = 9
-DUST_TOKENS = 4
+DUST_TOKENS = ConsensusParams().seat_bond_tokens
+"""The least bond with which an organisation has weight."""
 GIANT_TOKENS = 10**12
 MAX_MOVES = 6
 LAST_MOVE_MS = 8_000
@@ -71,7 +74,7 @@ def is_safe(stakes: Stakes, nodes: Sequence[str], bad: frozenset[str]) -> bool:
         if node in bad:
             bad_most.append(isqrt(most))
         else:
-            good_least.append(isqrt(max(0, least)))
+            good_least.append(isqrt(least) if least >= DUST_TOKENS else 0)
     # As a function of the cap the surplus is linear between two weights.
     caps = [1, *good_least, *bad_most]
     return all(
@@ -92,7 +95,7 @@ def _draw_bonds(random: Random, count: int) -> list[int]:
                 bonds[place] = DUST_TOKENS
         case _:
             for place in random.sample(range(count), random.randint(0, (count - 4) // 2)):
-                bonds[place] = 0
+                bonds[place] = random.choice((0, DUST_TOKENS - 1))
     return bonds
 
 

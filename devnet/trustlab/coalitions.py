@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from consensus import power
 from consensus.quorum import is_quorum
+from contracts.genesis import ConsensusParams
+from zk.codec import encode
+from zk.hashing import domain
 
 PPM = 1_000_000
 INDEX_PPM = 500_000
@@ -21,11 +24,11 @@ BONDED = 1_000_000_000
 """Tokens that all bonds come to where shares of them are compared."""
 STEP_PPM = 10_000
 FINE_PPM = 1_000
-LARGE, DUST = 1_000_000, 4
-"""Bonds: one that matters, and the least that weighs anything at `INDEX_PPM`."""
+LARGE, DUST = 1_000_000, ConsensusParams().seat_bond_tokens
+"""Bonds: one that matters, and the least that has a seat."""
 
-TWELVE, HELD_EPOCHS = 12, 40
-TOGGLING = (2, 3, 4, 5)
+TWELVE, HELD_EPOCHS, PLAYS = 12, 40, 500
+TOGGLING = (3, 4, 6, 8)
 
 PACTS = (4, 6, 7, 20)
 """Sizes of pacts that are compared."""
@@ -65,14 +68,15 @@ class Dust(NamedTuple):
 
 
 class HeldUp(NamedTuple):
-    """What changes of others come to while a coalition whose ids come first bonds and unbonds in turn."""
+    """How long changes of others take while a coalition bonds and unbonds all it has, over and over."""
 
     toggling: int
     """Of `TWELVE` equal organisations."""
-    offender_ppm: int
-    """Share of the power, after `HELD_EPOCHS`, of one that was tombstoned when it began."""
-    newcomer_ppm: int
-    """And of one that wanted to join then."""
+    offender_epochs: int
+    """Until one that was tombstoned when it began has no power, in the worst of `PLAYS`."""
+    newcomer_epochs: Fraction
+    """Until one that wanted to join then weighs what it bonded, on average."""
+    newcomer_worst: int
 
 
 class Split(NamedTuple):
@@ -158,18 +162,33 @@ def splits(others: int, names: Sequence[int]) -> tuple[Split, ...]:
 
 
 def held_up(toggling: int) -> HeldUp:
-    """So many of `TWELVE` equal organisations leave and come back, epoch by epoch, and come first in the order of ids.
-
-    `consensus.power.advance` applies changes in that order until its budget is spent.
+    """So many of `TWELVE` equal organisations want to leave whenever they weigh and to come back whenever they do not,
+    played with `PLAYS` beacons. Raises ValueError when somebody else's change takes more than `HELD_EPOCHS`.
     """
+    waits = [_wait(toggling, play) for play in range(PLAYS)]
+    newcomers = [newcomer for _, newcomer in waits]
+    offenders = [offender for offender, _ in waits]
+    return HeldUp(toggling, max(offenders), Fraction(sum(newcomers), PLAYS), max(newcomers))
+
+
+def _wait(toggling: int, play: int) -> tuple[int, int]:
+    """Epochs until the offender is gone, and until the newcomer weighs all that it bonded."""
     coalition = [f"a{at:02d}" for at in range(toggling)]
     offender, newcomer = "offender", "zeal"
     others = [f"other-{at:02d}" for at in range(TWELVE - toggling - 1)]
     full = power.weight(LARGE, INDEX_PPM)
     weights = dict.fromkeys([*coalition, offender, *others], full)
+    gone: list[int] = []
+    come: list[int] = []
     for epoch in range(HELD_EPOCHS):
-        staying = coalition if epoch % 2 else []
-        weights = power.advance(weights, dict.fromkeys([*staying, *others, newcomer], full))
-    powers = power.powers(weights)
-    whole = sum(powers.values())
-    return HeldUp(toggling, *(ppm(Fraction(powers.get(id_, 0), whole)) for id_ in (offender, newcomer)))
+        seed = domain("churn", "trustlab") + encode((play, epoch))
+        staying = [id_ for id_ in coalition if id_ not in weights]
+        wanted = dict.fromkeys([*staying, *others, newcomer], full)
+        weights = power.advance(weights, wanted, seed, (offender,))
+        if offender not in weights:
+            gone.append(epoch + 1)
+        if weights.get(newcomer) == full:
+            come.append(epoch + 1)
+        if gone and come:
+            return gone[0], come[0]
+    raise ValueError(f"{toggling} organisations hold others up for {HELD_EPOCHS} epochs")

@@ -30,6 +30,7 @@ from zk.hashing import sha256
 
 START_MS = 1_754_294_400_000
 BLOCK_MS = 1_000
+SEAT_BOND = ConsensusParams().seat_bond_tokens
 MONTH_MS = 30 * 86_400_000
 STAKE_NANO = 10**12
 """At stake in every question: the significance is full."""
@@ -54,14 +55,16 @@ QUESTION = Judge(
 class Pact:
     """One chain from its genesis on."""
 
-    def __init__(self, trusts: Mapping[str, OpeningTrust], epoch_blocks: int = EPOCH_BLOCKS) -> None:
+    def __init__(
+        self, trusts: Mapping[str, OpeningTrust], epoch_blocks: int = EPOCH_BLOCKS, seat_bond_tokens: int = SEAT_BOND
+    ) -> None:
         members = tuple(_member(name) for name in sorted(trusts))
         self.genesis = Genesis(
             name="trustlab",
             rule_set=1,
             time_ms=START_MS,
             params=PactParams(wagering=TERMS),
-            consensus=ConsensusParams(epoch_blocks=epoch_blocks),
+            consensus=ConsensusParams(epoch_blocks=epoch_blocks, seat_bond_tokens=seat_bond_tokens),
             members=members,
             meters=(),
             balances=(),

@@ -37,6 +37,8 @@ class Findings(NamedTuple):
     held_up: tuple[HeldUp, ...]
     takeovers: tuple[Takeover, ...]
     joins: tuple[Join, ...]
+    bars: tuple[Join, ...]
+    """The hundred and first, by what a seat takes."""
     dead: Story
     rejected: Story
     grinds: tuple[Grind, ...]
@@ -60,6 +62,7 @@ def findings() -> Findings:
         held_up=tuple(coalitions.held_up(toggling) for toggling in coalitions.TOGGLING),
         takeovers=tuple(takeover.takeover(names) for names in takeover.NAMES),
         joins=tuple(takeover.join(large, dust) for large, dust in takeover.JOINED),
+        bars=tuple(takeover.join(large, dust, bar) for bar in takeover.BARS for large, dust in takeover.JOINED[1:]),
         dead=turns.story(4, turns.DEAD, 3, 11, 16, CHAINS),
         rejected=turns.story(7, turns.REJECTED, 3, 11, 16, CHAINS),
         grinds=grinding.grind(),

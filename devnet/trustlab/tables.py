@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from devnet.trustlab import members
+from devnet.trustlab import coalitions, members
 from devnet.trustlab.report import Findings
 from node.cli.trust import scientific
 
@@ -35,6 +35,10 @@ def percent(ppm: int | None, digits: int = 1) -> str:
     tenths = (2 * ppm + unit) // (2 * unit)
     whole, part = divmod(tenths, 10**digits)
     return f"{whole}.{part:0{digits}d}%" if digits else f"{whole}%"
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def table(headings: Row, rows: Iterable[Row]) -> str:
@@ -119,6 +123,36 @@ def tables(found: Findings) -> dict[str, str]:
                     percent(one.after_ppm),
                 ]
                 for one in found.joins
+            ],
+        ),
+        "bars": table(
+            ["a seat takes", "names at the bar", "tokens that they have bonded", "their power of 100", "of 101"],
+            [
+                [
+                    f"{one.bar_tokens:,}",
+                    f"{one.dust} and 1",
+                    f"{one.bonded_tokens:,}",
+                    percent(one.before_ppm),
+                    percent(one.after_ppm),
+                ]
+                for one in found.bars
+            ],
+        ),
+        "heldup": table(
+            [
+                f"of {coalitions.TWELVE} come and go",
+                "the offender is gone after",
+                "the newcomer has it all after, on average",
+                "at worst",
+            ],
+            [
+                [
+                    one.toggling,
+                    _epochs(one.offender_epochs),
+                    f"{float(one.newcomer_epochs):.1f} epochs",
+                    _epochs(one.newcomer_worst),
+                ]
+                for one in found.held_up
             ],
         ),
         "splits": table(["names", "share of the power"], [[one.names, percent(one.power_ppm)] for one in found.splits]),

@@ -25,6 +25,8 @@ NAMES = (1, 3, 6, 20)
 JOINED = ((3, 3), (66, 34), (33, 67))
 """Pacts of so many large organisations and so many of dust, which one more name of dust joins: the seventh
 organisation, and twice the hundred and first."""
+BARS = (DUST, 10_000, 100_000, LARGE)
+"""Tokens that a seat takes, in pacts that one more name at the bar joins as the hundred and first organisation."""
 
 
 class Takeover(NamedTuple):
@@ -45,6 +47,8 @@ class Join(NamedTuple):
     large: int
     dust: int
     """Before."""
+    bar_tokens: int
+    """What a seat takes, and each of the dust has."""
     bonded_tokens: int
     """All that is behind the dust, with the new name."""
     before_ppm: int
@@ -53,14 +57,14 @@ class Join(NamedTuple):
     """And in the next one."""
 
 
-def join(large: int, dust: int) -> Join:
-    """One more name of dust bonds."""
+def join(large: int, dust: int, bar: int = DUST) -> Join:
+    """One more name of dust bonds, each as much as a seat takes."""
     names = [f"dust-{at:03d}" for at in range(dust + 1)]
     trusts = {f"large-{at:03d}": OpeningTrust(f"large-{at:03d}", 0, LARGE) for at in range(large)}
-    trusts |= {name: OpeningTrust(name, 0, DUST) for name in names[:-1]}
-    trusts[names[-1]] = OpeningTrust(names[-1], DUST)
-    shares = _shares(trusts, {names[-1]: DUST}, names)
-    return Join(large, dust, DUST * (dust + 1), ppm(shares[1]), ppm(shares[2]))
+    trusts |= {name: OpeningTrust(name, 0, bar) for name in names[:-1]}
+    trusts[names[-1]] = OpeningTrust(names[-1], bar)
+    shares = _shares(trusts, {names[-1]: bar}, names, bar)
+    return Join(large, dust, bar, bar * (dust + 1), ppm(shares[1]), ppm(shares[2]))
 
 
 def takeover(names: int) -> Takeover:
@@ -79,9 +83,12 @@ def takeover(names: int) -> Takeover:
     )
 
 
-def _shares(trusts: Mapping[str, OpeningTrust], bonds: Mapping[str, int], names: Sequence[str]) -> list[Fraction]:
-    """Share of the power that `names` have together, by epoch, when these `bonds` are made in the first block."""
-    pact = Pact(trusts, SHORT_EPOCH)
+def _shares(
+    trusts: Mapping[str, OpeningTrust], bonds: Mapping[str, int], names: Sequence[str], bar: int = DUST
+) -> list[Fraction]:
+    """Share of the power that `names` have together, by epoch, when these `bonds` are made in the first block and a
+    seat takes `bar` tokens."""
+    pact = Pact(trusts, SHORT_EPOCH, bar)
     shares = []
     for epoch in range(EPOCHS):
         for place in range(SHORT_EPOCH):

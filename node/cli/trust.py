@@ -70,6 +70,11 @@ def _draw_trust(data: Data, shown: Form) -> None:
             line(
                 f"{one['member']} has a seat until another takes it; its votes do not count, and all others are needed."
             )
+    bar = int(data["seat_bond_tokens"])
+    for one in data["members"]:
+        if 0 < int(one["bonded_tokens"]) < bar:
+            bonded = f"{int(one['bonded_tokens']):,}"
+            line(f"{one['member']} has no weight: it has bonded {bonded} tokens, and a seat takes {bar:,}.")
     if data["organisations"] < MIN_ORGANISATIONS:
         line(
             f"{data['organisations']} members have weight; the rule needs {MIN_ORGANISATIONS}, so who has a seat keeps "

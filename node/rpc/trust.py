@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consensus import power
 from contracts import epochs
 from contracts.genesis import ConsensusParams
 from contracts.members import Seating, Trust
@@ -35,8 +34,9 @@ async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> 
     everybody = [unlocked(one, view.height, time_ms, consensus) for one in view.group(TRUSTS)]
     number = epochs.epoch_of(view.height + 1, consensus)
     now, following = (_seating(view, number + later) for later in range(2))
-    lot = epochs.Lot(following.drawn_day or 0, b"", consensus.committee_seats)
-    coming = epochs.following(view.reckoning(), following, view.height, lot)
+    # Nobody knows in which order the changes of an epoch will be applied before it ends.
+    at = epochs.Terms(following.drawn_day or 0, b"", b"", consensus.committee_seats, consensus.seat_bond_tokens)
+    coming = epochs.following(view.reckoning(), following, view.height, at)
     shown = {"power": now, "next_power": following, "coming_power": coming}
     powers = {name: {one.id: one for one in seating.organisations} for name, seating in shown.items()}
     pool = view.load(TRUST_POOLS, "all") or EMPTY_POOL
@@ -58,7 +58,8 @@ async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> 
         **render(pool),
         "epoch": number,
         "epoch_ends_with": (number + 1) * consensus.epoch_blocks,
-        "organisations": sum(1 for one in everybody if _weight(one)),
+        "organisations": sum(1 for one in everybody if _weight(one, consensus)),
+        "seat_bond_tokens": str(consensus.seat_bond_tokens),
         **{f"total_{name}": totals.get(f"total_{name}") for name in shown},
         "members": members,
     }
@@ -70,8 +71,8 @@ def _seating(view: View, number: int) -> Seating:
     return found
 
 
-def _weight(trust: Trust) -> int:
-    return power.weight(trust.bonded_tokens, trust.index_ppm)
+def _weight(trust: Trust, consensus: ConsensusParams) -> int:
+    return epochs.seat_weight(trust.bonded_tokens, trust.index_ppm, consensus.seat_bond_tokens)
 
 
 def _document(trust: Trust, consensus: ConsensusParams) -> Document:
@@ -80,4 +81,4 @@ def _document(trust: Trust, consensus: ConsensusParams) -> Document:
         has_power = not part["power_height"]
         part["free_after_height"] = None if has_power else part["power_height"] + consensus.evidence_age_blocks
         part["free_after_ms"] = None if has_power else part["power_ms"] + consensus.evidence_age_ms
-    return {**document, "unlocking_tokens": str(unlocking_tokens(trust)), "weight": _weight(trust)}
+    return {**document, "unlocking_tokens": str(unlocking_tokens(trust)), "weight": _weight(trust, consensus)}

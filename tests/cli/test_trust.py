@@ -92,6 +92,17 @@ def test_people_and_spreadsheets_see_the_same(devnet: Devnet) -> None:
         assert row["bonded_change_kind"] == shown[name]["bonded_change"]["kind"]
 
 
+def test_who_is_below_the_bar_weighs_nothing_and_is_told_so(devnet: Devnet) -> None:
+    devnet.document(*TX, "unbond", "--as", "campus", "--tokens", "901")
+    assert members(devnet)["campus"]["weight"] == 0
+    assert devnet.document("trust", "show")["data"]["seat_bond_tokens"] == "100"
+    text = devnet.run("trust", "show").stdout
+    assert "campus has no weight: it has bonded 99 tokens, and a seat takes 100." in text
+    devnet.document(*TX, "bond", "--as", "campus", "--tokens", "1")
+    assert members(devnet)["campus"]["weight"] == 5
+    assert "has no weight: it" not in devnet.run("trust", "show").stdout
+
+
 def test_when_what_left_a_bond_is_free_is_said_once_its_power_has_ended(devnet: Devnet) -> None:
     devnet.document(*TX, "unbond", "--as", "campus", "--tokens", "360")
     consensus = devnet.chain.ledger.genesis.consensus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from itertools import combinations
 from math import isqrt
@@ -11,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus import power
-from consensus.power import FULL_INDEX_PPM, advance, cap, churn, is_affordable, powers, split, weight
+from consensus.power import FULL_INDEX_PPM, advance, cap, churn, in_turn, is_affordable, powers, split, weight
 from consensus.quorum import is_quorum, is_skip
+from zk.codec import encode
+from zk.hashing import domain
 
 NAMES = "abcdefghijkl"
+SEED = domain("churn", "test")
 BONDS = st.one_of(st.integers(0, 400), st.integers(0, 2**63 - 1))
 INDEXES = st.one_of(st.sampled_from([0, 1, FULL_INDEX_PPM // 2, FULL_INDEX_PPM]), st.integers(0, FULL_INDEX_PPM))
 SMALL = st.lists(st.integers(1, 60), min_size=4, max_size=10)
@@ -30,6 +34,10 @@ def sets(draw: st.DrawFn, least: int = 4) -> dict[str, int]:
     """Weights of at least `least` organisations out of eight, some giants and some dust."""
     members = draw(st.lists(st.sampled_from(NAMES[:8]), min_size=least, max_size=8, unique=True))
     return {id_: draw(st.one_of(st.integers(1, 9), st.integers(1, 10**9))) for id_ in sorted(members)}
+
+
+def seed_of(epoch: int) -> bytes:
+    return SEED + encode(epoch)
 
 
 def share_of(organisations: int) -> Fraction:
@@ -168,7 +176,7 @@ def test_a_third_is_too_much() -> None:
 @given(sets(), sets(least=0))
 @settings(max_examples=150)
 def test_quorums_of_two_epochs_in_a_row_intersect(current: dict[str, int], wanted: dict[str, int]) -> None:
-    after = advance(current, wanted)
+    after = advance(current, wanted, SEED)
     old, new = powers(current), powers(after)
     assert is_affordable(churn(old, new))
     assert list(after) == sorted(after) and min(after.values()) > 0
@@ -185,19 +193,64 @@ def test_quorums_of_two_epochs_in_a_row_intersect(current: dict[str, int], wante
 @settings(max_examples=150)
 def test_changes_arrive_in_the_end(current: dict[str, int], wanted: dict[str, int]) -> None:
     """However much is wanted, no change waits for ever, not even one that costs more than a budget."""
-    for _ in range(40):
+    for epoch in range(40):
         if current == wanted:
             break
-        current = advance(current, wanted)
+        current = advance(current, wanted, seed_of(epoch))
     assert current == wanted
 
 
-def test_changes_apply_in_id_order_until_the_budget_is_spent() -> None:
+@given(sets(5), st.lists(sets(), min_size=4, max_size=4), st.integers(0, 3), st.binary(max_size=2))
+@settings(max_examples=60)
+def test_an_offender_is_gone_in_bounded_time_whatever_others_do(
+    current: dict[str, int], wishes: list[dict[str, int]], at: int, word: bytes
+) -> None:
+    """Two epochs do for one offender, four for any that leave four others: each epoch a third of the shares may move,
+    and nothing else comes first."""
+    names = sorted(current)
+    liars = names[at : at + len(names) - power.MIN_ORGANISATIONS]
+    for epochs, offenders in ((2, liars[:1]), (4, liars)):
+        weights = current
+        for epoch, wanted in enumerate(wishes[:epochs]):
+            # Who stays keeps a seat, so that four are left; what it weighs changes as it likes.
+            goal = {id_: 1 for id_ in current} | wanted
+            goal = {id_: weight for id_, weight in goal.items() if id_ not in offenders}
+            weights = advance(weights, goal, seed_of(epoch) + word, offenders)
+        assert not set(offenders) & set(weights)
+
+
+@given(st.integers(1, 30), st.integers(2, 8), st.binary(max_size=4))
+@settings(max_examples=25)
+def test_names_that_come_and_go_hold_nobody_up(names: int, others: int, word: bytes) -> None:
+    """A coalition of any number of names with half of all weight, which changes all of it whenever it can: somebody
+    else's turn comes all the same."""
+    coalition = [f"a{number:02d}" for number in range(names)]
+    honest = [f"h{number:02d}" for number in range(max(others, 5))]
+    each = 1_000 * len(honest) // names
+    weights = dict.fromkeys(coalition, each) | dict.fromkeys(honest, 1_000)
+    for epoch in range(40):
+        staying = {id_: each for id_ in coalition if id_ not in weights}
+        weights = advance(weights, dict.fromkeys([*honest, "zeal"], 1_000) | staying, seed_of(epoch) + word)
+        if weights.get("zeal") == 1_000:
+            break
+    assert weights["zeal"] == 1_000
+
+
+def test_the_order_of_changes_is_another_one_in_each_epoch() -> None:
+    first = Counter(in_turn(NAMES, (), seed_of(epoch))[0] for epoch in range(1_200))
+    # Five standard deviations of a draw of one in twelve.
+    assert all(abs(first[id_] - 100) < 48 for id_ in NAMES)
+    assert in_turn(NAMES, (), SEED) == in_turn(NAMES[::-1], (), SEED), "whoever asks"
+    assert set(in_turn(NAMES, "kc", SEED)[:2]) == set("kc")
+    assert [id_ for id_ in in_turn(NAMES, "kc", SEED) if id_ not in "kc"] == in_turn(set(NAMES) - set("kc"), (), SEED)
+
+
+def test_changes_apply_in_turn_until_the_budget_is_spent() -> None:
     current = named([100] * 8)
-    newcomers = {id_: 100 for id_ in "stuvwxyz"}
-    after = advance(current, {**current, **newcomers})
+    newcomers = {id_: 100 for id_ in in_turn("stuvwxyz", (), SEED)}
+    after = advance(current, {**current, **newcomers}, SEED)
     arrived = [id_ for id_ in newcomers if id_ in after]
-    assert arrived == list("stuv"[: len(arrived)]) and 3 <= len(arrived) <= 4
+    assert arrived == list(newcomers)[: len(arrived)] and 3 <= len(arrived) <= 4
     assert all(after[id_] == 100 for id_ in arrived[:-1]), "only the last comes in part"
     more = {**after, arrived[-1]: after[arrived[-1]] + 1}
     assert not is_affordable(churn(powers(current), powers(more))), "the budget is spent"
@@ -209,20 +262,22 @@ def test_one_change_may_cost_more_than_a_budget_and_comes_in_parts() -> None:
     current = {"a": 3, "b": 1, "c": 1, "d": 1, "e": 1}
     wanted = {**current, "f": 10**6}
     assert churn(powers(current), powers(wanted)) == Fraction(40, 100)
-    once = advance(current, wanted)
+    once = advance(current, wanted, SEED)
     assert 0 < once["f"] < 10**6
-    assert advance(once, wanted) == wanted
+    assert advance(once, wanted, SEED) == wanted
 
 
 def test_the_fourth_never_goes_but_is_replaced() -> None:
     four = named([5, 5, 5, 5])
-    assert advance(four, {}) == four
-    assert advance(four, {"b": 5}) == four
+    assert advance(four, {}, SEED) == four
+    assert advance(four, {"b": 5}, SEED) == four
     # The one that wants to go waits until another has come.
     replaced = {"b": 5, "c": 5, "d": 5, "z": 5}
-    once = advance(four, replaced)
+    first = next(seed_of(epoch) for epoch in range(99) if in_turn("az", (), seed_of(epoch)) == ["a", "z"])
+    once = advance(four, replaced, first)
     assert once["a"] == 5 and once["z"] > 0
-    assert advance(once, replaced) == replaced
+    assert advance(once, replaced, first) == replaced
+    assert advance(four, replaced, first, "a") == once, "not even an offender's"
 
 
 def test_bisection_finds_the_end() -> None:

@@ -13,17 +13,17 @@ from ledger_world import START_MS, make_genesis
 from consensus.committee import EVERYBODY, MAX_SEATS
 from contracts import api, epochs, trust
 from contracts.context import BlockContext
-from contracts.epochs import Lot
+from contracts.epochs import Terms
 from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
 from contracts.members import MAX_NODES, NodeKeys, Seating
 from contracts.params import DAY_MS
 from contracts.state import State
 from contracts.units import MAX_TOKENS, PPM
 from zk.codec import encode
-from zk.hashing import domain, sha256
+from zk.hashing import sha256
 
 TODAY = START_MS // DAY_MS
-GIANT, DUST = MAX_TOKENS // 2_000, 4
+GIANT, DUST = MAX_TOKENS // 2_000, 100
 
 
 @cache
@@ -60,8 +60,8 @@ def drawn(seating: Seating) -> set[str]:
     return {one.id for one in seating.organisations}
 
 
-def lot(day: int, word: bytes, seats: int = 200) -> Lot:
-    return Lot(day, domain("committee", "test") + encode((sha256(word), day)), seats)
+def lot(day: int, word: bytes) -> Terms:
+    return epochs.terms("test", sha256(word), day, day * DAY_MS, ConsensusParams())
 
 
 def state_of(count: int) -> State:
@@ -104,7 +104,8 @@ def test_a_day_has_one_draw_and_each_randomness_another() -> None:
     before = epochs.seating(state, 3)
     assert drawn(epochs.following(state, before, 4, lot(TODAY, b"x"))) == drawn(before)
     late = TODAY * DAY_MS + DAY_MS - 1
-    assert Lot(late // DAY_MS, b"", 200).day == TODAY and (late + 1) // DAY_MS == TODAY + 1
+    days = [epochs.terms("test", b"", 1, time_ms, ConsensusParams()).day for time_ms in (late, late + 1)]
+    assert days == [TODAY, TODAY + 1]
     committees = [drawn(epochs.following(state, before, 4, lot(TODAY + 1, word))) for word in (b"x", b"y", b"x")]
     assert committees[0] == committees[2] != committees[1] != drawn(before)
     jumped = epochs.following(state, before, 4, lot(TODAY + 400, b"x"))

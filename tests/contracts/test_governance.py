@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from governance_world import EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
+from governance_world import BOND, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import FIRST, codes, corrections, key_of, settle
@@ -14,7 +14,7 @@ from typed_values import values
 
 from consensus.power import MIN_ORGANISATIONS
 from contracts import api, epochs
-from contracts.bodies import Approve, Bond, Propose, Withdraw
+from contracts.bodies import Approve, Bond, Propose, Unbond, Withdraw
 from contracts.codes import CODES
 from contracts.genesis import ConsensusParams
 from contracts.governance.changes import (
@@ -208,6 +208,33 @@ def test_a_scheduled_change_waits_for_its_epoch_and_more_than_five_sixths() -> N
     pact.until(3 * EPOCH)
     assert pact.ballot(0).status == "enacted"
     assert (rules(pact.state()).consensus, rules(pact.state()).height) == (FASTER, 3 * EPOCH + 1)
+
+
+def test_a_bar_that_fewer_than_four_reach_is_refused_and_one_that_they_reach_seats_them_alone() -> None:
+    pact = Pact(governed({**dict.fromkeys(NAMES, BOND), "tenant": BOND - 1, "solar": BOND - 1}))
+    high, fair = (SetConsensusParams(_replace(CONSENSUS, seat_bond_tokens=bar), 2) for bar in (BOND + 1, BOND))
+    assert pact.propose("bio", high) == "governance.too-few"
+    assert pact.propose("bio", fair) == "ok"
+    assert pact.approve(0, *NAMES) == ["ok"] * len(NAMES)
+    pact.until(2 * EPOCH)
+    assert pact.ballot(0).status == "enacted"
+    # In force from the next epoch's first block on, so that the end of that epoch is the first which looks.
+    pact.until(3 * EPOCH)
+    assert sorted(epochs.powers(pact.state(), 5 * EPOCH)) == sorted(set(NAMES) - {"tenant", "solar"})
+    assert sorted(epochs.powers(pact.state(), 4 * EPOCH)) == NAMES
+    lower = SetConsensusParams(_replace(CONSENSUS, seat_bond_tokens=1), 5)
+    assert pact.propose("bio", lower) == "ok", "lower is never too few"
+
+
+def test_a_bar_is_looked_at_again_when_it_is_carried_out() -> None:
+    four = NAMES[:4]
+    pact = Pact(governed({name: BOND if name in four else BOND - 1 for name in NAMES}))
+    assert pact.propose("bio", SetConsensusParams(_replace(CONSENSUS, seat_bond_tokens=BOND), 2)) == "ok"
+    assert pact.approve(0, *NAMES) == ["ok"] * len(NAMES)
+    assert pact.run(pact.say(four[1], Unbond(1))) == "ok"
+    pact.until(2 * EPOCH)
+    assert (pact.ballot(0).status, pact.ballot(0).code) == ("open", "governance.too-few")
+    assert rules(pact.state()).consensus == CONSENSUS
 
 
 def test_support_that_is_taken_back_in_time_does_not_count() -> None:

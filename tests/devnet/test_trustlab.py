@@ -179,17 +179,17 @@ def test_a_coalition_has_more_power_than_weight_only_where_somebody_else_is_capp
 @pytest.mark.parametrize(
     ("large", "dust", "share"),
     [
-        (1, 3, Fraction(3, 4)),
-        (2, 2, Fraction(1, 2)),
+        (1, 3, Fraction(5, 7)),
+        (2, 2, Fraction(5, 12)),
         (3, 3, Fraction(1, 10)),
         (3, 4, Fraction(2, 5)),
         (4, 3, Fraction(1, 5)),
     ],
 )
 def test_what_giants_may_not_have_falls_to_dust(large: int, dust: int, share: Fraction) -> None:
-    """Less than 1% of the weights, and up to three quarters of the power."""
+    """Less than 3% of the weights, and up to five sevenths of the power."""
     assert share_of([DUST] * dust, [LARGE] * large) == share
-    assert coalitions.dust(large, dust).weight_ppm < 10_000
+    assert coalitions.dust(large, dust).weight_ppm < 30_000
 
 
 def test_one_more_name_of_dust_moves_more_than_itself() -> None:
@@ -201,7 +201,7 @@ def test_one_more_name_of_dust_moves_more_than_itself() -> None:
         assert not can_halt(before) and can_halt(after)
     assert (halting.large + halting.dust, ruling.large + ruling.dust) == (committee.EVERYBODY,) * 2
     assert halting.after_ppm == 35 * PPM // 101
-    assert can_rule(Fraction(ruling.after_ppm, PPM)) and ruling.before_ppm < 5_000
+    assert can_rule(Fraction(ruling.after_ppm, PPM)) and ruling.before_ppm < 20_000
     assert (halting.bonded_tokens, ruling.bonded_tokens) == (35 * DUST, 68 * DUST)
 
 
@@ -244,13 +244,20 @@ def test_a_bought_majority_waits_two_epochs_and_then_takes_less_than_a_third_of_
     assert takeover.takeover(1) == alone
 
 
-def test_less_than_a_third_can_not_use_up_the_churn_budget_and_a_third_can() -> None:
-    fair = PPM // coalitions.TWELVE
+def test_who_comes_and_goes_saves_no_offender_and_holds_no_newcomer_up_for_long() -> None:
     for one in findings().held_up:
-        if 3 * one.toggling < coalitions.TWELVE:
-            assert one.offender_ppm == 0 and one.newcomer_ppm >= fair - 1
-        else:
-            assert one.newcomer_ppm == 0 and one.offender_ppm > fair * 9 // 10
+        assert one.offender_epochs == 1, "whatever others do"
+        assert 1 <= one.newcomer_epochs < 3 and one.newcomer_worst < coalitions.HELD_EPOCHS // 2
+    waits = [one.newcomer_epochs for one in findings().held_up]
+    assert waits == sorted(waits)
+
+
+def test_names_at_the_bar_cost_the_bar_each_and_a_bar_as_high_as_others_bonds_leaves_no_dust() -> None:
+    for one in findings().bars:
+        assert one.bonded_tokens == (one.dust + 1) * one.bar_tokens
+        assert can_halt(Fraction(one.after_ppm, PPM)) and one.before_ppm < one.after_ppm
+    even = [one for one in findings().bars if one.bar_tokens == LARGE]
+    assert all(one.after_ppm - one.before_ppm < PPM // 100 for one in even), "the switch moves nothing but the new name"
 
 
 # Turns and draws

@@ -11,7 +11,7 @@ RULING = (
         (
             Edit(
                 "contracts.epochs:following",
-                "applied if applied == wanted else power.advance(applied, wanted)",
+                "applied if applied == wanted else power.advance(applied, wanted, at.turns, gone)",
                 "wanted if len(wanted) >= power.MIN_ORGANISATIONS else applied",
             ),
         ),
@@ -27,7 +27,7 @@ RULING = (
         (
             Edit(
                 "contracts.epochs:following",
-                "wanted, nodes = _wanted(state), ",
+                "wanted, nodes = wanted_weights(state, at.seat_bond_tokens), ",
                 "wanted, nodes = {one.id: one.weight for one in before.organisations}, ",
             ),
         ),

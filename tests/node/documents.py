@@ -54,8 +54,8 @@ def genesis_document(devnet: bool = True, members: int = 4, meters: int = 3) -> 
         validators=tuple(f"node-{number}" for number in range(4)),
         devnet_clock=DevnetClock(0, 0, 1_000_000) if devnet else None,
         trusts=(
-            OpeningTrust("member-0", 1_000, 4),
+            OpeningTrust("member-0", 1_000, 100),
             OpeningTrust("member-1", 5, 10**12, 1),
-            *(OpeningTrust(f"member-{number}", bonded_tokens=9) for number in range(2, members)),
+            *(OpeningTrust(f"member-{number}", bonded_tokens=225) for number in range(2, members)),
         ),
     )

@@ -305,12 +305,12 @@ def test_one_member_may_not_hold_the_consensus_alone() -> None:
 
 
 def test_four_members_with_a_node_must_have_weight() -> None:
-    light = tuple(OpeningTrust(f"member-{number}", 10**6, 9 if number else 3) for number in range(4))
+    light = tuple(OpeningTrust(f"member-{number}", 10**6, 225 if number else 99) for number in range(4))
     for trusts in ((), light, light[1:]):
         with pytest.raises(NodeError) as caught:
             genesis_checks.check(replace(trusts=trusts))
         assert caught.value.code == "genesis.bond"
-    genesis_checks.check(replace(trusts=(msgspec.structs.replace(light[0], bonded_tokens=4), *light[1:])))
+    genesis_checks.check(replace(trusts=(msgspec.structs.replace(light[0], bonded_tokens=100), *light[1:])))
 
 
 def test_a_certificate_must_name_its_node() -> None:
