@@ -10,6 +10,7 @@ was. What it may lose in all has a limit. Never lies, and never wagers twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -138,14 +139,18 @@ class Builder:
         if not self._listed:
             await self._position(0)
             self._listed = True
-        height, found = await self.ledger.ask(self._open, "wagers", self.member, least_height=least_height)
+        try:
+            height, found = await self.ledger.ask(self._open, "wagers", self.member, least_height=least_height)
+        except Unproven:
+            await self._attend_engaged(least_height)
+            raise
         waiting = [round_.number for round_, _ in found]
         self._told = {number: text for number, text in self._told.items() if number in waiting}
         self._attempts = {key: count for key, count in self._attempts.items() if key[0] in waiting}
         self._answers = {key: height for key, height in self._answers.items() if key[0] in waiting}
         trouble: Unproven | None = None
         for round_, own in found:
-            if height < self._answers.get((round_.number, round_.phase), 0) <= height + PROOF_LAG:
+            if self._is_answered(round_, height):
                 continue
             try:
                 await self.attend(round_, own)
@@ -157,6 +162,33 @@ class Builder:
                 await self.account_for(engagement)
         if trouble is not None:
             raise trouble
+
+    async def _attend_engaged(self, least_height: int) -> None:
+        """Do what is due where the member has wagered, round by round.
+
+        That it has not wagered in another round yet, only a gap proves, and the proof is refused where somebody keeps a
+        record beside it. What the member has at stake can be proven alone, so nobody makes it late by that.
+        """
+        for engagement in self.book.page.open:
+            number = engagement.round
+            with contextlib.suppress(Unproven):
+                height, round_, own = await self._one(number, least_height)
+                if round_.phase == JUDGED:
+                    await self.account_for(engagement)
+                elif not self._is_answered(round_, height):
+                    await self.attend(round_, own)
+
+    async def _one(self, number: int, least_height: int = 0) -> tuple[int, Round, Wagered | None]:
+        """A round with the member's wager on it, and as of which height. Raises `Unproven`."""
+
+        def read(seen: Proven) -> tuple[int, Round, Wagered | None]:
+            return seen.height, round_in(seen, number), wager_of(seen, number, self.member)
+
+        return await self.ledger.ask(read, "wager", number, self.member, least_height=least_height)
+
+    def _is_answered(self, round_: Round, height: int) -> bool:
+        """Whether what is due was said, and as of this height the proof of it can not have come yet."""
+        return height < self._answers.get((round_.number, round_.phase), 0) <= height + PROOF_LAG
 
     def _open(self, seen: Proven) -> tuple[int, list[tuple[Round, Wagered | None]]]:
         """Every open round with the member's wager on it, and as of which height."""
@@ -292,9 +324,7 @@ class Builder:
     async def account_for(self, engagement: Engagement) -> None:
         """A round is judged: note what became of the wager."""
         number = engagement.round
-        round_, own = await self.ledger.ask(
-            lambda seen: (round_in(seen, number), wager_of(seen, number, self.member)), "wager", number, self.member
-        )
+        _, round_, own = await self._one(number)
         if round_.phase != JUDGED:
             return
         if own is None:

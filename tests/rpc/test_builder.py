@@ -19,6 +19,7 @@ from contracts.dispatch import Market, clear
 from contracts.schema import INTERVALS, ORDERS
 from contracts.state import State
 from contracts.wagers import merit_order
+from contracts.wagers.records import JUDGED
 from contracts.wagers.sealing import seal
 from node.agents.book import Book, Engagement
 from node.agents.builder import MAX_ATTEMPTS, Allowance, Builder
@@ -110,6 +111,37 @@ def test_a_round_that_can_not_be_built_for_holds_up_no_other_one() -> None:
         with pytest.raises(Unproven, match=r"access\.denied"):
             await builder(chain, "campus", [Keeping(chain)]).step()
         assert wager_of(chain, "campus") is None and wager_of(chain, "campus", 1) is not None
+
+    run(go())
+
+
+def test_a_builder_reveals_although_nobody_proves_what_it_has_not_wagered_on() -> None:
+    """Any member can close the records beside a gap while a solution waits to be revealed."""
+
+    class Keeping(Node):
+        async def get(self, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+            if path.startswith("/query/wagers/"):
+                raise RpcError("access.proof", "beside a gap somebody's need is kept", status=403)
+            return await super().get(path, *arguments, **options)
+
+    async def go() -> None:
+        chain = await opened()
+        both = [builder(chain, name) for name in ("campus", "wind")]
+        while round_of(chain).phase != "commit":
+            await asyncio.gather(*(one.step() for one in both))
+            await next_phase(chain)
+        for one in both:
+            one.ledger.nodes = [Keeping(chain)]
+        while round_of(chain).phase != JUDGED:
+            for one in both:
+                with pytest.raises(Unproven, match=r"access\.proof"):
+                    await one.step()
+            await next_phase(chain)
+        assert [wager.verdict for name in ("campus", "wind") if (wager := wager_of(chain, name))] == ["best", "best"]
+        for one in both:
+            with pytest.raises(Unproven):
+                await one.step()
+            assert one.book.page.open == () and one.judged == 1
 
     run(go())
 
