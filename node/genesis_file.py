@@ -200,6 +200,12 @@ class AdmissionEntry(Entry, frozen=True, kw_only=True):
 
 def load_admission(path: Path) -> AdmitMember:
     """Read a member and its meters from TOML, sorted; the ledger checks them. Raises NodeError `genesis.*`."""
+    if not path.exists():
+        raise NodeError(
+            "genesis.missing-file",
+            f"There is no file {path}.",
+            "Write one [[members]] entry with keys and nodes, and its [[meters]], as in a genesis document.",
+        )
     try:
         entry = _READER.struct(AdmissionEntry, parse(_read(path).decode(), AREA), "")
     except UnicodeDecodeError as error:

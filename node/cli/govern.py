@@ -290,16 +290,20 @@ def _changed(type_: type[Any], now: Data, values: list[str]) -> Any:
     import msgspec
 
     known = _flat(now)
+    changed = msgspec.convert(_fields(type_, known), type_, strict=False)
     for value in values:
         name, equals, text = value.partition("=")
         if name not in known or not equals:
             names = ", ".join(known)
             raise NodeError("cli.value", f"{value!r} sets no field.", f"Write FIELD=VALUE with one of {names}.")
         known[name] = [part for part in text.split(",") if part] if isinstance(known[name], list) else text
-    try:
-        return msgspec.convert(_fields(type_, known), type_, strict=False)
-    except msgspec.ValidationError as error:
-        raise NodeError("cli.value", f"The values do not fit: {error}.", "See `gridpact govern rules`.") from None
+        try:
+            changed = msgspec.convert(_fields(type_, known), type_, strict=False)
+        except msgspec.ValidationError as error:
+            # All values before it fit, so it is this one, and its place in the encoding tells people nothing.
+            said = str(error).partition(" - at ")[0]
+            raise NodeError("cli.value", f"{value!r} does not fit: {said}.", "See `gridpact govern rules`.") from None
+    return changed
 
 
 def _flat(data: Data, prefix: str = "") -> dict[str, Any]:

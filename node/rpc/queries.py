@@ -60,6 +60,12 @@ from node.statement import begun, make_statement
 
 Document = dict[str, Any]
 
+_WHERE_LISTED = {
+    "round": "`gridpact query rounds` shows those that there are.",
+    "wager": "`gridpact query rounds` shows those that there are.",
+    "proposal": "`gridpact govern list` shows those that there are.",
+}
+_UNLISTED = "Check the spelling; with prove=1 its absence is proven."
 MAX_OFFENCES = 64
 """In one answer."""
 PROOFS_AT_ONCE = 32
@@ -91,7 +97,7 @@ class Queries:
         view, prove = await self._view(options, rights)
         data = await self._data(view, kind, arguments)
         if data is None and not prove:
-            raise unknown(kind, "/".join(arguments), "Check the spelling; with prove=1 its absence is proven.")
+            raise unknown(kind, "/".join(arguments), _WHERE_LISTED.get(kind, _UNLISTED))
         answer: Document = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
         if view.withheld:
             answer["withheld"] = dict(sorted(view.withheld.items()))

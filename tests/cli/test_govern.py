@@ -114,4 +114,10 @@ register_import_wh = 70
 @pytest.mark.parametrize("value", ["penalty_ppm", "penalty=1", "penalty_ppm=much", "penalty_ppm=-1"])
 def test_values_that_are_none_are_refused_with_what_would_be_right(devnet: Devnet, value: str) -> None:
     answer = devnet.document("govern", "propose-params", value, "--reason", "r", "--as", "wind", exit_code=1)
-    assert answer["code"] == "cli.value" and answer["hint"]
+    assert answer["code"] == "cli.value" and answer["hint"] and value in answer["message"]
+
+
+def test_an_admission_without_its_file_says_what_belongs_there(devnet: Devnet, tmp_path: Path) -> None:
+    file = str(tmp_path / "none.toml")
+    answer = devnet.document("govern", "propose-member", file, "--reason", "r", "--as", "wind", exit_code=1)
+    assert answer["code"] == "genesis.missing-file" and file in answer["message"] and "[[members]]" in answer["hint"]
