@@ -143,6 +143,11 @@ async def _play(
             world.registers[gateway.meter] = Flow(int(head["import_wh"]), int(head["export_wh"]))
         if (known := diary.progress().world) is not None:
             world.restore(known)
+        builders = _builders(layout, scenario, clients, read_founding(home.genesis), stack)
+        if not document.stepped:
+            # Where time does not wait for them they wait for nobody either.
+            building = [asyncio.ensure_future(_keep_building(builder)) for builder in builders]
+            stack.callback(lambda: [one.cancel() for one in building])
         conductor = Conductor(
             scenario,
             world,
@@ -156,7 +161,7 @@ async def _play(
             faults,
             signed,
             persons,
-            _builders(layout, scenario, clients, read_founding(home.genesis), stack),
+            builders if document.stepped else (),
         )
         # The first interval whose gate is still ahead.
         params = scenario.params
@@ -229,6 +234,14 @@ def _builders(
         builder = Builder(account, ledger, book, allowance, say)
         found.append(Liar(account, ledger, book, allowance, say, spec.lies) if spec.lies else builder)
     return found
+
+
+async def _keep_building(builder: Builder) -> None:
+    """Build until cancelled; what another look can't change ends it, and is said."""
+    try:
+        await builder.run()
+    except NodeError as error:
+        _say(builder.member, None, f"it stops: {error}")
 
 
 def _say(member: str, round_: int | None, text: str) -> None:

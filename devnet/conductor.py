@@ -215,7 +215,10 @@ class Conductor:
                     found[meter.id] = Order(supply_wh, int(order["served_wh"]))
 
     async def _wager_on(self, interval: int) -> None:
-        """Let builders speak in each phase of the interval's round before time goes on to the phase's end."""
+        """Let builders speak in each phase of the interval's round before time goes on to the phase's end.
+
+        Where time does not stand there are none here: they run by themselves.
+        """
         number = (await self._courier.get(f"/query/interval/{interval}"))["data"]["round"]
         seen = 0
         while True:
@@ -232,7 +235,7 @@ class Conductor:
                 await self._tempo.reach(round_["ends_ms"])
 
     async def _let_speak(self, builder: Builder, height: int) -> None:
-        """One builder's part of a phase that began at `height`; nobody waits for it where time does not stand."""
+        """One builder's part of a phase that began at `height`."""
         while True:
             try:
                 await builder.step(height)

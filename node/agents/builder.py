@@ -54,7 +54,7 @@ PROOF_LAG = 2
 """Blocks for which a node's word that something is final keeps it from being said again."""
 MAX_ATTEMPTS = 8
 """At one phase of one round: what every node refuses is not said for ever."""
-POLL_S = 0.1
+POLL_S = 0.25
 PAUSE_S = 1.0
 """Between two looks while nothing can be proven."""
 HOPELESS = (

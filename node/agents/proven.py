@@ -26,8 +26,9 @@ from node.render import NotThisForm, parse
 
 T = TypeVar("T")
 
-ANSWER_S = 5.0
-"""How long one node may take before the next one is asked."""
+PATIENCE_S = (0.5, 5.0)
+"""How long one node may take before the next one is asked: at first, and once none was that fast. A process that stands
+still takes connections and says nothing."""
 
 
 class Unproven(NodeError):
@@ -93,11 +94,12 @@ class ProvenLedger:
         that it reads. `reader` asks, where some records may be for it alone. Raises `Unproven` with what is the matter
         with each node.
         """
-        troubles = []
-        for turn in range(len(self.nodes)):
-            node = self.nodes[(self._at + turn) % len(self.nodes)]
+        troubles: list[str] = []
+        first, count = self._at, len(self.nodes)
+        for turn, patience_s in ((at, patience_s) for patience_s in PATIENCE_S for at in range(count)):
+            node = self.nodes[(first + turn) % count]
             try:
-                async with asyncio.timeout(ANSWER_S):
+                async with asyncio.timeout(patience_s):
                     found = await self._ask(node, kind, arguments, reader)
                 if found.height < least_height:
                     raise Unproven("agent.behind", f"it is at height {found.height} of {least_height}")
@@ -105,9 +107,11 @@ class ProvenLedger:
             except (NodeError, NotThisForm, msgspec.ValidationError, LookupError, OSError) as trouble:
                 troubles.append(f"{node.base_url}: {trouble or 'no answer in time'}")
             else:
-                self._at = (self._at + turn) % len(self.nodes)
+                self._at = (first + turn) % count
                 return told
-        raise Unproven("agent.unproven", "; ".join(troubles), "Name more nodes; see why with `gridpact status`.")
+        raise Unproven(
+            "agent.unproven", "; ".join(dict.fromkeys(troubles)), "Name more nodes; see why with `gridpact status`."
+        )
 
     async def _ask(self, node: Client, kind: str, arguments: Sequence[str | int], reader: ReaderKey | None) -> Proven:
         answer = await node.query(kind, *arguments, reader=reader, prove=1)

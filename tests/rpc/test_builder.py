@@ -392,6 +392,39 @@ def test_a_builder_never_goes_back_behind_what_it_has_seen() -> None:
     run(go())
 
 
+def test_a_node_that_takes_questions_and_says_nothing_holds_nobody_up_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.agents.proven.PATIENCE_S", (0.02, 5.0))
+
+    class Standing(Node):
+        asked = 0
+
+        async def get(self, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+            self.asked += 1
+            return await asyncio.Future[dict[str, Any]]()
+
+    class Slow(Node):
+        asked = 0
+
+        async def get(self, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+            self.asked += 1
+            if self.asked == 1:
+                return await asyncio.Future[dict[str, Any]]()
+            return await super().get(path, *arguments, **options)
+
+    async def go() -> None:
+        chain = await opened()
+        standing, slow = Standing(chain), Slow(chain)
+        ledger = ProvenLedger([standing, Node(chain)], founding(chain), chain.now_ms)
+        for _ in range(3):
+            assert await ledger.ask(HEIGHT, "wagers", "campus") == chain.ledger.height - 1
+        assert standing.asked == 1
+        # Where none is fast, each gets more time.
+        alone = ProvenLedger([slow], founding(chain), chain.now_ms)
+        assert await alone.ask(HEIGHT, "wagers", "campus") == chain.ledger.height - 1
+
+    run(go())
+
+
 def test_a_head_that_was_believed_before_is_gone_on_from_and_one_of_another_chain_is_not() -> None:
     async def go() -> None:
         chain = await opened()
