@@ -23,7 +23,7 @@ from contracts.bodies import AccountBody, MeterBody
 from contracts.codes import describe
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import CODEC as GENESIS
-from contracts.genesis import Genesis
+from contracts.genesis import MAX_GENESIS_BYTES, Genesis
 from contracts.receipts import OK
 from node.access.requests import HEADER, ReaderKey
 from node.clock import wall_ms
@@ -43,6 +43,8 @@ MAX_BATCH = 256
 HEARTBEAT_S = 20.0
 """Ping of an event stream: a node that vanished is noticed within this and a half."""
 MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = MAX_GENESIS_BYTES
+"""Of any answer; a genesis document is the longest."""
 EXPIRY_BLOCKS = 2_000
 """How many blocks a signed envelope stays valid by default."""
 UNREACHABLE_HINT = "Is it running? `gridpact devnet status` shows the nodes' URLs; give one with --node."
@@ -81,7 +83,9 @@ class RpcError(NodeError):
 
 
 _RESULTS = msgspec.msgpack.Decoder(_Results)
-_JSON = msgspec.json.Decoder()
+_JSON = msgspec.json.Decoder(dict[str, Any])
+_GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a node's answer may raise."""
 
 
 class Client:
@@ -119,9 +123,14 @@ class Client:
         waiting_s = 0.0 if wait == "accepted" else timeout_ms / 1000
         raw = await self._request("POST", "/tx", body=body, timeout_s=REQUEST_TIMEOUT_S + waiting_s)
         try:
-            return _RESULTS.decode(raw).results
-        except msgspec.DecodeError as error:
+            results = _RESULTS.decode(raw).results
+        except _GARBAGE as error:
             raise RpcError("rpc.garbled", f"{self.base_url} answered a submission with garbage: {error}.") from None
+        if len(results) != len(envelopes):
+            raise RpcError(
+                "rpc.garbled", f"{self.base_url} answered {len(envelopes)} envelopes with {len(results)} results."
+            )
+        return results
 
     async def submit_one(self, envelope: bytes, wait: Wait = "final", timeout_ms: int = 30_000) -> Result:
         """Submit one envelope. Raises `RpcError`."""
@@ -144,6 +153,8 @@ class Client:
         """The header that shows who asks this node for this."""
         if self._audience is None:
             status = self._document("/status", await self._request("GET", "/status"))
+            if not {"chain_id", "node"} <= status.keys():
+                raise RpcError("rpc.garbled", f"{self.base_url}/status does not say which node of which chain it is.")
             self._audience = str(status["chain_id"]), str(status["node"])
         target = URL(self.base_url + path).with_query(options or None).raw_path_qs
         return {HEADER: reader.header(*self._audience, wall_ms(), "GET", target)}
@@ -254,16 +265,15 @@ class Client:
         async with socket:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    yield _JSON.decode(message.data)
+                    yield self._document("/events", message.data)
 
     # Underneath
 
-    def _document(self, path: str, raw: bytes) -> Document:
+    def _document(self, path: str, raw: bytes | str) -> Document:
         try:
-            document: Document = _JSON.decode(raw)
-        except msgspec.DecodeError as error:
-            raise RpcError("rpc.garbled", f"{self.base_url}{path} is not JSON: {error}.") from None
-        return document
+            return _JSON.decode(raw)
+        except _GARBAGE as error:
+            raise RpcError("rpc.garbled", f"{self.base_url}{path} is no JSON document: {error}.") from None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -294,7 +304,7 @@ class Client:
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
                 allow_redirects=False,
             ) as response:
-                raw = await response.read()
+                raw = await self._whole(response)
                 if response.status < 300:
                     return raw
                 raise self._refused(response.status, response.content_type, raw)
@@ -304,6 +314,15 @@ class Client:
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unreachable(error) from None
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body of an answer, of which a node decides how long it is. Raises `RpcError`."""
+        raw = bytearray()
+        async for part in response.content.iter_any():
+            raw += part
+            if len(raw) > MAX_ANSWER_BYTES:
+                raise RpcError("rpc.garbled", f"{self.base_url} answered with more than {MAX_ANSWER_BYTES} bytes.")
+        return bytes(raw)
 
     def _unreachable(self, error: Exception) -> RpcError:
         return RpcError(
@@ -316,7 +335,7 @@ class Client:
         try:
             decode = msgspec.msgpack.decode if content_type == MSGPACK else msgspec.json.decode
             document = decode(raw, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except _GARBAGE:
             document = {}
         return RpcError(
             str(document.get("code", "rpc.garbled")),

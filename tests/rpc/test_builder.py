@@ -24,7 +24,7 @@ from contracts.wagers.sealing import seal
 from node.agents.book import Book, Engagement
 from node.agents.builder import MAX_ATTEMPTS, Allowance, Builder
 from node.agents.proven import ProvenLedger, Unproven
-from node.client import Result, RpcError, Wait
+from node.client import Client, Result, RpcError, Wait
 from node.disk import MemoryDisk, PowerLoss
 from node.errors import NodeError
 from tests.rpc.builder_world import (
@@ -370,6 +370,30 @@ def test_a_node_that_swallows_what_it_gets_costs_nothing_where_another_one_works
         await play(chain, lambda: asyncio.gather(one.step(), others.step()))
         found = wager_of(chain, "campus")
         assert found is not None and (found.verdict, found.lost_tokens) == ("best", 0)
+
+    run(go())
+
+
+@pytest.mark.parametrize("said", [b"null", b"[]", b'{"proof":' * 100_000])
+def test_a_node_that_answers_with_anything_stops_no_builder(said: bytes) -> None:
+    class Garbling(Node):
+        """Real decoding of what comes over its wire."""
+
+        get, submit = Client.get, Client.submit
+
+        async def _request(self, *arguments: Any, **options: Any) -> bytes:
+            return b"\x81\xa7results\x90" if arguments[:2] == ("POST", "/tx") else said
+
+    async def go() -> None:
+        chain = await opened()
+        garbling = Garbling(chain, "http://garbling")
+        with pytest.raises(Unproven, match="no JSON document"):
+            await builder(chain, "campus", [garbling]).step()
+        for nodes in ([garbling, Node(chain)], [Node(chain), garbling]):
+            one = builder(chain, "campus", nodes)
+            await one.step()
+            one.book.release()
+        assert wager_of(chain, "campus") is not None
 
     run(go())
 
