@@ -21,7 +21,7 @@ Json = Any
 R = TypeVar("R", bound=msgspec.Struct)
 
 _STRING_SUFFIXES = ("_nano", "_ug", "_tokens")
-_STRING_NAMES = frozenset({"power", "total_power", "nonce", "next_nonce"})
+_STRING_NAMES = frozenset({"power", "approving_power", "total_power", "nonce", "next_nonce"})
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
 _DECIMAL = re.compile(r"(?:0|-?[1-9][0-9]{0,19})\Z")

@@ -33,6 +33,7 @@ def test_a_proposal_is_made_approved_shown_and_in_force(devnet: Devnet) -> None:
     assert (data["kind"], data["status"], data["proposer"]) == ("set-params", "enacted", "campus")
     assert [one["member"] for one in data["approvals"]] == list(VALIDATORS[:3])
     assert int(data["approving_power"]) * 4 == int(data["total_power"]) * 3
+    assert {type(data[name]) for name in ("approving_power", "total_power")} == {str}, "power may pass 2^53"
     assert all(f"{table}/0000000000" in shown["proven"] for table in ("proposal", "ballot"))
     (listed,) = devnet.document("govern", "list")["data"]["proposals"]
     assert (listed["number"], listed["status"]) == (0, "enacted")
