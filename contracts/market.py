@@ -41,7 +41,7 @@ def need(state: State, context: BlockContext, sender: str, body: Need) -> tuple[
     Refuses `need.late`, `need.horizon`, `need.price`, `need.full`, `amount.range`; all intervals or none.
     """
     limit = body.limit_nano_per_wh
-    if is_locked(context, body.interval):
+    if is_locked(state, context, body.interval, body.count):
         return "need.late"
     if beyond_horizon(context, body.interval + body.count - 1):
         return "need.horizon"
@@ -111,7 +111,7 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
         return "offer.meter"
     if meter.kind not in OFFERING_KINDS:
         return "offer.kind"
-    if is_locked(context, body.interval):
+    if is_locked(state, context, body.interval):
         return "offer.late"
     if beyond_horizon(context, body.interval):
         return "offer.horizon"
@@ -153,7 +153,7 @@ def tariff(state: State, context: BlockContext, sender: str, body: Tariff) -> tu
     utility = state.load(UTILITIES, UTILITY)
     if utility is None or utility.member != sender:
         return "tariff.role"
-    if is_locked(context, body.interval):
+    if is_locked(state, context, body.interval, body.count):
         return "tariff.late"
     if beyond_horizon(context, body.interval + body.count - 1):
         return "tariff.horizon"

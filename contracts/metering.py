@@ -36,7 +36,7 @@ from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHea
 from contracts.params import PactParams
 from contracts.receipts import OK, ReadingAccepted, Receipt
 from contracts.records import Return
-from contracts.schedule import await_close, close_ms, waits_for_close
+from contracts.schedule import await_close, is_closed
 from contracts.schema import HEADS, METERS, REGISTERS
 from contracts.state import State
 from contracts.units import PPM
@@ -89,7 +89,7 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     settled = state.entry(REGISTERS, envelope.meter)
     assert settled is not None, "every meter has registers"
     head_key = HEADS.prefix + envelope.meter.encode()
-    late = close_ms(params, interval) <= context.time_ms and not waits_for_close(state, interval)
+    late = is_closed(state, context, interval)
     open_, code = _checked(params, meter, head, settled, body, late)
     if code == OK and len(open_) > MAX_OPEN_REGISTERS:
         return _refused("reading.open-full")

@@ -50,7 +50,7 @@ def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) ->
         return "mode.role"
     if state.load(UTILITIES, UTILITY) is None:
         return "mode.no-grid"
-    if is_locked(context, body.interval):
+    if is_locked(state, context, body.interval, body.count):
         return "mode.late"
     if beyond_horizon(context, body.interval + body.count - 1):
         return "mode.horizon"

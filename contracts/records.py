@@ -64,6 +64,8 @@ class Schedule(Record, frozen=True):
 
     locks: tuple[Interval, ...]
     closes: tuple[Interval, ...]
+    closed: Interval | None = None
+    """The interval that closed last: none up to it closes again, whatever becomes of the grace."""
 
 
 class SiteMeter(Record, frozen=True):

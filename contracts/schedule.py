@@ -12,8 +12,8 @@ from bisect import bisect_left
 
 from contracts.context import BlockContext, current_interval
 from contracts.params import PactParams
-from contracts.records import Schedule
-from contracts.schema import SCHEDULE, SCHEDULES
+from contracts.records import OPEN, Schedule
+from contracts.schema import INTERVALS, SCHEDULE, SCHEDULES
 from contracts.state import State
 from contracts.units import MAX_COUNT
 
@@ -30,9 +30,20 @@ def close_ms(params: PactParams, interval: int) -> int:
     return (interval + 1) * params.interval_ms + params.close_grace_ms
 
 
-def is_locked(context: BlockContext, interval: int) -> bool:
-    """The gate of the interval has passed."""
-    return lock_ms(context.params, interval) <= context.time_ms
+def is_locked(state: State, context: BlockContext, interval: int, count: int = 1) -> bool:
+    """The gate of one of `count` intervals has passed: by today's parameters, or before these moved it to later."""
+    if lock_ms(context.params, interval) <= context.time_ms:
+        return True
+    return any(_status(state, number) != OPEN for number in range(interval, interval + count))
+
+
+def is_closed(state: State, context: BlockContext, interval: int) -> bool:
+    """Readings of the interval are late. A longer grace opens nothing again: bills never change, and intervals settle
+    in their order."""
+    if waits_for_close(state, interval):
+        return False
+    closed = _load(state).closed
+    return close_ms(context.params, interval) <= context.time_ms or (closed is not None and interval <= closed)
 
 
 def beyond_horizon(context: BlockContext, last_interval: int) -> bool:
@@ -52,7 +63,7 @@ def await_close(state: State, interval: int) -> None:
     schedule = _load(state)
     closes = _with(schedule.closes, interval)
     if closes is not schedule.closes:
-        state.save(SCHEDULE, Schedule(schedule.locks, closes))
+        state.save(SCHEDULE, Schedule(schedule.locks, closes, schedule.closed))
 
 
 def await_lock(state: State, interval: int) -> None:
@@ -60,7 +71,7 @@ def await_lock(state: State, interval: int) -> None:
     schedule = _load(state)
     locks = _with(schedule.locks, interval)
     if locks is not schedule.locks:
-        state.save(SCHEDULE, Schedule(locks, _with(schedule.closes, interval)))
+        state.save(SCHEDULE, Schedule(locks, _with(schedule.closes, interval), schedule.closed))
 
 
 def next_due(state: State, context: BlockContext) -> tuple[int, bool] | None:
@@ -80,10 +91,10 @@ def done(state: State, interval: int, lock: bool) -> None:
     schedule = _load(state)
     if lock:
         assert schedule.locks[0] == interval, "locks happen in order"
-        state.save(SCHEDULE, Schedule(schedule.locks[1:], schedule.closes))
+        state.save(SCHEDULE, Schedule(schedule.locks[1:], schedule.closes, schedule.closed))
     else:
         assert schedule.closes[0] == interval, "closes happen in order"
-        state.save(SCHEDULE, Schedule(schedule.locks, schedule.closes[1:]))
+        state.save(SCHEDULE, Schedule(schedule.locks, schedule.closes[1:], interval))
 
 
 def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
@@ -94,6 +105,11 @@ def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
     deadlines = [lock_ms(params, interval) for interval in schedule.locks[:1]]
     deadlines += [close_ms(params, interval) for interval in schedule.closes[:1]]
     return max(0, min(deadlines)) if deadlines else None
+
+
+def _status(state: State, interval: int) -> str:
+    record = state.load(INTERVALS, INTERVALS.key(interval))
+    return OPEN if record is None else record.status
 
 
 def _load(state: State) -> Schedule:
