@@ -103,6 +103,11 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
         return sha256(domain("params", chain_id) + encode((self, consensus)))
 
 
+MIN_UNITS = 1_024
+"""Units that a key has per interval and a block holds, so that any transaction fits: also the proposal that changes
+parameters, the approval that carries it out, and the reveal without which a builder loses its wager."""
+
+
 class Problem(NamedTuple):
     """Why parameters do not fit together, and what would."""
 
@@ -131,6 +136,13 @@ def problem(params: PactParams) -> Problem | None:
             f"a cycle of {params.cycle_ms} ms is shorter than an interval",
             f"Set it to {params.interval_ms} or more.",
         )
+    for field in ("units_per_key", "max_block_units"):
+        if getattr(params, field) < MIN_UNITS:
+            return Problem(
+                field,
+                f"{getattr(params, field)} units are less than a transaction may cost",
+                f"Set it to {MIN_UNITS} or more.",
+            )
     wagering = params.wagering
     if wagering.on and wagering.phases_ms() >= params.gate_lead_ms:
         return Problem(

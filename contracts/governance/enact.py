@@ -33,8 +33,6 @@ from contracts.schema import RULES_IN_FORCE
 from contracts.state import State
 
 _replace = msgspec.structs.replace
-MIN_UNITS = 1_024
-"""Units that a key has per interval and a block holds, so that any proposal fits."""
 
 
 def admissible(state: State, context: BlockContext, change: Change) -> str:
@@ -85,9 +83,7 @@ def _may_set_params(now: PactParams, params: PactParams) -> str:
     fixed = [(one.interval_ms, one.cycle_ms, one.cycle_starts_ms) for one in (now, params)]
     if fixed[0] != fixed[1]:
         return "governance.fixed"
-    # Less, and no proposal and no approval would ever fit again.
-    roomy = min(params.units_per_key, params.max_block_units) >= MIN_UNITS
-    return OK if roomy and problem(params) is None else "governance.params"
+    return OK if problem(params) is None else "governance.params"
 
 
 def _may_set_consensus(state: State, now: ConsensusParams, consensus: ConsensusParams) -> str:

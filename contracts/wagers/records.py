@@ -84,7 +84,7 @@ class Round(Record, frozen=True):
     builder: Id | None = None
     """The one of the best builders that was drawn first."""
     fallback_nano: Money = 0
-    """Cost of the fallback."""
+    """Cost of the fallback; at the bound of money where changed rules let it pass that, as the next."""
     cost_nano: Money = 0
     """Cost of what was ordered."""
     judged_height: Height = 0

@@ -242,14 +242,19 @@ def _judge(state: State, context: BlockContext, judges: Judges, round_: Round, r
         outcome=outcome,
         reason=reason or "none",
         builder=decision.builder,
-        fallback_nano=case.fallback.cost_nano,
-        cost_nano=decision.best.cost_nano,
+        fallback_nano=_money(case.fallback.cost_nano),
+        cost_nano=_money(decision.best.cost_nano),
         judged_height=context.height,
     )
     state.save(ROUNDS.key(round_.number), judged)
     state.save(OPEN_ROUND_LIST, OpenRounds(tuple(one for one in open_rounds(state) if one != round_.number)))
     events.append(RoundJudged(round_.number, outcome, judged.reason, judged.builder, judged.cost_nano))
     return events
+
+
+def _money(cost_nano: int) -> int:
+    """A cost as records may hold it: that it is money was seen at the opening, and rules may have changed since."""
+    return max(-MAX_MONEY, min(MAX_MONEY, cost_nano))
 
 
 def _submissions(state: State, round_: Round, case: Case) -> list[Submission]:

@@ -28,12 +28,11 @@ from contracts.governance.changes import (
     SetRoles,
     SetRuleSet,
 )
-from contracts.governance.enact import MIN_UNITS
 from contracts.governance.proposals import open_proposals
 from contracts.governance.records import MAX_OPEN_PER_MEMBER, MAX_PROPOSAL_BLOCKS
 from contracts.governance.rules import rules
 from contracts.members import MAX_KEYS, MAX_NODES, AccountKey
-from contracts.params import PactParams
+from contracts.params import MIN_UNITS, PactParams
 from contracts.receipts import ProposalDecided, ProposalPostponed
 from contracts.schema import MEMBERS
 from contracts.trust import is_tombstoned, slash

@@ -25,11 +25,15 @@ from wager_world import (
     wagering,
 )
 
+from contracts import api
+from contracts.bodies import MAX_SOLUTION_BYTES, RevealSolution
 from contracts.governance import membership
 from contracts.governance.rules import rules
+from contracts.params import MIN_UNITS
 from contracts.records import Link
 from contracts.schema import LINK, OPEN_ROUND_LIST, RULES_IN_FORCE, SOLUTIONS
 from contracts.state import State
+from contracts.units import MAX_ENERGY, MAX_MONEY, MAX_PRICE
 from contracts.wagers.records import MAX_ROUNDS, Round
 
 BUILDERS = ("bio", "storage", "utility")
@@ -223,3 +227,28 @@ def test_what_a_builder_showed_counts_after_its_removal() -> None:
     chain.decide(lambda state, context: membership.remove(state, context, "bio"))
     next_phase(chain)
     assert wager_of(chain, "bio").verdict == "infeasible" and wager_of(chain, "bio").lost_tokens == AMOUNT
+
+
+def test_a_connection_that_grows_beyond_money_on_the_way_still_ends_the_round() -> None:
+    chain = opened()
+    drawn(chain, BUILDERS)
+    largest = change(
+        chain.genesis.params,
+        offer_cap_nano_per_wh=MAX_PRICE,
+        import_nano_per_wh=MAX_PRICE,
+        export_nano_per_wh=MAX_PRICE,
+        import_limit_wh=MAX_ENERGY,
+        export_limit_wh=MAX_ENERGY,
+    )
+    chain.decide(lambda state, _: state.save(RULES_IN_FORCE, msgspec.structs.replace(rules(state), params=largest)))
+    chain.at(TARGET).block()
+    assert (round_of(chain).phase, round_of(chain).reason) == ("judged", "rules")
+    assert round_of(chain).fallback_nano == MAX_MONEY
+    assert all(chain.trust(member).free_tokens == OPENING_TOKENS for member in BUILDERS)
+    chain.at(TARGET + 3).catch_up()
+    assert chain.interval(TARGET).status == "settled"
+
+
+def test_any_reveal_fits_into_the_least_units_of_a_key_and_a_block() -> None:
+    said = opened().say("bio", RevealSolution(0, bytes(32), bytes(MAX_SOLUTION_BYTES)))
+    assert api.units(said) + api.WAGER_UNITS + api.COMMIT_UNITS <= MIN_UNITS

@@ -151,6 +151,12 @@ def edited(old: str, new: str) -> str:
         ),
         (edited("cycle_ms = 86400000", "cycle_ms = 899999"), "genesis.params", "params.cycle_ms", "900000"),
         (edited("on = false", "on = true"), "genesis.params", "params.wagering.wager_ms", "1800000"),
+        (
+            edited("max_block_units = 2048", "max_block_units = 1023"),
+            "genesis.params",
+            "params.max_block_units",
+            "1024",
+        ),
         (edited("fee_tokens = 1", "fee_tokens = 11"), "genesis.params", "params.wagering.fee_tokens", "at or below"),
         (edited("interval_ms = 900000", "interval_ms = 9e5"), "genesis.value", "params.interval_ms", "int"),
         (edited("[[members]]", "[members]"), "genesis.syntax", "", ""),
