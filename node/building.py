@@ -7,6 +7,7 @@ loses a part of its wager.
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from contracts.records import NeedEntry, OfferEntry
 from contracts.units import Count, Hash, Id, Meta
 from contracts.wagers.merit_order import solve
 from contracts.wagers.sealing import seal
+from node.disk import PRIVATE_MODE, sync_directory
 from node.errors import NodeError
 from node.render import NotThisForm, parse, render
 
@@ -78,10 +80,14 @@ def sealed(chain_id: str, round_: int, builder: str, solution: bytes) -> Sealed:
 
 
 def keep(path: Path, what: Sealed) -> None:
-    """Write a new file. Raises NodeError `builder.kept` where there is one, `cli.write`."""
+    """Write a new file that only its owner may read; on disk when this returns, since what is committed to it cannot be
+    taken back. Raises NodeError `builder.kept` where there is one, `cli.write`."""
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(msgspec.json.encode(render(what)).decode() + "\n")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_MODE), "wb") as file:
+            file.write(msgspec.json.encode(render(what)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(path.parent)
     except FileExistsError:
         raise NodeError(
             "builder.kept", f"{path} exists.", "It may hold the only salt of another round: give a new file."

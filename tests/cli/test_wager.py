@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,19 @@ def test_a_salt_is_never_used_twice(tmp_path: Path) -> None:
     assert first.bodies()[0] != second.bodies()[0]
     building.keep(tmp_path / "file", first)
     assert building.kept(tmp_path / "file") == first
+
+
+def test_salt_and_solution_are_on_disk_for_nobody_else_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    building.keep(path, building.sealed("chain", 0, "wind", b"solution"))
+    assert synced == [path, tmp_path] and path.stat().st_mode & 0o777 == 0o600
