@@ -65,7 +65,7 @@ class Policies:
         if self._state.height != self._height:
             raw = self._state.get(ACCESS_COUNT)
             changes = 0 if raw is None else ACCESS_COUNTS.decode(raw).changes
-            if changes != self._changes or len(self._held) > MAX_MEMBERS:
+            if changes != self._changes:
                 self._held.clear()
                 self._members = []
             self._height, self._changes = self._state.height, changes
@@ -83,6 +83,9 @@ class Policies:
     def of(self, member: str) -> AccessPolicy | None:
         """A member's policy, as of the last `any`."""
         if member not in self._held:
+            if len(self._held) >= MAX_MEMBERS:
+                # Names come out of requests: whoever asks about all that there could be fills no memory.
+                self._held.clear()
             raw = self._state.get(ACCESS.key(member)) if member else None
             self._held[member] = None if raw is None else ACCESS.decode(raw)
         return self._held[member]

@@ -13,7 +13,7 @@ from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 
 from contracts.bodies import AllowAccess, Reader, RevokeAccess, Transfer
 from contracts.schema import HEADS, MEMBERS
-from node.access import requests
+from node.access import requests, rights
 from node.access.log import AccessLog
 from node.access.requests import HEADER, MAX_STREAMS, WINDOW_MS, Gate, ReaderKey
 from node.client import MeterKey
@@ -367,5 +367,21 @@ def test_without_any_policy_nothing_is_looked_up_or_logged(monkeypatch: pytest.M
             looked = [key for key in asked if key.startswith(b"access")]
             assert len(looked) <= 1, "whether there are policies is read once a block"
             assert not log.recent
+
+    run(go())
+
+
+def test_asking_about_everybody_that_there_could_be_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no block comes, nothing else makes a node forget."""
+
+    async def go() -> None:
+        monkeypatch.setattr(rights, "MAX_MEMBERS", 8)
+        policies = rights.Policies((await kept_chain()).ledger)
+        assert policies.any()
+        for number in range(100):
+            assert policies.of(f"nobody-{number}") is None
+            kept = policies.of(OWNER)
+            assert kept is not None and kept.member == OWNER
+        assert len(policies._held) <= 8
 
     run(go())
