@@ -52,7 +52,7 @@ from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal, unknown
 from node.rpc.explain import explain, explain_member
 from node.rpc.history import History
-from node.rpc.trust import trust_of_all, trust_of_member
+from node.rpc.trust import Forecast, trust_of_all, trust_of_member
 from node.rpc.turns import in_turns
 from node.rpc.view import View
 from node.service import NodeService
@@ -80,6 +80,7 @@ class Queries:
         self._service = service
         self._ledger = service.ledger
         self._history = History(service.ledger)
+        self._forecast = Forecast()
 
     def _rules(self) -> Rules:
         """In force in the next block."""
@@ -168,7 +169,8 @@ class Queries:
             case "proposal", [number_]:
                 return governance.proposal(view, number(number_, "proposal number", 2**32))
             case "trust", []:
-                return await trust_of_all(view, self._ledger.time_ms(view.height), self._rules().consensus)
+                time_ms, consensus = self._ledger.time_ms(view.height), self._rules().consensus
+                return await trust_of_all(view, self._ledger.height, self._forecast, time_ms, consensus)
             case "explain", [which, *members] if len(members) <= 1:
                 return await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
         raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")

@@ -2,7 +2,8 @@
 
 Figures are as of one height: what has unlocked by then is free, although the ledger writes it down with the member's
 next transaction. Power of the epoch of the next block and of the one after it is what the ledger has seated. That of
-the third is reckoned: what would be seated if the epoch ended with this block, without the draw of a new day.
+the third is reckoned: what would be seated if the epoch ended with this block, without the draw of a new day. It takes
+every member's record, so each height is reckoned once, and of past ones nothing is: anybody may ask.
 """
 
 from __future__ import annotations
@@ -29,16 +30,39 @@ def trust_of_member(view: View, member: str, time_ms: int, consensus: ConsensusP
     return None if found is None else _document(unlocked(found, view.height, time_ms, consensus), consensus)
 
 
-async def trust_of_all(view: View, time_ms: int, consensus: ConsensusParams) -> Document:
-    """Everybody's trust and power; `organisations` have weight now, and the powers are None where nobody has a seat."""
+class Forecast:
+    """The seating of the third epoch, as of the newest height and the one below, of which there are proofs."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Seating] = {}
+
+    def at(self, view: View, newest_height: int, following: Seating, consensus: ConsensusParams) -> Seating | None:
+        """What would follow `following`; None as of earlier heights than the one below the newest."""
+        if view.height < newest_height - 1:
+            return None
+        for height in [height for height in self._known if height < newest_height - 1]:
+            del self._known[height]
+        if view.height not in self._known:
+            # Nobody knows in which order the changes of an epoch will be applied before it ends.
+            day, seats, bar = following.drawn_day or 0, consensus.committee_seats, consensus.seat_bond_tokens
+            at = epochs.Terms(day, b"", b"", seats, bar)
+            self._known[view.height] = epochs.following(view.reckoning(), following, view.height, at)
+        return self._known[view.height]
+
+
+async def trust_of_all(
+    view: View, newest_height: int, forecast: Forecast, time_ms: int, consensus: ConsensusParams
+) -> Document:
+    """Everybody's trust and power; `organisations` have weight now, and the powers are None where nobody has a seat,
+    or where it is not known."""
     everybody = [unlocked(one, view.height, time_ms, consensus) for one in view.group(TRUSTS)]
     number = epochs.epoch_of(view.height + 1, consensus)
     now, following = (_seating(view, number + later) for later in range(2))
-    # Nobody knows in which order the changes of an epoch will be applied before it ends.
-    at = epochs.Terms(following.drawn_day or 0, b"", b"", consensus.committee_seats, consensus.seat_bond_tokens)
-    coming = epochs.following(view.reckoning(), following, view.height, at)
+    coming = forecast.at(view, newest_height, following, consensus)
     shown = {"power": now, "next_power": following, "coming_power": coming}
-    powers = {name: {one.id: one for one in seating.organisations} for name, seating in shown.items()}
+    powers = {
+        name: {one.id: one for one in seating.organisations} if seating else {} for name, seating in shown.items()
+    }
     pool = view.load(TRUST_POOLS, "all") or EMPTY_POOL
     members = []
     async for one in in_turns(everybody):

@@ -13,8 +13,11 @@ from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts import epochs
 from contracts.bodies import Need, Offer, OfferBlock, Transfer
 from contracts.genesis import CODEC
+from contracts.members import Seating
+from contracts.state import State
 from node.client import Client, RpcError
 from node.proofs import decode_bundle, verify_bundle
 from node.rpc import blocks
@@ -318,5 +321,31 @@ def test_an_absent_node_is_reported_with_a_next_step() -> None:
         async with Client("http://127.0.0.1:9") as client:
             error = await refusal(client.status())
             assert error.code == "rpc.unreachable" and error.hint
+
+    run(go())
+
+
+def test_power_to_come_is_reckoned_once_for_each_height_and_for_no_past_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    reckoned: list[int] = []
+    following = epochs.following
+
+    def counted(state: State, before: Seating, height: int, at: epochs.Terms) -> Seating:
+        reckoned.append(height)
+        return following(state, before, height, at)
+
+    async def go() -> None:
+        chain = await busy_chain()
+        monkeypatch.setattr(epochs, "following", counted)
+        async with serving(chain) as client:
+            newest = chain.ledger.height
+            for height in (newest, newest - 1, newest):
+                data = (await client.query("trust", height=height))["data"]
+                assert data["total_coming_power"] == data["total_power"]
+            assert reckoned == [newest, newest - 1]
+            data = (await client.query("trust", height=newest - 2))["data"]
+            assert data["total_coming_power"] is None and data["total_power"]
+            assert {one["coming_power"] for one in data["members"]} == {None} and len(reckoned) == 2
+            await chain.produce()
+            assert (await client.query("trust"))["data"]["total_coming_power"] and reckoned[2:] == [newest + 1]
 
     run(go())
