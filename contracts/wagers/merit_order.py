@@ -29,8 +29,9 @@ from contracts.wagers.judging import Case, Judge, Weighed
 from zk.codec import Codec, Malformed, encode
 
 NAME = "dispatch"
-MAX_ENTRIES = 65_536
-"""Sources, or needs, of one solution; its bytes are bounded, too."""
+MAX_ENTRIES = 16_384
+"""Blocks and needs of a market that builders are asked about. Every node checks every different solution inside one
+block, and nobody pays for that: at this size it takes about as long as filling the market itself twice."""
 
 Energies = Annotated[tuple[Energy, ...], Meta(max_length=MAX_ENTRIES)]
 
@@ -57,6 +58,8 @@ def open_round(state: State, context: BlockContext, interval: int) -> RoundOpene
     market = ordering.market(state, context, interval)
     if dispatch.total_wh(market) * MAX_PRICE > MAX_MONEY:
         return None  # Costs would not be money.
+    if len(market.supplies) + len(market.demands) > MAX_ENTRIES:
+        return None
     record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
     stake_nano = (record.demand_wh + record.bids_wh) * _reference_price(params, market)
     start_ms = interval * params.interval_ms

@@ -20,6 +20,7 @@ from contracts import epochs, trust
 from contracts.context import BlockContext
 from contracts.governance.membership import is_removed
 from contracts.members import Trust
+from contracts.params import MAX_BUILDERS
 from contracts.receipts import AnyEvent, BuildersDrawn, RoundJudged, RoundMoved, RoundOpened, WagerJudged
 from contracts.schema import OPEN_ROUND_LIST, OPEN_ROUNDS, ROUND_COUNT, ROUND_COUNTS, ROUNDS, SOLUTIONS, WAGERS
 from contracts.state import State
@@ -135,13 +136,15 @@ def earliest_deadline_ms(state: State) -> int | None:
 
 
 def advance(state: State, context: BlockContext, judges: Judges) -> tuple[AnyEvent, ...]:
-    """Move every open round by one step at most, and judge at most `max_closes_per_block` of them, oldest first."""
+    """Move every open round by one step at most, oldest first, until so many are judged as a block may close, or so
+    many wagers as one round may have."""
     events: list[AnyEvent] = []
-    judged = 0
+    judged = wagers = 0
     for number in open_rounds(state):
-        if judged < context.params.max_closes_per_block:
+        if judged < context.params.max_closes_per_block and wagers < MAX_BUILDERS:
             moved = _step(state, context, judges, _load(state, number))
-            judged += any(isinstance(event, RoundJudged) for event in moved)
+            judged += sum(isinstance(event, RoundJudged) for event in moved)
+            wagers += sum(isinstance(event, WagerJudged) for event in moved)
             events += moved
             state.commit()
     return tuple(events)

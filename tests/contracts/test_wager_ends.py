@@ -34,6 +34,7 @@ from contracts.records import Link
 from contracts.schema import LINK, OPEN_ROUND_LIST, RULES_IN_FORCE, SOLUTIONS
 from contracts.state import State
 from contracts.units import MAX_ENERGY, MAX_MONEY, MAX_PRICE
+from contracts.wagers import merit_order, rounds
 from contracts.wagers.records import MAX_ROUNDS, Round
 
 BUILDERS = ("bio", "storage", "utility")
@@ -97,6 +98,25 @@ def test_many_overdue_rounds_are_judged_a_few_per_block_and_before_they_settle()
         assert open_numbers(chain) == left
     chain.catch_up()
     assert open_numbers(chain) == () and {chain.interval(first + at).status for at in range(3)} == {"settled"}
+
+
+@pytest.mark.parametrize("most", [1, len(BUILDERS), len(BUILDERS) + 1])
+def test_a_block_judges_about_as_many_wagers_as_one_round_may_have(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    lead_ms = 10_800_000
+    chain = Chain(wagering(change(PARAMS, gate_lead_ms=lead_ms, max_closes_per_block=96)))
+    first = TARGET + 12
+    chain.block(chain.need("campus", first, 1_000, count=2))
+    chain.at(first + 1, -lead_ms).block()
+    for member in BUILDERS:
+        assert [wager(chain, member, number=number) for number in (0, 1)] == ["ok", "ok"]
+    next_phase(chain)
+    next_phase(chain)
+    assert [len(round_of(chain, number).builders) for number in (0, 1)] == [len(BUILDERS)] * 2
+    monkeypatch.setattr(rounds, "MAX_BUILDERS", most)
+    chain.at(first + 2).block()
+    assert open_numbers(chain) == (() if most > len(BUILDERS) else (1,))
+    chain.block()
+    assert open_numbers(chain) == ()
 
 
 def test_nothing_settles_before_its_round_is_judged() -> None:
@@ -183,6 +203,17 @@ def test_energy_beyond_the_bounds_of_money_is_ordered_without_a_round() -> None:
     chain.block(chain.need("campus", TARGET, 2**35))
     chain.at(TARGET, -1_800_000).block()
     assert chain.interval(TARGET).status == "ordered" and open_numbers(chain) == ()
+
+
+@pytest.mark.parametrize(("most", "rounds_open"), [(4, ()), (5, (0,))])
+def test_a_market_that_takes_too_long_to_check_is_ordered_without_a_round(
+    monkeypatch: pytest.MonkeyPatch, most: int, rounds_open: tuple[int, ...]
+) -> None:
+    """Three blocks and two needs."""
+    monkeypatch.setattr(merit_order, "MAX_ENTRIES", most)
+    chain = opened()
+    assert open_numbers(chain) == rounds_open
+    assert chain.interval(TARGET).status == ("locked" if rounds_open else "ordered")
 
 
 def test_terms_are_those_of_the_opening() -> None:
