@@ -52,9 +52,10 @@ WAIT_MS = 3_000
 EXPIRY_BLOCKS = 256
 PROOF_LAG = 2
 """Blocks for which a node's word that something is final keeps it from being said again."""
-MAX_ATTEMPTS = 8
-"""At one phase of one round: what every node refuses is not said for ever."""
 POLL_S = 0.25
+MAX_ATTEMPTS = 11
+"""At one phase of one round: what every node refuses is not said for ever. Each comes twice as many looks after the one
+before, the last one after more than four minutes: nodes whose pools somebody fills for a while take it later."""
 PAUSE_S = 1.0
 """Between two looks while nothing can be proven."""
 HOPELESS = (
@@ -101,8 +102,8 @@ class Builder:
         self._say = say
         self._told: dict[int, str] = {}
         """What was said last about each open round."""
-        self._attempts: dict[tuple[int, str], int] = {}
-        """At the phases of open rounds."""
+        self._attempts: dict[tuple[int, str], tuple[int, int]] = {}
+        """At the phases of open rounds: how many, and how many looks the next one has to wait."""
         self._answers: dict[tuple[int, str], int] = {}
         """Height at which a node says that what was said in a phase is final; the proof comes with the next block."""
         self._spoken = 0, 0
@@ -235,7 +236,7 @@ class Builder:
         if result.done:
             self.tell(round_.number, f"wagered {engagement.amount_tokens} tokens on {engagement.claim}")
         elif result.code in HOPELESS:
-            self._attempts[round_.number, round_.phase] = MAX_ATTEMPTS
+            self._attempts[round_.number, round_.phase] = MAX_ATTEMPTS, 0
 
     async def commit(self, round_: Round) -> None:
         """Bind the member to the solution that it wagered on."""
@@ -340,14 +341,19 @@ class Builder:
     # Sending
 
     async def submit(self, round_: Round, body: AccountBody) -> Result | None:
-        """Sign and send one body about a round; what the ledger or most likely will say, None if nobody answers.
+        """Sign and send one body about a round; what the ledger or most likely will say, None if nobody answers or it
+        is not time to say it again.
 
         What it says is not believed further than for the next look, which asks for proof.
         """
         key = round_.number, round_.phase
-        if self._attempts.get(key, 0) >= MAX_ATTEMPTS:
+        attempts, waits = self._attempts.get(key, (0, 0))
+        if attempts >= MAX_ATTEMPTS:
             return None
-        self._attempts[key] = self._attempts.get(key, 0) + 1
+        if waits:
+            self._attempts[key] = attempts, waits - 1
+            return None
+        self._attempts[key] = attempts + 1, 2**attempts - 1
         account = self._account
         # From proof, each time: a nonce that a node invents would be signed for nothing.
         account.next_nonce, height = await self._position(round_.since_height)

@@ -22,7 +22,7 @@ from contracts.wagers import merit_order
 from contracts.wagers.records import JUDGED
 from contracts.wagers.sealing import seal
 from node.agents.book import Book, Engagement
-from node.agents.builder import MAX_ATTEMPTS, Allowance, Builder
+from node.agents.builder import MAX_ATTEMPTS, POLL_S, Allowance, Builder
 from node.agents.proven import ProvenLedger, Unproven
 from node.client import Client, Result, RpcError, Wait
 from node.disk import MemoryDisk, PowerLoss
@@ -557,19 +557,48 @@ def test_a_wager_that_comes_too_late_is_forgotten_and_a_refused_one_not_repeated
     run(go())
 
 
-def test_attempts_at_one_phase_have_an_end() -> None:
-    class Refusing(Node):
+def test_attempts_at_one_phase_are_ever_further_apart_and_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.agents.builder.MAX_ATTEMPTS", 5)
+
+    class Full(Node):
         async def submit(self, envelopes: Any, wait: Wait = "accepted", timeout_ms: int = 0) -> list[Result]:
             self.heard += envelopes
-            raise RpcError("rpc.unreachable", "no")
+            return [Result(b"", "refused", "mempool.full")]
 
     async def go() -> None:
         chain = await opened()
-        node = Refusing(chain)
+        node = Full(chain)
         one = builder(chain, "campus", [node])
-        for _ in range(MAX_ATTEMPTS + 3):
+        said_at: list[int] = []
+        for look in range(40):
+            before = len(node.heard)
             await one.step()
-        assert len(node.heard) == MAX_ATTEMPTS
+            said_at += [look] * (len(node.heard) - before)
+        assert said_at == [0, 1, 3, 7, 15]
+
+    run(go())
+
+
+def test_pools_that_are_full_for_a_while_cost_no_wager() -> None:
+    """Of a phase that takes minutes, somebody fills the first half a minute."""
+    assert POLL_S * 2 ** (MAX_ATTEMPTS - 1) > 240
+
+    class Full(Node):
+        looks = 0
+
+        async def submit(self, envelopes: Any, wait: Wait = "accepted", timeout_ms: int = 0) -> list[Result]:
+            if self.looks < 30 / POLL_S:
+                return [Result(b"", "refused", "mempool.full")]
+            return await super().submit(envelopes, wait, timeout_ms)
+
+    async def go() -> None:
+        chain = await opened()
+        node = Full(chain)
+        one = builder(chain, "campus", [node])
+        for _ in range(2 ** (MAX_ATTEMPTS - 3)):
+            await one.step()
+            node.looks += 1
+        assert wager_of(chain, "campus") is not None
 
     run(go())
 
