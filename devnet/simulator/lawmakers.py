@@ -66,7 +66,7 @@ class Lawmakers:
 
     def _approve(self, member: str, number: int) -> None:
         """Once, and every now and then again, as people do who see nothing happen."""
-        if (member, number) not in self._approved or self._random.randrange(20) == 0:
+        if (member, number) not in self._approved or self._random.randrange(6) == 0:
             self._approved.add((member, number))
             self._traffic.say(member, Approve(number))
 

@@ -180,6 +180,8 @@ COUNTING = (
         "quorum-of-two-thirds",
         "exactly 2/3 of power are a quorum",
         (Edit("consensus.quorum:is_quorum", "3 * got > 2 * total", "3 * got >= 2 * total"),),
+        # Four of six that weigh the same.
+        replicas=6,
     ),
     Mutant(
         "decide-on-third",
