@@ -19,6 +19,7 @@ MAX_MONEY = 2**63 - 1
 MAX_TOKENS = 2**63 - 1
 MAX_FACTOR = 2**22 - 1
 MAX_COUNT = 2**32 - 1
+MAX_TIME = 2**53 - 1
 PPM = 1_000_000
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
@@ -47,6 +48,6 @@ Emission = Annotated[int, Meta(ge=0, le=MAX_MONEY)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Interval = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Height = Annotated[int, Meta(ge=0, le=2**48 - 1)]
-Time = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Time = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Ppm = Annotated[int, Meta(ge=0, le=PPM)]
 Small = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]

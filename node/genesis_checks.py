@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from contracts.genesis import CODEC, Genesis
 from contracts.members import ROLES, SCOPES, Member, NodeKeys
-from contracts.params import problem
-from contracts.units import MAX_MONEY, MAX_TOKENS
+from contracts.params import DAY_MS, problem
+from contracts.units import MAX_COUNT, MAX_MONEY, MAX_TIME, MAX_TOKENS
 from node.config import is_address
 from node.documents import DocumentError
 from node.errors import NodeError
@@ -26,6 +26,8 @@ from zk.codec import Malformed, encode
 from zk.ed25519 import is_registrable
 
 MIN_VALIDATORS = 4
+LEAST_FUTURE_MS = 10 * 366 * DAY_MS
+"""Time that a chain has at least before its clock or the count of its intervals reaches its bound."""
 METER_KINDS = ("source", "load", "storage", "tie")
 
 
@@ -48,6 +50,14 @@ def check(genesis: Genesis, production: bool = False) -> None:
             "devnet_clock",
             "a production chain runs on real time",
             "Remove the [devnet_clock] table.",
+        )
+    latest_ms = min(MAX_TIME, MAX_COUNT * genesis.params.interval_ms) - LEAST_FUTURE_MS
+    if genesis.time_ms > latest_ms:
+        raise DocumentError(
+            "genesis.value",
+            "time_ms",
+            f"{genesis.time_ms} leaves less than ten years to intervals of {genesis.params.interval_ms} ms",
+            f"Write a time up to {latest_ms}, in milliseconds from 1970-01-01, or longer intervals.",
         )
     check_order(genesis)
     _check_members(genesis)

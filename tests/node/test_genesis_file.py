@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from contracts.genesis import Balance, Genesis, OpeningTrust
 from contracts.members import PowerLine
-from contracts.params import PactParams
+from contracts.params import DAY_MS, PactParams
+from contracts.units import MAX_COUNT, MAX_TIME
 from node import genesis_checks, genesis_file
 from node.disk import RealDisk
 from node.documents import DocumentError
@@ -39,7 +40,7 @@ def replace(**changes: object) -> Genesis:
     interval=st.integers(1_000, 86_400_000),
     floor=st.integers(-(2**28) + 1, 0),
     balances=st.lists(st.integers(-(2**60), 2**60), max_size=4),
-    time_ms=st.integers(0, 2**53 - 1),
+    time_ms=st.integers(0, 2**41),
     starts=st.sets(st.integers(0, 2**53 - 1), max_size=3),
 )
 def test_a_document_survives_both_ways(
@@ -288,6 +289,7 @@ def test_a_production_chain_refuses_a_devnet_clock() -> None:
         ("genesis.unknown-member", lambda: {"balances": (Balance("nobody", 1),)}),
         ("genesis.unknown-meter", lambda: {"meters": (), "registers": DOCUMENT.registers}),
         ("genesis.value", lambda: {"time_ms": 2**60}),
+        ("genesis.value", lambda: {"time_ms": MAX_TIME}),
         ("genesis.value", lambda: {"meters": (msgspec.structs.replace(meter(0, 0), rating_w=-1),)}),
         ("genesis.validators", lambda: {"validators": ("node-0",)}),
         ("genesis.value", lambda: {"name": "Test"}),
@@ -297,6 +299,17 @@ def test_documents_made_by_programs_are_checked_too(code: str, change: Callable[
     with pytest.raises(NodeError) as caught:
         genesis_checks.check(replace(**change()))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("interval_ms", "bound_ms"), [(1_000, MAX_COUNT * 1_000), (900_000, MAX_COUNT * 900_000), (DAY_MS, MAX_TIME)]
+)
+def test_a_chain_has_ten_years_before_its_clock_or_its_intervals_end(interval_ms: int, bound_ms: int) -> None:
+    params = msgspec.structs.replace(DOCUMENT.params, interval_ms=interval_ms, cycle_ms=DAY_MS)
+    genesis_checks.check(replace(params=params, time_ms=bound_ms - genesis_checks.LEAST_FUTURE_MS))
+    with pytest.raises(DocumentError) as caught:
+        genesis_checks.check(replace(params=params, time_ms=bound_ms - genesis_checks.LEAST_FUTURE_MS + 1))
+    assert (caught.value.code, caught.value.path) == ("genesis.value", "time_ms")
 
 
 def test_one_member_may_not_hold_the_consensus_alone() -> None:
