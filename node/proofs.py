@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -48,6 +49,9 @@ MAX_TRAIL = 64
 """Light blocks in one bundle. A third of the power has to change for a second step."""
 _EVER = Trust(2**62, 2**62)
 """A proof is looked at whenever somebody wants to: nothing in it is too old."""
+
+_TRAILS: WeakKeyDictionary[Source, list[LightBlock]] = WeakKeyDictionary()
+"""The way to the newest header that a proof was made of, by source: it is long, and everybody may ask for proofs."""
 
 HexSize = Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
 Document = dict[str, Any]
@@ -225,9 +229,17 @@ def _trail(source: Source, height: int) -> list[str]:
         assert found is not None, "all of it is below an executed header"
         return found
 
-    trail = [block(1)]
+    known = _TRAILS.get(source) or [block(1)]
+    trail = [one for one in known if one.height <= height]
+    if 1 < len(trail) <= MAX_TRAIL and trail[-1].height < height:
+        # As long as enough of the same power signs, the last step is gone anew, and the way gets no longer.
+        leap = drive(bisect(trail[-2], height, _EVER), block, lambda: 0)
+        if [one.height for one in leap[1:]] == [height]:
+            trail[-1] = leap[1]
     while trail[-1].height < height and len(trail) <= MAX_TRAIL:
         trail += drive(bisect(trail[-1], height, _EVER), block, lambda: 0)[1:]
+    if trail[-1].height > known[-1].height:
+        _TRAILS[source] = list(trail)
     if len(trail) > MAX_TRAIL:
         raise ProofError(
             "proof.trail",

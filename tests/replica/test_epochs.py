@@ -16,7 +16,7 @@ from contracts.schema import TRUSTS
 from contracts.state import State
 from node.light.follower import Follower
 from node.proofs import ProofError, decode_bundle, receipt_bundle, state_bundle, verify_bundle
-from node.seats import LedgerSets, light_block
+from node.seats import Decided, LedgerSets, Sets, light_block
 from tests.light.sources import Listed
 from tests.replica.test_network import agreed, heights, quiet
 from tests.support.memory import MemoryNetwork
@@ -141,6 +141,41 @@ def test_proofs_lead_from_genesis_to_whoever_signs_now() -> None:
     others = genesis(validators=NAMES, balance_nano=7)
     with pytest.raises(ProofError, match="chain"):
         verify_bundle(decode_bundle(json.dumps(bundle).encode()), others)
+
+
+def test_the_way_from_genesis_is_not_gone_again_for_every_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its steps has a quorum of signatures, and a node makes proofs for whoever asks."""
+    net = network()
+    ledger = net.machines["solar"].ledger
+    asked: list[int] = []
+
+    def counted(chain: Decided, sets: Sets, at: int) -> LightBlock | None:
+        asked.append(at)
+        return light_block(chain, sets, at)
+
+    def proven(height: int) -> list[str]:
+        bundle = state_bundle(ledger, [TRUSTS.key("campus")], height)
+        assert verify_bundle(decode_bundle(json.dumps(bundle).encode()), net.genesis)
+        trail: list[str] = bundle["trail"]
+        return trail
+
+    monkeypatch.setattr("node.proofs.light_block", counted)
+    fresh: list[int] = []
+    for height in range(1, ledger.height):
+        monkeypatch.setattr("node.proofs._TRAILS", {})
+        fresh.append(len(proven(height)))
+    asked.clear()
+    lengths = [len(proven(height)) for height in range(1, ledger.height)]
+    assert lengths[0] == 0 and lengths[-1] >= 2 and len(asked) <= 3 * ledger.height
+    assert all(length <= gone for length, gone in zip(lengths, fresh, strict=True))
+    newest = proven(ledger.height - 1)
+    asked.clear()
+    assert proven(ledger.height - 1) == newest and asked == []
+    for height in reversed(range(1, ledger.height)):
+        asked.clear()
+        proven(height)
+        assert len(asked) <= 4
+    assert proven(ledger.height - 1) == newest
 
 
 def test_a_way_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
