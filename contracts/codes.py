@@ -194,7 +194,10 @@ CODES: dict[str, Code] = {
     "governance.epoch": Code(
         "The change needs at least two epochs of notice.", "Name an epoch that is two or more ahead of this one."
     ),
-    "governance.full": Code("The maximum of proposals is open.", "Propose again once some are decided."),
+    "governance.full": Code(
+        "The maximum of proposals is open, and nobody has two more of them than the sender.",
+        "Propose again once some are decided.",
+    ),
     "governance.own-full": Code(
         "The sender has the maximum of open proposals.", "Withdraw one of them, or wait until one is decided."
     ),

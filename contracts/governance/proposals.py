@@ -5,11 +5,13 @@ the power in force there. Consensus parameters and rule sets wait for the end of
 name: to approve them is to signal that one's nodes are ready. With more than 5/6 of the power of the epoch that begins
 they are in force from its first block on; with less they are put off by an epoch, until the proposal expires.
 
-What is open is on one agenda, which is bounded; proposals and ballots stay for good.
+What is open is on one agenda, which is bounded and shared: on a full one, members with fewer proposals take the places
+of those with more. Proposals and ballots stay for good.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -70,10 +72,14 @@ def propose(state: State, context: BlockContext, sender: str, body: Propose) -> 
             return "governance.expiry"
     events = _lapse(state, context)
     agenda = _agenda(state)
-    if len(agenda.open) >= MAX_OPEN:
-        return "governance.full"
     if sum(one.proposer == sender for one in agenda.open) >= MAX_OPEN_PER_MEMBER:
         return "governance.own-full"
+    if len(agenda.open) >= MAX_OPEN:
+        crowding = _crowding(agenda, sender)
+        if crowding is None:
+            return "governance.full"
+        events.append(_close(state, context, _load(state, crowding)[1], "lapsed", "governance.full"))
+        agenda = _agenda(state)
     code = admissible(state, context, change)
     if code != OK:
         return code
@@ -85,6 +91,16 @@ def propose(state: State, context: BlockContext, sender: str, body: Propose) -> 
     opened = OpenProposal(number, sender, body.expiry_height)
     state.save(AGENDA, Agenda(number + 1, (*agenda.open, opened)))
     return (*events, ProposalMade(number, sender))
+
+
+def _crowding(agenda: Agenda, sender: str) -> int | None:
+    """The proposal that makes room on a full agenda: the newest of whoever has most, where that is two more than the
+    sender has. So a few members that hold all the places keep nobody from governing."""
+    held = Counter(one.proposer for one in agenda.open)
+    most = max(held.values())
+    if most < held[sender] + 2:
+        return None
+    return max(one.number for one in agenda.open if held[one.proposer] == most)
 
 
 def approve(state: State, context: BlockContext, sender: str, body: Approve) -> tuple[AnyEvent, ...] | str:

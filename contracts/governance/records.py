@@ -65,7 +65,7 @@ class Ballot(Record, frozen=True):
     status_height: Height
     """Block of the last change of the status or of what follows."""
     code: str
-    """Why it failed, or could not be carried out when it was tried last; "ok" otherwise."""
+    """Why it failed, had to make room, or could not be carried out when it was tried last; "ok" otherwise."""
     approving_power: Total
     total_power: Total
     """Power when it was counted last."""

@@ -97,7 +97,7 @@ def _(pact: Pact) -> Envelope:
 @provokes("governance.full")
 def _(pact: Pact) -> Envelope:
     assert pact.propose("bio", RemoveMember("solar")) == "ok"
-    others = tuple(OpenProposal(number, "wind", EXPIRY) for number in range(MAX_OPEN))
+    others = tuple(OpenProposal(number, f"a-{number}", EXPIRY) for number in range(MAX_OPEN))
     pact.store[AGENDA] = encode(Agenda(MAX_OPEN, others))
     return proposed(pact, RemoveMember("solar"))
 

@@ -17,6 +17,7 @@ from contracts import api, epochs
 from contracts.bodies import Approve, Bond, Propose, Unbond, Withdraw
 from contracts.codes import CODES
 from contracts.genesis import ConsensusParams
+from contracts.governance import proposals
 from contracts.governance.changes import (
     MAX_NEW_METERS,
     AdmitMember,
@@ -162,6 +163,21 @@ def test_what_expires_lapses_and_makes_room() -> None:
     assert [pact.ballot(number).status for number in range(5)] == ["lapsed"] * 4 + ["open"]
     assert pact.approve(3, "bio") == ["governance.closed"]
     assert [one.number for one in open_proposals(pact.state())] == [4]
+
+
+def test_a_few_members_that_fill_the_agenda_keep_nobody_from_governing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposals, "MAX_OPEN", 2 * MAX_OPEN_PER_MEMBER)
+    pact = Pact()
+    for name in ("bio", "campus"):
+        assert [pact.propose(name, SetParams(DEARER)) for _ in range(MAX_OPEN_PER_MEMBER)] == ["ok"] * 4
+    assert pact.propose("bio", SetParams(DEARER)) == "governance.own-full"
+    assert [pact.propose("solar", SetParams(DEARER)) for _ in range(3)] == ["ok", "ok", "governance.full"]
+    assert [one.number for one in open_proposals(pact.state())] == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert {(pact.ballot(number).status, pact.ballot(number).code) for number in (3, 7)} == {
+        ("lapsed", "governance.full")
+    }
+    assert pact.propose("campus", SetParams(DEARER)) == "governance.full"
+    assert pact.approve(8, *NAMES[:5]) == ["ok"] * 5 and pact.ballot(8).status == "enacted"
 
 
 def test_of_two_conflicting_proposals_the_first_to_pass_counts() -> None:
