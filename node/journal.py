@@ -179,13 +179,15 @@ class Scan:
 
     @property
     def follows_bytes(self) -> int:
-        """How long the segment before was when this one was begun; 0 where an unreadable header does not tell."""
+        """How long the segment before was when this one was begun; 0 where a damaged header does not tell."""
         try:
-            length, _, kind, _ = _FRAME.unpack_from(self._raw)
-            header = _decode_header(self._raw[_FRAME.size : _FRAME.size + length])
+            length, checksum, kind, _ = _FRAME.unpack_from(self._raw)
+            end = _FRAME.size + length
+            if kind != _HEADER or length > MAX_RECORD_BYTES or crc32(self._raw[_LENGTHS.size : end]) != checksum:
+                return 0
+            return _decode_header(self._raw[_FRAME.size : end])[3]
         except (struct.error, msgspec.DecodeError, ValueError):
             return 0
-        return header[3] if kind == _HEADER else 0
 
     def _check_header(self, at: int, kind: int, body: bytes) -> str | None:
         if at or kind != _HEADER:

@@ -20,6 +20,7 @@ from node.ledger.store import Batch, LevelStore
 from node.reach import reach_path
 from node.repair import repair
 from node.signer import FileSigner
+from zk.codec import encode
 from zk.ed25519 import SigningKey
 
 pytestmark = pytest.mark.properties
@@ -232,6 +233,20 @@ def test_an_earlier_segment_that_ends_early_between_two_records_is_damaged() -> 
         disk.replace(first, whole[: ends[1]])
         assert repair(DIRECTORY, disk).kept_records == 1
         assert list(Journal.open(DIRECTORY, disk, CHAIN).records()) == known[:1]
+
+
+def test_a_damaged_header_does_not_speak_about_the_segment_before() -> None:
+    """One bit of it makes that one seem to end early: what is damaged is named all the same."""
+    disk, groups = MemoryDisk(), [[bytes([number]) * 100, bytes(300)] for number in range(3)]
+    with mock.patch.object(module, "SEGMENT_BYTES", 400):
+        written(disk, groups, -1)
+        first, second, *_ = paths_of(disk)
+        raw, said = disk.read(second), encode(len(disk.read(first)))
+        at = raw.index(said)
+        disk.replace(second, raw[:at] + bytes([raw[at]]) + b"\xff" * (len(said) - 1) + raw[at + len(said) :])
+        with pytest.raises(JournalCorrupt, match="a wrong checksum") as caught:
+            Journal.open(DIRECTORY, disk, CHAIN)
+        assert caught.value.file == second
 
 
 @settings(max_examples=200)
