@@ -29,6 +29,8 @@ WINDOW_MS = 60_000
 MAX_HEADER = 320
 MAX_STREAMS = 4_096
 """Signatures of streams that are remembered for `2 * WINDOW_MS`."""
+MAX_STREAMS_EACH = 64
+"""Of one member or meter: nobody keeps all others out."""
 
 _FORM = re.compile(
     r"(member|meter) ([a-z0-9-]{1,32}) ([a-z0-9-]{1,32}) ([1-9][0-9]{0,14}) ([0-9a-f]{64}) ([0-9a-f]{128})\Z"
@@ -130,14 +132,23 @@ class Gate:
         return found
 
     def open_stream(self, header: str | None, now_ms: int) -> None:
-        """Use a signature up: a stream tells more than its first answer. Raises `BadRequest` `access.replayed`."""
+        """Use a signature up: a stream tells more than its first answer. Raises `BadRequest` `access.replayed |
+        access.streams`."""
         if header is None:
             return
         for old in [one for one, until_ms in self._streams.items() if until_ms < now_ms]:
             del self._streams[old]
-        if header in self._streams or len(self._streams) >= MAX_STREAMS:
+        if header in self._streams:
             raise BadRequest(
                 "access.replayed", "This signature has opened a stream already.", "Sign a new request for each stream."
+            )
+        asker = " ".join(header.split(" ")[:2]) + " "
+        opened = sum(one.startswith(asker) for one in self._streams)
+        if opened >= MAX_STREAMS_EACH or len(self._streams) >= MAX_STREAMS:
+            raise BadRequest(
+                "access.streams",
+                f"{opened} streams of this asker, and {len(self._streams)} in all, were opened in the last minutes.",
+                f"Wait {2 * WINDOW_MS // 60_000} minutes, or ask another node; one that stays open needs no other.",
             )
         self._streams[header] = now_ms + 2 * WINDOW_MS
 

@@ -129,7 +129,7 @@ def test_used_signatures_are_bounded_and_forgotten() -> None:
             gate.open_stream("one more", now_ms)
             assert not refused
         except requests.BadRequest as error:
-            assert refused and error.code == "access.replayed"
+            assert refused and error.code == "access.streams"
     assert len(gate._streams) == 1
 
 
@@ -385,3 +385,15 @@ def test_asking_about_everybody_that_there_could_be_fills_no_memory(monkeypatch:
         assert len(policies._held) <= 8
 
     run(go())
+
+
+def test_nobody_keeps_others_from_opening_streams() -> None:
+    gate = Gate("chain", "node", lambda key: None)
+    for number in range(requests.MAX_STREAMS_EACH):
+        gate.open_stream(f"member campus node {number}", 0)
+    with pytest.raises(requests.BadRequest) as refused:
+        gate.open_stream("member campus node again", 0)
+    assert refused.value.code == "access.streams" and refused.value.hint
+    for other in ("member campus-2 node 0", "meter campus node 0"):
+        gate.open_stream(other, 0)
+    gate.open_stream("member campus node again", 2 * WINDOW_MS + 1)
