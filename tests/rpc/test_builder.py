@@ -374,7 +374,7 @@ def test_a_node_that_swallows_what_it_gets_costs_nothing_where_another_one_works
     run(go())
 
 
-@pytest.mark.parametrize("said", [b"null", b"[]", b'{"proof":' * 100_000])
+@pytest.mark.parametrize("said", [b"null", b"[]", b'{"proof":' * 5_000])
 def test_a_node_that_answers_with_anything_stops_no_builder(said: bytes) -> None:
     class Garbling(Node):
         """Real decoding of what comes over its wire."""
