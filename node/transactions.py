@@ -265,7 +265,8 @@ class TransactionFlow:
                 self._work.counters[outcome] += 1
                 if outcome.startswith("codec."):
                     self._work.penalise(peer, outcome)
-                    return
+                    # What came before it is checked all the same: it counts as being verified, and is not taken again.
+                    break
                 continue
             self._begin(outcome, candidates)
         self._check_batch(peer, candidates)

@@ -12,7 +12,7 @@ from consensus.messages import MAX_PAYLOAD, Block, Proposal, Vote, VoteType
 from contracts.bodies import Transfer
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains
 from node import catchup, inbox, transactions
-from node.effects import Append, FrameReceived, Now, PeerConnected, Send, SendAll, TimerFired, Verify
+from node.effects import Append, FrameReceived, Now, PeerConnected, Send, SendAll, TimerFired, Verified, Verify
 from node.inbox import JOURNAL_SHARE_BYTES, MAX_SEEN, MAX_SEEN_BYTES, MAX_WAITING, MAX_WAITING_BYTES, Inbox
 from node.journal import INPUT
 from node.ledger.ledger import Ledger
@@ -167,6 +167,16 @@ def test_one_transaction_sent_often_is_verified_once() -> None:
     assert triples(receive(replica, Frame.TRANSACTIONS, Transactions((raw,) * 1_000))) == 1
     for peer in (LIAR, "solar"):
         assert triples(receive(replica, Frame.TRANSACTIONS, Transactions((raw,) * 1_000), peer)) == 0
+
+
+def test_garbage_behind_a_transaction_does_not_keep_it_out_for_good() -> None:
+    """It counts as being verified, so it has to be: else nobody else's answer with it is ever looked at again."""
+    replica, speaker = lone()
+    raw = speaker.member("campus", Transfer("solar", 1, ""))
+    effects = receive(replica, Frame.TRANSACTIONS, Transactions((raw, b"garbage")))
+    [job] = [effect for effect in effects if isinstance(effect, Verify)]
+    replica.handle(Verified(job.job, [True]), Now(replica.ledger.time_ms(0), 0))
+    assert [entry.raw for entry in replica.flow.mempool] == [raw]
 
 
 def test_an_answer_sent_often_is_verified_once() -> None:
