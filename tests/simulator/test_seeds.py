@@ -27,7 +27,7 @@ from devnet.simulator.shrink import shrink
 from devnet.simulator.stakes import Move
 from devnet.simulator.trace import Trace
 
-FIRST_SEED = 7_000
+FIRST_SEED = 7_400
 SEEDS = 200
 REPEATED = 7_003
 
