@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,10 +55,10 @@ class Traffic:
             sender, target = self.up[0].node, self.up[1].node
             self.up[0].submit(self.speaker.member(sender, Transfer(target, 1, "")))
             below = min(machine.ledger.height for machine in self.up)
-            assert self.net.reached(
-                lambda below=below: min(machine.ledger.height for machine in self.up) > below,  # type: ignore[misc]
-                LIMIT_MS,
-            ), self.net.describe()
+            assert self.net.reached(partial(self._are_above, below), LIMIT_MS), self.net.describe()
+
+    def _are_above(self, height: int) -> bool:
+        return min(machine.ledger.height for machine in self.up) > height
 
     def wasted(self, first: int, last: int) -> list[int]:
         """Rounds that each height took before its block."""
@@ -166,8 +167,9 @@ def test_a_cartel_that_votes_nil_on_a_rival_leaves_it_its_floor() -> None:
 
     run.net.drop = drop
     run.heights(40)
-    ledger = run.net.machines["wind"].ledger
-    replica = run.net.machines["wind"].driver.replica  # type: ignore[union-attr]
+    driver, ledger = run.net.machines["wind"].driver, run.net.machines["wind"].ledger
+    assert driver is not None
+    replica = driver.replica
     record: Record = replica._leaders._record
     validators = replica._context.validators
     weights = leader_weights(validators, record)
