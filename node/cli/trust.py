@@ -116,7 +116,9 @@ def _percent(part: int, whole: int) -> str:
 @app.command()
 def risk(
     members: Annotated[int, typer.Option("--members", min=1, max=MOST, help="Members that a committee is drawn from.")],
-    bad: Annotated[int, typer.Option("--bad", min=0, max=FULL_PPM, help="Share of them that is bad, in ppm.")],
+    bad: Annotated[
+        int, typer.Option("--bad", min=0, max=FULL_PPM, help="Share of them that is bad, in ppm: 200000 is a fifth.")
+    ],
     seats: Annotated[int, typer.Option("--seats", min=1, max=MOST, help="Seats of the committee.")],
     as_json: options.Json = False,
 ) -> None:
@@ -144,7 +146,7 @@ def risk(
         }
 
         def draw() -> None:
-            line(f"{seats} of {members:,} members are drawn, {bad_members:,} of which are bad.")
+            line(f"Bad are {bad_members:,} of {members:,} members ({bad:,} ppm), and {seats:,} are drawn.")
             line(f"With {document['breaking_seats']} bad seats or more the others are no quorum.")
             line(f"Probability per draw: {document['per_draw']}")
             line(f"Probability in a year of {DRAWS_PER_YEAR} draws: {document['per_year']}")
