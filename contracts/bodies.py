@@ -223,6 +223,10 @@ class Unbond(Body, frozen=True, tag=50):
 # Wagering: 64..79
 
 
+Claim = Literal["least-cost", "least-energy", "zero-carbon"]
+CLAIMS: tuple[Claim, ...] = get_args(Claim)
+
+
 class Wager(Body, frozen=True, tag=64):
     """Lock free tokens on one's solution of a round, before anybody knows who is drawn to build one.
 
@@ -231,7 +235,7 @@ class Wager(Body, frozen=True, tag=64):
     """
 
     round: Count
-    claim: Literal["least-cost", "least-energy", "zero-carbon"]
+    claim: Claim
     amount_tokens: TokenAmount
 
 

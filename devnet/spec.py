@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from contracts.bodies import MAX_BLOCKS
+from contracts.bodies import MAX_BLOCKS, Claim
 from contracts.units import PPM, Energy, Factor, Id, Meta, Name, Ppm, Price
-from node.agents.book import Claim
 
 Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
 Role = Literal["supplier", "consumer", "storage", "campus", "utility"]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Literal, get_args
 
 from contracts import api, ordering
-from contracts.bodies import RevealSolution, Wager
+from contracts.bodies import CLAIMS, Claim, RevealSolution, Wager
 from contracts.context import BlockContext
 from contracts.schema import ROUNDS
 from contracts.state import State
@@ -25,8 +24,6 @@ from devnet.simulator.traffic import Traffic
 from node.ledger.ledger import Ledger
 from zk.codec import encode
 
-Claim = Literal["least-cost", "least-energy", "zero-carbon"]
-CLAIMS: tuple[Claim, ...] = get_args(Claim)
 LOOK_MS = 60
 """Mean virtual time between two looks at the chain."""
 

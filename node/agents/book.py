@@ -8,11 +8,11 @@ nothing of the network, and never decides anything.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
-from contracts.bodies import MAX_SOLUTION_BYTES
+from contracts.bodies import MAX_SOLUTION_BYTES, Claim
 from contracts.members import Record
 from contracts.units import Count, Hash, Id, Meta, TokenAmount, Tokens
 from contracts.wagers.records import MAX_ROUNDS
@@ -21,10 +21,6 @@ from node.errors import NodeError
 from zk.codec import Codec, Malformed, encode
 
 LOCK_SUFFIX = ".lock"
-
-
-Claim = Literal["least-cost", "least-energy", "zero-carbon"]
-"""What a wager says of its solution."""
 
 
 class Engagement(Record, frozen=True):

@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from contracts import api, ordering
-from contracts.bodies import AccountBody, CommitSolution, RevealSolution, Wager
+from contracts.bodies import AccountBody, Claim, CommitSolution, RevealSolution, Wager
 from contracts.context import BlockContext
 from contracts.dispatch import Market
 from contracts.governance.rules import rules
@@ -36,7 +36,7 @@ from contracts.wagers.records import (
     minimum_wager,
 )
 from contracts.wagers.rounds import open_rounds, rules_hash
-from node.agents.book import Book, Claim, Engagement
+from node.agents.book import Book, Engagement
 from node.agents.proven import Proven, ProvenLedger, Unproven
 from node.building import SALT_BYTES
 from node.client import Account, Client, Result, RpcError

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli import options
 from node.cli.context import genesis_path, node_urls, signer
 from node.cli.output import emit, line, progress, reporting
+from node.cli.wager import claim_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +58,7 @@ def build(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=2**61, help="Most tokens that may be lost in all, and then no more.")
     ] = 1_000,
-    claim: Annotated[
-        Literal["least-cost", "least-energy", "zero-carbon"], typer.Option("--claim", help="What is wagered on.")
-    ] = "least-cost",
+    claim: options.ClaimName = options.CLAIM,
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, help="Stop once so many wagers were judged. Default: never.")
     ] = None,
@@ -75,6 +74,7 @@ def build(
         from node.light.founding import read_founding
 
         urls = [url for one in node or () for url in node_urls(one, directory)] or node_urls(None, directory)
+        allowance = Allowance(stake, limit, claim_of(claim))
         founding = read_founding(genesis_path(genesis, directory))
         account = signer(founding.chain_id, as_, key, directory)
         where = directory / "builders" / account.member if book is None else book
@@ -95,7 +95,7 @@ def build(
         )
         store = where.with_name(f"{where.name}.head") if head is None else head
         try:
-            asyncio.run(_build(urls, founding, account, kept, Allowance(stake, limit, claim), say, rounds, store))
+            asyncio.run(_build(urls, founding, account, kept, allowance, say, rounds, store))
         finally:
             kept.release()
 

@@ -47,6 +47,14 @@ Timeout = Annotated[int, typer.Option("--timeout", min=1, max=86_400, help="Long
 Interval = Annotated[
     str, typer.Option("--interval", help="Interval number, or `next`: the first whose offers are not locked.")
 ]
+ClaimName = Annotated[
+    str,
+    typer.Option(
+        "--claim",
+        help="What the solution is said to be: least-cost, least-energy or zero-carbon. A false claim loses the wager.",
+    ),
+]
+CLAIM = "least-cost"
 Genesis = Annotated[
     Path | None, typer.Option("--genesis", help="Genesis document to trust (genesis.mp). Default: the devnet's.")
 ]

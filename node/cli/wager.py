@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +16,8 @@ from node.cli.tx import send
 from node.errors import NodeError
 
 if TYPE_CHECKING:
-    from contracts.bodies import AccountBody
+    from contracts.bodies import AccountBody, Claim
 
-CLAIMS = ("least-cost", "least-energy", "zero-carbon")
 Number = Annotated[int, typer.Argument(min=0, max=2**32 - 1, help="Number of a round.")]
 
 
@@ -118,7 +117,7 @@ TIMELESS = ("draw", "judged")
 def wager(
     number: Number,
     tokens: Annotated[int, typer.Option("--tokens", min=1, max=2**63 - 1, help="Free tokens to lock.")],
-    claim: Annotated[str, typer.Option("--claim", help="least-cost, least-energy or zero-carbon.")] = CLAIMS[0],
+    claim: options.ClaimName = options.CLAIM,
     *,
     signing: options.Signing,
 ) -> None:
@@ -126,9 +125,7 @@ def wager(
     from contracts.bodies import Wager
 
     def make(_: Connection) -> tuple[AccountBody, dict[str, Any], Any]:
-        if claim not in CLAIMS:
-            raise NodeError("cli.claim", f"{claim!r} is not a claim.", f"Claims are {', '.join(CLAIMS)}.")
-        named = cast(Literal["least-cost", "least-energy", "zero-carbon"], claim)
+        named = claim_of(claim)
         document = {"round": number, "member": signing.as_, "claim": claim, "amount_tokens": str(tokens)}
         row = [str(number), str(signing.as_), claim, f"{tokens:,}"]
 
@@ -192,6 +189,16 @@ def reveal(
         return what.bodies()[1], document, draw
 
     send(signing, "the reveal", make)
+
+
+def claim_of(text: str) -> Claim:
+    """The claim of that name. Raises NodeError `cli.claim`."""
+    from contracts.bodies import CLAIMS
+
+    for claim in CLAIMS:
+        if claim == text:
+            return claim
+    raise NodeError("cli.claim", f"{text!r} is not a claim.", f"Claims are {', '.join(CLAIMS)}.")
 
 
 def _read(path: Path) -> bytes:

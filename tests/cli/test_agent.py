@@ -79,6 +79,7 @@ def test_what_the_command_refuses(devnet: Devnet, tmp_path: Path) -> None:
     assert code() == "cli.signer"
     assert code("--as", "nobody") == "cli.signer"
     assert code("--as", "wind", "--node", "localhost") == "cli.node"
+    assert code("--as", "wind", "--claim", "cheap") == "cli.claim"
     other = builder(devnet.chain, "wind", path=tmp_path / "book")
     assert code("--as", "wind", "--book", str(tmp_path / "book")) == "builder.locked"
     other.book.release()

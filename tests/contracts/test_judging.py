@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.bodies import CLAIMS
 from contracts.params import WagerParams
 from contracts.wagers.judging import (
     LOSING,
@@ -109,17 +110,17 @@ def test_time_that_runs_out_takes_only_from_shown_lies() -> None:
 WEIGHED = st.builds(
     Weighed, st.integers(-50, 200), st.integers(0, 3), st.integers(0, 3), st.booleans(), st.just("plan")
 )
-CLAIMS = st.sampled_from(["least-cost", "least-energy", "zero-carbon"])
+CRITERIA = st.sampled_from(CLAIMS)
 SUBMISSIONS = st.lists(
     st.one_of(
-        st.builds(Submission, st.just(""), CLAIMS, st.just(True), st.just(True), WEIGHED | st.none()),
-        st.builds(Submission, st.just(""), CLAIMS, st.booleans(), st.just(False), st.none()),
+        st.builds(Submission, st.just(""), CRITERIA, st.just(True), st.just(True), WEIGHED | st.none()),
+        st.builds(Submission, st.just(""), CRITERIA, st.booleans(), st.just(False), st.none()),
     ),
     max_size=16,
 ).map(lambda some: [one._replace(member=f"b-{at}") for at, one in enumerate(some)])
 
 
-@given(st.integers(-50, 200), SUBMISSIONS, CLAIMS)
+@given(st.integers(-50, 200), SUBMISSIONS, CRITERIA)
 def test_nothing_worse_than_the_fallback_is_ordered_and_nothing_uncertified(
     fallback: int, submissions: list[Submission], criterion: str
 ) -> None:

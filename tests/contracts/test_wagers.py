@@ -10,7 +10,6 @@ from wager_world import (
     LEAD_MS,
     PARAMS,
     TARGET,
-    Claim,
     commit,
     drawn,
     market_of,
@@ -28,7 +27,7 @@ from wager_world import (
 )
 
 from contracts import dispatch, trust
-from contracts.bodies import TransferTokens, Wager
+from contracts.bodies import CLAIMS, TransferTokens, Wager
 from contracts.genesis import OpeningTrust
 from contracts.receipts import IntervalOrdered, RoundJudged, RoundOpened, SolutionRevealed, WagerJudged, WagerPlaced
 from contracts.schema import SOLUTIONS
@@ -132,8 +131,7 @@ def test_what_is_no_solution_is_infeasible(noise: bytes) -> None:
 
 
 def test_a_dear_dispatch_loses_whatever_it_claims() -> None:
-    claims: tuple[Claim, ...] = ("least-cost", "least-energy", "zero-carbon")
-    for claim in claims:
+    for claim in CLAIMS:
         chain = opened()
         liar, *_ = drawn(chain, BUILDERS, claim=claim)
         play(chain, {liar: moved(chain, 5_000)})
@@ -172,7 +170,6 @@ def test_inside_the_threshold_nobody_loses_and_the_best_is_ordered() -> None:
 
 def test_a_false_claim_decides_its_own_wager_alone() -> None:
     """The same solution by three builders: it emits nothing while the sun is enough, and something beyond."""
-    claims: tuple[Claim, ...] = ("least-cost", "least-energy", "zero-carbon")
     for extra_wh, last in ((0, "best"), (1_000, "false-claim")):
         chain = Chain(wagering())
         chain.block(
@@ -181,7 +178,7 @@ def test_a_false_claim_decides_its_own_wager_alone() -> None:
             chain.need("campus", TARGET, 30_000 + extra_wh),
         )
         chain.at(TARGET, -LEAD_MS).block()
-        for member, claim in zip(BUILDERS, claims, strict=True):
+        for member, claim in zip(BUILDERS, CLAIMS, strict=True):
             assert wager(chain, member, claim=claim) == "ok"
         next_phase(chain)
         next_phase(chain)

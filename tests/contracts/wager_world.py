@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 from ledger_world import FIRST, OPENING_TOKENS, ROLES, Chain, make_genesis
 
 from contracts import ordering
-from contracts.bodies import CommitSolution, RevealSolution, Wager
+from contracts.bodies import Claim, CommitSolution, RevealSolution, Wager
 from contracts.dispatch import Market
 from contracts.genesis import Genesis, OpeningTrust
 from contracts.params import PactParams, WagerParams
@@ -29,7 +28,6 @@ PARAMS = PactParams(gate_lead_ms=LEAD_MS, wagering=TERMS)
 AMOUNT = 100
 SEATED = ("bio", "campus", "solar", "storage")
 BOND = 10_000
-Claim = Literal["least-cost", "least-energy", "zero-carbon"]
 
 
 def wagering(params: PactParams = PARAMS, trusts: tuple[OpeningTrust, ...] | None = None, **terms: int) -> Genesis:
