@@ -105,11 +105,11 @@ def _check_members(genesis: Genesis) -> None:
     for balance in genesis.balances:
         _reference(f'balances["{balance.member}"]', "member", balance.member, known)
     if sum(abs(balance.balance_nano) for balance in genesis.balances) > MAX_MONEY:
-        raise _too_much("balance_nano", "money")
+        raise _too_much("balance_nano", "money", MAX_MONEY)
     for trust in genesis.trusts:
         _reference(f'trusts["{trust.member}"]', "member", trust.member, known)
     if sum(trust.free_tokens + trust.bonded_tokens for trust in genesis.trusts) > MAX_TOKENS:
-        raise _too_much("trust", "tokens")
+        raise _too_much("trust", "tokens", MAX_TOKENS)
 
 
 def _check_meters(genesis: Genesis) -> None:
@@ -286,7 +286,7 @@ def _duplicate(path: str, what: str) -> DocumentError:
     return DocumentError("genesis.duplicate-id", path, f"this {what} is taken", "Ids are unique: choose another.")
 
 
-def _too_much(path: str, what: str) -> DocumentError:
+def _too_much(path: str, what: str, bound: int) -> DocumentError:
     return DocumentError(
-        "genesis.supply", path, f"the {what} of all members overflow", f"Keep the sum at or below {MAX_MONEY}."
+        "genesis.supply", path, f"the {what} of all members overflow", f"Keep the sum at or below {bound}."
     )
