@@ -369,7 +369,10 @@ class EvidencePool:
         self._stop(halt)
 
     def _stop(self, halt: Halt) -> None:
-        self._work.emit(describe(halt, rules.signers_of_both(halt.pair, self._sets(_height(halt.pair)))))
+        height = _height(halt.pair)
+        # The journal outlives a store that was moved away, and with it the seats.
+        seated = height <= self._ledger.height + AHEAD
+        self._work.emit(describe(halt, rules.signers_of_both(halt.pair, self._sets(height)) if seated else ()))
 
 
 def certificate_of(message: Message) -> CommitCertificate | PolkaCertificate | None:
@@ -384,8 +387,9 @@ def certificate_of(message: Message) -> CommitCertificate | PolkaCertificate | N
 
 
 def describe(halt: Halt, signers: tuple[str, ...]) -> Fatal:
-    """Why the node stops, in a sentence, and all certificates as a report."""
-    pair, names = halt.pair, ", ".join(signers)
+    """Why the node stops, in a sentence, and all certificates as a report. No `signers` means that this store does not
+    reach the height: two quorums always share somebody."""
+    pair, names = halt.pair, ", ".join(signers) or "seats that this store does not know yet"
     if isinstance(pair, Fork):
         code, one, other = "consensus.fork", pair.first, pair.second
         message = (

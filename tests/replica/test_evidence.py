@@ -14,6 +14,8 @@ from contracts.records import Offence
 from contracts.schema import OFFENCE_COUNT, OFFENCE_COUNTS, OFFENCES
 from contracts.state import State
 from node.effects import FrameReceived
+from node.evidence import AHEAD
+from node.ledger.store import MemoryStore
 from node.peer.wire import CODECS, Frame
 from tests.replica.test_network import agreed, network, quiet
 from tests.support.memory import MemoryNetwork
@@ -147,6 +149,25 @@ def test_a_synced_block_that_is_not_the_certified_one_halts_everybody() -> None:
     net.run_until(lambda: net.machines["wind"].ledger.height > height)
     net.heal()
     stopped(net, "consensus.fork")
+
+
+def test_who_has_halted_stays_halted_without_its_store() -> None:
+    """The seats of the height are gone with the blocks below it; the journal still says why it stopped."""
+    net, speaker = network()
+    machine = net.machines["campus"]
+    for _ in range(AHEAD + 1):
+        machine.submit(speaker.member("campus", Transfer("wind", 1, "")))
+        quiet(net)
+    height = machine.ledger.height
+    assert height > AHEAD
+    hand(net, "campus", "wind", Frame.CONSENSUS, Commit(commit_by(net, LIARS, height, "other", 0), None))
+    machine.crash()
+    machine.store = MemoryStore()
+    machine.start()
+    assert machine.ledger.height == 0
+    assert machine.error is not None and machine.error.code == "consensus.fork"
+    assert f"decided height {height}" in machine.error.message and "this store does not know" in machine.error.message
+    assert json.loads(machine.error.report)["signed_both"] == []
 
 
 @pytest.mark.parametrize("past", [True, False])
