@@ -12,6 +12,7 @@ from contracts.bodies import MAX_SOLUTION_BYTES
 from contracts.members import Record
 from contracts.params import MAX_BUILDERS, WagerParams
 from contracts.units import (
+    PPM,
     Count,
     Emission,
     Energy,
@@ -129,19 +130,19 @@ class RoundCount(Record, frozen=True):
 
 def minimum_wager(round_: Round) -> int:
     """Smallest wager on the round, in tokens. Public, and the same for everybody."""
-    return grown(round_.terms.minimum_wager_tokens, round_)
+    return _grown(round_.terms.minimum_wager_tokens, round_)
 
 
 def minimum_trust(round_: Round) -> int:
     """Smallest net trust of who wagers on the round."""
-    return grown(round_.terms.minimum_trust_tokens, round_)
+    return _grown(round_.terms.minimum_trust_tokens, round_)
 
 
 def draw_trust(round_: Round) -> int:
     """Smallest net trust of all drawn builders together."""
-    return grown(round_.terms.draw_trust_tokens, round_)
+    return _grown(round_.terms.draw_trust_tokens, round_)
 
 
-def grown(tokens: int, round_: Round) -> int:
+def _grown(tokens: int, round_: Round) -> int:
     """A bar at the significance of the round: as it is without any, twice as high at the full one."""
-    return tokens + tokens * round_.significance_ppm // 1_000_000
+    return tokens + tokens * round_.significance_ppm // PPM
