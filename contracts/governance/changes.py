@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
-
 from contracts.genesis import ConsensusParams
-from contracts.members import MAX_KEYS, MAX_NODES, ROLES, AccountKey, Member, Meter, NodeKeys
+from contracts.members import MAX_KEYS, MAX_NODES, ROLES, AccountKey, Member, Meter, NodeKeys, Record
 from contracts.params import PactParams
 from contracts.units import Count, Energy, Id, Meta
 
@@ -18,11 +16,7 @@ MAX_NEW_METERS = 64
 """Meters that one admission brings."""
 
 
-class Content(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """Common options of everything in a proposal."""
-
-
-class NewMeter(Content, frozen=True):
+class NewMeter(Record, frozen=True):
     """A meter and the registers that it shows when it is admitted."""
 
     meter: Meter
@@ -30,7 +24,7 @@ class NewMeter(Content, frozen=True):
     export_wh: Energy
 
 
-class AdmitMember(Content, frozen=True, tag=0):
+class AdmitMember(Record, frozen=True, tag=0):
     """A legal organisation joins, with its keys, nodes and meters. It starts without money and tokens."""
 
     member: Member
@@ -38,14 +32,14 @@ class AdmitMember(Content, frozen=True, tag=0):
     """Ascending by id."""
 
 
-class RemoveMember(Content, frozen=True, tag=1):
+class RemoveMember(Record, frozen=True, tag=1):
     """A member leaves: its keys speak no more, its meters stop, its bond unlocks, its seats go with the epoch after
     next. What it owes or is owed stays in its balance."""
 
     member: Id
 
 
-class ReKey(Content, frozen=True, tag=2):
+class ReKey(Record, frozen=True, tag=2):
     """All keys and nodes of a member from now on, those that stay included."""
 
     member: Id
@@ -54,7 +48,7 @@ class ReKey(Content, frozen=True, tag=2):
     encryption_key: Annotated[bytes, Meta(max_length=48)]
 
 
-class SetRoles(Content, frozen=True, tag=3):
+class SetRoles(Record, frozen=True, tag=3):
     """All roles of a member from now on."""
 
     member: Id
@@ -62,20 +56,20 @@ class SetRoles(Content, frozen=True, tag=3):
     """Ascending."""
 
 
-class SetParams(Content, frozen=True, tag=4):
+class SetParams(Record, frozen=True, tag=4):
     """All parameters of the pact, from the next block on."""
 
     params: PactParams
 
 
-class SetConsensusParams(Content, frozen=True, tag=5):
+class SetConsensusParams(Record, frozen=True, tag=5):
     """All parameters of consensus, from the first block of `epoch` on, or of the first later epoch with support."""
 
     consensus: ConsensusParams
     epoch: Count
 
 
-class SetRuleSet(Content, frozen=True, tag=6):
+class SetRuleSet(Record, frozen=True, tag=6):
     """The version of the rules, from the first block of `epoch` on, or of the first later epoch with support."""
 
     rule_set: Annotated[int, Meta(ge=1, le=255)]
