@@ -160,6 +160,11 @@ def is_removed(state: State, member: str) -> bool:
     return found is not None and found.removed_height > 0
 
 
+def is_silenced(state: State, member: str) -> bool:
+    """Whether nothing that this id says about others counts any more: it is removed, or tombstoned."""
+    return trust.is_tombstoned(state, member) or is_removed(state, member)
+
+
 # Changes
 
 

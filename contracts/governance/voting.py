@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from contracts import epochs
-from contracts.governance.membership import is_removed
+from contracts.governance.membership import is_silenced
 from contracts.state import State
-from contracts.trust import is_tombstoned
 
 
 class Count(NamedTuple):
@@ -22,14 +21,10 @@ def count(state: State, height: int, members: Iterable[str]) -> Count:
     """Power of these members, each counted once, and the total, as of this block. Who is removed or tombstoned agrees
     to nothing, and counts in the total as long as it has power."""
     powers = epochs.powers(state, height)
-    got = sum(powers.get(member, 0) for member in members if not _is_gone(state, member))
+    got = sum(powers.get(member, 0) for member in members if not is_silenced(state, member))
     return Count(got, sum(one.power for one in epochs.seating(state, height).organisations))
 
 
 def has_voice(state: State, height: int, member: str) -> bool:
     """Whether this member may propose and approve in this block."""
-    return member in epochs.powers(state, height) and not _is_gone(state, member)
-
-
-def _is_gone(state: State, member: str) -> bool:
-    return is_tombstoned(state, member) or is_removed(state, member)
+    return member in epochs.powers(state, height) and not is_silenced(state, member)

@@ -18,7 +18,7 @@ import msgspec
 
 from contracts import epochs, trust
 from contracts.context import BlockContext
-from contracts.governance.membership import is_removed
+from contracts.governance.membership import is_removed, is_silenced
 from contracts.members import Trust
 from contracts.params import MAX_BUILDERS
 from contracts.receipts import AnyEvent, BuildersDrawn, RoundJudged, RoundMoved, RoundOpened, WagerJudged
@@ -199,8 +199,7 @@ def _draw(state: State, context: BlockContext, judges: Judges, round_: Round) ->
     for one in wagers:
         held = trust.current(state, context, one.member)
         net_tokens = 0 if held is None else net_trust(held, one.amount_tokens)
-        silenced = trust.is_tombstoned(state, one.member) or is_removed(state, one.member)
-        if net_tokens >= minimum_trust(round_) and not silenced:
+        if net_tokens >= minimum_trust(round_) and not is_silenced(state, one.member):
             trusts[one.member] = net_tokens
     builders, reason = phases.draw(round_, trusts, draw_trust(round_))
     if not builders:
