@@ -162,21 +162,21 @@ def state_bundle(source: Source, keys: list[bytes], height: int) -> Document:
     return {
         "kind": "state",
         **_anchor(source, height + 1),
-        "entries": [{"key": key.hex(), **_proven_entry(source, key, height)} for key in keys],
+        "entries": [state_entry(source, key, height) for key in keys],
     }
 
 
-def _proven_entry(source: Source, key: bytes, height: int) -> Document:
-    """Value and proof of one key."""
+def state_entry(source: Source, key: bytes, height: int) -> Document:
+    """Value and proof of one key: a part of a bundle of state."""
     rolls = _rolls(key)
     held, _ = (key, "") if rolls is None else locate(key)
     value, proof = source.get_at(held, height), source.prove_state(held, height).hex()
     if value is None:
-        return {"value": None, "proof": proof}
+        return {"key": key.hex(), "value": None, "proof": proof}
     if rolls is None:
-        return {"value": committed(key, value).hex(), "proof": proof}
+        return {"key": key.hex(), "value": committed(key, value).hex(), "proof": proof}
     entry, place = prove_in_roll(rolls, key, value)
-    return {"value": None if entry is None else entry.hex(), "proof": proof, "roll": place}
+    return {"key": key.hex(), "value": None if entry is None else entry.hex(), "proof": proof, "roll": place}
 
 
 def _rolls(key: bytes) -> Rolls[Any] | None:

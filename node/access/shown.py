@@ -52,18 +52,17 @@ def _show_event(event: AnyEvent, rights: Rights) -> Document:
     return {"type": type_name(type(event)), "withheld": subjects[0].kind}
 
 
-def check_proof(bundle: Document, rights: Rights) -> None:
-    """Raise `WithheldProof` unless the asker may see every record in a bundle of state, neighbours included."""
+def check_entry(entry: Document, rights: Rights) -> None:
+    """Raise `WithheldProof` unless the asker may see every record in an entry of a bundle, neighbours included."""
     if rights.unrestricted:
         return
-    for entry in bundle["entries"]:
-        for subject in _shown_by(entry, rights):
-            if not rights.allow((subject,)):
-                raise WithheldProof(
-                    "access.proof",
-                    "The proof would show a record that another member keeps: one of many members, or beside a gap.",
-                    "Ask without a proof; every node of a member can make and check it at home.",
-                )
+    for subject in _shown_by(entry, rights):
+        if not rights.allow((subject,)):
+            raise WithheldProof(
+                "access.proof",
+                "The proof would show a record that another member keeps: one of many members, or beside a gap.",
+                "Ask without a proof; every node of a member can make and check it at home.",
+            )
 
 
 def _shown_by(entry: Document, rights: Rights) -> list[Subject]:

@@ -8,7 +8,6 @@ anything.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,9 +40,9 @@ from contracts.schema import (
 )
 from contracts.state import State
 from node.access.rights import Rights
-from node.access.shown import check_proof
+from node.access.shown import check_entry
 from node.access.subjects import Subject
-from node.proofs import MAX_ENTRIES, state_bundle
+from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
 from node.rpc import governance, wagers
 from node.rpc.access import policies_of_all, policy_of
@@ -69,7 +68,7 @@ _UNLISTED = "Check the spelling; with prove=1 its absence is proven."
 MAX_OFFENCES = 64
 """In one answer."""
 PROOFS_AT_ONCE = 32
-"""Proofs made before other work gets a turn."""
+"""Proofs made before other work of the node gets a turn."""
 
 
 class Queries:
@@ -177,13 +176,11 @@ class Queries:
 
     async def _bundle(self, keys: list[bytes], height: int, rights: Rights) -> Document:
         """Proofs of these records, a part at a time. Raises `WithheldProof`."""
-        bundle = state_bundle(self._ledger, keys[:PROOFS_AT_ONCE], height)
-        check_proof(bundle, rights)
-        for start in range(PROOFS_AT_ONCE, len(keys), PROOFS_AT_ONCE):
-            await asyncio.sleep(0)
-            part = state_bundle(self._ledger, keys[start : start + PROOFS_AT_ONCE], height)
-            check_proof(part, rights)
-            bundle["entries"] += part["entries"]
+        bundle = state_bundle(self._ledger, [], height)
+        async for key in in_turns(keys, PROOFS_AT_ONCE):
+            entry = state_entry(self._ledger, key, height)
+            check_entry(entry, rights)
+            bundle["entries"].append(entry)
         return bundle
 
     async def _view(self, options: Mapping[str, str], rights: Rights) -> tuple[View, bool]:
@@ -366,7 +363,7 @@ class Queries:
 
 
 def _mode(record: IntervalRecord | None) -> str | None:
-    """`grid` or `island`; None before the interval is ordered."""
+    """`grid` or `island`; None before the lock, which decides it."""
     if record is None or record.status == OPEN:
         return None
     return GRID if record.grid else ISLAND

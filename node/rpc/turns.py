@@ -11,9 +11,9 @@ YIELD_EVERY = 256
 """Entries worked on before other work of the node gets a turn."""
 
 
-async def in_turns(entries: Iterable[T]) -> AsyncIterator[T]:
-    """The entries, with a turn for other work after every `YIELD_EVERY`."""
+async def in_turns(entries: Iterable[T], at_once: int = YIELD_EVERY) -> AsyncIterator[T]:
+    """The entries, with a turn for other work after every `at_once` of them."""
     for count, entry in enumerate(entries, 1):
         yield entry
-        if count % YIELD_EVERY == 0:
+        if count % at_once == 0:
             await asyncio.sleep(0)
