@@ -78,15 +78,18 @@ class LedgerSets:
         """Made last from seats in state."""
 
     def __call__(self, height: int) -> ValidatorSet:
-        """The set of `height`, 0 to two above the newest executed one. Raises LookupError for any other."""
+        """The set of `height`, 0 to two above the newest executed one. Raises LookupError for any other, NodeError
+        `store.corrupt` where the store has lost what it takes."""
         chain = self._chain
         if height <= 1:
             return self._first
         if height == chain.height + 2:
             return self._in_state(height)
-        header = chain.header(min(height, chain.height)) if height <= chain.height + 1 else None
-        if header is None:
+        if height > chain.height + 2:
             raise LookupError(f"the set of height {height} is not known at height {chain.height}")
+        header = chain.header(min(height, chain.height))
+        if header is None:
+            raise _damaged(f"no header of height {min(height, chain.height)}, which is executed")
         return self._committed(header.set_hash if height <= chain.height else header.next_set_hash)
 
     def _in_state(self, height: int) -> ValidatorSet:
@@ -103,11 +106,7 @@ class LedgerSets:
         if known is None:
             seats = self._chain.seats(set_hash)
             if seats is None:
-                raise NodeError(
-                    "store.corrupt",
-                    f"The store has no validator set {set_hash.hex()}, which a header names.",
-                    "Move the store away and start the node: it fetches every block from its peers again.",
-                )
+                raise _damaged(f"no validator set {set_hash.hex()}, which a header names")
             known = ValidatorSet(seats)
             self._keep(known)
         return known
@@ -116,3 +115,12 @@ class LedgerSets:
         self._known[validators.hash] = validators
         if len(self._known) > MAX_CACHED_SETS:
             self._known.popitem(last=False)
+
+
+def _damaged(lost: str) -> NodeError:
+    """As `node.ledger.store.damaged`: whoever only verifies seats has no storage."""
+    return NodeError(
+        "store.corrupt",
+        f"The store has {lost}.",
+        "Move the store away and start the node: it fetches every block from its peers again.",
+    )

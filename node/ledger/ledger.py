@@ -42,7 +42,7 @@ from node.ledger.records import (
     place_bytes,
     reading_key,
 )
-from node.ledger.store import Batch, KeyValue, StoreError
+from node.ledger.store import Batch, KeyValue, damaged
 from node.ledger.tree import PAGE_TAG, ROOT_TAG, Tree
 from node.seats import LedgerSets, Sets
 from zk import ics23, merkle
@@ -225,7 +225,7 @@ class Ledger:
         """What `height` shows of its proposers and of the voters below. Raises LookupError when it is not executed."""
         raw = self._read(TURN, height)
         if raw is None:
-            raise LookupError(f"height {height} is not executed")
+            raise self._absent("turn", height)
         return layout.decode_turn(raw)
 
     def mix_at(self, height: int) -> bytes:
@@ -259,7 +259,7 @@ class Ledger:
         """Siblings of transaction hash `index` under `payload_root` of `height`. Raises LookupError."""
         block = self.block(height)
         if block is None:
-            raise LookupError(f"height {height} is not executed")
+            raise self._absent("block", height)
         return merkle.path(block.payload, index)
 
     def prove_receipt(self, height: int, index: int) -> list[bytes]:
@@ -393,11 +393,7 @@ class Ledger:
             return None
         value = self.get_at(key, height)
         if value is None:
-            raise StoreError(
-                "store.corrupt",
-                f"the tree has {key!r} at height {height}, the state has not",
-                "Move the store away and start the node: it fetches every block from its peers again.",
-            )
+            raise damaged(f"the tree has {key!r} at height {height}, the state has not")
         return Presence(key, committed(key, value), siblings)
 
     def _read(self, tag: bytes, height: int) -> bytes | None:
@@ -410,8 +406,14 @@ class Ledger:
     def _known_header(self, height: int) -> Header:
         header = self.header(height)
         if header is None:
-            raise LookupError(f"height {height} is not executed")
+            raise self._absent("header", height)
         return header
+
+    def _absent(self, what: str, height: int) -> Exception:
+        """Why the store does not have what every executed height has."""
+        if 0 < height <= self.height:
+            return damaged(f"height {height} is executed, and its {what} is missing")
+        return LookupError(f"height {height} is not executed")
 
     def _receipt_leaves(self, height: int) -> list[bytes]:
         raw = self._read(RECEIPTS, height)

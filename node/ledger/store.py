@@ -41,6 +41,15 @@ class StoreError(NodeError):
     """
 
 
+def damaged(what: str) -> StoreError:
+    """What to raise when something that was stored is not there or not readable."""
+    return StoreError(
+        "store.corrupt",
+        what,
+        "Move the store away and start the node: it fetches every block from its peers again.",
+    )
+
+
 class KeyValue(Protocol):
     """An ordered map from bytes to bytes. Every method raises `StoreError`."""
 

@@ -37,7 +37,7 @@ from node.ledger.page import (
     Node,
     Slot,
 )
-from node.ledger.store import Batch, KeyValue, StoreError
+from node.ledger.store import Batch, KeyValue, StoreError, damaged
 from zk.sparse import LEAF_PREFIX
 
 PAGE_TAG, ROOT_TAG, STALE_TAG = b"p", b"v", b"s"
@@ -212,11 +212,7 @@ class Tree:
 
 
 def _damaged(what: str) -> StoreError:
-    return StoreError(
-        "store.corrupt",
-        f"the state tree is damaged: {what}",
-        "Move the store away and start the node: it fetches every block from its peers again.",
-    )
+    return damaged(f"the state tree is damaged: {what}")
 
 
 class _Draft:

@@ -14,6 +14,11 @@ from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.genesis import ConsensusParams
 from contracts.schema import TRUSTS
 from contracts.state import State
+from node.errors import NodeError
+from node.leaders import Leaders
+from node.ledger.ledger import Ledger
+from node.ledger.records import BLOCK, EVERYTHING, SET, TURN, height_bytes
+from node.ledger.store import MemoryStore
 from node.light.follower import Follower
 from node.proofs import ProofError, decode_bundle, receipt_bundle, state_bundle, verify_bundle
 from node.seats import Decided, LedgerSets, Sets, light_block
@@ -106,6 +111,21 @@ def test_everybody_has_the_same_sets_after_a_restart_or_coming_late(name: str) -
     state = State(theirs)
     assert epochs.seats(state, theirs.height + 1) == theirs.sets(theirs.height + 1).seats
     assert epochs.seats(state, theirs.height + 2) == theirs.sets(theirs.height + 2).seats
+
+
+@pytest.mark.parametrize(("tag", "below"), [(TURN, 0), (TURN, 3), (BLOCK, 0), (BLOCK, 3), (SET, None)])
+def test_a_store_that_lost_what_turns_are_drawn_from_is_called_damaged(tag: bytes, below: int | None) -> None:
+    """`below` the newest height; None: of all of them."""
+    net = network()
+    whole = net.machines["campus"].ledger
+    lost = tag if below is None else tag + height_bytes(whole.height - below)
+    store = MemoryStore()
+    kept = [(key, value) for key, value in whole._store.scan(*EVERYTHING) if not key.startswith(lost)]
+    store.write([*kept], sync=True)
+    with pytest.raises(NodeError) as caught:
+        ledger = Ledger.open(store, net.genesis)
+        Leaders(ledger, ledger.sets).proposers()
+    assert caught.value.code == "store.corrupt" and "Move the store away" in caught.value.hint
 
 
 def test_a_light_client_follows_across_the_changes() -> None:
