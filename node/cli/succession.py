@@ -9,6 +9,7 @@ import typer
 
 from node.cli import options
 from node.cli.output import emit, line, reporting
+from node.errors import NodeError
 
 if TYPE_CHECKING:
     from contracts.genesis import Genesis
@@ -24,8 +25,11 @@ Document = Annotated[Path, typer.Option("--genesis", help="Genesis document of t
 def export(
     home: Annotated[Path, typer.Option("--home", envvar="GRIDPACT_HOME", help="Home of a stopped node.")],
     name: Annotated[str, typer.Option("--name", help="Name of the new chain.")],
-    out: Annotated[Path, typer.Option("--out", help="Genesis document to write; the signatures go beside it.")],
+    out: Annotated[Path, typer.Option("--out", help="Genesis document to write (.toml); the signatures go beside it.")],
     height: Annotated[int | None, typer.Option("--height", min=0, help="Default: the node's newest.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over an earlier export, signatures and all.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Make a genesis document from the state of a stopped node, for the members to sign."""
@@ -34,9 +38,9 @@ def export(
         from node.disk import RealDisk
         from node.home import Home
 
+        beside = _beside(out, replace)
         place = Home.at(home, config.load(Home.at(home).config))
         genesis, made, left = succession.export(place, name, height)
-        beside = out.with_suffix(".succession")
         RealDisk().replace(out, genesis_file.dumps(genesis).encode())
         succession.save(made, beside)
         origin = made.origin
@@ -126,6 +130,22 @@ def _warn(left: LeftBehind) -> None:
         line(f"Not taken over: rounds {', '.join(map(str, left.rounds))}. What was wagered on them is free again.")
     if left.proposals:
         line(f"Not taken over: proposals {', '.join(map(str, left.proposals))}.")
+
+
+def _beside(out: Path, replace: bool) -> Path:
+    """The file of signatures beside a document that may be written. Raises NodeError `succession.out`,
+    `succession.exists`."""
+    if out.suffix != ".toml":
+        raise NodeError("succession.out", f"{out} is not named as a document.", "Give a name that ends in .toml.")
+    beside = out.with_suffix(".succession")
+    found = [str(path) for path in (out, beside) if path.exists()]
+    if found and not replace:
+        raise NodeError(
+            "succession.exists",
+            f"{' and '.join(found)} would be lost.",
+            "Give another name with --out, or add --replace: whoever signed it has to sign the new one.",
+        )
+    return beside
 
 
 def _document(path: Path) -> Genesis:

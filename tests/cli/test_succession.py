@@ -102,3 +102,34 @@ def test_only_a_height_that_the_node_still_has_is_exported(
     )
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (1, "succession.height")
     assert not out.exists()
+
+
+def test_an_export_writes_over_nothing_that_was_signed_unless_asked(
+    old: Home, tmp_path: Path, invoke: Callable[..., Any]
+) -> None:
+    out, beside = tmp_path / "new.toml", tmp_path / "new.succession"
+
+    def export(name: str, path: Path, *options: str) -> str | None:
+        made = invoke(
+            "succession", "export", "--home", str(old.root), "--name", name, "--out", str(path), *options, "--json"
+        )
+        answer = json.loads(made.stdout)
+        assert (made.exit_code, answer.get("code") is None) in ((0, True), (1, False))
+        return answer.get("code")
+
+    assert export("one", out) is None
+    key_file = str(tmp_path / "0.json")
+    signing = ("--genesis", str(out), "--as", "member-0", "--key", key_file)
+    assert invoke("succession", "sign", str(beside), *signing).exit_code == 0
+    signed = contents(tmp_path)
+    assert export("other", out) == "succession.exists"
+    out.rename(tmp_path / "moved.toml")
+    assert export("other", out) == "succession.exists", "the signatures alone are worth keeping"
+    (tmp_path / "moved.toml").rename(out)
+    for name in ("new.succession", "new.mp", "new"):
+        assert export("other", tmp_path / name) == "succession.out", (
+            "it would be the signatures, or not be read as it is"
+        )
+    assert contents(tmp_path) == signed
+    assert export("other", out, "--replace") is None
+    assert load(out).chain_id() != "one" and beside.read_bytes() != signed[str(beside)]
