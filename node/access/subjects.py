@@ -13,7 +13,7 @@ import msgspec
 
 from contracts import bodies, members, receipts, records
 from contracts.envelope import AccountEnvelope, Envelope
-from contracts.receipts import AnyEvent, Receipt
+from contracts.receipts import AnyEvent
 from contracts.rolls import Rolls, is_roll
 from contracts.schema import (
     ACCESS,
@@ -302,10 +302,6 @@ class Subjects:
             case receipts.Transferred(sender=sender, to=to):
                 return (Subject("transfers", (sender, to)),)
         return _public(event, PUBLIC_EVENTS)
-
-    def of_receipt(self, receipt: Receipt) -> tuple[Subject, ...]:
-        """Whose all events of a receipt are."""
-        return tuple(subject for event in receipt.events for subject in self.of_event(event))
 
     def _sharing(self, meter: str, value: bytes | None) -> tuple[str, ...]:
         """The other ends of a meter's lines, where a correction came from a verdict about one of them."""

@@ -96,9 +96,10 @@ def round_(number: Number, asking: options.Asking) -> None:
             [
                 one["member"],
                 one["claim"],
-                *[f"{int(one[f'{name}_tokens']):,}" for name in ("amount",)],
+                f"{int(one['amount_tokens']):,}",
                 one["verdict"],
-                *[f"{int(one[f'{name}_tokens']):,}" for name in ("lost", "reward")],
+                f"{int(one['lost_tokens']):,}",
+                f"{int(one['reward_tokens']):,}",
                 "-" if one["cost_nano"] is None else money(one["cost_nano"]),
             ]
             for one in data["placed"]

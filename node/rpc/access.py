@@ -52,8 +52,6 @@ class Desk:
     def admit(self, request: web.BaseRequest) -> Rights:
         """The rights of one request; `settle` them when it is answered. Raises `BadRequest`."""
         header = request.headers.get(HEADER)
-        if header is None:
-            return self.rights(NOBODY)
         try:
             return self.rights(self._gate.identify(header, request.method, request.raw_path, self._wall_ms()))
         except BadRequest as error:
