@@ -7,15 +7,13 @@ and to report both sides. Repairs nothing: which side is right is for people, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from consensus.messages import Block, CommitCertificate
-from consensus.validators import ValidatorSet
 from contracts.offences import Charge
-from contracts.receipts import Receipt
 from contracts.rolls import committed
 from contracts.state import RecordCache
 from node.effects import (
@@ -34,7 +32,7 @@ from node.effects import (
     TimerFired,
 )
 from node.errors import NodeError
-from node.execution import execute
+from node.execution import run_block
 from node.ledger.ledger import Ledger
 from node.peer.wire import CODECS, Frame, TreeResponse
 from node.render import render
@@ -223,28 +221,27 @@ class Again(NamedTuple):
 def execute_again(ledger: Ledger, charges: Charges) -> Again:
     """What the newest block gives now. Stores nothing."""
     height = ledger.height
-    block, certificate = ledger.block(height), ledger.certificate(height)
-    if block is None or certificate is None or height - 1 < ledger.oldest:
+    block = ledger.block(height)
+    if block is None or height - 1 < ledger.oldest:
         return Again()
     try:
         codec = rule_set(ledger.rule_sets, block.header.version, height).codec
         envelopes = [(raw, codec.decode(raw)) for raw in ledger.transactions(height)]
         rehearsal = _Rehearsal(ledger, block.header.state_root)
-        execute(rehearsal, block, certificate, envelopes, charges(block))
+        changes = run_block(rehearsal, block, envelopes, charges(block)).state.changes()
+        return Again(ledger.root_with(changes, height - 1), rehearsal.damaged)
     except (NodeError, LookupError, Malformed, ValueError):
         return Again()
-    return Again(rehearsal.root, rehearsal.damaged)
 
 
 class _Rehearsal:
-    """The ledger as it was before its newest block, under a certified root; what is committed is only summed up."""
+    """The ledger as it was before its newest block, under a certified root."""
 
     def __init__(self, ledger: Ledger, certified_root: bytes) -> None:
         self.chain_id = ledger.chain_id
         self.rule_sets = ledger.rule_sets
         self.records = RecordCache()
         self.mix = ledger.mix_at(ledger.height - 1)
-        self.root: bytes | None = None
         self.damaged: bytes | None = None
         self._ledger = ledger
         self._certified_root = certified_root
@@ -262,20 +259,6 @@ class _Rehearsal:
         if not sound and len(proof) <= ics23.MAX_PROOF_BYTES and self.damaged is None:
             self.damaged = key
         return value
-
-    def commit(
-        self,
-        block: Block,
-        certificate: CommitCertificate,
-        raws: list[bytes],
-        receipts: list[Receipt],
-        changes: dict[bytes, bytes | None],
-        readings: Iterable[tuple[str, int, int]],
-        sets: Iterable[ValidatorSet],
-        passed: tuple[str, ...],
-    ) -> None:
-        """Sum up what would be stored."""
-        self.root = self._ledger.root_with(changes, self._before)
 
 
 def _cause(again: Again, certified: bytes, own: bytes) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from consensus.beacon import next_mix
 from consensus.messages import Block, CommitCertificate
@@ -14,6 +14,7 @@ from contracts.envelope import Envelope, MeterEnvelope
 from contracts.receipts import OK, Receipt
 from contracts.rulesets import RuleSets
 from contracts.state import RecordCache, State
+from node.ledger.ledger import Ledger
 from node.rules import rule_set
 
 
@@ -29,19 +30,18 @@ class Ground(Protocol):
         """The encoded record before the block."""
         ...
 
-    def commit(
-        self,
-        block: Block,
-        certificate: CommitCertificate,
-        raws: list[bytes],
-        receipts: list[Receipt],
-        changes: dict[bytes, bytes | None],
-        readings: Iterable[tuple[str, int, int]],
-        sets: Iterable[ValidatorSet],
-        passed: tuple[str, ...],
-    ) -> None:
-        """Take what the block gave, see `Ledger.commit`."""
-        ...
+
+class Outcome(NamedTuple):
+    """What a block gives on its ground, and is not stored yet."""
+
+    state: State
+    """With everything that it wrote."""
+    receipts: list[Receipt]
+    """The block's own, then one per transaction."""
+    readings: list[tuple[str, int, int]]
+    """The accepted ones as (meter, sequence, index in payload)."""
+    sets: tuple[ValidatorSet, ...]
+    """Those that it computed."""
 
 
 def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
@@ -51,31 +51,23 @@ def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
     )
 
 
-def execute(
-    ledger: Ground,
-    block: Block,
-    certificate: CommitCertificate,
-    envelopes: list[tuple[bytes, Envelope]],
-    charges: Sequence[api.Charge] = (),
-    passed: tuple[str, ...] = (),
-) -> list[Receipt]:
-    """Apply the block on top of `ledger` and store it; the receipts are the block's own, then one per transaction.
-
-    `charges` are what its evidence says; they come before everything else. `passed` are the nodes whose turn to propose
-    came before the block's.
-    """
+def run_block(
+    ground: Ground, block: Block, envelopes: list[tuple[bytes, Envelope]], charges: Sequence[api.Charge] = ()
+) -> Outcome:
+    """Apply the block on top of `ground`, in memory. `charges` are what its evidence says; they come before everything
+    else."""
     header = block.header
-    state = State(ledger, ledger.records)
+    state = State(ground, ground.records)
     rules = api.rules(state)
-    by = rule_set(ledger.rule_sets, rules.rule_set, header.height)
+    by = rule_set(ground.rule_sets, rules.rule_set, header.height)
     context = api.BlockContext(
-        ledger.chain_id,
+        ground.chain_id,
         header.height,
         header.time_ms,
         rules.params,
         rules.consensus,
         header.proposer,
-        next_mix(ledger.chain_id, ledger.mix, header.beacon),
+        next_mix(ground.chain_id, ground.mix, header.beacon),
     )
     receipts = [by.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
@@ -87,8 +79,23 @@ def execute(
             body: PlainReading | CommittedReading = envelope.body
             readings.append((envelope.meter, body.sequence, index))
     seated = by.close_block(state, context)
+    return Outcome(state, receipts, readings, () if seated is None else (ValidatorSet(seated.seats),))
+
+
+def execute(
+    ledger: Ledger,
+    block: Block,
+    certificate: CommitCertificate,
+    envelopes: list[tuple[bytes, Envelope]],
+    charges: Sequence[api.Charge] = (),
+    passed: tuple[str, ...] = (),
+) -> list[Receipt]:
+    """Apply the block on top of `ledger` and store it; returns the receipts of its `Outcome`.
+
+    `passed` are the nodes whose turn to propose came before the block's.
+    """
+    state, receipts, readings, sets = run_block(ledger, block, envelopes, charges)
     raws = [raw for raw, _ in envelopes]
-    sets = () if seated is None else (ValidatorSet(seated.seats),)
     ledger.commit(block, certificate, raws, receipts, state.changes(), readings, sets, passed)
     ledger.records.absorb(state)
     return receipts

@@ -14,7 +14,7 @@ from contracts.bodies import Transfer
 from contracts.receipts import Receipt
 from contracts.schema import BALANCES, MEMBERS
 from node import divergence
-from node.execution import execute
+from node.execution import Ground, Outcome, execute, run_block
 from node.ledger.records import STATE
 from node.peer.wire import CODECS, Frame, TreeResponse
 from tests.replica.test_network import heights, network, quiet
@@ -47,28 +47,19 @@ def wrong_in_memory(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPat
 def other_rules(net: MemoryNetwork, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on this node's execution, whenever it runs, renames a member in every block with a transaction."""
 
-    class Renaming:
-        """A ledger that changes what is committed to it."""
-
-        def __init__(self, ledger: Any) -> None:
-            self._ledger = ledger
-
-        def __getattr__(self, attribute: str) -> Any:
-            return getattr(self._ledger, attribute)
-
-        def commit(self, *given: Any) -> None:
-            *first, changes, readings, sets, passed = given
-            key = MEMBERS.key("wind")
-            renamed = replace(MEMBERS.decode(self._ledger.get(key)), name="Storm")
-            self._ledger.commit(*first, {**changes, key: encode(renamed)}, readings, sets, passed)
-
-    def wrong(ledger: Any, block: Block, *rest: Any) -> list[Receipt]:
+    def wrong(ground: Ground, block: Block, *rest: Any) -> Outcome:
+        done = run_block(ground, block, *rest)
         mine = net.machines[name].ledger
-        faulty = block.payload and (ledger is mine or getattr(ledger, "_ledger", None) is mine)
-        return execute(Renaming(ledger) if faulty else ledger, block, *rest)
+        if block.payload and (ground is mine or getattr(ground, "_ledger", None) is mine):
+            key = MEMBERS.key("wind")
+            member = done.state.load(MEMBERS, key)
+            assert member is not None
+            done.state.save(key, replace(member, name="Storm"))
+            done.state.commit()
+        return done
 
-    monkeypatch.setattr("node.driver.execute", wrong)
-    monkeypatch.setattr("node.divergence.execute", wrong)
+    monkeypatch.setattr("node.execution.run_block", wrong)
+    monkeypatch.setattr("node.divergence.run_block", wrong)
 
 
 def submit(net: MemoryNetwork, speaker: Speaker) -> None:
