@@ -7,7 +7,7 @@ checks has answered "ok". Never touches the seats of a height: those change with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import msgspec
 
@@ -15,8 +15,8 @@ from consensus.power import MIN_ORGANISATIONS
 from contracts import trust
 from contracts.bodies import Unbond
 from contracts.context import BlockContext, current_interval
-from contracts.epochs import epoch_of, wanted_weights
-from contracts.genesis import OpeningTrust
+from contracts.epochs import epoch_of, seats, wanted_weights
+from contracts.genesis import ConsensusParams, OpeningTrust
 from contracts.governance.changes import AdmitMember, NewMeter, ReKey
 from contracts.governance.records import MAX_FORMER_NODES, FormerNode, KeyUse, Membership, NodeOwner, Purpose
 from contracts.governance.rules import rules
@@ -122,7 +122,7 @@ def may_re_key(state: State, context: BlockContext, change: ReKey) -> str:
     code = _may_have_keys(state, change.member, change.keys, change.nodes)
     if code != OK:
         return code
-    if len(_seated_still(state, context, change.member)) + len(_leaving(found, change.nodes)) > MAX_FORMER_NODES:
+    if len(_seated_still(state, context, found)) + len(_leaving(found, change.nodes)) > MAX_FORMER_NODES:
         return "governance.re-key-full"
     validates = any(node.validator for node in change.nodes)
     return OK if validates or _enough_without(state, change.member) else "governance.too-few"
@@ -163,6 +163,22 @@ def is_removed(state: State, member: str) -> bool:
 def is_silenced(state: State, member: str) -> bool:
     """Whether nothing that this id says about others counts any more: it is removed, or tombstoned."""
     return trust.is_tombstoned(state, member) or is_removed(state, member)
+
+
+def seated_keys(state: State, height: int) -> frozenset[tuple[str, bytes]]:
+    """Node and consensus key of each seat of a height and of the next one."""
+    return frozenset((seat.id, seat.public_key) for at in (height, height + 1) for seat in seats(state, at))
+
+
+def may_sit(
+    former: FormerNode, member: Member, height: int, consensus: ConsensusParams, seated: Container[tuple[str, bytes]]
+) -> bool:
+    """Whether keys that `member` had may still have a seat: until the epoch after next, or longer where the churn
+    budget keeps a member seated that has no node any more. A seat whose key stayed is that of the present keys."""
+    if epoch_of(former.height, consensus) + 2 > epoch_of(height, consensus):
+        return True
+    key = former.keys.node, former.keys.consensus_key
+    return key in seated and key not in [(node.node, node.consensus_key) for node in member.nodes]
 
 
 # Changes
@@ -278,20 +294,18 @@ def _retire(
 ) -> None:
     """Remember the nodes' keys that go: peers know them as long as they may have a seat."""
     before = state.load(MEMBERSHIPS, MEMBERSHIPS.key(found.id)) or Membership(found.id)
-    former = _seated_still(state, context, found.id)
+    former = _seated_still(state, context, found)
     # A removal needs no room: what is oldest goes, and is at worst not known by its old certificate.
     former = (former + [FormerNode(keys, context.height) for keys in _leaving(found, nodes)])[-MAX_FORMER_NODES:]
     state.save(MEMBERSHIPS.key(found.id), _replace(before, removed_height=removed_height, former_nodes=tuple(former)))
 
 
-def _seated_still(state: State, context: BlockContext, member: str) -> list[FormerNode]:
-    found = state.load(MEMBERSHIPS, MEMBERSHIPS.key(member))
-    return [] if found is None else [node for node in found.former_nodes if may_sit(node, context)]
-
-
-def may_sit(node: FormerNode, context: BlockContext) -> bool:
-    """Whether keys that were replaced may still have a seat: until the epoch after next."""
-    return epoch_of(node.height, context.consensus) + 2 > epoch_of(context.height, context.consensus)
+def _seated_still(state: State, context: BlockContext, member: Member) -> list[FormerNode]:
+    found = state.load(MEMBERSHIPS, MEMBERSHIPS.key(member.id))
+    if found is None:
+        return []
+    seated = seated_keys(state, context.height)
+    return [one for one in found.former_nodes if may_sit(one, member, context.height, context.consensus, seated)]
 
 
 def _leaving(found: Member, nodes: Sequence[NodeKeys]) -> list[NodeKeys]:

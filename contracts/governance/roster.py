@@ -7,8 +7,8 @@ after next, or longer where the churn budget keeps an organisation seated. Never
 
 from __future__ import annotations
 
-from contracts.epochs import epoch_of, seats
 from contracts.genesis import ConsensusParams
+from contracts.governance.membership import may_sit, seated_keys
 from contracts.members import NodeKeys
 from contracts.schema import MEMBERS, MEMBERSHIPS, TRUSTS
 from contracts.state import State
@@ -16,17 +16,17 @@ from contracts.state import State
 
 def registered(state: State, height: int, consensus: ConsensusParams) -> dict[str, tuple[NodeKeys, ...]]:
     """Every node of every member for the block `height`, the one after this state; ascending by id."""
-    seated = {(seat.id, seat.public_key) for at in (height, height + 1) for seat in seats(state, at)}
+    seated = seated_keys(state, height)
     found: dict[str, tuple[NodeKeys, ...]] = {}
     for key in TRUSTS.roll_keys():
         for held in state.roll(TRUSTS, key):
             member = state.load(MEMBERS, MEMBERS.key(held.member))
-            for node in member.nodes if member else ():
+            if member is None:
+                continue
+            for node in member.nodes:
                 found[node.node] = (node, *found.get(node.node, ()))
-            changed = state.load(MEMBERSHIPS, MEMBERSHIPS.key(held.member))
+            changed = state.load(MEMBERSHIPS, MEMBERSHIPS.key(member.id))
             for former in changed.former_nodes if changed else ():
-                keys = former.keys
-                young = epoch_of(former.height, consensus) + 2 > epoch_of(height, consensus)
-                if young or (keys.node, keys.consensus_key) in seated:
-                    found[keys.node] = (*found.get(keys.node, ()), keys)
+                if may_sit(former, member, height, consensus, seated):
+                    found[former.keys.node] = (*found.get(former.keys.node, ()), former.keys)
     return {node: found[node] for node in sorted(found)}
