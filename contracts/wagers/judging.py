@@ -104,20 +104,17 @@ def decide(case: Case, criterion: str, submissions: Sequence[Submission]) -> Dec
     least_nano = min(one.cost_nano for one in candidates)
     least_wh = min(one.energy_wh for one in candidates)
     verdicts = [_verdict(case, one, least_nano, least_wh) for one in submissions]
-    best, builder = case.fallback, None
-    valid = [
-        (one.member, one.weighed) for one, verdict in zip(submissions, verdicts, strict=True) if verdict == "valid"
-    ]
-    for member, weighed in valid:
-        assert weighed is not None, "only what was weighed is valid"
-        ahead = _rank(criterion, weighed) < _rank(criterion, best)
-        if ahead or (builder is None and _rank(criterion, weighed) == _rank(criterion, best)):
-            best, builder = weighed, member
-    for place, one in enumerate(submissions):
-        if verdicts[place] == "valid" and one.weighed is not None and builder is not None:
-            equal = _rank(criterion, one.weighed) == _rank(criterion, best)
-            verdicts[place] = "best" if equal else "valid"
-    return Decision(best, builder, verdicts)
+    valid = {
+        one.member: one.weighed
+        for one, verdict in zip(submissions, verdicts, strict=True)
+        if verdict == "valid" and one.weighed is not None
+    }
+    least = min(_rank(criterion, one) for one in (case.fallback, *valid.values()))
+    equals = [member for member, weighed in valid.items() if _rank(criterion, weighed) == least]
+    if not equals:
+        return Decision(case.fallback, None, verdicts)
+    named = ["best" if one.member in equals else verdict for one, verdict in zip(submissions, verdicts, strict=True)]
+    return Decision(valid[equals[0]], equals[0], named)
 
 
 def decide_early(submissions: Sequence[Submission]) -> list[str]:
