@@ -172,9 +172,8 @@ def signer(chain_id: str, as_: str | None, key: Path | None, directory: Path) ->
     """The account that signs, by its key alone. Raises NodeError."""
     from node.client import Account
 
-    if as_ is None:
-        raise NodeError("cli.signer", "Nobody is named to sign.", "Add --as MEMBER, for example --as campus.")
-    return Account(chain_id, as_, _seed(key or _devnet_key(directory / "keys", as_, "member"), "account"))
+    member, seed = _account_seed(as_, key, directory)
+    return Account(chain_id, member, seed)
 
 
 def reader_key(as_: str | None, key: Path | None, directory: Path) -> ReaderKey | None:
@@ -185,16 +184,21 @@ def reader_key(as_: str | None, key: Path | None, directory: Path) -> ReaderKey 
         if key is not None:
             raise NodeError("cli.signer", "A key is given, and nobody who asks.", "Add --as MEMBER.")
         return None
-    return ReaderKey("member", as_, account_key(as_, key, directory))
+    return ReaderKey("member", *account_key(as_, key, directory))
 
 
-def account_key(as_: str | None, key: Path | None, directory: Path) -> SigningKey:
-    """The account key of a member, from a file or the devnet. Raises NodeError."""
+def account_key(as_: str | None, key: Path | None, directory: Path) -> tuple[str, SigningKey]:
+    """Who signs, and the account key, from a file or the devnet. Raises NodeError."""
     from zk.ed25519 import SigningKey
 
+    member, seed = _account_seed(as_, key, directory)
+    return member, SigningKey(seed)
+
+
+def _account_seed(as_: str | None, key: Path | None, directory: Path) -> tuple[str, bytes]:
     if as_ is None:
-        raise NodeError("cli.signer", "Nobody signs.", "Add --as MEMBER.")
-    return SigningKey(_seed(key or _devnet_key(directory / "keys", as_, "member"), "account"))
+        raise NodeError("cli.signer", "Nobody is named to sign.", "Add --as MEMBER, for example --as campus.")
+    return as_, _seed(key or _devnet_key(directory / "keys", as_, "member"), "account")
 
 
 def meter_key(connection: Connection, meter: str, key: Path | None, directory: Path) -> MeterKey:

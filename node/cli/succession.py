@@ -79,7 +79,7 @@ def sign(
         from node.cli.context import account_key
 
         document = _document(genesis)
-        after = succession.sign(succession.load(file), document, str(as_), account_key(as_, key, directory))
+        after = succession.sign(succession.load(file), document, *account_key(as_, key, directory))
         succession.save(after, file)
         _tell(document, after, as_json)
 

@@ -9,7 +9,7 @@ import typer
 
 from node.cli import options
 from node.cli.answer import Data, Rows, show
-from node.cli.context import Connection, reader_key
+from node.cli.context import Connection
 from node.cli.form import Form
 from node.cli.output import line, money, table
 from node.cli.tx import send
@@ -154,7 +154,7 @@ def commit_solution(
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Any]:
         from node import building
 
-        raw = _read(solution) if solution is not None else _merit_order(connection, number, signing)
+        raw = _read(solution) if solution is not None else _merit_order(connection, number)
         what = building.sealed(connection.chain_id, number, str(signing.as_), raw)
         building.keep(keep, what)
         body = what.bodies()[0]
@@ -210,11 +210,11 @@ def _read(path: Path) -> bytes:
         raise NodeError("cli.solution", f"{path}: {error.strerror}.", "Name a file with --solution.") from None
 
 
-def _merit_order(connection: Connection, number: int, signing: options.Signing) -> bytes:
-    """The merit order of what the round is about, as the signer may read it. Raises NodeError `builder.subject`."""
+def _merit_order(connection: Connection, number: int) -> bytes:
+    """The merit order of what the round is about, as the signer of `connection` may read it. Raises NodeError
+    `builder.subject`."""
     from node import building
 
-    connection.sign_as(reader_key(signing.as_, signing.key, signing.directory))
     about = connection.run(connection.client.query("round", str(number)))["data"]
     if about["judge"] != "dispatch":
         raise NodeError(
