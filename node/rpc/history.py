@@ -74,15 +74,15 @@ class History:
         estimated = record.estimated if record else 0
         found = []
         async for guess in in_turns(view.group(ESTIMATES, interval) if estimated else ()):
-            member = self._meter(guess.meter).member
-            told = view.may(Subject("energy", (member,), guess.meter))
+            meter = self._meter(guess.meter)
+            told = view.may(Subject("energy", (meter.member,), meter.id))
             basis = view.load(BASES, interval, guess.meter) if told else None
             billed = basis or guess if told else None
             found.append(
                 {
                     **render(guess),
-                    "member": member,
-                    "kind": self._meter(guess.meter).kind,
+                    "member": meter.member,
+                    "kind": meter.kind,
                     "billed_import_wh": billed.import_wh if billed else None,
                     "billed_export_wh": billed.export_wh if billed else None,
                     "corrections": basis.corrections if basis else 0,
@@ -99,10 +99,11 @@ class History:
                 found[interval, meter, number] = one
         for number, one in self._carried(view, interval) if record and record.status == SETTLED else ():
             found[one.interval, one.meter, number] = one
+        length_ms = self._params().interval_ms
         return {
             **self.place(interval),
             "corrections": [
-                {**render(one), "number": number, "start_ms": one.interval * self._params().interval_ms}
+                {**render(one), "number": number, "start_ms": one.interval * length_ms}
                 for (_, _, number), one in sorted(found.items())
             ],
         }
@@ -123,7 +124,7 @@ class History:
             record = view.load(INTERVALS, interval)
             disputed = record.disputes if record else 0
             places = [(interval, line.id) for line in self._ledger.genesis.lines] if disputed else []
-        found = []
+        found, length_ms = [], self._params().interval_ms
         async for at, line in in_turns(places):
             dispute = view.readable(DISPUTES, at, line)
             if dispute is None:
@@ -133,7 +134,7 @@ class History:
                 found.append(
                     {
                         **render(dispute),
-                        "start_ms": at * self._params().interval_ms,
+                        "start_ms": at * length_ms,
                         **{f"{end}_member": self._meter(meter).member for end, meter in ends},
                         "parent_member": self._meter(dispute.parent_meter).member,
                         "verdict": render(view.load(VERDICTS, at, line)),
