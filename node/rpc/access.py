@@ -17,6 +17,7 @@ from node.access.log import GRANTED, AccessLog
 from node.access.requests import HEADER, BadRequest, Gate
 from node.access.rights import NOBODY, Identity, Policies, Rights
 from node.render import render
+from node.rpc.limits import MAX_LISTED
 from node.service import NodeService
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 WITHHELD = "access.withheld"
 """Code in the log of an answer that leaves something out."""
-MAX_POLICIES = 64
-"""In one answer."""
 MAX_REFUSALS = 256
 """In one answer."""
 
@@ -135,7 +134,7 @@ def policies_of_all(view: View, after: int | None) -> Document:
     count = view.load(ACCESS_COUNTS, "all")
     total, first = 0 if count is None else count.policies, 0 if after is None else after + 1
     policies = []
-    for number in range(first, min(total, first + MAX_POLICIES)):
+    for number in range(first, min(total, first + MAX_LISTED)):
         place = view.load(ACCESS_PLACES, number)
         if place is not None:
             policies.append(render(view.load(ACCESS, place.member)))

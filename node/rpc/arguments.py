@@ -1,4 +1,4 @@
-"""What a request names in its path and options, read strictly: numbers, ids, hashes, and whether a proof is wanted."""
+"""What a request names in its path and options, read strictly: numbers, ids, hashes, pages, whether to prove."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from node.rpc.errors import malformed
+from node.rpc.limits import MAX_LISTED
 
 _ID = re.compile(r"[a-z0-9-]{1,32}\Z")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
@@ -17,6 +18,12 @@ def number(text: str, what: str, below: int = 2**48) -> int:
     if not _NUMBER.match(text) or int(text) >= below:
         raise malformed(f"{text[:40]!r} is no {what}.", f"Give the {what} as a decimal number.")
     return int(text)
+
+
+def newest(count: int, before: int | None) -> range:
+    """Numbers of the newest of `count` records, or of those just below number `before`, newest first."""
+    end = count if before is None else min(before, count)
+    return range(end - 1, max(end - MAX_LISTED, 0) - 1, -1)
 
 
 def identifier(text: str, what: str) -> str:

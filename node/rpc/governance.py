@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from contracts.governance.records import Agenda, Ballot, Proposal
 from contracts.schema import AGENDAS, BALLOTS, PROPOSALS, RULES
 from node.render import render
+from node.rpc.arguments import newest
 
 if TYPE_CHECKING:
     from node.rpc.view import View
 
 Document = dict[str, Any]
-MAX_PROPOSALS = 64
-"""In one answer."""
 KINDS = {
     "AdmitMember": "admit-member",
     "RemoveMember": "remove-member",
@@ -36,8 +35,7 @@ def rules_of(view: View) -> Document:
 def proposals(view: View, before: int | None) -> Document:
     """The newest proposals, or those just below number `before`, newest first."""
     agenda = view.load(AGENDAS, "open") or Agenda(0, ())
-    end = agenda.next_number if before is None else min(before, agenda.next_number)
-    numbers = range(end - 1, max(0, end - MAX_PROPOSALS) - 1, -1)
+    numbers = newest(agenda.next_number, before)
     found = [one for number in numbers if (one := proposal(view, number)) is not None]
     return {"count": agenda.next_number, "open": len(agenda.open), "proposals": found}
 

@@ -16,6 +16,8 @@ MAX_SUBSCRIBERS = 64
 MAX_WAIT_MS = 120_000
 """Longest that a submission may wait for finality."""
 DEFAULT_WAIT_MS = 30_000
+MAX_LISTED = 64
+"""Offences, rounds, proposals or policies in one answer."""
 PROOF_WAIT_S = 5.0
 """How long a query waits for the header that makes its answer provable."""
 BODY_TIMEOUT_S = 10.0

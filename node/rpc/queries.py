@@ -15,8 +15,7 @@ from contracts import api
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.governance.records import Rules
 from contracts.modes import GRID, ISLAND
-from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, NeedEntry, OfferEntry, Schedule
-from contracts.rolls import BUCKETS
+from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, Schedule
 from contracts.schedule import close_ms, lock_ms
 from contracts.schema import (
     ACCOUNTS,
@@ -27,11 +26,9 @@ from contracts.schema import (
     MEMBERS,
     METERS,
     MODES,
-    NEEDS,
     OFFENCE_COUNTS,
     OFFENCE_PLACES,
     OFFENCES,
-    OFFERS,
     ORDERS,
     REGISTERS,
     RULES,
@@ -46,14 +43,14 @@ from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
 from node.rpc import governance, wagers
 from node.rpc.access import policies_of_all, policy_of
-from node.rpc.arguments import identifier, number, wants_proof
+from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal, unknown
 from node.rpc.explain import explain, explain_member
 from node.rpc.history import History
 from node.rpc.trust import Forecast, trust_of_all, trust_of_member
 from node.rpc.turns import in_turns
-from node.rpc.view import View
+from node.rpc.view import View, standing
 from node.service import NodeService
 from node.statement import begun, make_statement
 
@@ -65,8 +62,6 @@ _WHERE_LISTED = {
     "proposal": "`gridpact govern list` shows those that there are.",
 }
 _UNLISTED = "Check the spelling; with prove=1 its absence is proven."
-MAX_OFFENCES = 64
-"""In one answer."""
 PROOFS_AT_ONCE = 32
 """Proofs made before other work of the node gets a turn."""
 
@@ -240,9 +235,8 @@ class Queries:
         """The newest offences, or those just below number `before`."""
         counted = view.load(OFFENCE_COUNTS, "all")
         count = 0 if counted is None else counted.count
-        end = count if before is None else min(before, count)
         offences = []
-        for number_ in range(end - 1, max(end - MAX_OFFENCES, 0) - 1, -1):
+        for number_ in newest(count, before):
             place = view.load(OFFENCE_PLACES, number_)
             if place is not None:
                 offences.append(render(view.load(OFFENCES, place.node, place.height)))
@@ -299,11 +293,7 @@ class Queries:
         """Why the interval has its price and suppliers, and what it means for a member."""
         record = view.load(INTERVALS, interval) or IntervalRecord(interval)
         tariff = view.load(TARIFFS, interval)
-        needs: list[NeedEntry] = []
-        offers: list[OfferEntry] = []
-        for bucket in range(BUCKETS):
-            needs += view.entries(NEEDS, interval, bucket) if record.need_buckets >> bucket & 1 else ()
-            offers += view.entries(OFFERS, interval, bucket) if record.offer_buckets >> bucket & 1 else ()
+        needs, offers = standing(view, record)
         orders = []
         concerned = {need.member for need in needs}.union((offer.member for offer in offers), members)
         # Of one whose orders are kept, needs and offers would be told wrongly.

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from contracts.members import Record
-from contracts.rolls import Rolls, leaves
+from contracts.records import IntervalRecord, NeedEntry, OfferEntry
+from contracts.rolls import BUCKETS, Rolls, leaves
+from contracts.schema import NEEDS, OFFERS
 from contracts.state import State, Table
 from node.access.subjects import Subject
 
@@ -151,3 +153,13 @@ class View:
     def _read(self, key: bytes) -> bytes | None:
         newest = self.height == self._ledger.height
         return self._ledger.get(key) if newest else self._ledger.get_at(key, self.height)
+
+
+def standing(view: View, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
+    """Needs and offers of an interval that the asker may read."""
+    needs: list[NeedEntry] = []
+    offers: list[OfferEntry] = []
+    for bucket in range(BUCKETS):
+        needs += view.entries(NEEDS, record.interval, bucket) if record.need_buckets >> bucket & 1 else ()
+        offers += view.entries(OFFERS, record.interval, bucket) if record.offer_buckets >> bucket & 1 else ()
+    return needs, offers

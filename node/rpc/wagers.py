@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contracts.ordering import make_grid
-from contracts.records import OPEN, NeedEntry, OfferEntry
-from contracts.rolls import BUCKETS
+from contracts.records import OPEN
 from contracts.schema import (
     INTERVALS,
-    NEEDS,
-    OFFERS,
     OPEN_ROUNDS,
     ROUND_COUNTS,
     ROUNDS,
@@ -21,26 +18,21 @@ from contracts.schema import (
 )
 from contracts.wagers.records import draw_trust, minimum_trust, minimum_wager
 from node.render import render
+from node.rpc.arguments import newest
 from node.rpc.errors import Refusal
-
-if TYPE_CHECKING:
-    from node.rpc.view import View
+from node.rpc.view import View, standing
 
 Document = dict[str, Any]
-MAX_ROUNDS_SHOWN = 64
-"""In one answer."""
 
 
 def rounds(view: View, before: int | None) -> Document:
     """The newest rounds, or those just below number `before`, and the numbers of all that are open."""
     counted, working = view.load(ROUND_COUNTS, "all"), view.load(OPEN_ROUNDS, "open")
     count = 0 if counted is None else counted.count
-    end = count if before is None else min(before, count)
-    numbers = range(end - 1, max(end - MAX_ROUNDS_SHOWN, 0) - 1, -1)
     return {
         "count": count,
         "undecided": list(working.rounds) if working is not None else [],
-        "rounds": [render(view.load(ROUNDS, number)) for number in numbers],
+        "rounds": [render(view.load(ROUNDS, number)) for number in newest(count, before)],
     }
 
 
@@ -85,11 +77,7 @@ def market(view: View, interval: int) -> Document | None:
             f"Needs and offers of interval {interval} may still change.",
             "Ask again once its offers are locked: `gridpact query interval` says when.",
         )
-    needs: list[NeedEntry] = []
-    offers: list[OfferEntry] = []
-    for bucket in range(BUCKETS):
-        needs += view.entries(NEEDS, interval, bucket) if record.need_buckets >> bucket & 1 else ()
-        offers += view.entries(OFFERS, interval, bucket) if record.offer_buckets >> bucket & 1 else ()
+    needs, offers = standing(view, record)
     rules, utility, tariff = view.load(RULES, "in-force"), view.load(UTILITIES, "grid"), view.load(TARIFFS, interval)
     assert rules is not None, "genesis writes the rules"
     params = rules.params

@@ -26,7 +26,7 @@ from node.evidence import DISHONEST
 from node.proofs import decode_bundle, verify_bundle
 from node.rpc.errors import Refusal
 from node.rpc.evidence import report
-from node.rpc.queries import MAX_OFFENCES
+from node.rpc.limits import MAX_LISTED
 from tests.cli.conftest import Devnet
 from tests.rpc.chain import Chain, serving
 from zk.codec import encode
@@ -98,7 +98,7 @@ def test_offences_are_paged_and_proven() -> None:
         await chain.produce()
         async with serving(chain) as client:
             assert (await client.offences())["data"] == {"count": 0, "offences": []}
-            total = MAX_OFFENCES + 5
+            total = MAX_LISTED + 5
             await chain.produce(charges=[charge(number) for number in range(total)])
             # A second piece about the same seat and height changes nothing.
             await chain.produce(charges=[charge(7)])
