@@ -80,8 +80,8 @@ def enact(state: State, context: BlockContext, change: Change) -> None:
 
 
 def _may_set_params(now: PactParams, params: PactParams) -> str:
-    fixed = [(one.interval_ms, one.cycle_ms, one.cycle_starts_ms) for one in (now, params)]
-    if fixed[0] != fixed[1]:
+    old, new = ((one.interval_ms, one.cycle_ms, one.cycle_starts_ms) for one in (now, params))
+    if old != new:
         return "governance.fixed"
     return OK if problem(params) is None else "governance.params"
 
@@ -89,8 +89,7 @@ def _may_set_params(now: PactParams, params: PactParams) -> str:
 def _may_set_consensus(state: State, now: ConsensusParams, consensus: ConsensusParams) -> str:
     if consensus.epoch_blocks != now.epoch_blocks:
         return "governance.fixed"
-    longer = consensus.evidence_age_blocks > now.evidence_age_blocks or consensus.evidence_age_ms > now.evidence_age_ms
-    if longer:
+    if consensus.evidence_age_blocks > now.evidence_age_blocks or consensus.evidence_age_ms > now.evidence_age_ms:
         return "governance.evidence-age"
     # A bar that hardly anybody reaches would hold four in their seats for ever, and let nobody else in.
     bar = consensus.seat_bond_tokens

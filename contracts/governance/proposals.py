@@ -21,7 +21,7 @@ from contracts.bodies import Approve, Propose, RotateKeys, Withdraw
 from contracts.context import BlockContext
 from contracts.epochs import ends_epoch, epoch_of
 from contracts.governance import membership
-from contracts.governance.changes import SCHEDULED, SetConsensusParams, SetRuleSet
+from contracts.governance.changes import SCHEDULED
 from contracts.governance.enact import admissible, enact
 from contracts.governance.records import (
     MAX_APPROVALS,
@@ -65,7 +65,7 @@ def propose(state: State, context: BlockContext, sender: str, body: Propose) -> 
     if not context.height < body.expiry_height <= last:
         return "governance.expiry"
     change = body.change
-    if isinstance(change, SetConsensusParams | SetRuleSet):
+    if isinstance(change, SCHEDULED):
         if change.epoch < epoch_of(context.height, context.consensus) + NOTICE_EPOCHS:
             return "governance.epoch"
         if change.epoch * context.consensus.epoch_blocks > body.expiry_height:
@@ -156,7 +156,7 @@ def turn(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
     for one in _agenda(state).open:
         proposal, ballot = _load(state, one.number)
         if isinstance(proposal.change, SCHEDULED):
-            events += _reach(state, context, proposal, ballot)
+            events += _reach(state, context, proposal, ballot, proposal.change.epoch)
         else:
             events += _consider(state, context, proposal, ballot)
     state.commit()
@@ -181,12 +181,11 @@ def _consider(state: State, context: BlockContext, proposal: Proposal, ballot: B
     return _carry_out(state, context, proposal, ballot)
 
 
-def _reach(state: State, context: BlockContext, proposal: Proposal, ballot: Ballot) -> list[AnyEvent]:
-    """The epoch after this block begins: the change is due, too early, or without enough support."""
-    assert isinstance(proposal.change, SetConsensusParams | SetRuleSet)
+def _reach(state: State, context: BlockContext, proposal: Proposal, ballot: Ballot, epoch: int) -> list[AnyEvent]:
+    """The epoch after this block begins: the change, which names `epoch`, is due, too early, or lacks support."""
     next_epoch = epoch_of(context.height + 1, context.consensus)
     ballot = _counted(state, context.height + 1, ballot)
-    if next_epoch < proposal.change.epoch:
+    if next_epoch < epoch:
         state.save(BALLOTS.key(ballot.number), ballot)
         return []
     if is_broad(ballot.approving_power, ballot.total_power):
