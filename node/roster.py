@@ -24,12 +24,11 @@ class Roster:
         self._ledger = ledger
         self._seen: tuple[int, int] | None = None
         self.nodes: Nodes = {}
-        self.version = 0
-        """Grows with every change."""
+        """Another object whenever they changed."""
         self.refresh()
 
     def refresh(self) -> bool:
-        """Look at the newest state; whether anything may have changed."""
+        """Look at the newest state; whether the nodes changed."""
         state, height = State(self._ledger, self._ledger.records), self._ledger.height + 1
         rules = api.rules(state)
         seen = rules.members_height, epoch_of(height, rules.consensus)
@@ -40,5 +39,4 @@ class Roster:
         if nodes == self.nodes:
             return False
         self.nodes = nodes
-        self.version += 1
         return True

@@ -87,7 +87,7 @@ class Node:
         """Called when nodes were registered or removed."""
         self._loop = asyncio.get_running_loop()
         self._replica = Replica(ledger, node_id, limits, self.sets, contribute=contribute, public_key=public_key)
-        self._roster_seen = self._replica.roster.version
+        self._nodes_seen = self._replica.roster.nodes
         self._journal = journal
         self._signer = signer
         self._driver: Driver | None = None
@@ -158,10 +158,10 @@ class Node:
         for waiting in reached:
             if not waiting.done():
                 waiting.set_result(None)
-        if self.roster.version != self._roster_seen:
-            self._roster_seen = self.roster.version
+        if self.roster.nodes is not self._nodes_seen:
+            self._nodes_seen = self.roster.nodes
             if self.on_roster is not None:
-                self.on_roster(self.roster.nodes)
+                self.on_roster(self._nodes_seen)
         self._loop.call_soon(self.ledger.prune, PRUNE_WORK)
         if height % COMPACT_EVERY == 0 and (self._compaction is None or self._compaction.done()):
             self._compaction = self._loop.run_in_executor(None, self.ledger.compact)
