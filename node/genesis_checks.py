@@ -254,7 +254,7 @@ def _keys(genesis: Genesis) -> Iterator[tuple[str, bytes]]:
 
 def _certified_key(path: str, node: NodeKeys) -> bytes:
     """The key in a node's certificate, which must be Ed25519 and name the node."""
-    problem = "this is not an X.509 certificate"
+    trouble = "this is not an X.509 certificate"
     try:
         certificate = x509.load_der_x509_certificate(node.tls_certificate)
         key = certificate.public_key()
@@ -264,9 +264,9 @@ def _certified_key(path: str, node: NodeKeys) -> bytes:
     if isinstance(key, Ed25519PublicKey) and names == [node.node]:
         return key.public_bytes_raw()
     if key is not None:
-        problem = f"this is a certificate for {names[0] if names else 'nobody'}"
+        trouble = f"this is a certificate for {names[0] if names else 'nobody'}"
     raise DocumentError(
-        "genesis.certificate", path, problem, f"Copy the certificate that `gridpact init` made for {node.node}."
+        "genesis.certificate", path, trouble, f"Copy the certificate that `gridpact init` made for {node.node}."
     )
 
 
