@@ -35,7 +35,7 @@ class Site:
         """Each member says something to a node that is up."""
         machine = next(one for one in self.net.alive() if one.running)
         request = machine.submit(*(self.speaker.member(name, body) for name, body in bodies.items()))
-        assert {one.code for one in machine.replies[request]} <= {"ok"}
+        assert [one.code for one in machine.replies[request]] == ["ok"] * len(bodies)
 
     def rounds(self) -> list[Round | None]:
         """Round 0 as each node that is up has it."""
