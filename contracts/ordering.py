@@ -150,7 +150,7 @@ def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], li
 
 
 def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | None:
-    """The utility's terms for the interval: its tariff, else those of genesis; None where there is no
+    """The utility's terms for the interval: its tariff, else those in force; None where there is no
     utility.
     """
     utility = state.load(UTILITIES, UTILITY)
@@ -160,7 +160,7 @@ def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | No
 
 
 def make_grid(params: PactParams, utility: str, tariff: TariffRecord | None) -> dispatch.Grid:
-    """The connection under a tariff, or under the terms of genesis."""
+    """The connection under a tariff, or under the terms in force."""
     tariff = tariff or TariffRecord(
         params.import_nano_per_wh,
         params.export_nano_per_wh,

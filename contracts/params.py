@@ -1,4 +1,4 @@
-"""Parameters of the pact: constants of genesis, changed only by governance, hashed into every header."""
+"""Parameters of the pact: those of genesis until governance changes them, hashed into every header."""
 
 from __future__ import annotations
 

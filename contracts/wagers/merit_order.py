@@ -71,7 +71,7 @@ def open_round(state: State, context: BlockContext, interval: int) -> RoundOpene
 
 
 def _reference_price(params: PactParams, market: Market) -> int:
-    """The import tariff, in an island that of genesis; never below zero."""
+    """The import price, in an island that of the parameters in force; never below zero."""
     grid = market.grid
     return max(0, params.import_nano_per_wh if grid is None else grid.import_nano_per_wh)
 
