@@ -310,8 +310,10 @@ def _pay(
 
     # An opener builds for itself: it has the saving already, and its own word proves nothing to others.
     improved = [
-        0 if one.member == round_.opener or trust.is_tombstoned(state, one.member) else saved
-        for one, saved in zip(submissions, _saved(case, submissions, verdicts), strict=True)
+        0
+        if one.member == round_.opener or trust.is_tombstoned(state, one.member)
+        else judging.improved_nano(case, verdict, one.weighed)
+        for one, verdict in zip(submissions, verdicts, strict=True)
     ]
     rewards = judging.rewards(round_.terms, trust.pool_tokens(state), verdicts, improved)
     length = context.consensus.epoch_blocks
@@ -328,12 +330,6 @@ def _pay(
         state.put(WAGERS, judged, round_.number)
         events.append(WagerJudged(round_.number, one.member, entry.verdict, entry.lost_tokens, reward))
     return events
-
-
-def _saved(case: Case, submissions: Sequence[Submission], verdicts: Sequence[str]) -> list[int]:
-    return [
-        judging.improved_nano(case, verdict, one.weighed) for one, verdict in zip(submissions, verdicts, strict=True)
-    ]
 
 
 def _return_all(state: State, context: BlockContext, round_: Round) -> None:
