@@ -7,7 +7,6 @@ whether a wager was lost rightly: that is the oracles' matter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from random import Random
 
 from contracts import api, ordering
 from contracts.bodies import CLAIMS, Claim, RevealSolution, Wager
@@ -18,42 +17,30 @@ from contracts.wagers import merit_order
 from contracts.wagers.records import COMMITTING, REVEALING, WAGERING, Round, minimum_wager
 from contracts.wagers.rounds import open_rounds
 from contracts.wagers.sealing import seal
+from devnet.simulator.actors import Actor
 from devnet.simulator.network import Network
 from devnet.simulator.plan import Plan
 from devnet.simulator.traffic import Traffic
 from node.ledger.ledger import Ledger
 from zk.codec import encode
 
-LOOK_MS = 60
-"""Mean virtual time between two looks at the chain."""
 
+class Builders(Actor):
+    """Wager on most rounds, and commit and reveal where they are drawn."""
 
-class Builders:
-    """All members of a run, each deciding for itself."""
+    NAME = "builders"
+    LOOK_MS = 60
 
     def __init__(self, plan: Plan, network: Network, traffic: Traffic, ledger: Ledger) -> None:
-        self._plan = plan
-        self._network = network
-        self._traffic = traffic
-        self._ledger = ledger
-        self._lying = {liar.node for liar in plan.liars}
-        self._random: Random = network.stream("builders")
+        super().__init__(plan, network, traffic, ledger)
         self._wagered: set[tuple[str, int]] = set()
         self._sealed: dict[tuple[str, int], RevealSolution] = {}
         self._revealed: set[tuple[str, int]] = set()
 
-    def start(self) -> None:
-        """Watch the chain until the traffic stops."""
-        self._look()
-
-    def _look(self) -> None:
-        if not self._traffic.speaking:
-            return
-        state = State(self._ledger, self._ledger.records)
+    def _look(self, state: State) -> None:
         for round_ in _open(state):
             for member in self._plan.nodes:
                 self._act(state, round_, member)
-        self._network.at(self._network.now_ms + self._random.randint(1, 2 * LOOK_MS), self._look)
 
     def _act(self, state: State, round_: Round, member: str) -> None:
         place = member, round_.number

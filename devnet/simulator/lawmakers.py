@@ -6,8 +6,6 @@ Never counts votes: that is the oracles' matter.
 
 from __future__ import annotations
 
-from random import Random
-
 from msgspec.structs import replace
 
 from contracts import api
@@ -17,38 +15,28 @@ from contracts.governance.changes import Change, RemoveMember, SetConsensusParam
 from contracts.governance.proposals import open_proposals
 from contracts.schema import BALLOTS
 from contracts.state import State
+from devnet.simulator.actors import Actor
 from devnet.simulator.network import Network
 from devnet.simulator.plan import Plan
 from devnet.simulator.traffic import Traffic
 from node.ledger.ledger import Ledger
 
-LOOK_MS = 250
-"""Mean virtual time between two looks at the chain."""
 ROLES = (("supplier",), ("consumer", "supplier"))
 OPEN_BLOCKS = 200
 """How long a proposal may be approved."""
 
 
-class Lawmakers:
-    """All members of a run, each deciding for itself."""
+class Lawmakers(Actor):
+    """Propose, approve and withdraw."""
+
+    NAME = "lawmakers"
+    LOOK_MS = 250
 
     def __init__(self, plan: Plan, network: Network, traffic: Traffic, ledger: Ledger) -> None:
-        self._plan = plan
-        self._network = network
-        self._traffic = traffic
-        self._ledger = ledger
-        self._lying = {liar.node for liar in plan.liars}
-        self._random: Random = network.stream("lawmakers")
+        super().__init__(plan, network, traffic, ledger)
         self._approved: set[tuple[str, int]] = set()
 
-    def start(self) -> None:
-        """Watch the chain until the traffic stops."""
-        self._look()
-
-    def _look(self) -> None:
-        if not self._traffic.speaking:
-            return
-        state = State(self._ledger, self._ledger.records)
+    def _look(self, state: State) -> None:
         if self._random.randrange(4) == 0:
             member = self._random.choice(self._plan.nodes)
             proposal = Propose(self._change(state, member), "to be tried", self._ledger.height + OPEN_BLOCKS)
@@ -62,7 +50,6 @@ class Lawmakers:
                     self._traffic.say(member, Withdraw(one.number))
             elif one.proposer not in self._lying or member in self._lying:
                 self._approve(member, one.number)
-        self._network.at(self._network.now_ms + self._random.randint(1, 2 * LOOK_MS), self._look)
 
     def _approve(self, member: str, number: int) -> None:
         """Once, and every now and then again, as people do who see nothing happen."""
@@ -82,6 +69,4 @@ class Lawmakers:
                 target_ms = random.choice((40, 80, 120))
                 return SetConsensusParams(replace(rules.consensus, target_block_ms=target_ms), epoch)
             case _:
-                return SetRoles(
-                    random.choice(self._plan.nodes), random.choice((("supplier",), ("consumer", "supplier")))
-                )
+                return SetRoles(random.choice(self._plan.nodes), random.choice(ROLES))

@@ -13,6 +13,7 @@ from functools import partial
 
 import msgspec
 
+from devnet.simulator.actors import Actor
 from devnet.simulator.behaviours import Puppeteer, Signing
 from devnet.simulator.builders import Builders
 from devnet.simulator.lawmakers import Lawmakers
@@ -64,7 +65,7 @@ class Run:
         self.oracles = Oracles(self.network, frozenset(plan.honest))
         self.network.watcher = self.oracles if also is None else Watchers(self.oracles, also)
         self.traffic = Traffic(plan, self.network)
-        self._actors: list[Builders | Lawmakers] = []
+        self._actors: list[Actor] = []
         """Besides the traffic, through which they speak."""
         if plan.wagering:
             self._actors.append(Builders(plan, self.network, self.traffic, self.oracles.reference))
