@@ -1,8 +1,8 @@
 """Randomness of the chain: one BLS signature per block, mixed into what came before.
 
 The proposer of a block signs (tag, chain id, height, previous mix). It has one signature to give and nobody else can
-know it before, so all a proposer can do is to withhold its block, which costs it the reward and counts as a failed
-proposal. Whoever holds the last j turns before a seed is fixed has up to 2^j seeds to choose from.
+know it before, so all a proposer can do is to withhold its block, which counts as a failed proposal.
+Whoever holds the last j turns before a seed is fixed has up to 2^j seeds to choose from.
 
 The message names no round: a value that is proposed again keeps its beacon, and a second round gives its proposer
 no second draw. Keys count only with a proof of possession (`zk.bls`), which is checked where they are registered.
