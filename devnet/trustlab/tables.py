@@ -28,7 +28,7 @@ _TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(?:\|.*\n)*")
 
 
 def percent(ppm: int | None, digits: int = 1) -> str:
-    """A share of a whole, rounded to the nearest; a dash where there is none."""
+    """A share of a whole, rounded to the nearest; "never" where there is none."""
     if ppm is None:
         return "never"
     unit = 10 ** (4 - digits)
