@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 
 import pytest
@@ -24,7 +24,7 @@ from devnet.simulator.network import Weather
 from devnet.simulator.plan import Outage, Partition, Pause, Plan, draw
 from devnet.simulator.run import Outcome, Run
 from devnet.simulator.shrink import shrink
-from devnet.simulator.stakes import Move
+from devnet.simulator.stakes import SLACK_TOKENS, Move
 from devnet.simulator.trace import Trace
 
 FIRST_SEED = 7_400
@@ -74,22 +74,26 @@ def test_plans_leave_the_honest_a_quorum_in_whatever_the_moves_lead_to(seed: int
         plan = draw(seed, replicas, known_behaviours())
         assert 3 <= plan.epoch_length <= 8
         bad = set(plan.nodes) - set(plan.honest) | set(plan.absent)
-        applied = weights(plan, ())
+        applied = weights(plan, (), [0] * replicas)
         for _ in range(20):
-            wanted = weights(plan, [m for m in plan.stakes.moves if random.random() < 0.5])
+            moves = [move for move in plan.stakes.moves if random.random() < 0.5]
+            wanted = weights(plan, moves, [random.randint(-SLACK_TOKENS, SLACK_TOKENS) for _ in plan.nodes])
             applied = power.advance(applied, wanted, random.randbytes(8))
             assert len(applied) >= 4
             powers = power.powers(applied)
             assert 3 * sum(powers.get(node, 0) for node in bad) < sum(powers.values())
 
 
-def weights(plan: Plan, moves: Iterable[Move]) -> dict[str, int]:
-    """What bonds ask for after these moves, some of them and of the slack."""
-    bonds = dict(zip(plan.nodes, (stake.bonded_tokens for stake in plan.stakes.opening), strict=True))
+def weights(plan: Plan, moves: Iterable[Move], stirred: Sequence[int]) -> dict[str, int]:
+    """What bonds ask for after these moves, and so many tokens more or less of each node."""
+    bonds = {
+        node: stake.bonded_tokens + tokens
+        for node, stake, tokens in zip(plan.nodes, plan.stakes.opening, stirred, strict=True)
+    }
     for move in moves:
         bonds[move.member] += move.tokens
     bar = ConsensusParams().seat_bond_tokens
-    found = {node: seat_weight(bond, 500_000, bar) for node, bond in bonds.items()}
+    found = {node: seat_weight(max(0, bond), 500_000, bar) for node, bond in bonds.items()}
     return {node: weight for node, weight in found.items() if weight}
 
 
