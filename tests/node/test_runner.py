@@ -16,6 +16,7 @@ from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
 from node.mempool import MempoolLimits
 from node.peer.wire import Frame
+from node.roster import Nodes
 from node.runner import Node
 from tests.support.pact import genesis, key_of
 from zk.codec import encode
@@ -62,5 +63,23 @@ def test_a_report_is_answered_from_disk_and_shown_by_status() -> None:
         assert [body for kind, _, body in kept if kind == EVIDENCE] == [good]
         node.stop()
         assert await node.report(good) == "node.stopped"
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+
+
+def test_whoever_links_with_nodes_is_told_once_when_they_change() -> None:
+    async def go() -> None:
+        ledger = Ledger.open(MemoryStore(), genesis())
+        journal = Journal.open(Path("/home/journal"), MemoryDisk(), ledger.chain_id)
+        node = Node(ledger, "observer", journal, None, SystemClock(None), MempoolLimits())
+        told: list[Nodes] = []
+        node.on_roster = told.append
+        node.stored(0)
+        assert not told
+        node.roster.nodes = {name: keys for name, keys in node.roster.nodes.items() if name != "wind"}
+        node.stored(0)
+        node.stored(0)
+        assert told == [node.roster.nodes] and "wind" not in told[0]
+        node.stop()
 
     asyncio.run(asyncio.wait_for(go(), 20))
