@@ -79,7 +79,7 @@ class LedgerSection(Section, frozen=True, kw_only=True):
 
 
 class Config(Section, frozen=True, kw_only=True):
-    """The whole file. `seeds` overrides the addresses in genesis: node id = "host:port"."""
+    """The whole file. `seeds` overrides registered addresses: node id = "host:port"."""
 
     node: NodeSection
     p2p: P2pSection = P2pSection()
