@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+import msgspec
+
 from contracts.context import BlockContext, current_interval
 from contracts.params import PactParams
 from contracts.records import OPEN, Schedule
@@ -17,6 +19,7 @@ from contracts.schema import INTERVALS, SCHEDULE, SCHEDULES
 from contracts.state import State
 from contracts.units import MAX_COUNT
 
+_replace = msgspec.structs.replace
 _EMPTY = Schedule((), ())
 
 
@@ -40,10 +43,11 @@ def is_locked(state: State, context: BlockContext, interval: int, count: int = 1
 def is_closed(state: State, context: BlockContext, interval: int) -> bool:
     """Readings of the interval are late. A longer grace opens nothing again: bills never change, and intervals settle
     in their order."""
-    if waits_for_close(state, interval):
+    schedule = _load(state)
+    is_past = schedule.closed is not None and interval <= schedule.closed
+    if not is_past and close_ms(context.params, interval) > context.time_ms:
         return False
-    closed = _load(state).closed
-    return close_ms(context.params, interval) <= context.time_ms or (closed is not None and interval <= closed)
+    return not _has(schedule.closes, interval)
 
 
 def beyond_horizon(context: BlockContext, last_interval: int) -> bool:
@@ -51,19 +55,12 @@ def beyond_horizon(context: BlockContext, last_interval: int) -> bool:
     return last_interval > min(current_interval(context) + context.params.horizon_intervals, MAX_COUNT)
 
 
-def waits_for_close(state: State, interval: int) -> bool:
-    """The interval has content and is not settled."""
-    closes = _load(state).closes
-    at = bisect_left(closes, interval)
-    return at < len(closes) and closes[at] == interval
-
-
 def await_close(state: State, interval: int) -> None:
     """A meter spoke about the interval: it has a close from now on."""
     schedule = _load(state)
     closes = _with(schedule.closes, interval)
     if closes is not schedule.closes:
-        state.save(SCHEDULE, Schedule(schedule.locks, closes, schedule.closed))
+        state.save(SCHEDULE, _replace(schedule, closes=closes))
 
 
 def await_lock(state: State, interval: int) -> None:
@@ -71,7 +68,7 @@ def await_lock(state: State, interval: int) -> None:
     schedule = _load(state)
     locks = _with(schedule.locks, interval)
     if locks is not schedule.locks:
-        state.save(SCHEDULE, Schedule(locks, _with(schedule.closes, interval), schedule.closed))
+        state.save(SCHEDULE, _replace(schedule, locks=locks, closes=_with(schedule.closes, interval)))
 
 
 def next_due(state: State, context: BlockContext) -> tuple[int, bool] | None:
@@ -91,10 +88,10 @@ def done(state: State, interval: int, lock: bool) -> None:
     schedule = _load(state)
     if lock:
         assert schedule.locks[0] == interval, "locks happen in order"
-        state.save(SCHEDULE, Schedule(schedule.locks[1:], schedule.closes, schedule.closed))
+        state.save(SCHEDULE, _replace(schedule, locks=schedule.locks[1:]))
     else:
         assert schedule.closes[0] == interval, "closes happen in order"
-        state.save(SCHEDULE, Schedule(schedule.locks, schedule.closes[1:], interval))
+        state.save(SCHEDULE, _replace(schedule, closes=schedule.closes[1:], closed=interval))
 
 
 def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
@@ -116,9 +113,14 @@ def _load(state: State) -> Schedule:
     return state.load(SCHEDULES, SCHEDULE) or _EMPTY
 
 
+def _has(intervals: tuple[int, ...], interval: int) -> bool:
+    at = bisect_left(intervals, interval)
+    return at < len(intervals) and intervals[at] == interval
+
+
 def _with(intervals: tuple[int, ...], interval: int) -> tuple[int, ...]:
     """The same tuple where the interval is in it already."""
-    at = bisect_left(intervals, interval)
-    if at < len(intervals) and intervals[at] == interval:
+    if _has(intervals, interval):
         return intervals
+    at = bisect_left(intervals, interval)
     return (*intervals[:at], interval, *intervals[at:])
