@@ -381,11 +381,8 @@ class Oracles(Watcher):
         return Charge(accused, seat.organisation, found.kind, height, found.first.round, hash_, proposer.organisation)
 
     def _money_now(self) -> int:
-        state, total = State(self._reference), 0
-        for member in self._network.genesis.members:
-            holding = state.entry(BALANCES, member.id)
-            total += 0 if holding is None else holding.balance_nano
-        return total
+        state = State(self._reference)
+        return sum(one.balance_nano for key in BALANCES.roll_keys() for one in state.roll(BALANCES, key))
 
     def _tokens_now(self) -> int:
         """All tokens, counted without `contracts.trust`."""
@@ -394,13 +391,12 @@ class Oracles(Watcher):
         total = 0 if pool is None else pool.pool_tokens
         if total < 0:
             raise Violation("tokens", f"after block {self._reference.height} the pool owes tokens")
-        for member in self._network.genesis.members:
-            trust = state.entry(TRUSTS, member.id)
-            if trust is not None:
-                held = [trust.free_tokens, trust.bonded_tokens, trust.wagered_tokens]
-                held += [part.amount_tokens for part in trust.unlocking]
+        for key in TRUSTS.roll_keys():
+            for one in state.roll(TRUSTS, key):
+                held = [one.free_tokens, one.bonded_tokens, one.wagered_tokens]
+                held += [part.amount_tokens for part in one.unlocking]
                 if min(held) < 0:
-                    raise Violation("tokens", f"after block {self._reference.height} {member.id} owes tokens")
+                    raise Violation("tokens", f"after block {self._reference.height} {one.member} owes tokens")
                 total += sum(held)
         return total
 

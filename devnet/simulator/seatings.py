@@ -31,7 +31,6 @@ class Seatings:
         self._ledger = ledger
         self._epoch = ledger.genesis.consensus.epoch_blocks
         self._bar = ledger.genesis.consensus.seat_bond_tokens
-        self._members = [member.id for member in ledger.genesis.members]
         self._weights = self._wanted()
         self._sets: list[ValidatorSet] = []
         """By epoch."""
@@ -58,15 +57,14 @@ class Seatings:
 
     def _wanted(self) -> dict[str, int]:
         """What bonds and indexes ask for."""
-        state = State(self._ledger)
+        state, stones = State(self._ledger), self._tombstones()
         weights: dict[str, int] = {}
-        for id_ in self._members:
-            member, trust = state.load(MEMBERS, MEMBERS.key(id_)), state.entry(TRUSTS, id_)
-            seatable = member is not None and any(node.validator for node in member.nodes)
-            if seatable and trust is not None and id_ not in self._tombstones():
-                weights[id_] = isqrt(trust.bonded_tokens) * trust.index_ppm // 1_000_000
-                if trust.bonded_tokens < self._bar:
-                    weights[id_] = 0
+        for key in TRUSTS.roll_keys():
+            for trust in state.roll(TRUSTS, key):
+                member = state.load(MEMBERS, MEMBERS.key(trust.member))
+                seatable = member is not None and any(node.validator for node in member.nodes)
+                if seatable and trust.member not in stones and trust.bonded_tokens >= self._bar:
+                    weights[trust.member] = isqrt(trust.bonded_tokens) * trust.index_ppm // 1_000_000
         return {id_: weight for id_, weight in weights.items() if weight}
 
     def _turn(self, id_: str) -> tuple[bool, bytes]:
