@@ -170,7 +170,7 @@ def test_too_little_weight_seats_nobody(bonds: dict[str, int]) -> None:
     first, second = epochs.founding(pact)
     assert first.seats == second.seats == () and first.organisations == ()
     # Contracts run on all the same, and seat everybody once four weigh.
-    chain = Epochs(msgspec.structs.replace(pact, consensus=ConsensusParams(epoch_blocks=BLOCKS)))
+    chain = Epochs(pact)
     assert chain.end().seats == ()
     for name in bonds:
         chain.set(name, 100)
