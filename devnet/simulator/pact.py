@@ -24,9 +24,14 @@ START_MS = 1_754_294_400_000
 """A Monday in August, 08:00 UTC, at the start of an interval."""
 
 
+def seed_of(name: str) -> bytes:
+    """The seed of `key_of`."""
+    return sha256(b"test key of " + name.encode())
+
+
 def key_of(name: str) -> SigningKey:
     """The key that belongs to this name in every run."""
-    return SigningKey(sha256(b"test key of " + name.encode()))
+    return SigningKey(seed_of(name))
 
 
 @lru_cache(maxsize=1024)

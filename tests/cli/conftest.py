@@ -17,9 +17,8 @@ from contracts.genesis import DevnetClock
 from node.cli import app
 from node.rpc.server import RpcServer
 from tests.rpc.chain import METERS, Chain
-from tests.support.pact import VALIDATORS
+from tests.support.pact import VALIDATORS, seed_of
 from zk.codec import encode
-from zk.hashing import sha256
 
 
 class Devnet:
@@ -65,7 +64,7 @@ class Devnet:
         (self.root / "devnet.json").write_text(json.dumps(document))
 
     def _key(self, path: Path, kind: str, name: str, **owner: str) -> None:
-        seed = sha256(b"test key of " + name.encode()).hex()
+        seed = seed_of(name).hex()
         path.write_text(json.dumps({"kind": kind, "seed": seed, "public_key": "", "devnet": True, **owner}))
 
     def run(self, *arguments: str, stdin: bytes | None = None) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -12,21 +13,25 @@ from aiohttp import ClientSession
 from contracts.bodies import (
     RECORD_KINDS,
     AccountBody,
+    AllowAccess,
     Correct,
     Need,
     Offer,
     OfferBlock,
+    Reader,
+    RecordKind,
     RevokeAccess,
     Transfer,
 )
 from contracts.envelope import CODEC
 from contracts.members import PowerLine
 from contracts.rolls import Rolls, is_roll
+from node.access.log import AccessLog
 from node.access.requests import HEADER, ReaderKey
 from node.access.subjects import Subjects
 from node.ledger.records import STATE
 from node.tables import table_of
-from tests.rpc.chain import INTERVAL, PARAMS, Chain
+from tests.rpc.chain import INTERVAL, PARAMS, Chain, serving
 from tests.support.pact import key_of, meter
 
 OWNER, PARTNER, STRANGER = "campus", "solar", "biodiesel"
@@ -179,3 +184,38 @@ class Asker:
         status, body = await self.ask(target)
         answer: dict[str, Any] = msgspec.json.decode(body)
         return status, answer
+
+
+class World:
+    """A served chain with its askers, and what its node logs."""
+
+    def __init__(self, chain: Chain, session: ClientSession, url: str, log: AccessLog) -> None:
+        self.chain = chain
+        self.session = session
+        self.url = url
+        self.log = log
+
+    def asker(self, name: str | None, sort: str = "member") -> Asker:
+        """One reader; `name` None: nobody in particular."""
+        return Asker(self.chain, self.session, self.url, name, sort)
+
+    async def raw(self, target: str, header: str, method: str = "GET") -> tuple[int, str]:
+        """Status and code of the answer to a question with this header."""
+        async with self.session.request(method, self.url + target, headers={HEADER: header}) as reply:
+            return reply.status, (await reply.json()).get("code", "")
+
+    async def say(self, member: str, body: AccountBody) -> None:
+        """Have a member say something in a block."""
+        await self.chain.submit([self.chain.speaker.member(member, body)])
+
+    async def allow(self, kind: RecordKind, *readers: Reader, until_ms: int | None = None) -> None:
+        """Let these readers read one kind of the owner's records."""
+        await self.say(OWNER, AllowAccess((kind,), readers, until_ms))
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    """A chain on which the owner keeps everything, served."""
+    chain, log = await kept_chain(), AccessLog()
+    async with serving(chain, log=log, wall_ms=lambda: WALL_MS) as client, ClientSession() as session:
+        yield World(chain, session, client.base_url, log)

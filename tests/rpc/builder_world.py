@@ -31,7 +31,7 @@ from node.rpc.light import light_block
 from node.rpc.queries import Queries
 from node.seats import validators_of
 from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, everybody
-from tests.support.pact import VALIDATORS
+from tests.support.pact import VALIDATORS, seed_of
 from zk.hashing import sha256
 
 TARGET = INTERVAL + 4
@@ -144,7 +144,7 @@ def builder(
     ledger = ProvenLedger(nodes or [Node(chain)], founding(chain), now_ms=chain.now_ms)
     where, disk = (BOOK / member, disk or MemoryDisk()) if path is None else (path, RealDisk())
     book = Book(where, chain.ledger.chain_id, member, disk)
-    account = Account(chain.ledger.chain_id, member, sha256(b"test key of " + member.encode()))
+    account = Account(chain.ledger.chain_id, member, seed_of(member))
 
     def say(round_: int | None, text: str) -> None:
         (said if said is not None else []).append(text)

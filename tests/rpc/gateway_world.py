@@ -17,7 +17,7 @@ from node.rpc.blocks import Blocks
 from node.rpc.queries import Queries
 from node.rpc.submit import BinarySubmission, submit
 from tests.rpc.chain import Chain, everybody
-from zk.hashing import sha256
+from tests.support.pact import seed_of
 
 PATH = Path("/outbox/campus-1")
 METER = "campus-1"
@@ -29,7 +29,7 @@ Shown = tuple[int, int]
 
 
 def key(chain: Chain, meter: str = METER) -> MeterKey:
-    return MeterKey(chain.ledger.chain_id, meter, sha256(b"test key of " + meter.encode()))
+    return MeterKey(chain.ledger.chain_id, meter, seed_of(meter))
 
 
 def head(chain: Chain, meter: str = METER) -> tuple[int, int]:

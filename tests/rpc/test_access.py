@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from itertools import product
 from typing import Any, cast, get_args
 
 import msgspec
 import pytest
-from aiohttp import ClientSession, WSMsgType
+from aiohttp import WSMsgType
 
 from contracts import receipts, schema
 from contracts.bodies import RECORD_KINDS, AccountBody, AllowAccess, MeterBody, Reader, RevealSolution, RevokeAccess
@@ -39,42 +38,17 @@ from tests.rpc.access_world import (
     OWNER,
     PARTNER,
     STRANGER,
-    WALL_MS,
+    World,
     found,
-    kept_chain,
     secrets,
+    world,
 )
-from tests.rpc.access_world import (
-    Asker as HttpAsker,
-)
-from tests.rpc.chain import Chain, serving
+from tests.rpc.access_world import Asker as HttpAsker
+from tests.rpc.chain import Chain
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 60))
-
-
-class World:
-    """A served chain with its askers."""
-
-    def __init__(self, chain: Chain, session: ClientSession, url: str, log: AccessLog) -> None:
-        self.chain = chain
-        self.session = session
-        self.url = url
-        self.log = log
-
-    def asker(self, name: str | None, sort: str = "member") -> HttpAsker:
-        return HttpAsker(self.chain, self.session, self.url, name, sort)
-
-    async def say(self, member: str, body: AccountBody) -> None:
-        await self.chain.submit([self.chain.speaker.member(member, body)])
-
-
-@asynccontextmanager
-async def world() -> AsyncIterator[World]:
-    chain, log = await kept_chain(), AccessLog()
-    async with serving(chain, log=log, wall_ms=lambda: WALL_MS) as client, ClientSession() as session:
-        yield World(chain, session, client.base_url, log)
 
 
 # What is decided, and that nothing is left undecided
@@ -311,8 +285,7 @@ def test_an_explanation_tells_no_offer_of_one_who_shows_its_orders_alone() -> No
             await here.say(OWNER, AllowAccess(("orders",), (Reader("all", "all"),), None))
             status, body = await here.asker(STRANGER).ask(f"/query/explain/{FIRST}")
             assert status == 200 and not [one for one in secrets(here.chain, OWNER, "")["offers"] if found(body, one)]
-            (answer,) = [msgspec.json.decode(body)]
-            assert answer["withheld"] == {"needs": 1, "offers": 1}
+            assert msgspec.json.decode(body)["withheld"] == {"needs": 1, "offers": 1}
             assert (await here.asker(STRANGER).ask(f"/query/explain/{FIRST}?prove=1"))[0] == 403
 
     run(go())

@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
+from aiohttp import WSMsgType, WSServerHandshakeError
 
-from contracts.bodies import AllowAccess, Reader, RevokeAccess, Transfer
+from contracts.bodies import Reader, RevokeAccess, Transfer
 from contracts.schema import HEADS, MEMBERS
 from node.access import requests, rights
 from node.access.log import AccessLog
 from node.access.requests import HEADER, MAX_STREAMS, WINDOW_MS, Gate, ReaderKey
 from node.client import MeterKey
-from tests.rpc.access_world import FIRST, OWNER, PARTNER, STRANGER, WALL_MS, Asker, kept_chain
+from tests.rpc.access_world import FIRST, OWNER, PARTNER, STRANGER, WALL_MS, kept_chain, world
 from tests.rpc.chain import Chain, serving
-from tests.support.pact import key_of
+from tests.support.pact import key_of, seed_of
 
 BILL = f"/query/bill/{FIRST}/{OWNER}"
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 30))
-
-
-class World:
-    def __init__(self, chain: Chain, session: ClientSession, url: str, log: AccessLog) -> None:
-        self.chain, self.session, self.url, self.log = chain, session, url, log
-
-    def asker(self, name: str | None, sort: str = "member") -> Asker:
-        return Asker(self.chain, self.session, self.url, name, sort)
-
-    async def raw(self, target: str, header: str, method: str = "GET") -> tuple[int, str]:
-        async with self.session.request(method, self.url + target, headers={HEADER: header}) as reply:
-            return reply.status, (await reply.json()).get("code", "")
-
-    async def allow(self, kind: Any, *readers: Reader, until_ms: int | None = None) -> None:
-        body = AllowAccess((kind,), readers, until_ms)
-        await self.chain.submit([self.chain.speaker.member(OWNER, body)])
-
-
-@asynccontextmanager
-async def world() -> AsyncIterator[World]:
-    chain, log = await kept_chain(), AccessLog()
-    async with serving(chain, log=log, wall_ms=lambda: WALL_MS) as client, ClientSession() as session:
-        yield World(chain, session, client.base_url, log)
 
 
 # Signatures
@@ -185,7 +161,7 @@ def test_grants_begin_end_and_follow_roles() -> None:
             await here.allow("bills", Reader("role", "supplier"))
             assert await status() == 200
             assert (await here.asker(None).ask(BILL))[0] == 403
-            await here.chain.submit([here.chain.speaker.member(OWNER, RevokeAccess(("bills",), ()))])
+            await here.say(OWNER, RevokeAccess(("bills",), ()))
             assert await status() == 403
             await here.allow("bills", Reader("all", "all"))
             assert (await here.asker(None).ask(BILL))[0] == 200
@@ -203,7 +179,7 @@ def test_a_stream_follows_the_policy_from_block_to_block() -> None:
                     if readers:
                         await here.allow("transfers", *readers)
                         await socket.receive()
-                    await here.chain.submit([here.chain.speaker.member(OWNER, pay)])
+                    await here.say(OWNER, pay)
                     frame = (await socket.receive()).data
                     assert ("91234567" in frame) is told
                     (event,) = msgspec.json.decode(frame)["receipt"]["events"]
@@ -217,7 +193,7 @@ def test_no_stream_gets_what_was_rendered_for_another() -> None:
         async with world() as here:
             pay = Transfer(PARTNER, 91_234_567, "")
             target = f"/events?topics=receipt&cursor={here.chain.ledger.height}.0"
-            await here.chain.submit([here.chain.speaker.member(OWNER, pay)])
+            await here.say(OWNER, pay)
             for number, (name, told) in enumerate([(OWNER, True), (STRANGER, False), (OWNER, True), (None, False)]):
                 header = here.asker(name).header(target, WALL_MS + number)
                 async with here.session.ws_connect(here.url + target, headers=header) as socket:
@@ -239,7 +215,7 @@ def test_both_sides_of_what_is_shared_read_it_and_third_parties_need_both() -> N
             await here.allow("disputes", Reader("member", STRANGER))
             _, answer = await here.asker(STRANGER).document(disputes)
             assert len(answer["data"]["disputes"]) == 1
-            await here.chain.submit([here.chain.speaker.member(PARTNER, RevokeAccess(("disputes",), ()))])
+            await here.say(PARTNER, RevokeAccess(("disputes",), ()))
             _, answer = await here.asker(STRANGER).document(disputes)
             assert answer["data"]["disputes"] == [] and answer["withheld"] == {"disputes": 1}
 
@@ -300,7 +276,7 @@ def test_a_gateway_reads_the_head_of_its_own_meter_alone() -> None:
             _, guessed = await meter.document(f"/query/estimates/{FIRST + 1}")
             assert guessed["data"]["estimates"] == [] and guessed["withheld"] == {"estimates": 1}
             async with serving(here.chain) as client:
-                own = MeterKey(here.chain.ledger.chain_id, "campus-1", _seed("campus-1"))
+                own = MeterKey(here.chain.ledger.chain_id, "campus-1", seed_of("campus-1"))
                 assert (await client.meter("campus-1"))["data"]["head"] is None
                 assert (await client.meter("campus-1", reader=own.reader()))["data"]["head"][
                     "sequence"
@@ -314,12 +290,6 @@ def test_a_gateway_reads_the_head_of_its_own_meter_alone() -> None:
                 await events.aclose()
 
     run(go())
-
-
-def _seed(name: str) -> bytes:
-    from zk.hashing import sha256
-
-    return sha256(b"test key of " + name.encode())
 
 
 # Refusals

@@ -9,6 +9,7 @@ from devnet.simulator.pact import (
     key_of,
     meter,
     node_keys,
+    seed_of,
 )
 
-__all__ = ["START_MS", "VALIDATORS", "Speaker", "beacon_key_of", "genesis", "key_of", "meter", "node_keys"]
+__all__ = ["START_MS", "VALIDATORS", "Speaker", "beacon_key_of", "genesis", "key_of", "meter", "node_keys", "seed_of"]
