@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ LOCK_MS = TARGET * PACT.interval_ms - PACT.gate_lead_ms
 BUILDERS = ("biodiesel", "campus", "wind")
 STAKE = 10
 BOOK = Path("/book")
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run one test to its end, which comes soon or never."""
+    asyncio.run(asyncio.wait_for(work, 20))
 
 
 class Node(Client):
