@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from governance_world import BOND, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from ledger_world import FIRST, key_of
-from provocations import CASES
+from provocations import provokes_on
 
 from contracts.bodies import Approve, Propose, Withdraw
 from contracts.envelope import Envelope
@@ -43,16 +43,7 @@ LOST = {**dict.fromkeys(NAMES, BOND), "tenant": 0, "storage": 0}
 
 def provokes(code: str, **genesis: object) -> Callable[[Callable[[Pact], Envelope]], None]:
     """Register the way to provoke `code` on a new pact."""
-
-    def register(case: Callable[[Pact], Envelope]) -> None:
-        def provoke() -> tuple[Pact, Envelope]:
-            pact = Pact(governed(**genesis))
-            return pact, case(pact)
-
-        assert code not in CASES
-        CASES[code] = provoke
-
-    return register
+    return provokes_on(code, lambda: Pact(governed(**genesis)))
 
 
 def refused(code: str, make: Callable[[], Change], **genesis: object) -> None:

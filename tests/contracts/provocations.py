@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from ledger_world import FIRST, OPENING_NANO, OPENING_TOKENS, ROLES, Chain, change, key_of, make_genesis
@@ -35,6 +36,7 @@ from contracts.units import MAX_MONEY
 from contracts.wagers.records import MAX_WAGERS
 from zk.codec import encode
 
+C = TypeVar("C", bound=Chain)
 NEXT = FIRST + 2
 PARAMS = PactParams()
 CASES: dict[str, Callable[[], tuple[Chain, Envelope]]] = {}
@@ -45,18 +47,23 @@ def with_params(**fields: int) -> Genesis:
     return make_genesis(params=change(PARAMS, **fields))
 
 
-def provokes(code: str, genesis: Genesis | None = None) -> Callable[[Callable[[Chain], Envelope]], None]:
-    """Register the way to provoke `code` on a new chain."""
+def provokes_on(code: str, begin: Callable[[], C]) -> Callable[[Callable[[C], Envelope]], None]:
+    """Register the way to provoke `code` on a chain that has begun so."""
 
-    def register(case: Callable[[Chain], Envelope]) -> None:
+    def register(case: Callable[[C], Envelope]) -> None:
         def provoke() -> tuple[Chain, Envelope]:
-            chain = Chain(genesis)
+            chain = begin()
             return chain, case(chain)
 
         assert code not in CASES
         CASES[code] = provoke
 
     return register
+
+
+def provokes(code: str, genesis: Genesis | None = None) -> Callable[[Callable[[Chain], Envelope]], None]:
+    """The same on a new chain."""
+    return provokes_on(code, lambda: Chain(genesis))
 
 
 # Who speaks
@@ -144,15 +151,13 @@ def provokes_wager(code: str, genesis: Genesis | None = None) -> Callable[[Calla
     """The same on a chain whose round 0 takes wagers, and has heard all proposers that it waits for."""
 
     def register(case: Callable[[Chain], Envelope]) -> None:
-        def provoke() -> tuple[Chain, Envelope]:
-            chain = opened(genesis)
+        def heard(chain: Chain) -> Envelope:
             envelope = case(chain)
             for _ in chain.genesis.validators:
                 chain.block()
-            return chain, envelope
+            return envelope
 
-        assert code not in CASES
-        CASES[code] = provoke
+        provokes_on(code, lambda: opened(genesis))(heard)
 
     return register
 
