@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from governance_world import BOND, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
+from governance_world import BOND, CONSENSUS, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from ledger_world import FIRST, key_of
 from provocations import provokes_on
 
 from contracts.bodies import Approve, Propose, Withdraw
 from contracts.envelope import Envelope
-from contracts.genesis import ConsensusParams
 from contracts.governance.changes import (
     Change,
     ReKey,
@@ -37,7 +36,6 @@ from contracts.schema import AGENDA, BALLOTS, SITE
 from zk.codec import encode
 
 _replace = msgspec.structs.replace
-CONSENSUS = ConsensusParams(epoch_blocks=EPOCH)
 LOST = {**dict.fromkeys(NAMES, BOND), "tenant": 0, "storage": 0}
 
 

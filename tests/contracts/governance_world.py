@@ -12,6 +12,7 @@ from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
 from contracts.governance.changes import AdmitMember, Change, NewMeter
 from contracts.governance.records import Ballot
 from contracts.members import AccountKey, Member, Meter
+from contracts.params import PactParams
 from contracts.schema import BALLOTS, MEMBERS
 from contracts.state import State
 
@@ -19,13 +20,16 @@ EPOCH = 4
 NAMES = sorted(ROLES)
 BOND = 10_000
 EXPIRY = 1_000
+CONSENSUS = ConsensusParams(epoch_blocks=EPOCH)
+DEARER = PactParams(penalty_ppm=200_000)
+"""Other parameters, to propose."""
 
 
 def governed(bonds: dict[str, int] | None = None, **more: Any) -> Genesis:
     """Six members with the same bond, or with these, and epochs of four blocks."""
     bonds = dict.fromkeys(NAMES, BOND) if bonds is None else bonds
     trusts = tuple(OpeningTrust(name, 1_000, bonds[name]) for name in sorted(bonds))
-    genesis = make_genesis(consensus=ConsensusParams(epoch_blocks=EPOCH), trusts=trusts, **more)
+    genesis = make_genesis(consensus=CONSENSUS, trusts=trusts, **more)
     return msgspec.structs.replace(genesis, validators=tuple(f"node-{name}" for name in NAMES))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from governance_world import BOND, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
+from governance_world import BOND, CONSENSUS, DEARER, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import FIRST, codes, corrections, key_of, settle
@@ -16,7 +16,6 @@ from consensus.power import MIN_ORGANISATIONS
 from contracts import api, epochs
 from contracts.bodies import Approve, Bond, Propose, Unbond, Withdraw
 from contracts.codes import CODES
-from contracts.genesis import ConsensusParams
 from contracts.governance import proposals
 from contracts.governance.changes import (
     MAX_NEW_METERS,
@@ -40,9 +39,7 @@ from contracts.trust import all_tokens, is_tombstoned, pool_tokens, slash
 from contracts.units import MAX_COUNT
 
 _replace = msgspec.structs.replace
-CONSENSUS = ConsensusParams(epoch_blocks=EPOCH)
 FASTER = _replace(CONSENSUS, target_block_ms=60)
-DEARER = PactParams(penalty_ppm=200_000)
 
 
 # Agreement

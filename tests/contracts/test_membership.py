@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from governance_world import BOND, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
+from governance_world import BOND, CONSENSUS, DEARER, EPOCH, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from ledger_world import FIRST, codes, key_of, settle
 
 from contracts import epochs
 from contracts.bodies import Bond, Propose, RotateKeys, TransferTokens, Unbond
-from contracts.genesis import ConsensusParams
 from contracts.governance import membership
 from contracts.governance.changes import ReKey, RemoveMember, SetParams, SetRoles
 from contracts.governance.roster import registered
@@ -20,8 +19,6 @@ from contracts.params import PactParams
 from contracts.schema import KEY_USES, MEMBERSHIPS, SITE, SITES
 
 _replace = msgspec.structs.replace
-CONSENSUS = ConsensusParams(epoch_blocks=EPOCH)
-DEARER = PactParams(penalty_ppm=200_000)
 
 
 # Never fewer than four
