@@ -41,19 +41,24 @@ def round_id(chain_id: str, interval: int) -> bytes:
 
 def lock(state: State, context: BlockContext, interval: int, round_: int) -> None:
     """Fix the terms of an interval that a round will decide: whether the site is an island may change until then."""
-    key = INTERVALS.key(interval)
-    record = _terms(state, context.params, state.load(INTERVALS, key) or IntervalRecord(interval))
-    state.save(key, _replace(record, status=LOCKED, round=round_))
+    state.save(INTERVALS.key(interval), _replace(_record(state, context, interval), status=LOCKED, round=round_))
 
 
 def market(state: State, context: BlockContext, interval: int) -> dispatch.Market:
-    """Everything that decides the interval; the same from its lock to its order."""
-    record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
-    if record.status != LOCKED:
-        record = _terms(state, context.params, record)
-    needs, offers = _standing(state, record)
-    grid = _grid(state, context.params, interval) if record.grid else None
-    return make_market(context.chain_id, context.params, interval, grid, needs, offers)
+    """Everything that decides the interval; the same from its lock to its order, unless parameters change."""
+    record = _record(state, context, interval)
+    return _market(state, context, record, *_standing(state, record))
+
+
+def _market(
+    state: State,
+    context: BlockContext,
+    record: IntervalRecord,
+    needs: Sequence[NeedEntry],
+    offers: Sequence[OfferEntry],
+) -> dispatch.Market:
+    grid = _grid(state, context.params, record.interval) if record.grid else None
+    return make_market(context.chain_id, context.params, record.interval, grid, needs, offers)
 
 
 def make_market(
@@ -88,14 +93,10 @@ def order(
     builder: str | None = None,
 ) -> IntervalOrdered:
     """Write an order per member that needs or offers: of what a `builder` planned, else the merit order."""
-    key = INTERVALS.key(interval)
-    record = state.load(INTERVALS, key) or IntervalRecord(interval)
-    if record.status != LOCKED:
-        record = _terms(state, context.params, record)
+    record = _record(state, context, interval)
     needs, offers = _standing(state, record)
     if planned is None:
-        grid = _grid(state, context.params, interval) if record.grid else None
-        planned = dispatch.clear(make_market(context.chain_id, context.params, interval, grid, needs, offers))
+        planned = dispatch.clear(_market(state, context, record, needs, offers))
     orders = _orders(interval, needs, offers, planned)
     code = OK
     if any(one.pay_as_bid_nano > MAX_MONEY for one in orders):
@@ -117,13 +118,16 @@ def order(
         penalty_ppm=context.params.penalty_ppm,
         builder=builder,
     )
-    state.save(key, record)
+    state.save(INTERVALS.key(interval), record)
     return IntervalOrdered(interval, record.price_nano_per_wh, record.demand_wh + record.bids_wh, served_wh)
 
 
-def _terms(state: State, params: PactParams, record: IntervalRecord) -> IntervalRecord:
-    """The record with what the site's connection is in its interval, and what it costs."""
-    utility, island = _grid(state, params, record.interval), modes.island_reason(state, record.interval)
+def _record(state: State, context: BlockContext, interval: int) -> IntervalRecord:
+    """The interval with what the site's connection is in it, and what that costs: as its lock fixed it, else by now."""
+    record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
+    if record.status == LOCKED:
+        return record
+    utility, island = _grid(state, context.params, interval), modes.island_reason(state, interval)
     return _replace(
         record,
         grid=utility is not None and not island,
