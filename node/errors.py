@@ -1,4 +1,4 @@
-"""The one exception that node code shows to people: a stable code, a sentence, and what to do next."""
+"""The exceptions that node code shows to people: a stable code, a sentence, and what to do next."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ class NodeError(Exception):
     def document(self) -> dict[str, str]:
         """The form that `--json`, RPC and the admin socket print."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+class ProofError(NodeError):
+    """A fact that is not provable (yet), or a bundle that proves nothing."""
+
+    def __init__(self, code: str, message: str, hint: str = "Ask another node for the proof.") -> None:
+        super().__init__(code, message, hint)

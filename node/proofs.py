@@ -16,52 +16,33 @@ Where an entry is, and so which receipt is its own, depends on how many there ar
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, Protocol
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from consensus.certificates import verify_commit
-from consensus.light import CODEC as LIGHT_BLOCK
-from consensus.light import LightBlock, LightRefusal, Verdict, check_genesis, judge_timeless
 from consensus.messages import MAX_VALIDATORS, Block, CommitCertificate, Header
 from consensus.refusals import Refusal
-from consensus.skipping import Trust, bisect, drive
-from consensus.validators import Validator, ValidatorSet
+from consensus.validators import Validator
 from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
 from contracts.rolls import Commitment, Rolls, committed, is_roll, locate
-from node.errors import NodeError
+from node.errors import ProofError
 from node.render import NotThisForm, parse, render
 from node.roll_proofs import Hex, HexPath, RollProof, is_in_roll, prove_in_roll
-from node.seats import Sets, light_block, validators_of
+from node.seats import validators_of
 from node.tables import show_key, table_of
+from node.trail import MAX_TRAIL, Chain, led_to, make_trail
 from zk import ics23, merkle
-from zk.codec import Malformed, encode
 from zk.merkle_size import prove_size, proven_size
 
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 4096
 """State records in one bundle."""
-MAX_TRAIL = 64
-"""Light blocks in one bundle. A third of the power has to change for a second step."""
-_EVER = Trust(2**62, 2**62)
-"""A proof is looked at whenever somebody wants to: nothing in it is too old."""
-
-_TRAILS: WeakKeyDictionary[Source, list[LightBlock]] = WeakKeyDictionary()
-"""The way to the newest header that a proof was made of, by source: it is long, and everybody may ask for proofs."""
 
 HexSize = Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
 Document = dict[str, Any]
-
-
-class ProofError(NodeError):
-    """A fact that is not provable (yet), or a bundle that proves nothing."""
-
-    def __init__(self, code: str, message: str, hint: str = "Ask another node for the proof.") -> None:
-        super().__init__(code, message, hint)
 
 
 class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -128,20 +109,13 @@ class Proven(NamedTuple):
 # Building
 
 
-class Source(Protocol):
+class Source(Chain, Protocol):
     """The part of the ledger that proofs are made from."""
 
     chain_id: str
     genesis: Genesis
 
-    @property
-    def sets(self) -> Sets: ...
-
-    def header(self, height: int, /) -> Header | None: ...
-
     def block(self, height: int, /) -> Block | None: ...
-
-    def certificate(self, height: int, /) -> CommitCertificate | None: ...
 
     def transactions(self, height: int, /) -> list[bytes]: ...
 
@@ -215,38 +189,8 @@ def _anchor(source: Source, height: int) -> Document:
         "header": render(header),
         "certificate": render(certificate),
         "validators": render(source.sets(height).seats),
-        "trail": _trail(source, height),
+        "trail": make_trail(source, height),
     }
-
-
-def _trail(source: Source, height: int) -> list[str]:
-    """Light blocks that lead from the set of genesis to that of `height`; none where that is the same."""
-    if source.sets(height).hash == source.sets(1).hash:
-        return []
-
-    def block(at: int) -> LightBlock:
-        found = light_block(source, source.sets, at)
-        assert found is not None, "all of it is below an executed header"
-        return found
-
-    known = _TRAILS.get(source) or [block(1)]
-    trail = [one for one in known if one.height <= height]
-    if 1 < len(trail) <= MAX_TRAIL and trail[-1].height < height:
-        # As long as enough of the same power signs, the last step is gone anew, and the way gets no longer.
-        leap = drive(bisect(trail[-2], height, _EVER), block, lambda: 0)
-        if [one.height for one in leap[1:]] == [height]:
-            trail[-1] = leap[1]
-    while trail[-1].height < height and len(trail) <= MAX_TRAIL:
-        trail += drive(bisect(trail[-1], height, _EVER), block, lambda: 0)[1:]
-    if trail[-1].height > known[-1].height:
-        _TRAILS[source] = list(trail)
-    if len(trail) > MAX_TRAIL:
-        raise ProofError(
-            "proof.trail",
-            f"The validators changed so often up to header {height} that more than {MAX_TRAIL} steps lead there.",
-            "Follow the chain with gridpact light, and compare the header with this node's block.",
-        )
-    return [encode(one).hex() for one in trail]
 
 
 def _position(source: Source, height: int, index: int) -> Document:
@@ -304,7 +248,7 @@ def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
             f"The proof is for chain {bundle.chain_id}, the genesis document for {chain_id}.",
             "Give the genesis document of the proof's chain with --genesis.",
         )
-    trusted = _led_to(bundle.trail, header, genesis) if bundle.trail else validators_of(genesis)
+    trusted = led_to(bundle.trail, header, genesis) if bundle.trail else validators_of(genesis)
     if tuple(parse(Validator, seat) for seat in bundle.validators) != trusted.seats:
         raise ProofError("proof.validators", "The validator set is not the one that genesis seats or leads to.")
     if header.set_hash != trusted.hash:
@@ -319,22 +263,6 @@ def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
             f"More than 2/3 of the validators' power did not sign this header: {refusal}.",
         ) from None
     return header
-
-
-def _led_to(trail: tuple[str, ...], header: Header, genesis: Genesis) -> ValidatorSet:
-    """The set of `header`, to which the light blocks lead from that of genesis."""
-    try:
-        blocks = [LIGHT_BLOCK.decode(bytes.fromhex(one)) for one in trail]
-        check_genesis(blocks[0], genesis.chain_id(), genesis.hash(), validators_of(genesis))
-        for before, after in pairwise(blocks):
-            judgement = judge_timeless(before, after)
-            if judgement.verdict is not Verdict.SUCCESS:
-                raise LightRefusal(judgement.code, judgement.reason)
-    except (Malformed, LightRefusal) as error:
-        raise ProofError("proof.trail", f"The way from genesis to the header does not hold: {error}.") from None
-    if blocks[-1].header != header:
-        raise ProofError("proof.trail", "The way from genesis leads to another header.")
-    return ValidatorSet(blocks[-1].validators)
 
 
 def _verify_state(bundle: StateBundle, header: Header) -> Proven:

@@ -19,7 +19,8 @@ from contracts.params import PactParams
 from contracts.records import Bill, Schedule
 from contracts.schedule import close_ms
 from contracts.schema import BILLS, RULES, RULES_IN_FORCE, SCHEDULE, SCHEDULES
-from node.proofs import MAX_BUNDLE_BYTES, ProofError, Proven, StateBundle, verify_bundle
+from node.errors import ProofError
+from node.proofs import MAX_BUNDLE_BYTES, Proven, StateBundle, verify_bundle
 from node.render import render
 
 Document = dict[str, Any]

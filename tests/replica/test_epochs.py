@@ -14,13 +14,13 @@ from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.genesis import ConsensusParams
 from contracts.schema import TRUSTS
 from contracts.state import State
-from node.errors import NodeError
+from node.errors import NodeError, ProofError
 from node.leaders import Leaders
 from node.ledger.ledger import Ledger
 from node.ledger.records import BLOCK, EVERYTHING, SET, TURN, height_bytes
 from node.ledger.store import MemoryStore
 from node.light.follower import Follower
-from node.proofs import ProofError, decode_bundle, receipt_bundle, state_bundle, verify_bundle
+from node.proofs import decode_bundle, receipt_bundle, state_bundle, verify_bundle
 from node.seats import Decided, LedgerSets, Sets, light_block
 from tests.light.sources import Listed
 from tests.replica.test_network import agreed, heights, quiet
@@ -179,10 +179,10 @@ def test_the_way_from_genesis_is_not_gone_again_for_every_proof(monkeypatch: pyt
         trail: list[str] = bundle["trail"]
         return trail
 
-    monkeypatch.setattr("node.proofs.light_block", counted)
+    monkeypatch.setattr("node.trail.light_block", counted)
     fresh: list[int] = []
     for height in range(1, ledger.height):
-        monkeypatch.setattr("node.proofs._TRAILS", {})
+        monkeypatch.setattr("node.trail._TRAILS", {})
         fresh.append(len(proven(height)))
     asked.clear()
     lengths = [len(proven(height)) for height in range(1, ledger.height)]
@@ -201,7 +201,7 @@ def test_the_way_from_genesis_is_not_gone_again_for_every_proof(monkeypatch: pyt
 def test_a_way_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     net = network()
     ledger = net.machines["campus"].ledger
-    monkeypatch.setattr("node.proofs.MAX_TRAIL", 1)
+    monkeypatch.setattr("node.trail.MAX_TRAIL", 1)
     with pytest.raises(ProofError) as caught:
         state_bundle(ledger, [TRUSTS.key("campus")], ledger.height - 1)
     assert caught.value.code == "proof.trail"

@@ -21,8 +21,8 @@ from contracts.bodies import Transfer
 from contracts.genesis import Genesis
 from contracts.rolls import locate
 from contracts.schema import ACCOUNTS, BALANCES, BILLS, MEMBERS, REGISTERS
+from node.errors import ProofError
 from node.proofs import (
-    ProofError,
     decode_bundle,
     receipt_bundle,
     state_bundle,
