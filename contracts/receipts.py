@@ -246,23 +246,6 @@ class ModeOrdered(Event, frozen=True, tag=80):
     reason: Name
 
 
-class AccessAllowed(Event, frozen=True, tag=92):
-    """A member named readers of some kinds of its records; see its `AccessPolicy`."""
-
-    member: Id
-    kinds: tuple[Id, ...]
-    readers: Count
-    until_ms: Time | None
-
-
-class AccessRevoked(Event, frozen=True, tag=93):
-    """A member took readers of some kinds of its records away. `readers` 0: all of them."""
-
-    member: Id
-    kinds: tuple[Id, ...]
-    readers: Count
-
-
 class ProposalMade(Event, frozen=True, tag=81):
     """A proposal is open."""
 
@@ -304,6 +287,23 @@ class KeysRotated(Event, frozen=True, tag=86):
 
     member: Id
     keys: Count
+
+
+class AccessAllowed(Event, frozen=True, tag=92):
+    """A member named readers of some kinds of its records; see its `AccessPolicy`."""
+
+    member: Id
+    kinds: tuple[Id, ...]
+    readers: Count
+    until_ms: Time | None
+
+
+class AccessRevoked(Event, frozen=True, tag=93):
+    """A member took readers of some kinds of its records away. `readers` 0: all of them."""
+
+    member: Id
+    kinds: tuple[Id, ...]
+    readers: Count
 
 
 class OffenceRecorded(Event, frozen=True, tag=96):
@@ -351,14 +351,14 @@ AnyEvent = (
     | WagerJudged
     | RoundJudged
     | ModeOrdered
-    | AccessAllowed
-    | AccessRevoked
     | ProposalMade
     | ProposalApproved
     | ApprovalWithdrawn
     | ProposalDecided
     | ProposalPostponed
     | KeysRotated
+    | AccessAllowed
+    | AccessRevoked
     | OffenceRecorded
     | BondSlashed
 )
