@@ -101,6 +101,7 @@ CORRECT_UNITS = 4
 PROPOSE_UNITS = 16
 NODE_UNITS = 32
 """A node's proof of possession, which takes as long to check as so many readings."""
+GRANTS_PER_UNIT = 16
 DECIDE_UNITS = 64
 """An approval may be the one that carries the change out."""
 WAGER_UNITS = 2
@@ -227,7 +228,7 @@ def units(envelope: Envelope) -> int:
         case Correct():
             return CORRECT_UNITS
         case AllowAccess(kinds=kinds, readers=readers) | RevokeAccess(kinds=kinds, readers=readers):
-            return 1 + len(kinds) * len(readers) // 16
+            return 1 + len(kinds) * len(readers) // GRANTS_PER_UNIT
         case Propose(change=change):
             return _proposal_units(change)
         case Approve() | Withdraw():
