@@ -12,7 +12,7 @@ from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form
 from node.cli.output import line, reporting, table
-from node.cli.tx import send
+from node.cli.tx import Reason, checked_reason, send
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Change the pact: propose, approve, list, show.", no_args_is_help=True)
 
 Number = Annotated[int, typer.Argument(min=0, max=2**32 - 1, help="Number of a proposal.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, up to 80 characters, public.")]
 Blocks = Annotated[int, typer.Option("--blocks", min=1, max=1_000_000, help="Blocks from now until it expires.")]
 Epoch = Annotated[int, typer.Option("--epoch", min=0, max=2**32 - 1, help="First epoch; at least two ahead.")]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
@@ -206,8 +205,8 @@ def propose_keys(
 @options.grouped
 def propose_roles(
     member: MemberId,
+    reason: Reason,
     roles: Annotated[list[str] | None, typer.Option("--role", help="A role; several times for several.")] = None,
-    reason: Reason = "roles",
     blocks: Blocks = DEFAULT_BLOCKS,
     *,
     signing: options.Signing,
@@ -268,7 +267,7 @@ def _propose(signing: options.Signing, change: Any, reason: str, blocks: int) ->
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Any]:
         answer = connection.run(connection.client.query("rules"))
         expiry = answer["height"] + blocks
-        body = Propose(change(answer["data"]), reason, expiry)
+        body = Propose(change(answer["data"]), checked_reason(reason), expiry)
 
         def draw() -> None:
             table("Proposed", ["By", "Reason", "Until block"], [[str(signing.as_), reason, str(expiry)]])

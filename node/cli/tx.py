@@ -23,6 +23,7 @@ app = typer.Typer(help="Sign and submit transactions.", no_args_is_help=True)
 RETRIES = 3
 """Attempts at `--interval next` when its gate closes between looking and deciding."""
 MAX_MEMO = 80
+Reason = Annotated[str, typer.Option("--reason", help=f"Why, up to {MAX_MEMO} characters, public.")]
 MAX_WINDOW = 96
 Ask = Annotated[int, typer.Option("--amount-nano", min=1, help="Amount in nano-currency (10^9 are 1).")]
 
@@ -100,6 +101,15 @@ def checked_memo(memo: str) -> str:
     if len(memo) > MAX_MEMO:
         raise NodeError("cli.memo", f"The memo has {len(memo)} characters.", f"Use at most {MAX_MEMO}.")
     return memo
+
+
+def checked_reason(reason: str) -> str:
+    """Why something is ordered or proposed. Raises NodeError `cli.reason`."""
+    if not (0 < len(reason) <= MAX_MEMO and reason.isprintable()):
+        raise NodeError(
+            "cli.reason", "The reason is empty, too long or unprintable.", f"Use 1 to {MAX_MEMO} characters."
+        )
+    return reason
 
 
 @app.command()
@@ -183,7 +193,7 @@ def offer(
 @options.grouped
 def mode(
     mode: Annotated[str, typer.Argument(help="island: open the connection; grid: take one's own order back.")],
-    reason: Annotated[str, typer.Option("--reason", help=f"Why, up to {MAX_MEMO} characters, public.")],
+    reason: Reason,
     interval: Annotated[
         str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")
     ] = "next",
@@ -200,10 +210,7 @@ def mode(
                 wanted: Literal["grid", "island"] = mode
             case _:
                 raise NodeError("cli.mode", f"{mode!r} is not a mode.", "Modes are island and grid.")
-        if not (0 < len(reason) <= MAX_MEMO and reason.isprintable()):
-            raise NodeError(
-                "cli.reason", "The reason is empty, too long or unprintable.", f"Use 1 to {MAX_MEMO} characters."
-            )
+        checked_reason(reason)
         when = interval_number(connection, interval)
         length_ms = when["end_ms"] - when["start_ms"]
         window = site_form(signing.directory).span(when["start_ms"], when["start_ms"] + count * length_ms)

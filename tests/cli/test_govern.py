@@ -66,7 +66,8 @@ def test_who_does_not_know_a_rule_set_can_not_signal_for_it(devnet: Devnet) -> N
 def test_removal_roles_and_withdrawal(devnet: Devnet) -> None:
     refused = devnet.document("govern", "propose-removal", "wind", "--reason", "r", "--as", "campus", exit_code=1)
     assert refused["code"] == "governance.too-few"
-    devnet.document("govern", "propose-roles", "wind", "--role", "storage", "--role", "campus", "--as", "campus")
+    roles = ("propose-roles", "wind", "--role", "storage", "--role", "campus", "--as", "campus")
+    devnet.document("govern", *roles, "--reason", "stores")
     assert devnet.document("govern", "show", "0")["data"]["change"]["roles"] == ["campus", "storage"]
     assert devnet.document("govern", "withdraw", "0", "--as", "campus")["code"] == "ok"
     assert devnet.document("govern", "show", "0")["data"]["status"] == "withdrawn"
@@ -116,6 +117,12 @@ register_import_wh = 70
 def test_values_that_are_none_are_refused_with_what_would_be_right(devnet: Devnet, value: str) -> None:
     answer = devnet.document("govern", "propose-params", value, "--reason", "r", "--as", "wind", exit_code=1)
     assert answer["code"] == "cli.value" and answer["hint"] and value in answer["message"]
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 81, "a\x1bb"])
+def test_a_reason_that_nobody_could_read_is_refused_before_it_is_signed(devnet: Devnet, reason: str) -> None:
+    given = ("propose-removal", "wind", "--as", "campus", "--reason", reason)
+    assert devnet.document("govern", *given, exit_code=1)["code"] == "cli.reason"
 
 
 def test_an_admission_without_its_file_says_what_belongs_there(devnet: Devnet, tmp_path: Path) -> None:
