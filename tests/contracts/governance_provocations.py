@@ -1,4 +1,4 @@
-"""One way to provoke each refusal of governance, among the others of `provocations.CASES`."""
+"""One way to provoke each refusal of governance; with those of `provocations`, `CASES` has them all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from governance_world import BOND, CONSENSUS, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from ledger_world import FIRST, key_of
-from provocations import provokes_on
+from provocations import CASES, provokes_on
 
 from contracts.bodies import Approve, Propose, Withdraw
 from contracts.envelope import Envelope
@@ -34,6 +34,8 @@ from contracts.params import PactParams
 from contracts.records import Site, SiteMeter
 from contracts.schema import AGENDA, BALLOTS, SITE
 from zk.codec import encode
+
+__all__ = ["CASES"]
 
 _replace = msgspec.structs.replace
 LOST = {**dict.fromkeys(NAMES, BOND), "tenant": 0, "storage": 0}

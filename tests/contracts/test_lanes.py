@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from governance_provocations import CASES
 from ledger_world import FIRST, Chain
-from provocations import CASES, FREE, NEXT, with_params
+from provocations import FREE, NEXT, with_params
 
 from contracts import api
 from contracts.bodies import Need
