@@ -18,7 +18,9 @@ from node.errors import NodeError
 
 SOCKET_NAME = "admin.sock"
 MAX_LINE = 64 * 1024
+"""Bytes of a command."""
 MAX_ANSWER = 32 * 1024 * 1024
+"""Bytes of what comes back: `read` answers with documents as long as those of the RPC server."""
 MAX_SOCKET_PATH = 100
 """Longer paths do not fit a unix socket address (108 bytes with its terminator)."""
 
@@ -89,13 +91,13 @@ async def call(home: Path, command: dict[str, Any], timeout_s: float = 10.0) -> 
             writer.write(msgspec.json.encode(command) + b"\n")
             line = await reader.readline()
             writer.close()
-    except (OSError, TimeoutError) as error:
+        answer = msgspec.json.decode(line or b'{"code":"admin.unreachable"}', type=dict[str, Any])
+    except (OSError, TimeoutError, ValueError, msgspec.DecodeError) as error:
         raise NodeError(
             "admin.unreachable",
             f"no answer from the node in {home}: {error}",
             "Is it running? `gridpact devnet status`",
         ) from None
-    answer: dict[str, Any] = msgspec.json.decode(line or b'{"code":"admin.unreachable"}', type=dict[str, Any])
     if "code" in answer:
         raise NodeError(answer["code"], answer.get("message", "the node hung up"), answer.get("hint", ""))
     return answer
