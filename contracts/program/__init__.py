@@ -1,0 +1,13 @@
+"""Economic dispatch as an integer linear program that anybody may solve and everybody can check.
+
+    case       the program as a plain document: what may be delivered, wanted, stored and moved, and the limits
+    validate   whether a document is such a program at all, before any work is done for it
+    rows       its variables, boxes, rows and costs in one canonical order
+    fill       everything that a builder does not choose, by rule
+    price      prices per interval and zone
+    certificate  a lower bound of the optimum from any multipliers
+    check      one verdict on a solution: a code, or cost, bound, prices and orders
+    verdict    the types of that
+
+Pure, in exact integers. Never solves an optimisation, and never trusts anybody who says that he did.
+"""
