@@ -1,81 +1,24 @@
 """Draws a day: sources stacked against demand, the price, and what batteries and the public grid took or gave.
 
-Three panels over one axis of time, in UTC and on the site's clock. Power is the mean over an interval. Colours
-are those of Okabe and Ito, which people with any colour vision tell apart; ink and paper follow the reader's
-light or dark setting. Pure.
+Three panels over one axis of time, in UTC and on the site's clock. Power is the mean over an interval. Pure.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import NamedTuple
 
 from devnet.plot.day import OTHERS, Day, Moment, layers
-from devnet.plot.svg import Svg
 from node.cli.form import Form
 from node.cli.output import money, per_kwh
+from node.drawing.panels import COLOURS, LEFT, LEGEND, RIGHT, STYLE, WIDTH, Scale, Step, frame, legend, scale, steps
+from node.drawing.svg import Svg
 
-WIDTH = 1200
-LEGEND = 700
-"""Where short legends begin, on the line of their panel's name."""
-LEFT, RIGHT = 84, 1176
 PANELS = (("power", 166, 480), ("price", 536, 670), ("exchange", 726, 890))
 HEIGHT = 980
-LEGEND_ROW = 19
 HOUR_MS = 3_600_000
-TICKS = 5
 MAX_HOUR_MARKS = 13
-SOURCES = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
-COLOURS = {OTHERS: "#999999", "battery": "#8e6bbf", "import": "#6b7785"}
-STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #1b1f24; }
-.head { font-size: 18px; font-weight: 600; }
-.name { font-weight: 600; }
-.faint { fill: #57606a; }
-.paper { fill: #ffffff; }
-.grid { stroke: #d0d7de; stroke-width: 1; }
-.axis { stroke: #57606a; stroke-width: 1; }
-.demand { stroke: #1b1f24; stroke-width: 2.5; }
-.delivered { stroke: #1b1f24; stroke-width: 1.5; stroke-dasharray: 2 3; }
-.price { stroke: #d1242f; stroke-width: 2.5; }
-.tariff { stroke: #57606a; stroke-width: 1.2; stroke-dasharray: 6 4; }
-.bar { shape-rendering: crispEdges; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3; }
-  .faint { fill: #9da7b1; }
-  .paper { fill: #0d1117; }
-  .grid { stroke: #30363d; }
-  .axis, .tariff { stroke: #9da7b1; }
-  .demand, .delivered { stroke: #ffffff; }
-  .price { stroke: #ff7b72; }
-}
-"""
-
-
-class Scale(NamedTuple):
-    """Maps values to pixels: linear, with round marks."""
-
-    low: float
-    high: float
-    bottom: float
-    top: float
-    marks: tuple[float, ...]
-
-    def at(self, value: float) -> float:
-        """Pixel of a value."""
-        return self.bottom + (value - self.low) * (self.top - self.bottom) / (self.high - self.low)
-
-
-def scale(values: Sequence[float], bottom: float, top: float) -> Scale:
-    """A scale that holds zero and all `values`, with marks at 1, 2 or 5 times a power of ten."""
-    low, high = min(0.0, *values), max(0.0, *values)
-    rough = ((high - low) or 1.0) / TICKS
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
-    first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
-    return Scale(first * step, last * step, bottom, top, tuple(mark * step for mark in range(first, last + 1)))
+FIXED_COLOURS = {OTHERS: "#999999", "battery": "#8e6bbf", "import": "#6b7785"}
 
 
 def draw(day: Day, shown: Form) -> str:
@@ -108,10 +51,10 @@ def _power(svg: Svg, day: Day, across: Scale, shown: Form) -> None:
     """Sources stacked, demand and delivery as lines over them."""
     _, top, bottom = PANELS[0]
     named = day.sources()
-    colours = dict(zip(named, SOURCES, strict=False)) | COLOURS
+    colours = dict(zip(named, COLOURS, strict=False)) | FIXED_COLOURS
     peaks = [max(moment.given_wh, moment.needed_wh, moment.delivered_wh or 0) for moment in day.moments]
     up = scale([_kw(day, peak) for peak in peaks], bottom, top)
-    _frame(svg, up, "Power (kW, mean of the interval)", lambda mark: f"{mark:,.0f}", name_above=58)
+    frame(svg, up, "Power (kW, mean of the interval)", lambda mark: f"{mark:,.0f}", name_above=58)
     used = set()
     for moment in day.moments:
         height_wh = 0
@@ -129,8 +72,8 @@ def _power(svg: Svg, day: Day, across: Scale, shown: Form) -> None:
     for moment in day.moments:
         left, width = _columns(day, across, moment)
         svg.rect(left, top, width, bottom - top, tip=_tip(day, moment, named, shown), fill="#000", fill_opacity=0)
-    keys = [(name, colours[name]) for name in (*named, *COLOURS) if name in used]
-    _legend(svg, LEFT, top - 36, keys, [("needed", "demand"), ("delivered, metered", "delivered")])
+    keys = [(name, colours[name]) for name in (*named, *FIXED_COLOURS) if name in used]
+    legend(svg, LEFT, top - 36, keys, [("needed", "demand"), ("delivered, metered", "delivered")])
 
 
 def _price(svg: Svg, day: Day, across: Scale) -> None:
@@ -139,11 +82,11 @@ def _price(svg: Svg, day: Day, across: Scale) -> None:
     prices = [moment.price_nano_per_wh for moment in day.moments]
     tariffs = [one for moment in day.moments for one in (moment.import_nano_per_wh, moment.export_nano_per_wh)]
     up = scale([nano / 1e6 for nano in (*prices, *tariffs)], bottom, top)
-    _frame(svg, up, "Price (currency per kWh)", lambda mark: f"{mark:.2f}")
+    frame(svg, up, "Price (currency per kWh)", lambda mark: f"{mark:.2f}")
     _steps(svg, day, across, lambda moment: up.at(moment.import_nano_per_wh / 1e6), "tariff")
     _steps(svg, day, across, lambda moment: up.at(moment.export_nano_per_wh / 1e6), "tariff")
     _steps(svg, day, across, lambda moment: up.at(moment.price_nano_per_wh / 1e6), "price")
-    _legend(svg, LEGEND, top - 12, [], [("price", "price"), ("import and export tariff", "tariff")])
+    legend(svg, LEGEND, top - 12, [], [("price", "price"), ("import and export tariff", "tariff")])
 
 
 def _exchange(svg: Svg, day: Day, across: Scale) -> None:
@@ -152,7 +95,7 @@ def _exchange(svg: Svg, day: Day, across: Scale) -> None:
     most = [moment.discharge_wh + moment.import_wh for moment in day.moments]
     least = [-moment.charge_wh - moment.export_wh for moment in day.moments]
     up = scale([_kw(day, one) for one in (*most, *least)], bottom, top)
-    _frame(svg, up, "Battery and grid (kW; up: to the site, down: from it)", lambda mark: f"{mark:,.0f}")
+    frame(svg, up, "Battery and grid (kW; up: to the site, down: from it)", lambda mark: f"{mark:,.0f}")
     for moment in day.moments:
         left, width = _columns(day, across, moment)
         flows = (
@@ -164,10 +107,10 @@ def _exchange(svg: Svg, day: Day, across: Scale) -> None:
         for name, low_wh, high_wh in flows:
             if low_wh != high_wh:
                 y, below = up.at(_kw(day, high_wh)), up.at(_kw(day, low_wh))
-                svg.rect(left, y, width, below - y, fill=COLOURS[name], class_="bar")
+                svg.rect(left, y, width, below - y, fill=FIXED_COLOURS[name], class_="bar")
     svg.line((LEFT, up.at(0)), (RIGHT, up.at(0)), class_="axis")
-    keys = [("battery: discharge, charge", COLOURS["battery"]), ("grid: import, export", COLOURS["import"])]
-    _legend(svg, LEGEND, top - 12, keys, [])
+    keys = [("battery: discharge, charge", FIXED_COLOURS["battery"]), ("grid: import, export", FIXED_COLOURS["import"])]
+    legend(svg, LEGEND, top - 12, keys, [])
 
 
 def _hours(svg: Svg, day: Day, across: Scale, shown: Form) -> None:
@@ -198,43 +141,10 @@ def _clock(time_ms: int, zone: tzinfo) -> str:
     return f"{moment:%H:%M}" if (moment.hour, moment.minute) != (0, 0) else f"{moment:%b %d}"
 
 
-def _frame(svg: Svg, up: Scale, name: str, label: Callable[[float], str], name_above: int = 12) -> None:
-    """Horizontal marks with their values, and the panel's name with its unit."""
-    for mark in up.marks:
-        svg.line((LEFT, up.at(mark)), (RIGHT, up.at(mark)), class_="grid")
-        svg.text(LEFT - 8, up.at(mark) + 4, label(mark), text_anchor="end", class_="faint")
-    svg.text(LEFT, up.top - name_above, name, class_="name")
-
-
-def _legend(svg: Svg, x: float, y: float, keys: Sequence[tuple[str, str]], lines: Sequence[tuple[str, str]]) -> None:
-    """What colours and lines mean, in rows from `x` to the right edge."""
-    start = x
-    for at, (text, look) in enumerate((*keys, *lines)):
-        width = 34 + 7 * len(text)
-        if x + width > RIGHT + 16:
-            x, y = start, y + LEGEND_ROW
-        if at < len(keys):
-            svg.rect(x, y - 11, 12, 12, fill=look)
-        else:
-            svg.line((x - 4, y - 5), (x + 12, y - 5), class_=look)
-        svg.text(x + 18, y, text)
-        x += width
-
-
 def _steps(svg: Svg, day: Day, across: Scale, at: Callable[[Moment], float | None], class_: str) -> None:
-    """A line that keeps its value through each interval and breaks where there is none."""
-    points: list[tuple[float, float]] = []
-    before: int | None = None
-    for moment in day.moments:
-        y = at(moment)
-        if y is None or (before is not None and moment.interval != before + 1):
-            svg.polyline(points, class_=class_)
-            points = []
-        before = moment.interval
-        if y is not None:
-            left, width = _columns(day, across, moment)
-            points += [(left, y), (left + width, y)]
-    svg.polyline(points, class_=class_)
+    """A line through all intervals; it breaks where one is missing."""
+    spans = ((*_columns(day, across, moment), at(moment)) for moment in day.moments)
+    steps(svg, (Step(left, left + width, y) for left, width, y in spans), class_)
 
 
 def _tip(day: Day, moment: Moment, named: Sequence[str], shown: Form) -> str:

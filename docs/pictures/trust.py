@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consensus.proposers import FLOOR_PERCENT
-from devnet.plot.picture import Scale
-from devnet.plot.svg import Svg
 from devnet.trustlab import members
 from devnet.trustlab.coalitions import Point
 from devnet.trustlab.members import Standing
 from devnet.trustlab.report import Findings, findings
 from devnet.trustlab.tables import WHO, fill
 from devnet.trustlab.turns import Story, Window
+from node.drawing.panels import Scale
+from node.drawing.svg import Svg
 
 STYLE = """
 text { font: 13px -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }

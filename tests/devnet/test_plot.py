@@ -20,10 +20,11 @@ from devnet import founding, scenario
 from devnet.errors import DevnetError
 from devnet.plot.day import OTHERS, Day, Moment, collect, layers
 from devnet.plot.day import moment as moment_of
-from devnet.plot.picture import PANELS, draw, scale
+from devnet.plot.picture import PANELS, draw
 from node.access.requests import ReaderKey
 from node.cli.form import Form
 from node.client import Client
+from node.drawing.panels import scale
 
 SITE = Form(False, False, ZoneInfo("Etc/GMT-2"))
 PLAIN = Form(False, False, None)

@@ -1,0 +1,1 @@
+"""Pictures as SVG: shapes, and panels over a common axis of time."""
