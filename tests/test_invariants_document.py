@@ -15,12 +15,13 @@ from tests.mutants.record import load
 
 ROOT = Path(__file__).parent.parent
 INVARIANTS = ROOT / "INVARIANTS.md"
-DOCUMENTS = [INVARIANTS, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [INVARIANTS, ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLOORS = ("zk", "consensus", "contracts", "node", "devnet")
 
 CODE = re.compile(r"`([^`\n]+)`")
 TEST = re.compile(r"(?P<file>[\w/]+\.py)?(?:::(?P<name>\w+))?")
 MODULE = re.compile(rf"(?:{'|'.join(FLOORS)})(?:\.\w+)+(?<!\.json)")
+CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -80,9 +81,16 @@ def missing_modules(text: str) -> list[str]:
     return [code for code in named if not exists(code) and f'"{code}"' not in program()]
 
 
+def missing_constants(text: str) -> list[str]:
+    """Names in capitals that a text gives and that no module assigns; of those with an underscore nobody doubts that
+    they are constants."""
+    named = [code for code in CODE.findall(text) if CONSTANT.fullmatch(code)]
+    return [code for code in named if not re.search(rf"^ *{code}\b[^=\n]*=", program(), re.MULTILINE)]
+
+
 @cache
 def program() -> str:
-    """All source, for codes of errors and counters, which look like modules."""
+    """All source, for constants, and for codes of errors and counters, which look like modules."""
     return "".join(path.read_text() for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py")))
 
 
@@ -107,6 +115,7 @@ def test_everything_that_a_document_names_exists(document: Path) -> None:
     text = prose(document)
     assert missing_tests(text) == []
     assert missing_modules(text) == []
+    assert missing_constants(text) == []
     links = [link for link in LINK.findall(text) if not link.startswith(("http:", "https:"))]
     assert [link for link in links if not (document.parent / link).exists()] == []
 

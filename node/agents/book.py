@@ -16,11 +16,10 @@ from contracts.bodies import MAX_SOLUTION_BYTES, Claim
 from contracts.members import Record
 from contracts.units import Count, Hash, Id, Meta, TokenAmount, Tokens
 from contracts.wagers.records import MAX_ROUNDS
+from node.agents.lock import lock_beside
 from node.disk import Disk
 from node.errors import NodeError
 from zk.codec import Codec, Malformed, encode
-
-LOCK_SUFFIX = ".lock"
 
 
 class Engagement(Record, frozen=True):
@@ -55,18 +54,12 @@ class Book:
         """Open or create. Raises NodeError `builder.corrupt`, `builder.foreign`, `builder.locked`, `disk.*`."""
         self._path = path
         self._disk = disk
-        beside = path.with_name(path.name + LOCK_SUFFIX)
-        disk.open_append(beside).close()
-        try:
-            self._lock = disk.lock(beside)
-        except NodeError as error:
-            if error.code != "disk.locked":
-                raise
-            raise NodeError(
-                "builder.locked",
-                f"Another process builds with {path}.",
-                "A member has one builder: stop the other one, or name another member with --as.",
-            ) from None
+        taken = NodeError(
+            "builder.locked",
+            f"Another process builds with {path}.",
+            "A member has one builder: stop the other one, or name another member with --as.",
+        )
+        self._lock = lock_beside(path, disk, taken)
         try:
             self.page = self._read(chain_id, member)
         except NodeError:

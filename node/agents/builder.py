@@ -199,21 +199,18 @@ class Builder:
     async def attend(self, round_: Round, own: Wagered | None) -> None:
         """Do what is due in an open round; `own` is the member's wager on it."""
         number = round_.number
-        match round_.phase:
-            case phase if phase == WAGERING:
-                if own is None:
-                    await self.wager(round_)
-            case _ if own is None or own.verdict == "undrawn":
-                # Nothing is at stake, and in this round nothing will be.
-                if self.book.find(number) is not None:
-                    self.tell(number, "not drawn: the wager is back" if own else "the wager came too late")
-                    self.book.close(number)
-            case phase if phase == COMMITTING and not own.commitment:
-                await self.commit(round_)
-            case phase if phase == REVEALING and own.commitment and not own.solution_hash:
-                await self.reveal(round_, own)
-            case _:
-                pass
+        if round_.phase == WAGERING:
+            if own is None:
+                await self.wager(round_)
+        elif own is None or own.verdict == "undrawn":
+            # Nothing is at stake, and in this round nothing will be.
+            if self.book.find(number) is not None:
+                self.tell(number, "not drawn: the wager is back" if own else "the wager came too late")
+                self.book.close(number)
+        elif round_.phase == COMMITTING and not own.commitment:
+            await self.commit(round_)
+        elif round_.phase == REVEALING and own.commitment and not own.solution_hash:
+            await self.reveal(round_, own)
 
     # What it says
 

@@ -17,7 +17,8 @@ import msgspec
 
 from contracts.envelope import MAX_ENVELOPE_BYTES
 from contracts.units import Count, Hash
-from node.disk import Disk, Lock
+from node.agents.lock import lock_beside
+from node.disk import Disk
 from node.errors import NodeError
 from zk.codec import encode
 
@@ -27,8 +28,6 @@ At less than 512 bytes each they take at most 16 MiB of memory.
 """
 COMPACT_BYTES = 1024 * 1024
 """The file is rewritten without what is final once it is larger than this and mostly final."""
-
-LOCK_SUFFIX = ".lock"
 
 _FRAME = struct.Struct(">II")
 
@@ -67,7 +66,12 @@ class Outbox:
         """Open or create. Raises NodeError `outbox.corrupt`, `gateway.locked`, `disk.*`."""
         self._path = path
         self._disk = disk
-        self._lock = _locked(path, disk)
+        taken = NodeError(
+            "gateway.locked",
+            f"Another gateway process uses the outbox {path}.",
+            "A meter has one gateway: stop the other process first.",
+        )
+        self._lock = lock_beside(path, disk, taken)
         self.head = Head(0, bytes(32))
         """Newest of the chain: final or waiting."""
         self.waiting: dict[int, Signed] = {}
@@ -157,22 +161,6 @@ class Outbox:
             self._apply(record)
             at += _FRAME.size + _FRAME.unpack_from(raw, at)[0]
         return at
-
-
-def _locked(path: Path, disk: Disk) -> Lock:
-    """The outbox's lock: in a file of its own, because rewriting replaces the outbox itself."""
-    beside = path.with_name(path.name + LOCK_SUFFIX)
-    disk.open_append(beside).close()
-    try:
-        return disk.lock(beside)
-    except NodeError as error:
-        if error.code != "disk.locked":
-            raise
-        raise NodeError(
-            "gateway.locked",
-            f"Another gateway process uses the outbox {path}.",
-            "A meter has one gateway: stop the other process first.",
-        ) from None
 
 
 def _frame(record: Record) -> bytes:

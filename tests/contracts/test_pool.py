@@ -8,27 +8,15 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import OPENING_TOKENS, ROLES, Chain, make_genesis
+from ledger_world import OPENING_TOKENS, Chain
+from trust_world import AGE, NAMES, Model, chain_of, forms
 
 from contracts import schema, trust
 from contracts.bodies import Bond, TransferTokens, Unbond
-from contracts.genesis import ConsensusParams, OpeningTrust
+from contracts.genesis import OpeningTrust
 from contracts.members import MAX_UNLOCKING, Change, Trust, TrustPool
 from contracts.state import State
 from contracts.units import MAX_TOKENS
-
-NAMES = sorted(ROLES)
-EPOCH = 2
-AGE = ConsensusParams(epoch_blocks=EPOCH, evidence_age_blocks=3, evidence_age_ms=10_000)
-
-
-def chain_of(*trusts: OpeningTrust) -> Chain:
-    return Chain(make_genesis(consensus=AGE, trusts=trusts or None))
-
-
-def forms(found: Trust) -> tuple[int, int, int, int]:
-    """Free, bonded, unlocking, wagered."""
-    return found.free_tokens, found.bonded_tokens, trust.unlocking_tokens(found), found.wagered_tokens
 
 
 def pool(chain: Chain) -> TrustPool:
@@ -151,95 +139,40 @@ Kind = Literal["transfer", "bond", "unbond", "wager", "back", "lose", "pay", "sl
 KINDS: tuple[Kind, ...] = ("transfer", "bond", "unbond", "wager", "back", "lose", "pay", "slash")
 
 
-class Model:
-    """What everybody should have, by form; parts on their way out with their block and time."""
-
-    def __init__(self) -> None:
-        self.free = dict.fromkeys(NAMES, OPENING_TOKENS)
-        self.bonded = dict.fromkeys(NAMES, 0)
-        self.wagered = dict.fromkeys(NAMES, 0)
-        self.leaving: dict[str, list[list[int]]] = {name: [] for name in NAMES}
-        """Each [tokens, block in which it left, last block in which it had power or 0, time of that block]."""
-        self.pool = 0
-        self.dead: set[str] = set()
-
-    def release(self, height: int, time_ms: int) -> None:
-        for name in NAMES:
-            kept = []
-            for part in self.leaving[name]:
-                amount, _, end, end_ms = part
-                if end and height - end > AGE.evidence_age_blocks and time_ms - end_ms > AGE.evidence_age_ms:
-                    self.free[name] += amount
-                else:
-                    kept.append(part)
-            self.leaving[name] = kept
-
-    def end(self, height: int, time_ms: int) -> None:
-        """After a block."""
-        for part in (part for parts in self.leaving.values() for part in parts):
-            if height % EPOCH == 0 and not part[2] and part[1] <= height - EPOCH:
-                part[2:] = height, time_ms
-
-    def play(self, kind: Kind, who: str, to: str, amount: int, height: int) -> str:
-        match kind:
-            case "transfer":
-                if amount > self.free[who]:
-                    return "trust.insufficient"
-                self.free[who] -= amount
-                self.free[to] += amount
-            case "bond" | "wager":
-                if who in self.dead:
-                    return "trust.tombstoned"
-                if amount > self.free[who]:
-                    return "trust.insufficient"
-                self.free[who] -= amount
-                into = self.bonded if kind == "bond" else self.wagered
-                into[who] += amount
-            case "unbond":
-                if amount > self.bonded[who]:
-                    return "trust.bond"
-                self.bonded[who] -= amount
-                self.leaving[who].append([amount, height, 0, 0])
-            case "back" | "lose":
-                amount = min(amount, self.wagered[who])
-                self.wagered[who] -= amount
-                if kind == "back":
-                    self.free[who] += amount
-                else:
-                    self.pool += amount
-            case "pay":
-                amount = min(amount, self.pool)
-                self.pool -= amount
-                self.free[who] += amount
-            case "slash":
-                if who not in self.dead:
-                    self.dead.add(who)
-                    self.pool += self.bonded[who] + sum(part[0] for part in self.leaving[who])
-                    self.bonded[who], self.leaving[who] = 0, []
-        return "ok"
-
-
-def play(chain: Chain, kind: Kind, who: str, to: str, amount: int) -> str:
-    """The same on the chain; contracts ask for no more than there is."""
+def spoken(kind: Kind, to: str, amount: int) -> TransferTokens | Bond | Unbond | None:
+    """What a member says; None: a contract decides it."""
     match kind:
         case "transfer":
-            return chain.run(chain.say(who, TransferTokens(to, amount, "")))
+            return TransferTokens(to, amount, "")
         case "bond":
-            return chain.run(chain.say(who, Bond(amount)))
+            return Bond(amount)
         case "unbond":
-            return chain.run(chain.say(who, Unbond(amount)))
+            return Unbond(amount)
+    return None
+
+
+def play(chain: Chain, model: Model, kind: Kind, who: str, to: str, amount: int) -> tuple[str, str]:
+    """The code of a step on the chain and in the model; contracts ask for no more than there is."""
+    body = spoken(kind, to, amount)
+    if body is not None:
+        return chain.run(chain.say(who, body)), model.say(who, body, chain.height)
+    match kind:
         case "wager":
-            return chain.decide(lambda state, context: trust.wager(state, context, who, amount)) or "ok"
+            code = chain.decide(lambda state, context: trust.wager(state, context, who, amount))
+            return code or "ok", model.wager(who, amount)
         case "back" | "lose":
-            move = trust.give_back if kind == "back" else trust.lose
-            most = min(amount, chain.trust(who).wagered_tokens)
+            move, modelled = (trust.give_back, model.give_back) if kind == "back" else (trust.lose, model.lose)
+            most = min(amount, model.wagered[who])
             chain.decide(lambda state, context: move(state, context, who, most))
+            modelled(who, most)
         case "pay":
-            most = min(amount, trust.pool_tokens(State(chain.store)))
+            most = min(amount, model.pool)
             chain.decide(lambda state, context: trust.pay(state, context, who, most, "rewarded"))
+            model.pay(who, most)
         case "slash":
             chain.decide(lambda state, context: trust.slash(state, context, who, "duplicate-vote"))
-    return "ok"
+            model.slash(who)
+    return "ok", "ok"
 
 
 STEPS = st.lists(
@@ -262,8 +195,8 @@ def test_the_supply_is_that_of_genesis_through_any_sequence(steps: list[tuple[Ki
         chain.now_ms += wait_ms
         model.release(chain.height + 1, chain.now_ms)
         before, before_pool = {name: chain.trust(name) for name in NAMES}, pool(chain)
-        code = play(chain, kind, who, to, amount)
-        assert code == model.play(kind, who, to, amount, chain.height)
+        code, expected = play(chain, model, kind, who, to, amount)
+        assert code == expected
         model.end(chain.height, chain.now_ms)
         assert chain.tokens() == len(NAMES) * OPENING_TOKENS
         assert pool(chain).pool_tokens == model.pool
@@ -273,8 +206,7 @@ def test_the_supply_is_that_of_genesis_through_any_sequence(steps: list[tuple[Ki
             stored = chain.trust(name)
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(stored), type=Trust) == stored, "inside its bounds"
             now = trust.unlocked(stored, chain.height, chain.now_ms, AGE)
-            leaving = sum(part[0] for part in model.leaving[name])
-            assert forms(now) == (model.free[name], model.bonded[name], leaving, model.wagered[name])
+            assert forms(now) == model.forms(name)
             assert (stored.index_ppm == 0) == (name in model.dead)
             for form in ("free_tokens", "bonded_tokens", "wagered_tokens", "index_ppm"):
                 if getattr(stored, form) != getattr(before[name], form):

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import OPENING_TOKENS, ROLES, START_MS, Chain, make_genesis
+from ledger_world import OPENING_TOKENS, START_MS, Chain, make_genesis
+from trust_world import AGE, EPOCH, NAMES, Model, chain_of, forms
 
 from consensus.evidence import is_expired
 from consensus.power import weight
 from contracts import epochs, trust
 from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.genesis import ConsensusParams, OpeningTrust
-from contracts.members import MAX_UNLOCKING, STARTING_INDEX_PPM, Change, Trust, Unlocking
+from contracts.members import MAX_UNLOCKING, STARTING_INDEX_PPM, Change, Unlocking
 from contracts.receipts import TokensBonded, TokensTransferred, TokensUnbonded
 from contracts.state import State
 from contracts.units import MAX_TOKENS
-
-NAMES = sorted(ROLES)
-EPOCH = 2
-AGE = ConsensusParams(epoch_blocks=EPOCH, evidence_age_blocks=3, evidence_age_ms=10_000)
-
-
-def chain_of(*trusts: OpeningTrust) -> Chain:
-    return Chain(make_genesis(consensus=AGE, trusts=trusts or None))
-
-
-def forms(found: Trust) -> tuple[int, int, int, int]:
-    """Free, bonded, unlocking, wagered."""
-    return found.free_tokens, found.bonded_tokens, trust.unlocking_tokens(found), found.wagered_tokens
-
 
 # By hand
 
@@ -158,65 +143,6 @@ def test_a_key_for_money_moves_no_trust() -> None:
 # Against a model
 
 
-class Part(NamedTuple):
-    amount: int
-    height: int
-    power_height: int = 0
-    """0: it has power still."""
-    power_ms: int = 0
-
-
-class Model:
-    """What each member should have, counted token by token kind."""
-
-    def __init__(self) -> None:
-        self.free = dict.fromkeys(NAMES, OPENING_TOKENS)
-        self.bonded = dict.fromkeys(NAMES, 0)
-        self.leaving: dict[str, list[Part]] = {name: [] for name in NAMES}
-
-    def release(self, height: int, time_ms: int) -> None:
-        for name, parts in self.leaving.items():
-            out = [
-                part
-                for part in parts
-                if part.power_height
-                and height - part.power_height > AGE.evidence_age_blocks
-                and time_ms - part.power_ms > AGE.evidence_age_ms
-            ]
-            self.free[name] += sum(part.amount for part in out)
-            self.leaving[name] = [part for part in parts if part not in out]
-
-    def end(self, height: int, time_ms: int) -> None:
-        """After a block: where it ends an epoch, the power ends of what had left when the epoch before ended."""
-        if height % EPOCH == 0:
-            for parts in self.leaving.values():
-                for at, part in enumerate(parts):
-                    if not part.power_height and part.height <= height - EPOCH:
-                        parts[at] = part._replace(power_height=height, power_ms=time_ms)
-
-    def play(self, who: str, body: TransferTokens | Bond | Unbond, height: int) -> str:
-        amount = body.amount_tokens
-        match body:
-            case TransferTokens(to=to):
-                if to not in self.free:
-                    return "trust.recipient"
-                if amount > self.free[who]:
-                    return "trust.insufficient"
-                self.free[who] -= amount
-                self.free[to] += amount
-            case Bond():
-                if amount > self.free[who]:
-                    return "trust.insufficient"
-                self.free[who] -= amount
-                self.bonded[who] += amount
-            case Unbond():
-                if amount > self.bonded[who]:
-                    return "trust.bond"
-                self.bonded[who] -= amount
-                self.leaving[who].append(Part(amount, height))
-        return "ok"
-
-
 AMOUNTS = st.one_of(st.integers(1, 1_500), st.sampled_from([1, OPENING_TOKENS, MAX_TOKENS]))
 BODIES = st.one_of(
     st.builds(TransferTokens, st.sampled_from([*NAMES, "nobody"]), AMOUNTS, st.just("")),
@@ -238,15 +164,14 @@ def test_tokens_are_conserved_and_in_one_place_through_any_sequence(
         height = chain.height + 1
         model.release(height, chain.now_ms)
         before = {name: chain.trust(name) for name in NAMES}
-        assert chain.run(chain.say(who, body)) == model.play(who, body, height)
+        assert chain.run(chain.say(who, body)) == model.say(who, body, height)
         model.end(height, chain.now_ms)
         assert chain.tokens() == supply == len(NAMES) * OPENING_TOKENS
         for name in NAMES:
             stored = chain.trust(name)
             assert min(forms(stored)) >= 0 and stored.index_ppm == before[name].index_ppm
             now = trust.unlocked(stored, chain.height, chain.now_ms, AGE)
-            leaving = sum(part.amount for part in model.leaving[name])
-            assert forms(now) == (model.free[name], model.bonded[name], leaving, 0)
+            assert forms(now) == model.forms(name)
             # Whatever changed says so in this block, and nothing else does.
             for form in ("free", "bonded", "wagered"):
                 old, new = (getattr(one, f"{form}_tokens") for one in (before[name], stored))

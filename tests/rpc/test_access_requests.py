@@ -16,6 +16,7 @@ from node.access import requests, rights
 from node.access.log import AccessLog
 from node.access.requests import HEADER, MAX_STREAMS, WINDOW_MS, Gate, ReaderKey
 from node.client import MeterKey
+from node.rpc import access
 from tests.rpc.access_world import FIRST, OWNER, PARTNER, STRANGER, WALL_MS, kept_chain, world
 from tests.rpc.chain import Chain, serving
 from tests.support.pact import key_of, seed_of
@@ -353,6 +354,29 @@ def test_asking_about_everybody_that_there_could_be_fills_no_memory(monkeypatch:
             kept = policies.of(OWNER)
             assert kept is not None and kept.member == OWNER
         assert len(policies._held) <= 8
+
+    run(go())
+
+
+def test_an_answer_has_so_many_policies_and_refusals_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        monkeypatch.setattr(access, "MAX_LISTED", 2)
+        monkeypatch.setattr(access, "MAX_REFUSALS", 1)
+        async with world() as here:
+            members = (OWNER, PARTNER, STRANGER)
+            for name in members[1:]:
+                await here.say(name, RevokeAccess(("bills",), ()))
+            asker, told = here.asker(STRANGER), []
+            for path in ("/query/access", "/query/access/after/1", "/query/access/after/2"):
+                data = (await asker.document(path))[1]["data"]
+                assert data["count"] == len(members)
+                told.append([one["member"] for one in data["policies"]])
+            assert [len(page) for page in told] == [2, 1, 0]
+            assert sorted(told[0] + told[1]) == sorted(members)
+            for number in range(3):
+                await asker.ask(f"/query/bill/{FIRST + number}/{OWNER}")
+            assert len(here.log.about(OWNER, 9)) == 2, "the first one, and the others together"
+            assert len((await here.asker(OWNER).document("/refusals"))[1]["entries"]) == 1
 
     run(go())
 
