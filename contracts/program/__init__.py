@@ -2,7 +2,9 @@
 
     case       the program as a plain document: what may be delivered, wanted, stored and moved, and the limits
     validate   whether a document is such a program at all, before any work is done for it
+    flows      places, lines and the loops that they form
     rows       its variables, boxes, rows and costs in one canonical order
+    points     schedules as points of it and back, and names for people
     fill       everything that a builder does not choose, by rule
     price      prices per interval and zone
     certificate  a lower bound of the optimum from any multipliers
