@@ -1,9 +1,13 @@
-"""One Hypothesis profile for all tests: deterministic, or `DEEP=1` for long runs with fresh examples."""
+"""What holds for all tests: one Hypothesis profile, and which files are handed out first.
+
+The profile is deterministic, or `DEEP=1` for long runs with fresh examples.
+"""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +17,17 @@ settings.register_profile(
     "deep", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("deep" if os.environ.get("DEEP") else "fixed")
+
+LONGEST = (
+    "tests/simulator/test_seeds.py",
+    "tests/devnet/test_end_to_end.py",
+    "tests/replica/test_crash_points.py",
+    "tests/simulator/test_mutants.py",
+)
+"""Files that take longest, first: one that came last would keep a single process busy while the others wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in LONGEST first, everything else in its order."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(LONGEST)))
