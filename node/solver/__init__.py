@@ -1,0 +1,9 @@
+"""Solves dispatch cases in floating point, for builders. Nobody trusts what it says.
+
+linear     the program of a case as HiGHS takes it, and what it answers
+rounding   what a builder chooses, in whole numbers that keep to what couples intervals
+weights    the carbon weight and its share, exactly where offers tie
+build      all of that, checked as every node will check it
+worker     the process in which it happens
+process    that process from outside: limits of time and memory, and a second check of what comes back
+"""
