@@ -11,28 +11,36 @@ from typing import Any
 
 from contracts import corrections, epochs, market, modes, money, policies, schedule, trust
 from contracts.bodies import (
+    MAX_SPAN,
     AllowAccess,
     Approve,
     Bond,
     CommitSolution,
     Correct,
+    FlexibleLoad,
     Need,
     Offer,
     Propose,
+    Require,
+    ReserveOffer,
     RevealSolution,
     RevokeAccess,
     RotateKeys,
     SetMode,
+    StorageOffer,
     Tariff,
     Transfer,
     TransferTokens,
     Unbond,
     Wager,
     Withdraw,
+    WithdrawLoad,
 )
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
+from contracts.flexible import assets
+from contracts.flexible import offers as flexible
 from contracts.genesis import Genesis, OpeningTrust
 from contracts.governance import membership, proposals
 from contracts.governance import rules as in_force
@@ -46,6 +54,7 @@ from contracts.records import EpochMix, Lines, Sentinel, Site, SiteMeter, Utilit
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
+    CHARGES,
     HEADS,
     LINE_LIST,
     MEMBERS,
@@ -98,6 +107,7 @@ RESUBMITTABLE = (
 TRANSFER_UNITS = 1
 TOKEN_UNITS = 1
 CORRECT_UNITS = 4
+LOAD_UNITS = 2
 PROPOSE_UNITS = 16
 NODE_UNITS = 32
 """A node's proof of possession, which takes as long to check as so many readings."""
@@ -120,6 +130,11 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Need: ("market", market.need),
     Offer: ("market", market.offer),
     Tariff: ("market", market.tariff),
+    StorageOffer: ("market", flexible.offer_storage),
+    FlexibleLoad: ("market", flexible.want),
+    WithdrawLoad: ("market", flexible.withdraw_load),
+    ReserveOffer: ("market", flexible.offer_reserve),
+    Require: ("market", flexible.require),
     Transfer: ("money", money.transfer),
     SetMode: ("market", modes.set_mode),
     TransferTokens: ("trust", trust.transfer),
@@ -176,8 +191,10 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     holdings = [Holding(name, balances.get(name, 0)) for name in names]
     opened = {opening.member: opening for opening in genesis.trusts}
     trusted = [trust.opening(opened.get(name, OpeningTrust(name))) for name in names]
+    storages = [assets.opening(meter, interval) for meter in genesis.meters if assets.is_storage(meter)]
     rolls = BALANCES.spread(holdings) | REGISTERS.spread(settled) | TRUSTS.spread(trusted)
     records |= {key: encode(roll) for key, roll in rolls.items()}
+    records |= {key: encode(roll) for key, roll in CHARGES.spread(sorted(storages, key=CHARGES.id)).items()}
     return records | epochs.records(genesis)
 
 
@@ -219,6 +236,14 @@ def units(envelope: Envelope) -> int:
             return count
         case Tariff(count=count) | SetMode(count=count):
             return 1 + count // 4
+        case StorageOffer(count=count) | ReserveOffer(count=count):
+            return 1 + count // 2
+        case Require(count=count):
+            return 1 + count // 4
+        case FlexibleLoad(interval=interval, until=until):
+            return LOAD_UNITS + min(max(0, until - interval), MAX_SPAN) // 4
+        case WithdrawLoad():
+            return LOAD_UNITS
         case Offer(blocks=blocks):
             return 1 + len(blocks) // 8
         case Transfer():

@@ -18,8 +18,10 @@ import msgspec
 from contracts.governance.changes import Change
 from contracts.members import MAX_KEYS, AccountKey
 from contracts.units import (
+    MAX_PRICE,
     Amount,
     Count,
+    Emission,
     Energy,
     Factor,
     Hash,
@@ -60,6 +62,8 @@ RecordKind = Literal[
 ]
 """Kinds of records that a member may keep to itself; see `contracts.policies`."""
 RECORD_KINDS: tuple[RecordKind, ...] = get_args(RecordKind)
+
+ReservePrice = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -184,6 +188,76 @@ class Tariff(Body, frozen=True, tag=18):
     import_limit_wh: Energy
     export_limit_wh: Energy
     factor_ug_per_wh: Factor
+
+
+class StorageOffer(Body, frozen=True, tag=19):
+    """A storage lets the dispatch charge and discharge it, in `count` intervals from `interval` on.
+
+    Replaces what it offered for these intervals before, until each locks; nothing to charge and to discharge withdraws.
+    """
+
+    meter: Id
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    charge_wh: Energy
+    """Most that it takes in each of them."""
+    discharge_wh: Energy
+    """Most that it gives, reserve included."""
+    end_value_nano_per_wh: Price | None
+    """What its owner pays for a Wh that is left in it; None: it ends each dispatch no lower than it began it."""
+    reserve_wh: Energy
+    """Most that it holds back for the worst, in each of them."""
+    reserve_nano_per_wh: ReservePrice
+    """What it asks for that; paid as offered."""
+
+
+class FlexibleLoad(Body, frozen=True, tag=20):
+    """Energy by a deadline, whenever it is cheapest: an electric vehicle, a job."""
+
+    id: Id
+    """The member's own name for it, used once."""
+    interval: Interval
+    """First in which it may be served."""
+    until: Interval
+    """The first in which it may not any more."""
+    energy_wh: Annotated[int, Meta(ge=1, le=2**40 - 1)]
+    most_wh: Annotated[int, Meta(ge=1, le=2**40 - 1)]
+    """In one interval."""
+    value_nano_per_wh: Price
+    """What a Wh that it does not get is worth."""
+
+
+class WithdrawLoad(Body, frozen=True, tag=21):
+    """A flexible load wants nothing more, but what is ordered for it."""
+
+    id: Id
+
+
+class ReserveOffer(Body, frozen=True, tag=22):
+    """A source holds back what it could deliver on top, in `count` intervals from `interval` on; paid as offered.
+
+    Replaces what it offered for these intervals before, until each locks; nothing to hold back withdraws.
+    """
+
+    meter: Id
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    reserve_wh: Energy
+    reserve_nano_per_wh: ReservePrice
+
+
+class Require(Body, frozen=True, tag=23):
+    """What the campus or the utility demands of `count` intervals from `interval` on, whoever delivers.
+
+    The strictest counts of all that stand; replaces the sender's own for these intervals, until each locks.
+    """
+
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    reserve_wh: Energy
+    """Held back in each of them."""
+    carbon_cap_ug: Emission | None
+    """Most that each of them may emit; None: as much as comes."""
 
 
 # Money: 32..47
@@ -328,6 +402,11 @@ AccountBody = (
     | Need
     | Offer
     | Tariff
+    | StorageOffer
+    | FlexibleLoad
+    | WithdrawLoad
+    | ReserveOffer
+    | Require
     | Transfer
     | TransferTokens
     | Bond

@@ -88,6 +88,10 @@ CODES: dict[str, Code] = {
         "The reserve is more than the meter's registered capacity, or its generation more than the rating.",
         "Report what the equipment can hold and give.",
     ),
+    "reading.charge": Code(
+        "The charge that the storage reports is further from what its registers say than `soc_tolerance_wh`.",
+        "Check the unit (Wh) and the gauge; a reading without a reserve record is taken in any case.",
+    ),
     "correction.owner": Code("The meter belongs to another member.", "Correct readings of your own meters."),
     "correction.open": Code(
         "The interval is not settled, so there is nothing to correct.",
@@ -139,6 +143,65 @@ CODES: dict[str, Code] = {
     "tariff.late": Code("The gate of the first interval has passed.", "Write tariffs ahead."),
     "tariff.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
     "tariff.price": Code("A price is outside price floor and offer cap.", "Choose prices between them."),
+    "offer.storage": Code(
+        "The storage stands to be dispatched in this interval.",
+        "A meter offers in one way: withdraw it with `gridpact tx storage` and nothing to charge and discharge.",
+    ),
+    # What can be moved in time
+    "storage.meter": Code("The meter belongs to another member.", "Offer a storage of your own."),
+    "storage.kind": Code(
+        "The meter is no storage whose equipment is registered.",
+        "Only a storage admitted with an asset (efficiency, charge) is dispatched by itself; others offer blocks.",
+    ),
+    "storage.late": Code("The gate of the first interval has passed.", "Offer for later intervals."),
+    "storage.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "storage.rating": Code(
+        "The storage takes or gives less than this in an interval, or holds more back than it gives.",
+        "Offer at most charge_w and discharge_w of its registration, and no more reserve than discharge.",
+    ),
+    "storage.price": Code("A price is outside price floor and offer cap.", "Offer between them."),
+    "storage.blocks": Code(
+        "Blocks of the storage stand for one of the intervals.",
+        "A meter offers in one way: withdraw them with `gridpact tx offer` without blocks.",
+    ),
+    "storage.full": Code("One of the intervals has the maximum of storages.", "Offer for other intervals."),
+    "load.late": Code("The gate of the first interval has passed.", "Begin with a later interval."),
+    "load.horizon": Code("The deadline is too far ahead.", "Stay inside `horizon_intervals`."),
+    "load.deadline": Code(
+        "The deadline is not after the first interval, or more than 96 intervals after it.",
+        "Name the first interval in which it may not be served any more.",
+    ),
+    "load.energy": Code(
+        "The energy does not fit between first interval and deadline.", "Want less, more per interval, or a later end."
+    ),
+    "load.price": Code("The value is outside price floor and offer cap.", "Choose one between them."),
+    "load.taken": Code("The member has or had a load with this id.", "Choose a new id: each is used once."),
+    "load.full": Code(
+        "The maximum of flexible loads waits, of the member or of all.", "Want it again once some are served or over."
+    ),
+    "load.unknown": Code("The member has no load with this id.", "See them with `gridpact query loads MEMBER`."),
+    "load.closed": Code(
+        "The load was withdrawn, or its last interval is locked.", "Nothing to do: nothing more is ordered for it."
+    ),
+    "reserve.meter": Code("The meter belongs to another member.", "Offer reserve of your own."),
+    "reserve.kind": Code(
+        "The meter measures no source.", "Offer reserve of a source here, of a storage with the storage itself."
+    ),
+    "reserve.late": Code("The gate of the first interval has passed.", "Offer for later intervals."),
+    "reserve.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "reserve.rating": Code(
+        "The reserve is more than the meter's rating delivers in an interval.", "Hold less energy back."
+    ),
+    "reserve.price": Code("The price is above the offer cap.", "Offer at or below it."),
+    "reserve.full": Code("One of the intervals has the maximum of reserves.", "Offer for other intervals."),
+    "require.role": Code(
+        "The sender is neither the campus nor the utility.", "Ask a member with one of these roles to require it."
+    ),
+    "require.late": Code("The gate of the first interval has passed.", "Require it of later intervals."),
+    "require.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "require.full": Code(
+        "The maximum of members requires something of one of the intervals.", "Nothing to do: the strictest counts."
+    ),
     # Modes
     "mode.role": Code(
         "The sender is neither the campus nor the utility.", "Ask a member with one of these roles to order the mode."
@@ -233,6 +296,10 @@ CODES: dict[str, Code] = {
     "governance.meter": Code(
         "A meter is not the new member's, out of order, of the wrong kind, or has no public key of Ed25519.",
         "List sources, loads and storages of the member, ascending by id.",
+    ),
+    "governance.asset": Code(
+        "The equipment of a new meter contradicts itself.",
+        "Efficiency is at most one, a storage has a capacity, powers stay inside the rating, only sources have a ramp.",
     ),
     "governance.too-many": Code(
         "The pact has the maximum of members or meters.", "Remove a member first: 10,000 members, 100,000 meters."

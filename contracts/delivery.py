@@ -12,12 +12,14 @@ import msgspec
 
 from contracts.corrections import enqueue
 from contracts.estimates import estimate
+from contracts.flexible.assets import settled_charge
+from contracts.flexible.records import StorageCharge
 from contracts.members import Registers
 from contracts.metering import Measured, settle_registers
 from contracts.modes import TieSeen
 from contracts.params import PactParams
 from contracts.records import Estimate, Metered, Site, SiteMeter
-from contracts.schema import ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
+from contracts.schema import CHARGES, ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
 from contracts.state import State
 
 _replace = msgspec.structs.replace
@@ -57,6 +59,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
     tie_import_wh = tie_export_wh = 0
     settled = {held.meter: held for key in REGISTERS.roll_keys() for held in state.roll(REGISTERS, key)}
+    held = {one.meter: one for key in CHARGES.roll_keys() for one in state.roll(CHARGES, key)}
+    charged: list[StorageCharge] = []
     after: list[Registers] = []
     metered: list[Metered] = []
     guesses: list[Estimate] = []
@@ -66,19 +70,23 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         assert head is not None, "every meter of the site has a head"
         if 0 < interval <= meter.since:
             after.append(settled[meter.meter])
+            if meter.meter in held:
+                charged.append(held[meter.meter])
             continue
         registers, measured, returns = settle_registers(head, settled[meter.meter], interval)
         if meter.stopped and measured is None:
             # Silent for good: no gap, since nothing will ever fill it.
             registers = _replace(registers, gaps=())
         after.append(registers)
+        if meter.meter in held:
+            charged.append(_charge(state, held[meter.meter], settled[meter.meter], registers, measured))
         if returns:
             head = enqueue(state, meter.meter, head, returns)
             state.save(head_key, head)
         if head.returns:
             behind.append(meter)
         if measured is not None:
-            import_wh, export_wh, sequence, _ = measured
+            import_wh, export_wh, sequence = measured[:3]
             metered.append(Metered(meter.meter, import_wh, export_wh, sequence))
             if meter.meter in ends:
                 witnesses[meter.meter] = meter, measured
@@ -100,5 +108,15 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             members[meter.member] = withdrawn_wh + import_wh, injected_wh + export_wh
     state.fill(REGISTERS, after)
     state.fill(METERED, metered, interval)
+    state.fill(CHARGES, charged)
     state.fill(ESTIMATES, guesses, interval)
     return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses)
+
+
+def _charge(
+    state: State, held: StorageCharge, before: Registers, after: Registers, measured: Measured | None
+) -> StorageCharge:
+    """What a storage holds once its registers are settled up to the interval."""
+    meter = state.load(METERS, METERS.key(held.meter))
+    assert meter is not None, "every storage is registered"
+    return settled_charge(meter, held, before, after, None if measured is None else measured.charge_wh)

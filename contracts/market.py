@@ -13,8 +13,7 @@ import msgspec
 
 from contracts.bodies import Need, Offer, Tariff
 from contracts.context import BlockContext
-from contracts.metering import WH_MS
-from contracts.params import PactParams
+from contracts.flexible.offers import in_bounds, offers_itself
 from contracts.receipts import AnyEvent, NeedAccepted, OfferAccepted, TariffAccepted
 from contracts.records import (
     MAX_NEEDS_PER_MEMBER,
@@ -29,7 +28,7 @@ from contracts.rolls import bucket
 from contracts.schedule import await_lock, beyond_horizon, is_locked
 from contracts.schema import INTERVALS, METERS, NEEDS, OFFERS, TARIFFS, UTILITIES, UTILITY
 from contracts.state import State
-from contracts.units import MAX_ENERGY
+from contracts.units import MAX_ENERGY, WH_MS
 
 _replace = msgspec.structs.replace
 OFFERING_KINDS = ("source", "storage")
@@ -45,7 +44,7 @@ def need(state: State, context: BlockContext, sender: str, body: Need) -> tuple[
         return "need.late"
     if beyond_horizon(context, body.interval + body.count - 1):
         return "need.horizon"
-    if limit is not None and not _in_bounds(context.params, limit):
+    if limit is not None and not in_bounds(context.params, limit):
         return "need.price"
     first: IntervalRecord | None = None
     for interval in range(body.interval, body.interval + body.count):
@@ -101,7 +100,7 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
     """Let an offer stand for its meter and interval; no blocks withdraw it.
 
     Refuses `meter.unknown`, `offer.meter`, `offer.kind`, `offer.late`, `offer.horizon`, `offer.order`,
-    `offer.price`, `offer.rating`, `offer.full`.
+    `offer.price`, `offer.rating`, `offer.storage`, `offer.full`.
     """
     params = context.params
     meter = state.load(METERS, METERS.key(body.meter))
@@ -118,11 +117,13 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
     prices = [block.price_nano_per_wh for block in body.blocks]
     if any(low >= high for low, high in pairwise(prices)):
         return "offer.order"
-    if not all(_in_bounds(params, price) for price in prices):
+    if not all(in_bounds(params, price) for price in prices):
         return "offer.price"
     offered_wh = sum(block.energy_wh for block in body.blocks)
     if offered_wh * WH_MS > meter.rating_w * params.interval_ms:
         return "offer.rating"
+    if body.blocks and offers_itself(state, meter, body.interval):
+        return "offer.storage"
 
     record = _open_interval(state, body.interval)
     number = bucket(body.meter)
@@ -157,9 +158,7 @@ def tariff(state: State, context: BlockContext, sender: str, body: Tariff) -> tu
         return "tariff.late"
     if beyond_horizon(context, body.interval + body.count - 1):
         return "tariff.horizon"
-    if not (
-        _in_bounds(context.params, body.import_nano_per_wh) and _in_bounds(context.params, body.export_nano_per_wh)
-    ):
+    if not (in_bounds(context.params, body.import_nano_per_wh) and in_bounds(context.params, body.export_nano_per_wh)):
         return "tariff.price"
     record = TariffRecord(
         body.import_nano_per_wh,
@@ -180,7 +179,3 @@ def _open_interval(state: State, interval: int) -> IntervalRecord:
         await_lock(state, interval)
         return IntervalRecord(interval)
     return record
-
-
-def _in_bounds(params: PactParams, price: int) -> bool:
-    return params.price_floor_nano_per_wh <= price <= params.offer_cap_nano_per_wh

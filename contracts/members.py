@@ -13,6 +13,7 @@ import msgspec
 from consensus.messages import MAX_VALIDATORS
 from consensus.validators import Validator
 from contracts.units import (
+    MAX_PRICE,
     PPM,
     Count,
     Energy,
@@ -49,6 +50,10 @@ STARTING_INDEX_PPM = PPM // 2
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
 SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering")
+
+
+Efficiency = Annotated[int, Meta(ge=1, le=1_000)]
+Wear = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -197,6 +202,30 @@ class EpochLength(Record, frozen=True):
     blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)]
 
 
+class Asset(Record, frozen=True):
+    """What dispatch has to know of the equipment behind a meter beyond its rating; see `contracts.flexible.assets`.
+
+    A storage's efficiency is `efficiency_n / efficiency_d` each way, so its charge is exact in 1/(n*d) Wh.
+    """
+
+    efficiency_n: Efficiency = 1
+    efficiency_d: Efficiency = 1
+    charge_w: Energy | None = None
+    """Most that a storage takes; None: its rating."""
+    discharge_w: Energy | None = None
+    """Most that it gives; None: its rating."""
+    ramp_w: Energy | None = None
+    """Most by which a source's output may differ from one interval to the next; None: it is not ramp-limited."""
+    wear_nano_per_wh: Wear = 0
+    """Of a storage, per discharged Wh."""
+    embodied_ug_per_wh: Factor = 0
+    """Made with the storage, per discharged Wh over its life."""
+    charge_wh: Energy = 0
+    """What a storage holds when it is admitted, with its registers as they are then."""
+    place: Id | None = None
+    """Where in the network it is connected; None: at the place that its meter's `zone` names."""
+
+
 class Meter(Record, frozen=True):
     """Where energy crosses a boundary. `rating_w` bounds both registers' growth.
 
@@ -213,6 +242,8 @@ class Meter(Record, frozen=True):
     reference_price_nano_per_wh: Price | None
     capacity_wh: Energy | None = None
     """Most that a storage can hold."""
+    asset: Asset | None = None
+    """None: a source without ramp, or a storage that offers blocks and bids like anybody else."""
 
 
 class PowerLine(Record, frozen=True):
@@ -240,6 +271,8 @@ class OpenRegister(Record, frozen=True):
     sequence: Count = 0
     status: Count = 0
     """Device status of that reading."""
+    charge_wh: Energy | None = None
+    """What the storage holds by that reading; None: it said nothing of it."""
 
 
 class Gap(Record, frozen=True):

@@ -14,7 +14,8 @@ late reading extends the chain (`late`), and its energy settles with the next in
 meter, export is therefore what the site buys.
 
 Quality and reserve records are checked against what is physically possible and registered, and kept where
-readings are: in the transaction list, provable by (meter, sequence). The head has no use for them.
+readings are: in the transaction list, provable by (meter, sequence). Of them the head keeps alone what a storage says
+of its charge, which has to fit its registers and is where the next dispatch begins.
 
 Refusals that a carrier could provoke with genuine old or early envelopes (gap, replay, duplicate, future,
 open-full) cost the meter nothing, so that nobody can spend its budget; those that only its own key can
@@ -31,15 +32,16 @@ import msgspec
 from contracts.bodies import PlainReading, Quality, Reading, Reserve
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
+from contracts.flexible.assets import is_plausible
 from contracts.governance.membership import is_removed
 from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister, Registers
 from contracts.params import PactParams
 from contracts.receipts import OK, ReadingAccepted, Receipt
 from contracts.records import Return
 from contracts.schedule import await_close, is_closed
-from contracts.schema import HEADS, METERS, REGISTERS
+from contracts.schema import CHARGES, HEADS, METERS, REGISTERS
 from contracts.state import State
-from contracts.units import PPM
+from contracts.units import PPM, WH_MS
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
@@ -55,8 +57,6 @@ MAX_THD_PPM = 10 * PPM
 """A distorted current may be more than all harmonics of its fundamental; tenfold is a broken sensor."""
 MIN_AMBIENT_MC = -273_150
 MAX_AMBIENT_MC = 200_000
-WH_MS = 3_600_000
-"""Milliseconds in which one watt makes one Wh."""
 
 
 @lru_cache(maxsize=16)
@@ -91,6 +91,8 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     head_key = HEADS.prefix + envelope.meter.encode()
     late = is_closed(state, context, interval)
     open_, code = _checked(params, meter, head, settled, body, late)
+    if code == OK and not _is_charge_plausible(state, params, meter, settled, body):
+        code = "reading.charge"
     if code == OK and len(open_) > MAX_OPEN_REGISTERS:
         return _refused("reading.open-full")
     if code != OK:
@@ -154,6 +156,8 @@ class Measured(NamedTuple):
     export_wh: int
     sequence: int
     status: int
+    charge_wh: int | None = None
+    """What a storage said of its charge."""
 
 
 def settle_registers(
@@ -187,7 +191,7 @@ def settle_registers(
             import_wh, export_wh = import_wh - part[0], export_wh - part[1]
             shares -= gap.count
         if own:
-            measured = Measured(import_wh, export_wh, register.sequence, register.status)
+            measured = Measured(import_wh, export_wh, register.sequence, register.status, register.charge_wh)
         settled = register.interval, register.import_wh, register.export_wh
     if measured is None:
         gaps = _with_gap(gaps, interval)
@@ -274,7 +278,9 @@ def _checked(
         return open_, "reading.reserve"
     if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in settled.gaps):
         return open_, OK
-    return (*open_, OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status)), OK
+    said_wh = body.reserve.charge_wh if body.reserve is not None and meter.asset is not None else None
+    said = OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status, said_wh)
+    return (*open_, said), OK
 
 
 def beyond_rating(params: PactParams, meter: Meter, intervals: int, import_wh: int, export_wh: int) -> bool:
@@ -305,6 +311,18 @@ def _possible(meter: Meter, reserve: Reserve) -> bool:
     return reserve.generation_w <= meter.rating_w and (
         meter.capacity_wh is None or reserve.charge_wh <= meter.capacity_wh
     )
+
+
+def _is_charge_plausible(
+    state: State, params: PactParams, meter: Meter, settled: Registers, body: PlainReading
+) -> bool:
+    """Whether what a storage says of its charge fits its registers."""
+    if body.reserve is None:
+        return True
+    held = state.entry(CHARGES, meter.id)
+    if held is None:
+        return True
+    return is_plausible(params, meter, held, settled, (body.import_wh, body.export_wh), body.reserve.charge_wh)
 
 
 def _refused(code: str) -> Receipt:

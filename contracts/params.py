@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from contracts.units import PPM, Amount, Count, Energy, Factor, Meta, Ppm, Price, Time
+from contracts.units import MAX_PRICE, PPM, Amount, Count, Emission, Energy, Factor, Meta, Ppm, Price, Time
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
@@ -17,6 +17,14 @@ MAX_CYCLE_STARTS = 4_096
 MAX_BUILDERS = 16
 """Builders that may be drawn for one round: each solution is checked by every node in one block."""
 
+MAX_WINDOW = 96
+MAX_TIERS = 8
+MAX_VARIABLES = 2**20
+"""Of any program, as `contracts.program.case` has it."""
+TIER_RATIO = 4
+"""Least ratio of the penalties of neighbouring tiers: a Wh of the more critical one is worth losses on the way."""
+
+Penalty = Annotated[int, Meta(ge=1, le=MAX_PRICE)]
 _Bar = Annotated[int, Meta(ge=0, le=2**61)]
 """Tokens; twice as many still are some."""
 
@@ -97,6 +105,33 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     cycle_starts_ms: Annotated[tuple[Time, ...], Meta(max_length=MAX_CYCLE_STARTS)] = ()
     """Boundaries of billing cycles in UTC, ascending, written ahead. None: cycles count from 1970-01-01."""
     wagering: WagerParams = WagerParams()
+    window_intervals: Annotated[int, Meta(ge=1, le=MAX_WINDOW)] = 1
+    """Intervals that lock, are dispatched and ordered together: those from a multiple of this on."""
+    look_ahead_intervals: Annotated[int, Meta(ge=0, le=MAX_WINDOW - 1)] = 0
+    """Further intervals that a window is dispatched with an eye to, and that stay open."""
+    shed_nano_per_wh: Annotated[tuple[Penalty, ...], Meta(min_length=1, max_length=MAX_TIERS)] = (
+        268_435_455,
+        67_108_863,
+        16_777_215,
+        4_194_303,
+    )
+    """What a Wh of fixed demand that is not served costs a dispatch, per tier from the most critical one on, each at
+    most a fourth of the one before. Tiers beyond these count as the last."""
+    line_loss_ppm: Ppm = 0
+    """Losses in dispatch: so much of each place's fixed demand is delivered on top of it, rounded up."""
+    energy_ppm: Ppm = 1_000
+    """By how much of all demand a solution may inject beyond the revealed one that injects least."""
+    soc_tolerance_wh: Energy = 1_000
+    """How far the charge that a storage's meter reports may be from what its registers say."""
+    reserve_wh: Energy = 0
+    """Held back in each interval for which nobody requires more."""
+    carbon_cap_ug: Emission | None = None
+    """Most that one interval may emit, unless less is required. None: as much as comes."""
+    max_dispatch_variables: Annotated[int, Meta(ge=1, le=MAX_VARIABLES)] = 2**17
+    """Larger programs are no question for builders: the fallback decides at once. Of rows, a fourth of it."""
+    need_threshold_ppm: Ppm | None = None
+    """A load meter that takes more of its rating in an interval, and more than was ordered for it, is a need of the
+    first interval that is still open. None: nobody's meter asks for anything."""
 
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""
@@ -143,6 +178,9 @@ def problem(params: PactParams) -> Problem | None:
                 f"{getattr(params, field)} units are less than a transaction may cost",
                 f"Set it to {MIN_UNITS} or more.",
             )
+    found = _window_problem(params) or _penalty_problem(params)
+    if found is not None:
+        return found
     wagering = params.wagering
     if wagering.on and wagering.phases_ms() >= params.gate_lead_ms:
         return Problem(
@@ -155,5 +193,41 @@ def problem(params: PactParams) -> Problem | None:
             "wagering.fee_tokens",
             f"a fee of {wagering.fee_tokens} is more than the smallest wager of {wagering.minimum_wager_tokens}",
             "Set it at or below minimum_wager_tokens.",
+        )
+    return None
+
+
+def _window_problem(params: PactParams) -> Problem | None:
+    window, ahead = params.window_intervals, params.look_ahead_intervals
+    if window + ahead > params.horizon_intervals:
+        return Problem(
+            "look_ahead_intervals",
+            f"{window} and {ahead} intervals pass the horizon of {params.horizon_intervals}",
+            f"Set it to {max(0, params.horizon_intervals - window)} or less, or horizon_intervals higher.",
+        )
+    if window > 1 and window * params.interval_ms > DAY_MS:
+        return Problem(
+            "window_intervals",
+            f"{window} intervals of {params.interval_ms} ms are longer than a day",
+            f"Set it to {max(1, DAY_MS // params.interval_ms)} or less.",
+        )
+    return None
+
+
+def _penalty_problem(params: PactParams) -> Problem | None:
+    penalties = params.shed_nano_per_wh
+    for tier, (critical, other) in enumerate(pairwise(penalties)):
+        if critical < TIER_RATIO * other:
+            return Problem(
+                "shed_nano_per_wh",
+                f"tier {tier} at {critical} is less than {TIER_RATIO} times tier {tier + 1} at {other}",
+                f"Set tier {tier + 1} to {critical // TIER_RATIO} or less, or leave it out.",
+            )
+    dearest = max(params.offer_cap_nano_per_wh, params.scarcity_price_nano_per_wh)
+    if penalties[-1] < dearest:
+        return Problem(
+            "shed_nano_per_wh",
+            f"shedding the last tier at {penalties[-1]} is cheaper than what may be offered or paid at {dearest}",
+            f"Set the last tier to {dearest} or more, leave tiers out, or lower the cap.",
         )
     return None

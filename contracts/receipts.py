@@ -110,6 +110,45 @@ class TariffAccepted(Event, frozen=True, tag=18):
     count: Count
 
 
+class StorageOffered(Event, frozen=True, tag=19):
+    """A storage lets itself be dispatched in these intervals, or does so no more."""
+
+    meter: Id
+    interval: Interval
+    count: Count
+
+
+class LoadAccepted(Event, frozen=True, tag=20):
+    """A flexible load waits for energy."""
+
+    member: Id
+    load: Id
+    until: Interval
+
+
+class LoadWithdrawn(Event, frozen=True, tag=21):
+    """A flexible load wants nothing more than what is ordered for it."""
+
+    member: Id
+    load: Id
+
+
+class ReserveOffered(Event, frozen=True, tag=22):
+    """A source holds something back in these intervals, or does so no more."""
+
+    meter: Id
+    interval: Interval
+    count: Count
+
+
+class RequirementSet(Event, frozen=True, tag=23):
+    """A member requires something of these intervals."""
+
+    member: Id
+    interval: Interval
+    count: Count
+
+
 class IntervalOrdered(Event, frozen=True, tag=24):
     """Offers locked and every node computed the same dispatch."""
 
@@ -336,6 +375,11 @@ AnyEvent = (
     | NeedAccepted
     | OfferAccepted
     | TariffAccepted
+    | StorageOffered
+    | LoadAccepted
+    | LoadWithdrawn
+    | ReserveOffered
+    | RequirementSet
     | IntervalOrdered
     | IntervalSettled
     | Transferred

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from contracts.bodies import MAX_BLOCKS, OfferBlock
+from contracts.flexible.records import MAX_LOADS_PER_MEMBER, MAX_STORAGES
 from contracts.members import MAX_LINES, MAX_METERS, PowerLine, Record
 from contracts.rolls import BUCKETS
 from contracts.units import (
     Balance,
+    Charge,
     Count,
     Energy,
     Factor,
@@ -42,6 +44,7 @@ MAX_RETURNS = 4_096
 MAX_NEEDS_PER_MEMBER = 64
 """Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
 
+MAX_RELAXED = 3
 MAX_ISLAND_ORDERS = 4
 """Members that may keep one interval an island at the same time."""
 
@@ -221,7 +224,15 @@ class IntervalRecord(Record, frozen=True):
     round: Count | None = None
     """Round of wagering that decided the dispatch; None: ordered by the merit order when offers locked."""
     builder: Id | None = None
-    """Whose solution that round ordered; None: the merit order."""
+    """Whose solution that round ordered; None: the fallback's."""
+    window: Interval | None = None
+    """First interval of those that were ordered together with it; None: it was ordered alone."""
+    relaxed: Annotated[tuple[Id, ...], Meta(max_length=MAX_RELAXED)] = ()
+    """What had to be given up, in this order, for there to be any dispatch at all: `reserve`, `carbon`, `ramp`."""
+    zones: Count = 1
+    """Price zones; of several, `price_nano_per_wh` is that of the first place, and each order has its own."""
+    reserve_wh: Total = 0
+    """Held back, over all who do."""
 
 
 class MeterOrder(Record, frozen=True):
@@ -229,6 +240,31 @@ class MeterOrder(Record, frozen=True):
 
     meter: Id
     energy_wh: Total
+
+
+class StorageOrder(Record, frozen=True):
+    """What one storage shall take and give."""
+
+    meter: Id
+    charge_wh: Energy
+    discharge_wh: Energy
+    soc: Charge
+    """In 1/(n*d) Wh, once it has."""
+
+
+class ReserveOrder(Record, frozen=True):
+    """What one source or storage shall hold back, at its own price."""
+
+    meter: Id
+    energy_wh: Energy
+    price_nano_per_wh: Price
+
+
+class LoadOrder(Record, frozen=True):
+    """Energy for one flexible load of the member."""
+
+    load: Id
+    energy_wh: Energy
 
 
 class Order(Record, frozen=True):
@@ -247,6 +283,19 @@ class Order(Record, frozen=True):
     """Lowest, over its meters, of the dearest accepted block's price (none accepted: the cheapest
     offered).
     """
+    price_nano_per_wh: Price | None = None
+    """Of the member's zone; None: that of the interval, which has one."""
+    offered_nano: Money = 0
+    """Accepted blocks at their own prices, must-run energy of ramp-limited sources included."""
+    wear_nano: Money = 0
+    """Of what its storages give."""
+    reserve_nano: Money = 0
+    """For what it holds back, as offered."""
+    storages: Annotated[tuple[StorageOrder, ...], Meta(max_length=MAX_STORAGES)] = ()
+    """Ascending by meter, as the next; their energy is in `served_wh`, `supplied_wh` and `meters`, too."""
+    reserves: Annotated[tuple[ReserveOrder, ...], Meta(max_length=2 * MAX_STORAGES)] = ()
+    loads: Annotated[tuple[LoadOrder, ...], Meta(max_length=MAX_LOADS_PER_MEMBER)] = ()
+    """Their energy is in `served_wh`, too."""
 
 
 class Line(Record, frozen=True):

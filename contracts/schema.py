@@ -5,6 +5,7 @@ Every read and write of contracts goes through these. `Rolls` hold what is writt
 
 from __future__ import annotations
 
+from contracts.flexible.records import FlexibleOffers, Load, OpenLoads, Requirements, StorageCharge, StoredCase
 from contracts.governance.records import Agenda, Ballot, KeyUse, Membership, NodeOwner, Proposal, Rules
 from contracts.members import (
     AccessCount,
@@ -71,6 +72,14 @@ CORRECTIONS: Table[Correction] = Table("correction", Correction)
 """By corrected interval, meter and number, from 0."""
 NEEDS: Table[NeedBucket] = Table("needs", NeedBucket)
 OFFERS: Table[OfferBucket] = Table("offers", OfferBucket)
+FLEXIBLE: Table[FlexibleOffers] = Table("flexible", FlexibleOffers)
+"""By interval, as the next."""
+REQUIREMENTS: Table[Requirements] = Table("require", Requirements)
+LOADS: Table[Load] = Table("load", Load)
+"""By member and its own name for it."""
+OPEN_LOADS: Table[OpenLoads] = Table("loads", OpenLoads)
+CASES: Table[StoredCase] = Table("case", StoredCase)
+"""By first interval of the window."""
 SCHEDULES: Table[Schedule] = Table("schedule", Schedule)
 SITES: Table[Site] = Table("site", Site)
 UTILITIES: Table[Utility] = Table("utility", Utility)
@@ -122,10 +131,13 @@ BILLS: Rolls[Bill] = Rolls("bill", Bill)
 METERED: Rolls[Metered] = Rolls("metered", Metered)
 """By interval and meter, as the next."""
 ESTIMATES: Rolls[Estimate] = Rolls("estimate", Estimate)
+CHARGES: Rolls[StorageCharge] = Rolls("charge", StorageCharge)
+"""By meter."""
 WAGERS: Rolls[Wagered] = Rolls("wager", Wagered)
 """By round and member."""
 
 SCHEDULE = SCHEDULES.key("working")
+OPEN_LOAD_LIST = OPEN_LOADS.key("open")
 SITE = SITES.key("all")
 UTILITY = UTILITIES.key("grid")
 LINK = LINKS.key("grid")

@@ -21,6 +21,8 @@ MAX_FACTOR = 2**22 - 1
 MAX_COUNT = 2**32 - 1
 MAX_TIME = 2**53 - 1
 PPM = 1_000_000
+WH_MS = 3_600_000
+"""Milliseconds in which one watt makes one Wh."""
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}\Z")]
@@ -38,6 +40,8 @@ Balance = Annotated[int, Meta(ge=-MAX_MONEY, le=MAX_MONEY)]
 """Difference of such sums."""
 Rate = Annotated[int, Meta(ge=-(2**32), le=2**32)]
 """A price with a penalty of at most tenfold on it."""
+Charge = Annotated[int, Meta(ge=0, le=2**60)]
+"""What a storage of efficiency n/d each way holds, in 1/(n*d) Wh."""
 Power = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]
 Money = Annotated[int, Meta(ge=-MAX_MONEY, le=MAX_MONEY)]
 Amount = Annotated[int, Meta(ge=1, le=MAX_MONEY)]

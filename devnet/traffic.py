@@ -17,7 +17,8 @@ import msgspec
 
 from contracts.bodies import PlainReading, Transfer
 from contracts.envelope import Domains
-from contracts.metering import WH_MS, reading_hash
+from contracts.metering import reading_hash
+from contracts.units import WH_MS
 from devnet import keyring
 from devnet.courier import BATCH, Courier, Parcel
 from devnet.directory import Layout

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
+from contracts.flexible import assets
 from contracts.genesis import CODEC, Genesis
 from contracts.members import ROLES, SCOPES, Member, NodeKeys
 from contracts.params import DAY_MS, problem
@@ -119,6 +120,9 @@ def _check_meters(genesis: Genesis) -> None:
         if meter.member not in members:
             _reference(f"{path}.member", "member", meter.member, sorted(members))
         _one_of(f"{path}.kind", meter.kind, METER_KINDS)
+        found = assets.problem(meter)
+        if found is not None:
+            raise DocumentError("genesis.asset", f"{path}.{found.field}", found.message, found.hint)
     meters = {meter.id for meter in genesis.meters}
     for register in genesis.registers:
         if register.meter not in meters:

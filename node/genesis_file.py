@@ -32,6 +32,7 @@ from contracts.members import (
     ROLES,
     STARTING_INDEX_PPM,
     AccountKey,
+    Asset,
     Member,
     Meter,
     NodeKeys,
@@ -101,6 +102,7 @@ class MeterEntry(Entry, frozen=True, kw_only=True):
     factor_ug_per_wh: Factor | None = None
     reference_price_nano_per_wh: Price | None = None
     capacity_wh: Energy | None = None
+    asset: Asset | None = None
     register_import_wh: Energy | None = None
     register_export_wh: Energy | None = None
 
@@ -286,6 +288,7 @@ def _meter(entry: MeterEntry) -> Meter:
         factor_ug_per_wh=entry.factor_ug_per_wh,
         reference_price_nano_per_wh=entry.reference_price_nano_per_wh,
         capacity_wh=entry.capacity_wh,
+        asset=entry.asset,
     )
 
 

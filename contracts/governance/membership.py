@@ -16,6 +16,7 @@ from contracts import trust
 from contracts.bodies import Unbond
 from contracts.context import BlockContext, current_interval
 from contracts.epochs import epoch_of, seats, wanted_weights
+from contracts.flexible import assets
 from contracts.genesis import ConsensusParams, OpeningTrust
 from contracts.governance.changes import AdmitMember, NewMeter, ReKey
 from contracts.governance.records import MAX_FORMER_NODES, FormerNode, KeyUse, Membership, NodeOwner, Purpose
@@ -40,6 +41,7 @@ from contracts.records import Site, SiteMeter
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
+    CHARGES,
     HEADS,
     KEY_USES,
     MEMBERS,
@@ -94,6 +96,8 @@ def may_admit(state: State, change: AdmitMember) -> str:
     ids = [new.meter.id for new in change.meters]
     if ids != sorted(set(ids)) or any(not _fits(new, member.id) for new in change.meters):
         return "governance.meter"
+    if any(assets.problem(new.meter) is not None for new in change.meters):
+        return "governance.asset"
     if any(state.load(METERS, METERS.key(id_)) is not None for id_ in ids):
         return "governance.id-taken"
     members = sum(len(state.roll(TRUSTS, key)) for key in TRUSTS.roll_keys())
@@ -209,6 +213,8 @@ def admit(state: State, context: BlockContext, change: AdmitMember) -> None:
         state.save(METERS.key(meter.id), meter)
         state.save(HEADS.key(meter.id), head)
         state.put(REGISTERS, Registers(meter.id, now, new.import_wh, new.export_wh))
+        if assets.is_storage(meter):
+            state.put(CHARGES, assets.opening(meter, now))
     if change.meters:
         added = [SiteMeter(new.meter.id, member.id, tie=False, since=now) for new in change.meters]
         _save_site(state, [*_site(state).meters, *added])

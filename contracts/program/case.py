@@ -16,7 +16,7 @@ from typing import Annotated
 
 import msgspec
 
-from contracts.units import Emission, Energy, Factor, Id, Meta, Name, Ppm, Price
+from contracts.units import Charge, Emission, Energy, Factor, Id, Meta, Name, Ppm, Price
 
 MAX_INTERVALS = 192
 MAX_SOURCES = 16_384
@@ -46,8 +46,6 @@ Wh = Energy
 Energies = Annotated[tuple[Energy, ...], Meta(max_length=MAX_INTERVALS)]
 Prices = Annotated[tuple[Price, ...], Meta(max_length=MAX_INTERVALS)]
 Factors = Annotated[tuple[Factor, ...], Meta(max_length=MAX_INTERVALS)]
-Charge = Annotated[int, Meta(ge=0, le=2**60)]
-"""Charge state in 1/(n*d) Wh of its storage."""
 Signed = Annotated[int, Meta(ge=-(2**40 - 1), le=2**40 - 1)]
 
 

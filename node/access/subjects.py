@@ -13,6 +13,7 @@ import msgspec
 
 from contracts import bodies, members, receipts, records
 from contracts.envelope import AccountEnvelope, Envelope
+from contracts.flexible import records as flexible
 from contracts.receipts import AnyEvent
 from contracts.rolls import Rolls, is_roll
 from contracts.schema import (
@@ -25,16 +26,20 @@ from contracts.schema import (
     BALLOTS,
     BASES,
     BILLS,
+    CASES,
+    CHARGES,
     CORRECTIONS,
     DISPUTES,
     EPOCH_LENGTHS,
     ESTIMATES,
+    FLEXIBLE,
     HEADS,
     INTERVALS,
     KEY_USES,
     LINE_LIST,
     LINES,
     LINKS,
+    LOADS,
     MEMBERS,
     MEMBERSHIPS,
     METERED,
@@ -48,10 +53,12 @@ from contracts.schema import (
     OFFENCES,
     OFFERS,
     OPEN_DISPUTES,
+    OPEN_LOADS,
     OPEN_ROUNDS,
     ORDERS,
     PROPOSALS,
     REGISTERS,
+    REQUIREMENTS,
     RETURNS,
     ROUND_COUNTS,
     ROUNDS,
@@ -104,6 +111,7 @@ PUBLIC_TABLES = frozenset(
         METERS,
         INTERVALS,
         TARIFFS,
+        REQUIREMENTS,
         MODES,
         LINKS,
         SCHEDULES,
@@ -141,11 +149,13 @@ BY_MEMBER = {
     ORDERS.prefix: ("orders", 1),
     BILLS.prefix: ("bills", 1),
     STANDINGS.prefix: ("energy", 1),
+    LOADS.prefix: ("needs", 0),
 }
 """Kind, and which part of the key is the member."""
 BY_METER = {
     HEADS.prefix: ("registers", 0),
     REGISTERS.prefix: ("registers", 0),
+    CHARGES.prefix: ("registers", 0),
     RETURNS.prefix: ("corrections", 0),
     CORRECTIONS.prefix: ("corrections", 1),
     BASES.prefix: ("energy", 1),
@@ -155,11 +165,18 @@ BY_METER = {
 """Kind, and which part of the key is the meter."""
 BY_LINE = {DISPUTES.prefix: ("disputes", 1), VERDICTS.prefix: ("disputes", 1)}
 """Kind, and which part of the key is the line."""
-BY_ENTRY = {NEEDS.prefix: "needs", OFFERS.prefix: "offers", OPEN_DISPUTES.prefix: "disputes"}
+BY_ENTRY = {
+    NEEDS.prefix: "needs",
+    OFFERS.prefix: "offers",
+    FLEXIBLE.prefix: "offers",
+    OPEN_LOADS.prefix: "needs",
+    OPEN_DISPUTES.prefix: "disputes",
+}
 """Records that hold entries of many."""
 
 PUBLIC_BODIES = (
     bodies.Tariff,
+    bodies.Require,
     bodies.SetMode,
     bodies.TransferTokens,
     bodies.Bond,
@@ -177,6 +194,7 @@ PUBLIC_BODIES = (
 PUBLIC_EVENTS = (
     receipts.MetersEstimated,
     receipts.TariffAccepted,
+    receipts.RequirementSet,
     receipts.IntervalOrdered,
     receipts.IntervalSettled,
     receipts.ModeOrdered,
@@ -242,6 +260,8 @@ class Subjects:
         if table.prefix in BY_LINE:
             kind, at = BY_LINE[table.prefix]
             return (self.of_line(parts[at]),)
+        if table.prefix == CASES.prefix:
+            return _CASE
         if table.prefix == SOLUTIONS.prefix:
             return (_solution(parts[1]),)
         if table.prefix in BY_ENTRY:
@@ -251,9 +271,13 @@ class Subjects:
     def of_entry(self, entry: msgspec.Struct) -> Subject:
         """Whose one entry of a record of many is. Raises `Undecided`."""
         match entry:
-            case records.NeedEntry(member=member):
+            case records.NeedEntry(member=member) | flexible.OpenLoad(member=member):
                 return Subject("needs", (member,))
-            case records.OfferEntry(member=member, meter=meter):
+            case (
+                records.OfferEntry(member=member, meter=meter)
+                | flexible.StorageEntry(member=member, meter=meter)
+                | flexible.ReserveEntry(member=member, meter=meter)
+            ):
                 return Subject("offers", (member,), meter)
             case records.OpenDispute(line=line):
                 return self.of_line(line)
@@ -276,9 +300,9 @@ class Subjects:
         match envelope.body:
             case bodies.Correct():
                 return (Subject("corrections", (envelope.sender,)),)
-            case bodies.Need():
+            case bodies.Need() | bodies.FlexibleLoad() | bodies.WithdrawLoad():
                 return (Subject("needs", (envelope.sender,)),)
-            case bodies.Offer():
+            case bodies.Offer() | bodies.StorageOffer() | bodies.ReserveOffer():
                 return (Subject("offers", (envelope.sender,)),)
             case bodies.RevealSolution():
                 return (_solution(envelope.sender),)
@@ -295,9 +319,17 @@ class Subjects:
                 return (Subject("corrections", (self.owner(meter),), meter),)
             case receipts.LineDisputed(line=line) | receipts.DisputeDecided(line=line):
                 return (self.of_line(line),)
-            case receipts.NeedAccepted(member=member):
+            case (
+                receipts.NeedAccepted(member=member)
+                | receipts.LoadAccepted(member=member)
+                | receipts.LoadWithdrawn(member=member)
+            ):
                 return (Subject("needs", (member,)),)
-            case receipts.OfferAccepted(meter=meter):
+            case (
+                receipts.OfferAccepted(meter=meter)
+                | receipts.StorageOffered(meter=meter)
+                | receipts.ReserveOffered(meter=meter)
+            ):
                 return (Subject("offers", (self.owner(meter),), meter),)
             case receipts.Transferred(sender=sender, to=to):
                 return (Subject("transfers", (sender, to)),)
@@ -322,8 +354,15 @@ class Subjects:
 
 def _entries(table: Table[msgspec.Struct] | Rolls[members.Record], value: bytes) -> tuple[msgspec.Struct, ...]:
     held = table.decode(value)
-    assert isinstance(held, records.NeedBucket | records.OfferBucket | records.OpenDisputes)
+    assert isinstance(
+        held,
+        records.NeedBucket | records.OfferBucket | records.OpenDisputes | flexible.FlexibleOffers | flexible.OpenLoads,
+    )
     return held.entries
+
+
+_CASE = (Subject("needs", (OF_ALL,)), Subject("offers", (OF_ALL,)))
+"""A case says what everybody wants and offers."""
 
 
 def _solution(builder: str) -> Subject:

@@ -12,7 +12,7 @@ from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, Pl
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
 from contracts.governance.rules import rules
-from contracts.members import Account, AccountKey, Member, Meter, MeterHead, PowerLine, Registers, Trust
+from contracts.members import Account, AccountKey, Asset, Member, Meter, MeterHead, PowerLine, Registers, Trust
 from contracts.metering import reading_hash
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
@@ -49,12 +49,14 @@ def key_of(name: str) -> SigningKey:
 
 
 class Site(NamedTuple):
-    """Meter of a member: (kind, rating in W, factor)."""
+    """Meter of a member."""
 
     member: str
     kind: str
     rating_w: int
     factor: int | None = None
+    capacity_wh: int | None = None
+    asset: Asset | None = None
 
 
 METERS = {
@@ -111,7 +113,18 @@ def make_genesis(
         consensus=consensus or ConsensusParams(),
         members=members,
         meters=tuple(
-            Meter(id_, site.member, key_of(id_).public_key, site.kind, "zone", site.rating_w, site.factor, None)
+            Meter(
+                id_,
+                site.member,
+                key_of(id_).public_key,
+                site.kind,
+                "zone",
+                site.rating_w,
+                site.factor,
+                None,
+                site.capacity_wh,
+                site.asset,
+            )
             for id_, site in sorted(meters.items())
         ),
         balances=tuple(Balance(name, (balances or {}).get(name, OPENING_NANO)) for name in names),

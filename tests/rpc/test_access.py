@@ -145,7 +145,7 @@ def test_every_route_and_every_query_has_a_decision() -> None:
 def test_every_table_body_and_event_is_public_or_somebodys() -> None:
     tables = {table.prefix for table in vars(schema).values() if isinstance(table, Table | Rolls)}
     decided = [PUBLIC_TABLES, BY_MEMBER.keys(), BY_METER.keys(), BY_LINE.keys(), BY_ENTRY.keys()]
-    decided.append({schema.SOLUTIONS.prefix})
+    decided.append({schema.SOLUTIONS.prefix, schema.CASES.prefix})
     assert tables == set().union(*decided), "decide in node.access.subjects whose the records of a new table are"
     assert sum(map(len, decided)) == len(tables), "nothing is decided twice"
     subjects = Subjects(lambda key: None)
