@@ -16,6 +16,8 @@ MAX_CYCLE_MS = 366 * DAY_MS
 MAX_CYCLE_STARTS = 4_096
 MAX_BUILDERS = 16
 """Builders that may be drawn for one round: each solution is checked by every node in one block."""
+MAX_SURGE_WINDOW = 192
+"""Intervals over which surges of embodied carbon are counted."""
 
 MAX_WINDOW = 96
 MAX_TIERS = 8
@@ -65,6 +67,26 @@ class WagerParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     def phases_ms(self) -> int:
         """Least time from the opening of a round to its judgement."""
         return self.wager_ms + self.commit_ms + self.reveal_ms
+
+
+class CarbonParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Rules of carbon, see `contracts.carbon`. Emissions are per interval."""
+
+    site_ug: Emission = 0
+    """Of the site itself, and of the travel of staff, visitors and deliveries: fixed, and shared by consumption."""
+    travel_ug: Emission = 0
+    zero_ghg: bool = False
+    """Nothing that emits while it runs is dispatched, but for critical demand."""
+    embodied_baseline_ug: Emission = 0
+    """Embodied emission that is always allowed under `zero_ghg`,"""
+    embodied_surge_ug: Emission = 0
+    """and how much more at most,"""
+    surge_intervals: Annotated[int, Meta(ge=0, le=MAX_SURGE_WINDOW)] = 4
+    """in so many consecutive intervals at most,"""
+    surge_budget_ug: Emission = 0
+    """and in all within any"""
+    surge_window_intervals: Annotated[int, Meta(ge=1, le=MAX_SURGE_WINDOW)] = 96
+    """consecutive intervals."""
 
 
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -132,6 +154,7 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     need_threshold_ppm: Ppm | None = None
     """A load meter that takes more of its rating in an interval, and more than was ordered for it, is a need of the
     first interval that is still open. None: nobody's meter asks for anything."""
+    carbon: CarbonParams = CarbonParams()
 
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""
