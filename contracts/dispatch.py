@@ -23,11 +23,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from contracts.program.ties import IMPORT, OFFER, SHED, UNSERVED, uniform_share
 from contracts.units import MAX_FACTOR, PPM
-from zk.hashing import sha256
 
-UNSERVED, OFFER, IMPORT, SHED = range(4)
-"""Classes, in the order in which equal prices and factors are taken."""
 _SHED_FACTOR = MAX_FACTOR + 1
 
 
@@ -244,26 +242,6 @@ def _share_group(group: list[_Block], group_wh: int, taken_wh: int, round_id: by
         got_wh = min(energy_wh, left[organisation])
         left[organisation] -= got_wh
         shares.append((block, energy_wh - got_wh if refused else got_wh))
-    return shares
-
-
-def uniform_share(wanted: dict[str, int], amount_wh: int, round_id: bytes) -> dict[str, int]:
-    """Split `amount_wh` (at most the sum of `wanted`): everybody min(wanted, common level).
-
-    The level is a whole Wh; what it leaves over goes out 1 Wh each in order of hash(round, organisation).
-    """
-    shares: dict[str, int] = {}
-    order = sorted(wanted.items(), key=lambda item: item[1])
-    for position, (organisation, wanted_wh) in enumerate(order):
-        level, remainder = divmod(amount_wh, len(order) - position)
-        if wanted_wh > level:
-            waiting = [name for name, _ in order[position:]]
-            waiting.sort(key=lambda name: sha256(round_id + name.encode()))
-            for rank, name in enumerate(waiting):
-                shares[name] = level + (rank < remainder)
-            break
-        shares[organisation] = wanted_wh
-        amount_wh -= wanted_wh
     return shares
 
 
