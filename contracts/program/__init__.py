@@ -5,6 +5,7 @@
     flows      places, lines and the loops that they form
     rows       its variables, boxes, rows and costs in one canonical order
     points     schedules as points of it and back, and names for people
+    arrays     it as arrays, for sums that are exact and quick
     stack      what a case offers, in the order in which it is taken
     ties       who gets how much of what is equal
     zones      what is left of the network without the lines at their limits

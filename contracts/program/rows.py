@@ -73,6 +73,8 @@ class Program(NamedTuple):
     columns: tuple[int, ...]
     """Ascending inside a row."""
     values: tuple[int, ...]
+    largest: tuple[int, ...]
+    """Of each row: its largest coefficient without sign; 0 for a row without entries."""
 
 
 class Evaluation(NamedTuple):
@@ -154,6 +156,7 @@ class _Rows:
         self.lengths: list[int] = [0]
         self.columns: list[int] = []
         self.values: list[int] = []
+        self.largest: list[int] = []
 
     def add(self, lo: int | None, entries: Iterable[Entry], hi: int | None) -> None:
         """One row. None: its extreme over the boxes."""
@@ -164,6 +167,7 @@ class _Rows:
         self.lengths.append(len(row))
         self.columns += [j for j, _ in row]
         self.values += [a for _, a in row]
+        self.largest.append(max((abs(a) for _, a in row), default=0))
 
     def end(self, kind: str) -> None:
         """All rows of this kind are there."""
@@ -190,6 +194,7 @@ def program(case: Case) -> Program:
         tuple(accumulate(rows.lengths)),
         tuple(rows.columns),
         tuple(rows.values),
+        tuple(rows.largest),
     )
 
 
