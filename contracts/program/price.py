@@ -1,0 +1,328 @@
+"""Prices per interval and zone: the price of the block that is reached just below all that is taken.
+
+Of the order alone, never of a solver's multipliers: those are any value in a range wherever prices tie. What is reached
+is read at total - `price_slack_ppm` x real supply, so that nobody moves a price with the last Wh; and in a stack in
+which each ramp-limited source stands as far as it could be moved between its neighbouring intervals, so that nobody
+moves one by pushing such a source to a dear block. Accepted blocks above the price are paid as bid. Shedding counts
+at the cap, and nothing is above it.
+
+Readings of the rule, chosen here:
+
+- Real supply is all that a zone gets: sources (the lower ends of ramp-limited ones too), import, shedding, storage and
+  what lines bring. It is at least the zone's fixed demand, and only so does moving a price cost what it should where
+  storage or a line carries nearly everything.
+- A stack is empty where the slack leaves nothing of it: what is less than the slack moves no price. In an island the
+  price is then read off the lower ends of ramp-limited sources, if these serve it; else the scarcity of what is offered
+  on top of them, which nobody needs, would price all that they deliver.
+- Both sides of a line means all zones that share a price with either. Lines of a mesh that are not at their limits are
+  judged before those that are, with what they carry as their limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from contracts.program import ties
+from contracts.program.case import Case, Connection, Solution
+from contracts.program.fill import Choice, choice, key_of, needed, stack_of
+from contracts.program.rows import export_price, offered_wh
+from contracts.program.stack import Entry, Locked, source_entries
+from contracts.program.verdict import Grid, Refusal, Schedule
+from contracts.units import PPM
+
+MAX_PASSES = 4
+"""Over the lines at their limits; who has not come to share a price by then does not."""
+
+Step = tuple[int, int, int, int]
+"""Of a stack: key, price, class, energy."""
+
+
+class Priced(NamedTuple):
+    """Prices of a schedule. By place and interval."""
+
+    zones: Grid
+    """First of the places that share this price because nothing separates them."""
+    price_nano_per_wh: Grid
+    reached_wh: Grid
+    """Real supply of those places."""
+
+
+class Zone(NamedTuple):
+    """What decides the price of places that share one."""
+
+    steps: Sequence[Step]
+    """In order, equal keys cheapest first."""
+    below: Sequence[Step]
+    """Lower ends of ramp-limited sources, in the same order."""
+    total_wh: int
+    """What the stack is filled to but for what declared lines carry."""
+    local_wh: int
+    """Real supply but for what declared lines bring."""
+
+
+class Carried(NamedTuple):
+    """A declared line in one interval."""
+
+    ends: tuple[int, int]
+    """Its zones."""
+    flow_wh: int
+    full: bool
+    """It is at its limit."""
+
+
+def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
+    """Prices of a schedule that `contracts.program.fill` made of a solution, and that is feasible."""
+    chosen = choice(locked, solution)
+    assert not isinstance(chosen, Refusal), "what is no solution has no schedule"
+    boxes = ramp_boxes(locked, chosen)
+    columns = []
+    for t in range(locked.case.intervals):
+        total_wh = needed(locked, chosen, t)
+        entries = stack_of(locked, chosen, t)
+        below: list[Entry] = []
+        for number, row in boxes.items():
+            lo_wh, hi_wh = row[t]
+            total_wh[locked.place_of[locked.case.sources[number].place]] += schedule.source_wh[number][t] - lo_wh
+            entries += _inside(locked, number, t, lo_wh, hi_wh)
+            below += _inside(locked, number, t, 0, lo_wh)
+        columns.append(_interval(locked, chosen, t, (entries, below), total_wh, _real_supply(locked, schedule, t)))
+    return Priced(*(tuple(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)))
+
+
+def _interval(
+    locked: Locked,
+    chosen: Choice,
+    interval: int,
+    entries: tuple[Iterable[Entry], Iterable[Entry]],
+    total_wh: Sequence[int],
+    real_wh: Sequence[int],
+) -> tuple[list[int], list[int], list[int]]:
+    """First places, prices and real supply of an interval by place. `entries`: of the stack, and of lower ends."""
+    case, net = locked.case, locked.net
+    zone_of, flow_wh = chosen.declared[interval].zone_of, chosen.declared[interval].flow_wh
+    steps, below = (_steps(chosen.solution, zone_of, part) for part in entries)
+    total, local = dict.fromkeys(steps, 0), dict.fromkeys(steps, 0)
+    for place, zone in enumerate(zone_of):
+        total[zone] += total_wh[place]
+        local[zone] += real_wh[place]
+    lines = [
+        Carried(
+            (zone_of[net.ends[number][0]], zone_of[net.ends[number][1]]),
+            carried_wh,
+            abs(carried_wh) == case.lines[number].limit_wh[interval],
+        )
+        for number, carried_wh in sorted(flow_wh.items())
+    ]
+    zones = {zone: Zone(steps[zone], below[zone], total[zone], local[zone]) for zone in steps}
+    group_of, groups = _join(case, zones, lines)
+    tied: dict[int, list[Connection]] = {group: [] for group in groups}
+    for tie in case.connections:
+        if tie.import_limit_wh[interval] or tie.export_limit_wh[interval]:
+            tied[group_of[zone_of[locked.place_of[tie.place]]]].append(tie)
+    price: dict[int, int] = {}
+    real: dict[int, int] = {}
+    for name, group in groups.items():
+        out_wh, in_wh = _across(group_of, lines, (name,))
+        real[name] = group.local_wh + in_wh
+        price[name] = _price(case, group, group.total_wh + out_wh - in_wh, real[name], tied[name], interval)
+    _receive(group_of, lines, price)
+    named = [group_of[zone] for zone in zone_of]
+    return named, [price[name] for name in named], [real[name] for name in named]
+
+
+def _steps(solution: Solution, zone_of: Sequence[int], entries: Iterable[Entry]) -> dict[int, list[Step]]:
+    """Entries in order, by zone."""
+    found: dict[int, list[Step]] = {zone: [] for zone in zone_of}
+    for entry in entries:
+        step = (key_of(solution, entry), entry.price_nano_per_wh, entry.kind, entry.energy_wh)
+        found[zone_of[entry.place]].append(step)
+    return {zone: sorted(steps) for zone, steps in found.items()}
+
+
+def _real_supply(locked: Locked, schedule: Schedule, interval: int) -> list[int]:
+    """What is put in at each place: by sources, connections and storages, and as demand that is shed."""
+    case = locked.case
+    real_wh = [0] * len(locked.net.places)
+    injected = [
+        *((source.place, row[interval]) for source, row in zip(case.sources, schedule.source_wh, strict=True)),
+        *((tie.place, row[interval]) for tie, row in zip(case.connections, schedule.import_wh, strict=True)),
+        *((store.place, row[interval]) for store, row in zip(case.storages, schedule.discharge_wh, strict=True)),
+    ]
+    for place, energy_wh in injected:
+        real_wh[locked.place_of[place]] += energy_wh
+    for demand, row in zip(case.demands, schedule.served_wh, strict=True):
+        real_wh[locked.place_of[demand.place]] += demand.energy_wh[interval] - row[interval]
+    return real_wh
+
+
+def ramp_boxes(locked: Locked, chosen: Choice) -> dict[int, list[tuple[int, int]]]:
+    """Between what each ramp-limited source could stand in each interval, its neighbours as they are."""
+    case = locked.case
+    boxes: dict[int, list[tuple[int, int]]] = {}
+    for number, row in zip(chosen.ramped, chosen.solution.total_wh, strict=True):
+        source = case.sources[number]
+        ramp_wh = source.ramp_wh or 0
+        room_wh = chosen.room_wh.get(number)
+        before = [source.last_wh, *row[:-1]]
+        after = [*row[1:], None]
+        boxes[number] = box = []
+        for t in range(case.intervals):
+            near = [wh for wh in (before[t], after[t]) if wh is not None]
+            most_wh = offered_wh(source, t)
+            hi_wh = min([most_wh if room_wh is None else min(most_wh, room_wh[t]), *(wh + ramp_wh for wh in near)])
+            lo_wh = max([0, *(wh - ramp_wh for wh in near)])
+            box.append((lo_wh, max(lo_wh, hi_wh)))
+    return boxes
+
+
+def _inside(locked: Locked, number: int, interval: int, lo_wh: int, hi_wh: int) -> list[Entry]:
+    """What of a source's blocks lies between two totals."""
+    source = locked.case.sources[number]
+    found, start = [], 0
+    for entry in source_entries(source, locked.place_of[source.place], number, interval):
+        end = start + entry.energy_wh
+        energy_wh = min(end, hi_wh) - max(start, lo_wh)
+        if energy_wh > 0:
+            found.append(entry._replace(energy_wh=energy_wh))
+        start = end
+    return found
+
+
+def _across(group_of: Mapping[int, int], lines: Iterable[Carried], inner: Sequence[int]) -> tuple[int, int]:
+    """What declared lines carry out of these groups, and into them."""
+    out_wh = in_wh = 0
+    for line in lines:
+        first, second = (group_of[end] in inner for end in line.ends)
+        if first != second:
+            flow_wh = line.flow_wh if first else -line.flow_wh
+            out_wh += max(0, flow_wh)
+            in_wh += max(0, -flow_wh)
+    return out_wh, in_wh
+
+
+def _join(case: Case, zones: Mapping[int, Zone], lines: Sequence[Carried]) -> tuple[dict[int, int], dict[int, Zone]]:
+    """The group of each zone by its first zone, and the groups, where those share a price that nothing separates.
+
+    Otherwise pushing a line to its limit would move prices.
+    """
+    group_of = {zone: zone for zone in zones}
+    groups = dict(zones)
+    ordered = sorted(lines, key=lambda line: line.full)
+    for _ in range(MAX_PASSES):
+        before = len(groups)
+        for line in ordered:
+            first, second = sorted(group_of[end] for end in line.ends)
+            if first == second or _separate(case, group_of, groups, lines, first, second):
+                continue
+            one, other = groups[first], groups.pop(second)
+            groups[first] = Zone(
+                sorted([*one.steps, *other.steps]),
+                sorted([*one.below, *other.below]),
+                one.total_wh + other.total_wh,
+                one.local_wh + other.local_wh,
+            )
+            for zone, group in group_of.items():
+                if group == second:
+                    group_of[zone] = first
+        if len(groups) == before:
+            break
+    return group_of, groups
+
+
+def _separate(
+    case: Case,
+    group_of: Mapping[int, int],
+    groups: Mapping[int, Zone],
+    lines: Sequence[Carried],
+    first: int,
+    second: int,
+) -> bool:
+    """Whether merit order over both would send more than the lines between them carry, by more than the slack."""
+    carried_wh = 0
+    for line in lines:
+        if (group_of[line.ends[0]], group_of[line.ends[1]]) == (first, second):
+            carried_wh += line.flow_wh
+        elif (group_of[line.ends[1]], group_of[line.ends[0]]) == (first, second):
+            carried_wh -= line.flow_wh
+    one, other = groups[first], groups[second]
+    out_wh, in_wh = _across(group_of, lines, (first,))
+    own_wh = one.total_wh + out_wh - in_wh - carried_wh
+    outside_wh = _across(group_of, lines, (first, second))
+    total_wh = one.total_wh + other.total_wh + outside_wh[0] - outside_wh[1]
+    slack = case.price_slack_ppm * (one.local_wh + other.local_wh + outside_wh[1])
+    least_wh, most_wh = _taken(one.steps, other.steps, total_wh)
+    forth = (least_wh - own_wh - carried_wh) * PPM > slack
+    back = (own_wh - most_wh + carried_wh) * PPM > slack
+    return forth if carried_wh > 0 else back if carried_wh < 0 else forth or back
+
+
+def _taken(one: Sequence[Step], other: Sequence[Step], total_wh: int) -> tuple[int, int]:
+    """Least and most that merit order over both stacks, filled to a total, takes of the first."""
+    steps = sorted([*((key, 0, energy_wh) for key, _, _, energy_wh in one), *((key, 1, wh) for key, _, _, wh in other)])
+    taken = [0, 0]
+    start = 0
+    while start < len(steps):
+        key, level = steps[start][0], [0, 0]
+        while start < len(steps) and steps[start][0] == key:
+            level[steps[start][1]] += steps[start][2]
+            start += 1
+        missing_wh = total_wh - sum(taken)
+        if sum(level) >= missing_wh:
+            missing_wh = max(0, missing_wh)
+            return taken[0] + max(0, missing_wh - level[1]), taken[0] + min(level[0], missing_wh)
+        taken = [taken[0] + level[0], taken[1] + level[1]]
+    return taken[0], taken[0]
+
+
+def _price(case: Case, zone: Zone, total_wh: int, real_wh: int, tied: Sequence[Connection], interval: int) -> int:
+    """The price of places that share one, before what they receive over lines at their limits."""
+    cap = case.offer_cap_nano_per_wh
+    reach = total_wh * PPM - case.price_slack_ppm * real_wh
+    if reach > 0:
+        return _reached(zone.steps, reach, cap)
+    if tied:
+        return min(cap, max(export_price(tie, interval) for tie in tied))
+    offers = [price for _, price, kind, _ in zone.steps if kind == ties.OFFER]
+    reach += PPM * sum(energy_wh for *_, energy_wh in zone.below)
+    if reach > 0:
+        offers.append(_reached(zone.below, reach, cap))
+    return min(cap, min(offers, default=case.scarcity_nano_per_wh))
+
+
+def _reached(steps: Sequence[Step], reach: int, cap: int) -> int:
+    """Price of the step in which this many millionths of a Wh are reached."""
+    filled_wh = 0
+    for _, price, kind, energy_wh in steps:
+        filled_wh += energy_wh
+        if filled_wh * PPM >= reach:
+            return cap if kind == ties.SHED else min(cap, price)
+    return cap
+
+
+def _receive(group_of: Mapping[int, int], lines: Iterable[Carried], price: dict[int, int]) -> None:
+    """Who receives over a line at its limit pays no less than who sends."""
+    sent = [
+        (group_of[line.ends[line.flow_wh < 0]], group_of[line.ends[line.flow_wh > 0]])
+        for line in lines
+        if line.full and line.flow_wh
+    ]
+    moved = True
+    while moved:
+        moved = False
+        for sender, receiver in sent:
+            if price[receiver] < price[sender]:
+                price[receiver] = price[sender]
+                moved = True
+
+
+def rents_nano(locked: Locked, schedule: Schedule, priced: Priced, interval: int) -> list[int]:
+    """What each line earns in an interval: what it carries times how much more that is worth where it goes.
+
+    Negative where it carries energy to where it is worth less.
+    """
+    price = [row[interval] for row in priced.price_nano_per_wh]
+    return [
+        row[interval] * (price[second] - price[first])
+        for (first, second), row in zip(locked.net.ends, schedule.flow_wh, strict=True)
+    ]
