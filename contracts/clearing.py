@@ -11,12 +11,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contracts import corrections, disputes, modes, settlement
+from contracts import conduct, corrections, disputes, modes, rewards, settlement
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
 from contracts.ordering import OUT_OF_RANGE, order
-from contracts.params import PactParams
 from contracts.receipts import OK, AnyEvent, EnergyCorrected, IntervalSettled, MetersEstimated
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
 from contracts.schedule import done, next_due
@@ -70,12 +69,14 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     detected = modes.observe(state, interval, delivery.ties)
     if detected and record.grid:
         record = _replace(record, grid=False, mode_reason=detected)
+    if record.code == OK:
+        events += conduct.judge(state, context, record, delivery)
     # Verdicts come before new disputes: what they correct is settled.
     behind, decided = disputes.decide(state, params, interval, delivery.behind) if record.code == OK else ([], [])
     delivery, disputed = disputes.compare(state, params, record, delivery)
     residual_nano: int | None = None
     if record.code == OK:
-        residual_nano, corrected = _bill(state, params, record, delivery, behind)
+        residual_nano, corrected = _bill(state, context, record, delivery, behind)
         events += [*decided, *corrected]
     code = OK if residual_nano is not None else OUT_OF_RANGE
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
@@ -106,10 +107,10 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
 
 
 def _bill(
-    state: State, params: PactParams, record: IntervalRecord, delivery: Delivery, behind: Sequence[SiteMeter]
+    state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery, behind: Sequence[SiteMeter]
 ) -> tuple[int | None, list[EnergyCorrected]]:
-    """Book all lines with the corrections that they carry, or without them where money would leave its bounds; the
-    residual, None where no line was booked at all.
+    """Book all lines with the corrections that they carry and what else is owed, or without either where money would
+    leave its bounds; the residual, None where no line was booked at all.
     """
     interval, terms = record.interval, corrections.terms(record)
     positions = _positions(state, interval, delivery)
@@ -119,12 +120,27 @@ def _bill(
         tie = settlement.Tie(
             utility.member, delivery.tie_import_wh, delivery.tie_export_wh, NO_MEMBER in delivery.estimated
         )
-    batch = corrections.carry(state, params, interval, behind)
-    residual_nano = _book(state, interval, settlement.settle(terms, positions, tie, batch.amounts), delivery, batch)
+    batch = corrections.carry(state, context.params, interval, behind)
+    dues = _dues(state, context, record, delivery)
+    owed = [one for due in dues for one in due.owed]
+    residual_nano = _book(
+        state, interval, settlement.settle(terms, positions, tie, batch.amounts, owed), delivery, batch
+    )
+    if residual_nano is None and owed:
+        dues = []
+        residual_nano = _book(state, interval, settlement.settle(terms, positions, tie, batch.amounts), delivery, batch)
     if residual_nano is None and batch.amounts:
         batch = corrections.cancel(state, batch)
         residual_nano = _book(state, interval, settlement.settle(terms, positions, tie), delivery, batch)
+    if residual_nano is not None:
+        for key, entry in (item for due in dues for item in due.writes.items()):
+            state.save(key, entry)
     return residual_nano, batch.events()
+
+
+def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[settlement.Due]:
+    """What is owed beyond orders and meters."""
+    return [rewards.builders(state, record), rewards.proposer(state, context, delivery)]
 
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:

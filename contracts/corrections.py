@@ -160,6 +160,9 @@ def position(
         withdrawn_wh,
         injected_wh,
         estimated,
+        order.price_nano_per_wh if order else None,
+        sum(held.energy_wh for held in order.reserves) if order else 0,
+        order.reserve_nano if order else 0,
     )
 
 

@@ -18,7 +18,7 @@ from contracts.members import Registers
 from contracts.metering import Measured, settle_registers
 from contracts.modes import TieSeen
 from contracts.params import PactParams
-from contracts.records import Estimate, Metered, Site, SiteMeter
+from contracts.records import Estimate, Metered, Return, Site, SiteMeter
 from contracts.schema import CHARGES, ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
 from contracts.state import State
 
@@ -41,6 +41,8 @@ class Delivery(NamedTuple):
     """What the utility's meters said."""
     witnesses: dict[str, tuple[SiteMeter, Measured]]
     """Measured meters that stand at an end of a line."""
+    returned: dict[str, tuple[SiteMeter, list[Return]]]
+    """What earlier gaps of a meter turned out to be."""
 
     def silent(self) -> list[str]:
         """All estimated meters, ascending."""
@@ -55,6 +57,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     behind: list[SiteMeter] = []
     ties: list[TieSeen] = []
     witnesses: dict[str, tuple[SiteMeter, Measured]] = {}
+    returned: dict[str, tuple[SiteMeter, list[Return]]] = {}
     lines = state.load(LINES, LINE_LIST)
     ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
     tie_import_wh = tie_export_wh = 0
@@ -81,6 +84,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         if meter.meter in held:
             charged.append(_charge(state, held[meter.meter], settled[meter.meter], registers, measured))
         if returns:
+            returned[meter.meter] = meter, returns
             head = enqueue(state, meter.meter, head, returns)
             state.save(head_key, head)
         if head.returns:
@@ -110,7 +114,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     state.fill(METERED, metered, interval)
     state.fill(CHARGES, charged)
     state.fill(ESTIMATES, guesses, interval)
-    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses)
+    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses, returned)
 
 
 def _charge(

@@ -31,6 +31,10 @@ _Bar = Annotated[int, Meta(ge=0, le=2**61)]
 """Tokens; twice as many still are some."""
 
 
+Bonus = Annotated[int, Meta(ge=0, le=2**61)]
+"""Money that nobody has to earn by the Wh."""
+
+
 class WagerParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rules of wagering on solutions, see `contracts.wagers`. A round keeps to those it was opened with."""
 
@@ -63,6 +67,13 @@ class WagerParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     """Most of the pool that one round may pay."""
     other_reward_ppm: Ppm = 250_000
     """What a valid solution earns that is not the best, in parts of what the best earns."""
+    builder_fee_nano: Bonus = 1_000_000
+    """Money for each valid solution that improves on the fallback, out of the residual of the first interval that it
+    decided; never more than it saves, the next included."""
+    saving_share_ppm: Ppm = 100_000
+    """Part of what the best one saves that builders share on top."""
+    saving_cap_nano: Bonus = 1_000_000_000
+    """Most that they share."""
 
     def phases_ms(self) -> int:
         """Least time from the opening of a round to its judgement."""
@@ -155,6 +166,8 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """A load meter that takes more of its rating in an interval, and more than was ordered for it, is a need of the
     first interval that is still open. None: nobody's meter asks for anything."""
     carbon: CarbonParams = CarbonParams()
+    proposer_fee_nano: Bonus = 0
+    """Paid out of the residual to the organisation whose block settles an interval with consumption."""
 
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""

@@ -201,6 +201,16 @@ class TokensUnbonded(Event, frozen=True, tag=50):
     amount_tokens: TokenAmount
 
 
+class UnderDelivered(Event, frozen=True, tag=51):
+    """A member's sources or storages gave less than ordered, beyond the tolerance; see `Shortfall`."""
+
+    member: Id
+    interval: Interval
+    """The one whose close says so."""
+    lost_ppm: Ppm
+    """Of its trust index."""
+
+
 class RoundOpened(Event, frozen=True, tag=64):
     """Wagers on solutions of a subject are taken, at least until `ends_ms`; see `Round`."""
 
@@ -386,6 +396,7 @@ AnyEvent = (
     | TokensTransferred
     | TokensBonded
     | TokensUnbonded
+    | UnderDelivered
     | RoundOpened
     | WagerPlaced
     | RoundMoved

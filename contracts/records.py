@@ -453,6 +453,19 @@ class Metered(Record, frozen=True):
     sequence: Count = 0
 
 
+class Shortfall(Record, frozen=True):
+    """A source or storage gave less than ordered, beyond the tolerance. Written once, for good."""
+
+    meter: Id
+    member: Id
+    interval: Interval
+    """The first of `count`: more than one where the meter had been silent, and its register has returned."""
+    count: Count
+    ordered_wh: Total
+    """As far as somebody took energy: in an island nobody can give what nobody takes."""
+    delivered_wh: Total
+
+
 class Offence(Record, frozen=True):
     """A seat contradicted itself at `height`. Written once, never changed."""
 

@@ -45,6 +45,7 @@ from contracts.records import (
     Returns,
     Schedule,
     Sentinel,
+    Shortfall,
     Site,
     Standing,
     TariffRecord,
@@ -133,6 +134,8 @@ METERED: Rolls[Metered] = Rolls("metered", Metered)
 ESTIMATES: Rolls[Estimate] = Rolls("estimate", Estimate)
 CHARGES: Rolls[StorageCharge] = Rolls("charge", StorageCharge)
 """By meter."""
+SHORTFALLS: Rolls[Shortfall] = Rolls("shortfall", Shortfall)
+"""By interval whose close found them, and meter."""
 WAGERS: Rolls[Wagered] = Rolls("wager", Wagered)
 """By round and member."""
 

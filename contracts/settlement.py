@@ -4,8 +4,8 @@ A pure function of plain tuples; `contracts.clearing` reads the inputs from stat
 
 Per member, amounts from the member's side (positive is received):
 
-- *consumption*, *supply*: ordered energy at the price of the interval. *pay-as-bid*: what accepted blocks
-  above the price receive on top.
+- *consumption*, *supply*: ordered energy at the price of the member's zone. *pay-as-bid*: what accepted blocks
+  above the price receive on top. *reserve*: what was held back, paid as offered.
 - *short*, *long*: net position metered minus net position ordered, suppliers and consumers alike (delivering
   less and taking more are both short). Short pays b + |b| x penalty with b = max(price, import price), so
   that a penalty stays one below zero too. Long receives min(price, offer, export price). In island b is the
@@ -13,8 +13,13 @@ Per member, amounts from the member's side (positive is received):
 - *tie-import*, *tie-export*: the utility's tariff on the metered flow of its meter. It has no orders to
   deviate from.
 - *correction*: what earlier intervals turned out to be worth, see `contracts.corrections`.
-- *residual*: whatever is left over or missing (tariff spread, losses, penalties, pay-as-bid), shared by
-  metered consumption, largest remainder first, equal remainders in order of hash(interval, member).
+- what else is owed, each by a module of its own: *make-whole* (`contracts.make_whole`), *builder* and *proposer*
+  (`contracts.rewards`), *demand-response* (`contracts.demand_response`), *base-load* (`contracts.base_load`).
+- *residual*: whatever is left over or missing (tariff spread, rent, losses, penalties, pay-as-bid, what else is owed),
+  shared by metered consumption, largest remainder first, equal remainders in order of hash(interval, member).
+
+Where zones have different prices, those who take pay more than those who deliver receive: flow x price difference of
+every line between them. That rent is in nobody's lines, and so in the residual.
 
 When nothing was consumed, the residual is shared by ordered consumption, else by metered injection, else
 equally among those who have a line. An interval whose lines would leave the bounds of money books nothing
@@ -26,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from contracts.members import Record
 from contracts.records import Line
 from contracts.units import MAX_MONEY, PPM
 from zk.hashing import sha256
@@ -43,6 +49,11 @@ class Position(NamedTuple):
     injected_wh: int
     estimated: bool = False
     """One of its meters at least said nothing."""
+    price_nano_per_wh: int | None = None
+    """Of its zone; None: that of the interval."""
+    reserve_wh: int = 0
+    reserve_nano: int = 0
+    """What it asked for holding that back."""
 
 
 class Terms(NamedTuple):
@@ -66,6 +77,20 @@ class Tie(NamedTuple):
     estimated: bool = False
 
 
+class Owed(NamedTuple):
+    """A line that does not follow from orders and meters; its other side is the residual, or further lines."""
+
+    member: str
+    line: Line
+
+
+class Due(NamedTuple):
+    """What one module says is owed, and what it wants remembered once that is booked, by key of state."""
+
+    owed: tuple[Owed, ...] = ()
+    writes: Mapping[bytes, Record | tuple[Record, ...]] = {}
+
+
 class Sheet(NamedTuple):
     """Lines per member, ascending; members without a line are left out. `residual_nano` is the sum shared."""
 
@@ -75,11 +100,16 @@ class Sheet(NamedTuple):
 
 
 def settle(
-    terms: Terms, positions: Sequence[Position], tie: Tie | None, carried: Mapping[str, int] | None = None
+    terms: Terms,
+    positions: Sequence[Position],
+    tie: Tie | None,
+    carried: Mapping[str, int] | None = None,
+    owed: Sequence[Owed] = (),
 ) -> Sheet | None:
     """Lines of all members; None when an amount would leave the bounds of money.
 
-    `carried` is what corrections of earlier intervals owe each member in this one.
+    `carried` is what corrections of earlier intervals owe each member in this one, `owed` what else is; of one kind a
+    member has one line.
     """
     lines: dict[str, list[Line]] = {}
     for position in positions:
@@ -90,6 +120,8 @@ def settle(
         own = tie_lines(terms, tie)
         if own:
             lines.setdefault(tie.utility, []).extend(own)
+    for member, line in owed:
+        lines.setdefault(member, []).append(line)
     for member, amount_nano in (carried or {}).items():
         lines.setdefault(member, []).append(Line("correction", 0, None, amount_nano))
 
@@ -108,35 +140,42 @@ def settle(
 
 
 def position_lines(terms: Terms, position: Position) -> list[Line]:
-    """Ordered energy at the price, then the deviation."""
-    price, lines = terms.price_nano_per_wh, []
+    """Ordered energy at the price, reserve as offered, then the deviation."""
+    price, lines = price_of(terms, position), []
     if position.served_wh:
         lines.append(Line("consumption", position.served_wh, price, -position.served_wh * price))
     if position.supplied_wh:
         lines.append(Line("supply", position.supplied_wh, price, position.supplied_wh * price))
     if position.pay_as_bid_nano:
         lines.append(Line("pay-as-bid", position.supplied_wh, None, position.pay_as_bid_nano))
+    if position.reserve_nano:
+        lines.append(Line("reserve", position.reserve_wh, None, position.reserve_nano))
     deviation_wh = (position.injected_wh - position.withdrawn_wh) - (position.supplied_wh - position.served_wh)
     if deviation_wh < 0:
-        rate = short_price(terms)
+        rate = short_price(terms, price)
         lines.append(Line("short", deviation_wh, rate, deviation_wh * rate, position.estimated))
     elif deviation_wh > 0:
-        rate = long_price(terms, position.offer_nano_per_wh)
+        rate = long_price(terms, price, position.offer_nano_per_wh)
         lines.append(Line("long", deviation_wh, rate, deviation_wh * rate, position.estimated))
     return lines
 
 
-def short_price(terms: Terms) -> int:
-    """What a missing Wh costs, penalty included, whole nano per Wh."""
-    base = max(terms.price_nano_per_wh, terms.import_nano_per_wh) if terms.grid else terms.scarcity_nano_per_wh
+def price_of(terms: Terms, position: Position) -> int:
+    """Price in the zone of a member."""
+    return terms.price_nano_per_wh if position.price_nano_per_wh is None else position.price_nano_per_wh
+
+
+def short_price(terms: Terms, price_nano_per_wh: int) -> int:
+    """What a missing Wh costs where energy has this price, penalty included, whole nano per Wh."""
+    base = max(price_nano_per_wh, terms.import_nano_per_wh) if terms.grid else terms.scarcity_nano_per_wh
     return base + abs(base) * terms.penalty_ppm // PPM
 
 
-def long_price(terms: Terms, offer_nano_per_wh: int | None) -> int:
-    """What a Wh that nobody ordered is worth."""
+def long_price(terms: Terms, price_nano_per_wh: int, offer_nano_per_wh: int | None) -> int:
+    """What a Wh that nobody ordered is worth where energy has this price."""
     if not terms.grid:
         return 0
-    worth = min(terms.price_nano_per_wh, terms.export_nano_per_wh)
+    worth = min(price_nano_per_wh, terms.export_nano_per_wh)
     return worth if offer_nano_per_wh is None else min(worth, offer_nano_per_wh)
 
 

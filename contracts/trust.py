@@ -213,12 +213,17 @@ def raise_index(state: State, context: BlockContext, member: str, significance_p
         state.put(TRUSTS, _replace(trust, index_ppm=index_ppm, index_change=change, raised_height=context.height))
 
 
-def lower_index(state: State, context: BlockContext, member: str) -> None:
-    """A wager was lost: a quarter of what the member had shown is gone."""
+def lower_index(
+    state: State, context: BlockContext, member: str, reason: str = "false", part: int = 1, whole: int = 1
+) -> int:
+    """A quarter of what the member had shown is gone, or `part` of that quarter: a wager was lost, or as much of an
+    order was not delivered. `reason` is the kind of the `Change`; returns what it cost, in ppm."""
     trust = current(state, context, member)
     assert trust is not None, "only members show anything"
-    index_ppm = trust.index_ppm - trust.index_ppm // 4
-    state.put(TRUSTS, _replace(trust, index_ppm=index_ppm, index_change=Change("false", context.height)))
+    lost_ppm = trust.index_ppm * part // (4 * whole)
+    index_ppm = trust.index_ppm - lost_ppm
+    state.put(TRUSTS, _replace(trust, index_ppm=index_ppm, index_change=Change(reason, context.height)))
+    return lost_ppm
 
 
 # The pool

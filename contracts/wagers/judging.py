@@ -184,9 +184,31 @@ def rewards(
         pool_tokens * terms.reward_pool_ppm // PPM,
         max(improvements_nano, default=0) // terms.reward_nano_per_token,
     )
-    parts = [
+    parts = _parts(terms, verdicts, improvements_nano)
+    whole = sum(parts)
+    return [budget * part // whole if whole else 0 for part in parts]
+
+
+def money_rewards(terms: WagerParams, verdicts: Sequence[str], improvements_nano: Sequence[int]) -> list[int]:
+    """Money that each submission is owed: a fee for each that improved on the fallback, and a capped share of what the
+    best of them saves, in the parts in which tokens are shared. All together never more than that saving.
+    """
+    saved_nano = max(improvements_nano, default=0)
+    parts = _parts(terms, verdicts, improvements_nano)
+    whole = sum(parts)
+    if not whole:
+        return [0 for _ in parts]
+    shared_nano = min(saved_nano * terms.saving_share_ppm // PPM, terms.saving_cap_nano)
+    owed = [terms.builder_fee_nano + shared_nano * part // whole if part else 0 for part in parts]
+    together_nano = sum(owed)
+    if together_nano <= saved_nano:
+        return owed
+    return [saved_nano * one // together_nano for one in owed]
+
+
+def _parts(terms: WagerParams, verdicts: Sequence[str], improvements_nano: Sequence[int]) -> list[int]:
+    """How rewards are shared: the best alike, other valid ones a smaller part, and nothing without an improvement."""
+    return [
         (PPM if verdict == "best" else terms.other_reward_ppm) if improved else 0
         for verdict, improved in zip(verdicts, improvements_nano, strict=True)
     ]
-    whole = sum(parts)
-    return [budget * part // whole if whole else 0 for part in parts]

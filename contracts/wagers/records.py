@@ -19,6 +19,7 @@ from contracts.units import (
     Hash,
     Height,
     Id,
+    Interval,
     Meta,
     Money,
     Ppm,
@@ -89,6 +90,8 @@ class Round(Record, frozen=True):
     cost_nano: Money = 0
     """Cost of what was ordered."""
     judged_height: Height = 0
+    paid_in: Interval | None = None
+    """The interval whose bills have the money of its builders; None: they were owed none, or are not paid yet."""
 
 
 class Wagered(Record, frozen=True):
@@ -108,6 +111,8 @@ class Wagered(Record, frozen=True):
     carbon_ug: Emission | None = None
     lost_tokens: Tokens = 0
     reward_tokens: Tokens = 0
+    reward_nano: Money = 0
+    """Money that its builder is owed, and that bills of the first interval which the round decided have."""
 
 
 class Solution(Record, frozen=True):

@@ -316,17 +316,25 @@ def _pay(
         for one, verdict in zip(submissions, verdicts, strict=True)
     ]
     rewards = judging.rewards(round_.terms, trust.pool_tokens(state), verdicts, improved)
+    owed_nano = judging.money_rewards(round_.terms, verdicts, [_money(saved_nano) for saved_nano in improved])
     length = context.consensus.epoch_blocks
     epoch_start = epochs.epoch_of(context.height, context.consensus) * length + 1
     events: list[AnyEvent] = []
-    for one, entry, saved_nano, reward in zip(submissions, entries, improved, rewards, strict=True):
+    for one, entry, saved_nano, reward, owed in zip(submissions, entries, improved, rewards, owed_nano, strict=True):
         if reward:
             trust.pay(state, context, one.member, reward, "reward")
         if saved_nano:
             trust.raise_index(state, context, one.member, round_.significance_ppm, epoch_start)
         weighed = one.weighed
         found = (None, None, None) if weighed is None else weighed[:3]
-        judged = _replace(entry, reward_tokens=reward, cost_nano=found[0], energy_wh=found[1], carbon_ug=found[2])
+        judged = _replace(
+            entry,
+            reward_tokens=reward,
+            reward_nano=owed,
+            cost_nano=found[0],
+            energy_wh=found[1],
+            carbon_ug=found[2],
+        )
         state.put(WAGERS, judged, round_.number)
         events.append(WagerJudged(round_.number, one.member, entry.verdict, entry.lost_tokens, reward))
     return events

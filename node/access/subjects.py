@@ -66,6 +66,7 @@ from contracts.schema import (
     SCHEDULES,
     SEATINGS,
     SENTINELS,
+    SHORTFALLS,
     SITES,
     SOLUTIONS,
     STANDINGS,
@@ -161,6 +162,7 @@ BY_METER = {
     BASES.prefix: ("energy", 1),
     METERED.prefix: ("energy", 1),
     ESTIMATES.prefix: ("estimates", 1),
+    SHORTFALLS.prefix: ("energy", 1),
 }
 """Kind, and which part of the key is the meter."""
 BY_LINE = {DISPUTES.prefix: ("disputes", 1), VERDICTS.prefix: ("disputes", 1)}
@@ -201,6 +203,7 @@ PUBLIC_EVENTS = (
     receipts.TokensTransferred,
     receipts.TokensBonded,
     receipts.TokensUnbonded,
+    receipts.UnderDelivered,
     receipts.RoundOpened,
     receipts.RoundMoved,
     receipts.RoundJudged,

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from ledger_world import FIRST, METERS, OPENING_NANO, Chain, Site, change, make_genesis
 
 from contracts.params import PactParams
-from contracts.records import SETTLED
-from contracts.settlement import Position, Sheet, Terms, Tie, largest_remainder, settle
+from contracts.records import SETTLED, Line
+from contracts.settlement import Owed, Position, Sheet, Terms, Tie, largest_remainder, settle
 from contracts.units import MAX_ENERGY, MAX_MONEY, MAX_PRICE
 from zk.hashing import sha256
 
@@ -144,6 +144,40 @@ def test_largest_remainder_is_exact_and_off_by_less_than_one(
         assert abs(share * whole - amount * weights[member]) < whole
 
 
+def test_reserve_is_paid_as_offered_out_of_the_residual() -> None:
+    held = position("b", supplied=10, injected=10)._replace(reserve_wh=5, reserve_nano=77)
+    sheet = settle(GRID, [position("a", served=10, withdrawn=10), held], None)
+    assert amounts(sheet, "b") == {"supply": 2_500, "reserve": 77}
+    assert amounts(sheet, "a")["residual"] == -77
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(-(10**6), 10**6)), min_size=2, max_size=5))
+@settings(max_examples=60)
+def test_rent_of_a_congested_line_is_in_the_residual(zones: list[tuple[int, int]]) -> None:
+    """A chain of zones: each takes what it needs, the first delivers all, and every line carries what is behind it."""
+    positions, flows = [], []
+    behind_wh = sum(taken_wh for taken_wh, _ in zones[1:])
+    for number, (wanted_wh, price) in enumerate(zones):
+        taken_wh = wanted_wh if number else 0
+        supplied_wh = 0 if number else behind_wh
+        member = f"m{number}"
+        own = position(member, taken_wh, supplied_wh, taken_wh, supplied_wh)
+        positions.append(own._replace(price_nano_per_wh=price))
+        if number:
+            flows.append((behind_wh, price - zones[number - 1][1]))
+            behind_wh -= taken_wh
+    sheet = settle(GRID, positions, None)
+    assert sheet is not None
+    assert sheet.residual_nano == sum(flow_wh * difference for flow_wh, difference in flows)
+
+
+def test_a_deviation_is_settled_at_the_price_of_its_zone() -> None:
+    dear = position("a", withdrawn=10)._replace(price_nano_per_wh=1_000)
+    assert amounts(settle(GRID, [dear], None), "a")["short"] == -10 * 1_100
+    cheap = position("a", injected=10)._replace(price_nano_per_wh=7)
+    assert amounts(settle(GRID, [cheap], None), "a")["long"] == 70
+
+
 ENERGY = st.sampled_from([0, 1, 7, 1_000, MAX_ENERGY]) | st.integers(0, 10**6)
 PRICE = st.sampled_from([-MAX_PRICE, -1, 0, 250, MAX_PRICE]) | st.integers(-1_000, 10_000)
 POSITIONS = st.lists(
@@ -156,26 +190,46 @@ POSITIONS = st.lists(
         st.none() | PRICE,
         ENERGY,
         ENERGY,
+        st.booleans(),
+        st.none() | PRICE,
+        ENERGY,
+        st.integers(0, 10**9),
     ),
     max_size=5,
     unique_by=lambda entry: entry.member,
 ).map(sorted)
+
+BONUS = st.builds(Line, st.sampled_from(["builder", "make-whole"]), st.just(0), st.none(), st.integers(-(10**9), 10**9))
+OWED = st.lists(
+    st.builds(
+        Owed,
+        st.sampled_from(["a", "b", "u"]),
+        st.builds(
+            Line, st.sampled_from(["builder", "make-whole"]), st.just(0), st.none(), st.integers(-(10**9), 10**9)
+        ),
+    ),
+    max_size=3,
+    unique_by=lambda one: (one.member, one.line.kind),
+)
 
 
 @given(
     st.builds(Terms, st.integers(0, 2**32 - 1), PRICE, st.booleans(), PRICE, PRICE, PRICE, st.integers(0, 10**7)),
     POSITIONS,
     st.none() | st.builds(Tie, st.just("u"), ENERGY, ENERGY),
+    OWED,
 )
 @settings(max_examples=300)
 def test_lines_sum_to_zero_and_stay_inside_their_bounds(
-    terms: Terms, positions: list[Position], tie: Tie | None
+    terms: Terms, positions: list[Position], tie: Tie | None, owed: list[Owed]
 ) -> None:
-    sheet = settle(terms, positions, tie)
+    sheet = settle(terms, positions, tie, None, owed)
     if sheet is None:
         largest = MAX_ENERGY * (abs(terms.price_nano_per_wh) + 11 * MAX_PRICE) * 20
         assert largest > MAX_MONEY
         return
+    for member, line in owed:
+        assert line in sheet.lines[member], "whatever is owed is paid"
     assert sum(sheet.totals.values()) == 0
     residual = 0
     for member, lines in sheet.lines.items():

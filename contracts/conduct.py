@@ -1,0 +1,107 @@
+"""What suppliers are worth that were counted on: who gives less than ordered loses trust.
+
+Judged when an interval closes, per source and storage, by its own registers: more than `delivery_loss_ppm` of what was
+ordered missing is a shortfall, on record with its Wh. A member's shortfalls at one close cost its index once: a quarter
+of it times the missing part of what those meters were ordered.
+
+- A silent meter is not judged while it is estimated, since nobody knows. When its register returns, the whole run of
+  silent intervals is judged at once, against all that was ordered in it (in the last `MAX_JUDGED` intervals of longer
+  ones): how the energy spreads inside the run is not known, its sum is. The interval of the returning reading, over
+  which the same energy spreads, belongs to the run. So nothing is judged twice, and silence hides nothing.
+- Other later words (what an owner restates against itself, what a parent meter decides) move money alone: honesty is
+  not to cost what a lie would keep.
+- In an island energy that nobody takes can't be given. What consumers took less than ordered counts as not ordered, in
+  equal parts of every order.
+
+Never moves money: that is `contracts.settlement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from contracts import trust
+from contracts.context import BlockContext
+from contracts.delivery import Delivery
+from contracts.receipts import AnyEvent, UnderDelivered
+from contracts.records import IntervalRecord, Shortfall, SiteMeter
+from contracts.schema import INTERVALS, METERED, ORDERS, SHORTFALLS
+from contracts.state import State
+from contracts.units import PPM
+
+_replace = msgspec.structs.replace
+MAX_JUDGED = 96
+"""Intervals of one run of silence whose orders are looked at, the last ones."""
+
+
+class _Run(NamedTuple):
+    """One meter's energy in intervals in which it is judged together."""
+
+    member: str
+    first: int
+    length: int
+    ordered_wh: int
+    delivered_wh: int
+
+
+def judge(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[AnyEvent]:
+    """Write the shortfalls that the close of an interval finds, and lower indexes for them."""
+    found: list[Shortfall] = []
+    for meter, run in sorted(_runs(state, record, delivery)):
+        if (run.ordered_wh - run.delivered_wh) * PPM > run.ordered_wh * context.params.delivery_loss_ppm:
+            found.append(Shortfall(meter, run.member, run.first, run.length, run.ordered_wh, run.delivered_wh))
+    if not found:
+        return []
+    state.fill(SHORTFALLS, found, record.interval)
+    events: list[AnyEvent] = []
+    for member in sorted({one.member for one in found}):
+        ordered_wh = sum(one.ordered_wh for one in found if one.member == member)
+        missing_wh = ordered_wh - sum(one.delivered_wh for one in found if one.member == member)
+        lost_ppm = trust.lower_index(state, context, member, "under-delivery", missing_wh, ordered_wh)
+        events.append(UnderDelivered(member, record.interval, lost_ppm))
+    return events
+
+
+def _runs(state: State, record: IntervalRecord, delivery: Delivery) -> Iterator[tuple[str, _Run]]:
+    """What each meter is judged by that spoke about the interval, or about earlier ones for the first time."""
+    interval = record.interval
+    measured = {one.meter: one for key in METERED.roll_keys(interval) for one in state.roll(METERED, key)}
+    # Its deliveries are not in the record yet.
+    now = _replace(record, withdrawn_wh=sum(flow[0] for flow in delivery.members.values()), tie_export_wh=0)
+    for order in (order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)):
+        for part in order.meters:
+            metered = measured.get(part.meter)
+            if metered is not None and part.energy_wh and part.meter not in delivery.returned:
+                expected_wh = _expected(now, part.energy_wh)
+                yield part.meter, _Run(order.member, interval, 1, expected_wh, min(metered.export_wh, expected_wh))
+    for meter, (owner, returns) in delivery.returned.items():
+        spans = [range(one.interval, one.interval + one.count) for one in returns]
+        energy_wh = sum(one.export_wh or 0 for one in returns)
+        if meter in measured:
+            spans.append(range(interval, interval + 1))
+            energy_wh += measured[meter].export_wh
+        latest = islice((at for span in reversed(spans) for at in reversed(span)), MAX_JUDGED)
+        ordered_wh = sum(_ordered(state, now, owner, at) for at in latest)
+        length = sum(map(len, spans))
+        yield meter, _Run(owner.member, returns[0].interval, length, ordered_wh, min(energy_wh, ordered_wh))
+
+
+def _ordered(state: State, now: IntervalRecord, meter: SiteMeter, interval: int) -> int:
+    """What was to be expected of one meter in one interval of its run; `now` is the one that closes."""
+    record = now if interval == now.interval else state.load(INTERVALS, INTERVALS.key(interval))
+    order = state.entry(ORDERS, meter.member, interval)
+    if record is None or order is None:
+        return 0
+    return _expected(record, sum(part.energy_wh for part in order.meters if part.meter == meter.meter))
+
+
+def _expected(record: IntervalRecord, ordered_wh: int) -> int:
+    """The part of an order that somebody was there to take."""
+    taken_wh = record.withdrawn_wh - record.tie_export_wh
+    untaken_wh = 0 if record.grid else max(0, record.served_wh - taken_wh)
+    supplied_wh = max(record.supplied_wh, ordered_wh)
+    return ordered_wh - (-(-ordered_wh * min(untaken_wh, supplied_wh) // supplied_wh) if supplied_wh else 0)
