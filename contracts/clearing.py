@@ -18,7 +18,7 @@ from contracts.members import Holding
 from contracts.ordering import OUT_OF_RANGE, order
 from contracts.receipts import OK, AnyEvent, EnergyCorrected, IntervalSettled, MetersEstimated
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
-from contracts.schedule import done, next_due
+from contracts.schedule import closed, due_window, locked, next_due
 from contracts.schema import BALANCES, BILLS, INTERVALS, ORDERS, UTILITIES, UTILITY
 from contracts.state import State
 from contracts.units import MAX_MONEY
@@ -36,12 +36,15 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
             break
         interval, lock = due
         if lock:
-            events.append(merit_order.open_round(state, context, interval) or order(state, context, interval))
+            window = due_window(state, context.params, interval)
+            for one in window.intervals:
+                events.append(merit_order.open_round(state, context, one) or order(state, context, one))
+            locked(state, window)
         elif _is_undecided(state, interval):
             break
         else:
             events += _settle(state, context, interval)
-        done(state, interval, lock)
+            closed(state, interval)
         state.commit()
     return tuple(events)
 

@@ -240,6 +240,8 @@ class MeterOrder(Record, frozen=True):
 
     meter: Id
     energy_wh: Total
+    price_nano_per_wh: Price | None = None
+    """Of its zone; None: that of the interval, which has one."""
 
 
 class StorageOrder(Record, frozen=True):

@@ -1,7 +1,8 @@
 """When intervals lock and close, and which of them wait for it.
 
-Interval i covers `[i * L, (i + 1) * L)` ms of ledger time. Offers lock at `start - gate_lead_ms`; readings
-are on time until `end + close_grace_ms`. Only intervals with content (a need, an offer, a reading) have
+Interval i covers `[i * L, (i + 1) * L)` ms of ledger time. Intervals lock in windows of W, from each multiple of W
+on: offers for all of them lock `gate_lead_ms` before the first of them starts; readings are on time until
+`end + close_grace_ms`. Only intervals with content (a need, an offer, a reading) have
 deadlines: they are in one working record, which is all that the clock ever looks at. A deadline stays there
 until what it waits for has happened, so ledger time may jump by days and nothing is forgotten.
 """
@@ -9,6 +10,7 @@ until what it waits for has happened, so ledger time may jump by days and nothin
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,9 +25,45 @@ _replace = msgspec.structs.replace
 _EMPTY = Schedule((), ())
 
 
+class Window(NamedTuple):
+    """Intervals that lock together."""
+
+    first: int
+    length: int
+
+    @property
+    def intervals(self) -> range:
+        """All of them, ascending."""
+        return range(self.first, self.first + self.length)
+
+
+def window_start(params: PactParams, interval: int) -> int:
+    """First interval of the window that the interval is in."""
+    return interval - interval % params.window_intervals
+
+
 def lock_ms(params: PactParams, interval: int) -> int:
     """First time at which needs, offers and tariffs of the interval are too late; may be negative."""
-    return interval * params.interval_ms - params.gate_lead_ms
+    return window_start(params, interval) * params.interval_ms - params.gate_lead_ms
+
+
+def first_open(params: PactParams, time_ms: int) -> int:
+    """First interval whose offers are not locked at that time."""
+    windows = (time_ms + params.gate_lead_ms) // (params.interval_ms * params.window_intervals)
+    return (windows + 1) * params.window_intervals
+
+
+def due_window(state: State, params: PactParams, interval: int) -> Window:
+    """What locks together with an interval whose lock is due: its neighbours in the window that nobody has locked or
+    closed before, by parameters that were others."""
+    start, closed = window_start(params, interval), _load(state).closed
+    first, end = interval, interval + 1
+    while first > start and (closed is None or first - 1 > closed) and _status(state, first - 1) == OPEN:
+        first -= 1
+    most = min(start + params.window_intervals, MAX_COUNT + 1)
+    while end < most and _status(state, end) == OPEN:
+        end += 1
+    return Window(first, end - first)
 
 
 def close_ms(params: PactParams, interval: int) -> int:
@@ -83,15 +121,29 @@ def next_due(state: State, context: BlockContext) -> tuple[int, bool] | None:
     return None
 
 
-def done(state: State, interval: int, lock: bool) -> None:
-    """What `next_due` named has happened."""
+def locked(state: State, window: Window) -> None:
+    """The lock that `next_due` named has happened, for its whole window; all of it has a close from now on."""
     schedule = _load(state)
-    if lock:
-        assert schedule.locks[0] == interval, "locks happen in order"
-        state.save(SCHEDULE, _replace(schedule, locks=schedule.locks[1:]))
-    else:
-        assert schedule.closes[0] == interval, "closes happen in order"
-        state.save(SCHEDULE, _replace(schedule, closes=schedule.closes[1:], closed=interval))
+    end = window.first + window.length
+    assert schedule.locks[0] >= window.first, "locks happen in order"
+    closes = schedule.closes
+    for interval in window.intervals:
+        closes = _with(closes, interval)
+    locks = schedule.locks[bisect_left(schedule.locks, end) :]
+    state.save(SCHEDULE, _replace(schedule, locks=locks, closes=closes))
+
+
+def closed(state: State, interval: int) -> None:
+    """The close that `next_due` named has happened."""
+    schedule = _load(state)
+    assert schedule.closes[0] == interval, "closes happen in order"
+    state.save(SCHEDULE, _replace(schedule, closes=schedule.closes[1:], closed=interval))
+
+
+def unsettled(state: State, before: int) -> tuple[int, ...]:
+    """Intervals before this one that wait for their close, ascending."""
+    closes = _load(state).closes
+    return closes[: bisect_left(closes, before)]
 
 
 def earliest_deadline_ms(state: State, params: PactParams) -> int | None:

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from contracts.envelope import CODEC, AccountEnvelope, Domains
+from contracts.schedule import first_open
 from devnet import keyring, profiles
 from devnet.conductor import Conductor, Wallet
 from devnet.courier import Courier, PooledClient
@@ -165,7 +166,7 @@ async def _play(
         )
         # The first interval whose gate is still ahead.
         params = scenario.params
-        first = (tempo.now_ms() + params.gate_lead_ms) // params.interval_ms + 1
+        first = first_open(params, tempo.now_ms())
         await conductor.run(first, intervals)
         conductor.progress.done = True
         diary.tell(conductor.progress)

@@ -16,7 +16,7 @@ from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.governance.records import Rules
 from contracts.modes import GRID, ISLAND
 from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, Schedule
-from contracts.schedule import close_ms, lock_ms
+from contracts.schedule import close_ms, first_open, lock_ms
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,
@@ -208,7 +208,7 @@ class Queries:
             case "now":
                 return now_ms // length
             case "next":
-                return (now_ms + self._rules().params.gate_lead_ms) // length + 1
+                return first_open(self._rules().params, now_ms)
         return number(text, "interval", 2**32)
 
     def _which_cycle(self, text: str) -> Cycle:
