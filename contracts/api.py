@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from contracts import corrections, epochs, market, modes, money, policies, schedule, trust
+from contracts import corrections, envelopes, epochs, market, modes, money, policies, schedule, trust
 from contracts.bodies import (
     MAX_SPAN,
     AllowAccess,
@@ -182,6 +182,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     utility = min((member.id for member in genesis.members if "utility" in member.roles), default=None)
     if utility is not None:
         records[UTILITY] = encode(Utility(utility))
+    records |= envelopes.opening_records(genesis.envelopes)
     if genesis.lines:
         records[LINE_LIST] = encode(Lines(genesis.lines))
     site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)

@@ -139,6 +139,18 @@ CODES: dict[str, Code] = {
         "The blocks add up to more than the meter's rating delivers in an interval.", "Offer less energy."
     ),
     "offer.full": Code("The interval holds the maximum of offers.", "Offer for another interval."),
+    "envelope.power": Code(
+        "The blocks add up to more than the envelope of the asset lets it deliver in an interval.",
+        "Offer at most what `gridpact query envelope METER` shows.",
+    ),
+    "envelope.time": Code(
+        "The envelope of the asset lets no order move it during the whole of the interval.",
+        "Offer for an interval inside its times of day, which `gridpact query envelope METER` shows.",
+    ),
+    "envelope.revoked": Code(
+        "A key of the asset was revoked: it stays in its safe state.",
+        "Give the device a new key, and have the members agree on an envelope with it.",
+    ),
     "tariff.role": Code("The sender is not the site's utility.", "Only the utility writes tariffs."),
     "tariff.late": Code("The gate of the first interval has passed.", "Write tariffs ahead."),
     "tariff.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
@@ -300,6 +312,23 @@ CODES: dict[str, Code] = {
     "governance.asset": Code(
         "The equipment of a new meter contradicts itself.",
         "Efficiency is at most one, a storage has a capacity, powers stay inside the rating, only sources have a ramp.",
+    ),
+    "governance.envelope-meter": Code(
+        "No meter of a present member has the id that the envelope names.", "Name a meter of this chain."
+    ),
+    "governance.envelope": Code(
+        "The envelope contradicts itself or its meter.",
+        "Keep powers within the rating and the safe state within them, in one direction; sort times, without overlap.",
+    ),
+    "governance.revoked": Code(
+        "The meter's key was revoked, and the envelope brings no new one.", "Add the public key of the mended device."
+    ),
+    "governance.envelopes-full": Code(
+        "The maximum of assets has an envelope.", "Change one that exists: 4,096 at most."
+    ),
+    "governance.no-key": Code(
+        "The member has no such account key, and none of its meters has it.",
+        "Name member and key as `gridpact query member` and `gridpact query meter` show them.",
     ),
     "governance.too-many": Code(
         "The pact has the maximum of members or meters.", "Remove a member first: 10,000 members, 100,000 meters."

@@ -13,11 +13,13 @@ import msgspec
 
 from consensus.committee import EVERYBODY, MAX_SEATS
 from contracts.members import (
+    MAX_ENVELOPES,
     MAX_LINES,
     MAX_MEMBERS,
     MAX_METERS,
     MAX_NODES,
     STARTING_INDEX_PPM,
+    AssetEnvelope,
     Member,
     Meter,
     PowerLine,
@@ -104,6 +106,8 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """Sorted by id; a meter is the sending end of one line at most, and the receiving end of one."""
     trusts: Annotated[tuple[OpeningTrust, ...], Meta(max_length=MAX_MEMBERS)] = ()
     """Sorted by member."""
+    envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(max_length=MAX_ENVELOPES)] = ()
+    """Sorted by meter."""
 
     def chain_id(self) -> str:
         """Name and the first 16 hex digits of the hash of this document."""

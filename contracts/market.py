@@ -13,6 +13,7 @@ import msgspec
 
 from contracts.bodies import Need, Offer, Tariff
 from contracts.context import BlockContext
+from contracts.envelopes import refusal
 from contracts.flexible.offers import in_bounds, offers_itself
 from contracts.receipts import AnyEvent, NeedAccepted, OfferAccepted, TariffAccepted
 from contracts.records import (
@@ -100,7 +101,8 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
     """Let an offer stand for its meter and interval; no blocks withdraw it.
 
     Refuses `meter.unknown`, `offer.meter`, `offer.kind`, `offer.late`, `offer.horizon`, `offer.order`,
-    `offer.price`, `offer.rating`, `offer.storage`, `offer.full`.
+    `offer.price`, `offer.rating`, `offer.storage`, `offer.full`, `envelope.power`, `envelope.time`,
+    `envelope.revoked`.
     """
     params = context.params
     meter = state.load(METERS, METERS.key(body.meter))
@@ -124,6 +126,9 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
         return "offer.rating"
     if body.blocks and offers_itself(state, meter, body.interval):
         return "offer.storage"
+    beyond = refusal(state, body.meter, body.interval, give_wh=offered_wh)
+    if beyond is not None:
+        return beyond
 
     record = _open_interval(state, body.interval)
     number = bucket(body.meter)

@@ -46,7 +46,15 @@ MAX_UNLOCKING = 64
 """Parts of a member's bond that may be on their way out at once."""
 MAX_GRANTS = 128
 """Readers that one member's policy names, counted once for each kind of records."""
+MAX_ENVELOPES = 4_096
+"""Meters with an envelope of their own."""
+MAX_SPANS = 8
+"""Parts of a day in which orders may move one asset."""
+MAX_TERMS = 4
+"""Terms of one asset that intervals may still be dispatched by; one more replaces the last."""
 STARTING_INDEX_PPM = PPM // 2
+REVOKED_KEY = bytes(32)
+"""In place of a meter's key that was revoked: nobody can sign with it."""
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility")
 SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering")
@@ -244,6 +252,62 @@ class Meter(Record, frozen=True):
     """Most that a storage can hold."""
     asset: Asset | None = None
     """None: a source without ramp, or a storage that offers blocks and bids like anybody else."""
+
+
+class DaySpan(Record, frozen=True):
+    """Part of a UTC day, in minutes from midnight: from the first one to before the second."""
+
+    from_minute: Annotated[int, Meta(ge=0, le=1_439)]
+    until_minute: Annotated[int, Meta(ge=1, le=1_440)]
+
+
+class AssetEnvelope(Record, frozen=True):
+    """What no order, however many signed it, may make of the asset behind a meter; see `contracts.envelopes`.
+
+    Powers are averages over an interval. Its safe state is what it does whenever nothing else is allowed.
+    """
+
+    meter: Id
+    give_w: Energy
+    """Most that it may put into the site."""
+    take_w: Energy
+    """Most that it may take."""
+    ramp_w: Energy | None = None
+    """Most by which its power may change from one interval to the next; None: by any."""
+    spans: Annotated[tuple[DaySpan, ...], Meta(max_length=MAX_SPANS)] = ()
+    """When orders may move it, ascending, apart from each other; none: always. Otherwise it is in its safe state."""
+    floor_w: Energy = 0
+    """Critical load: no order takes from it what it needs up to this."""
+    safe_give_w: Energy = 0
+    safe_take_w: Energy = 0
+
+
+class Terms(Record, frozen=True):
+    """What the ledger lets an asset do from an interval on."""
+
+    since: Interval
+    """The first whose offers had not locked: what is locked keeps its terms. The agent at the device waits for
+    nothing."""
+    envelope: AssetEnvelope | None
+    """None: what its meter is rated for."""
+    revoked: bool
+    """A key of its device or its owner was compromised: it is in its safe state until it has a new envelope."""
+    height: Height
+    """Block that said so; 0 is genesis."""
+
+
+class Enveloped(Record, frozen=True):
+    """A controllable asset, by its meter. Written at genesis and by `contracts.governance.envelopes`."""
+
+    meter: Id
+    terms: Annotated[tuple[Terms, ...], Meta(min_length=1, max_length=MAX_TERMS)]
+    """Ascending; those before the one that is in force are gone."""
+
+
+class EnvelopedList(Record, frozen=True):
+    """Meters that have an `Enveloped`, ascending."""
+
+    meters: Annotated[tuple[Id, ...], Meta(max_length=MAX_ENVELOPES)]
 
 
 class PowerLine(Record, frozen=True):

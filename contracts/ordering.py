@@ -12,6 +12,7 @@ import msgspec
 
 from contracts import dispatch, modes
 from contracts.context import BlockContext
+from contracts.envelopes import clamp
 from contracts.params import PactParams
 from contracts.receipts import OK, IntervalOrdered
 from contracts.records import (
@@ -138,8 +139,8 @@ def _record(state: State, context: BlockContext, interval: int) -> IntervalRecor
 
 
 def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
-    """All needs and offers of the interval, in bucket order. They stay: whoever doubts an order computes it
-    again from what is proven.
+    """All needs and offers of the interval, in bucket order, offers as far as envelopes let them be ordered. They stay:
+    whoever doubts an order computes it again from what is proven.
     """
     needs: list[NeedEntry] = []
     offers: list[OfferEntry] = []
@@ -150,7 +151,7 @@ def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], li
         if record.offer_buckets >> number & 1:
             standing = state.load(OFFERS, OFFERS.key(record.interval, number))
             offers += standing.entries if standing else ()
-    return needs, offers
+    return needs, clamp(state, record.interval, offers)
 
 
 def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | None:

@@ -12,6 +12,8 @@ from contracts.members import (
     AccessPlace,
     AccessPolicy,
     Account,
+    Enveloped,
+    EnvelopedList,
     EpochLength,
     Holding,
     Member,
@@ -59,6 +61,9 @@ from contracts.wagers.records import OpenRounds, Round, RoundCount, Solution, Wa
 MEMBERS: Table[Member] = Table("member", Member)
 ACCOUNTS: Table[Account] = Table("account", Account)
 METERS: Table[Meter] = Table("meter", Meter)
+ENVELOPES: Table[Enveloped] = Table("envelope", Enveloped)
+"""By meter."""
+ENVELOPED_LISTS: Table[EnvelopedList] = Table("enveloped", EnvelopedList)
 HEADS: Table[MeterHead] = Table("head", MeterHead)
 INTERVALS: Table[IntervalRecord] = Table("interval", IntervalRecord)
 TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
@@ -144,6 +149,7 @@ OPEN_LOAD_LIST = OPEN_LOADS.key("open")
 SITE = SITES.key("all")
 UTILITY = UTILITIES.key("grid")
 LINK = LINKS.key("grid")
+ENVELOPED_LIST = ENVELOPED_LISTS.key("all")
 LINE_LIST = LINES.key("all")
 DISPUTE_LIST = OPEN_DISPUTES.key("open")
 OFFENCE_COUNT = OFFENCE_COUNTS.key("all")

@@ -6,9 +6,9 @@ it. More than 2/3 of the power that the document itself founds must have signed.
 indexes of the exported height, so anybody checks it with two files and no node; and those will run the chain.
 
 What is taken over: members, keys, nodes, meters with the registers up to which they are settled, balances, tokens and
-indexes, lines, rules. What is unlocking or wagered is free again, since no evidence and no round of the old chain
-counts on the new one. What the pool holds stays counted, with a member that has no keys. What begins anew says
-`LeftBehind`. Never decides to go on.
+indexes, lines, envelopes (of what was revoked the safe state), rules. What is unlocking or wagered is free again,
+since no evidence and no round of the old chain counts on the new one. What the pool holds stays counted, with a member
+that has no keys. What begins anew says `LeftBehind`. Never decides to go on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 
 from consensus.quorum import is_quorum
 from contracts import epochs, trust
+from contracts.envelopes import newest
 from contracts.genesis import Balance, Genesis, OpeningRegister, OpeningTrust
 from contracts.governance.proposals import open_proposals
 from contracts.governance.rules import rules
@@ -159,6 +160,7 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         devnet_clock=old.devnet_clock,
         lines=tuple(line for line in lines if _ends(line) <= set(going)),
         trusts=tuple(sorted(trusts, key=lambda one: one.member)),
+        envelopes=tuple(kept for id_ in going if (kept := newest(state, id_)) is not None),
     )
 
 

@@ -24,7 +24,7 @@ from node.errors import NodeError
 T = TypeVar("T", bound=msgspec.Struct)
 Table = dict[str, Any]
 
-_IDS = ("id", "node")
+_IDS = ("id", "node", "meter")
 """Fields by which an entry of a list is named in paths; positions say little in a long file."""
 
 

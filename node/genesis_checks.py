@@ -13,9 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
+from contracts.codes import CODES
+from contracts.envelopes import fits
 from contracts.flexible import assets
 from contracts.genesis import CODEC, Genesis
-from contracts.members import ROLES, SCOPES, Member, NodeKeys
+from contracts.members import REVOKED_KEY, ROLES, SCOPES, Member, NodeKeys
 from contracts.params import DAY_MS, problem
 from contracts.units import MAX_COUNT, MAX_MONEY, MAX_TIME, MAX_TOKENS
 from node.config import is_address
@@ -29,6 +31,7 @@ from zk.ed25519 import is_registrable
 MIN_VALIDATORS = 4
 LEAST_FUTURE_MS = 10 * 366 * DAY_MS
 """Time that a chain has at least before its clock or the count of its intervals reaches its bound."""
+ENVELOPE = "governance.envelope"
 METER_KINDS = ("source", "load", "storage", "tie")
 
 
@@ -64,6 +67,7 @@ def check(genesis: Genesis, production: bool = False) -> None:
     _check_members(genesis)
     _check_meters(genesis)
     _check_lines(genesis)
+    _check_envelopes(genesis)
     _check_nodes(genesis)
     _check_validators(genesis)
     validators_of(genesis)
@@ -81,6 +85,7 @@ def check_order(genesis: Genesis) -> None:
         "registers": (register.meter for register in genesis.registers),
         "trusts": (trust.member for trust in genesis.trusts),
         "lines": (line.id for line in genesis.lines),
+        "envelopes": (envelope.meter for envelope in genesis.envelopes),
         "validators": genesis.validators,
     }
     for name, ids in lists.items():
@@ -155,6 +160,16 @@ def _check_lines(genesis: Genesis) -> None:
                     "Give each line meters of its own.",
                 )
             taken.add((field, ends[field]))
+
+
+def _check_envelopes(genesis: Genesis) -> None:
+    """Each is of a meter, and makes sense for it."""
+    meters = {meter.id: meter for meter in genesis.meters}
+    for envelope in genesis.envelopes:
+        path = f'envelopes["{envelope.meter}"]'
+        _reference(path, "meter", envelope.meter, list(meters))
+        if not fits(envelope, meters[envelope.meter]):
+            raise DocumentError("genesis.value", path, "it contradicts itself or its meter", CODES[ENVELOPE].hint)
 
 
 def _check_nodes(genesis: Genesis) -> None:
@@ -253,6 +268,9 @@ def _keys(genesis: Genesis) -> Iterator[tuple[str, bytes]]:
         yield f"{path}.consensus_key", node.consensus_key
         yield f"{path}.tls_certificate", _certified_key(f"{path}.tls_certificate", node)
     for meter in genesis.meters:
+        # Of a meter whose key was revoked on the chain that this one goes on from: it waits for a new one.
+        if meter.public_key == REVOKED_KEY:
+            continue
         yield f'meters["{meter.id}"].public_key', meter.public_key
 
 

@@ -24,6 +24,7 @@ from contracts.genesis import (
 )
 from contracts.governance.changes import MAX_NEW_METERS, AdmitMember, NewMeter
 from contracts.members import (
+    MAX_ENVELOPES,
     MAX_KEYS,
     MAX_LINES,
     MAX_MEMBERS,
@@ -33,6 +34,7 @@ from contracts.members import (
     STARTING_INDEX_PPM,
     AccountKey,
     Asset,
+    AssetEnvelope,
     Member,
     Meter,
     NodeKeys,
@@ -121,6 +123,7 @@ class GenesisEntry(Entry, frozen=True, kw_only=True):
     members: Annotated[tuple[MemberEntry, ...], Meta(max_length=MAX_MEMBERS)]
     meters: Annotated[tuple[MeterEntry, ...], Meta(max_length=MAX_METERS)] = ()
     lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()
+    envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(max_length=MAX_ENVELOPES)] = ()
 
 
 def loads(text: str, production: bool = False) -> Genesis:
@@ -153,6 +156,7 @@ def loads(text: str, production: bool = False) -> Genesis:
             for member in members
             if member.trust is not None
         ),
+        envelopes=tuple(sorted(entry.envelopes, key=lambda envelope: envelope.meter)),
     )
     check(genesis, production)
     return genesis
@@ -181,6 +185,7 @@ def dumps(genesis: Genesis) -> str:
         ),
         meters=tuple(_meter_entry(meter, registers.get(meter.id)) for meter in genesis.meters),
         lines=genesis.lines,
+        envelopes=genesis.envelopes,
     )
     return f"# Genesis of the chain {genesis.chain_id()}\n" + emit(plain(entry, _BASE64_FIELDS))
 
@@ -219,6 +224,26 @@ def load_admission(path: Path) -> AdmitMember:
         msgspec.structs.replace(member, nodes=nodes, roles=tuple(sorted(member.roles))),
         tuple(NewMeter(_meter(one), one.register_import_wh or 0, one.register_export_wh or 0) for one in meters),
     )
+
+
+class EnvelopeEntry(Entry, frozen=True, kw_only=True):
+    """The file of an envelope."""
+
+    envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(min_length=1, max_length=1)]
+
+
+def load_envelope(path: Path) -> AssetEnvelope:
+    """Read one envelope from TOML; the ledger checks it. Raises NodeError `genesis.*`."""
+    if not path.exists():
+        raise NodeError(
+            "genesis.missing-file",
+            f"There is no file {path}.",
+            "Write one [[envelopes]] entry with `meter`, `give_w`, `take_w`, as in a genesis document.",
+        )
+    try:
+        return _READER.struct(EnvelopeEntry, parse(_read(path).decode(), AREA), "").envelopes[0]
+    except UnicodeDecodeError as error:
+        raise NodeError("genesis.syntax", f"{path} is not text: {error}.", "Save it as UTF-8.") from None
 
 
 def load_packed(path: Path) -> Genesis:

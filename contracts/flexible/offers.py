@@ -14,6 +14,7 @@ import msgspec
 
 from contracts.bodies import MAX_SPAN, FlexibleLoad, Require, ReserveOffer, StorageOffer, WithdrawLoad
 from contracts.context import BlockContext
+from contracts.envelopes import refusal
 from contracts.flexible.assets import charge_limits_wh, interval_wh, is_storage
 from contracts.flexible.records import (
     MAX_LOADS_PER_MEMBER,
@@ -54,7 +55,8 @@ T = TypeVar("T")
 
 def offer_storage(state: State, context: BlockContext, sender: str, body: StorageOffer) -> tuple[AnyEvent, ...] | str:
     """Let a storage be dispatched. Refuses `meter.unknown`, `storage.meter`, `storage.kind`, `storage.late`,
-    `storage.horizon`, `storage.rating`, `storage.price`, `storage.blocks`, `storage.full`; all intervals or none.
+    `storage.horizon`, `storage.rating`, `storage.price`, `storage.blocks`, `storage.full`, `envelope.*`; all
+    intervals or none.
     """
     meter = state.load(METERS, METERS.key(body.meter))
     if meter is None:
@@ -85,6 +87,9 @@ def offer_storage(state: State, context: BlockContext, sender: str, body: Storag
     )
     stands = body.charge_wh > 0 or body.discharge_wh > 0
     for interval in range(body.interval, body.interval + body.count):
+        beyond = refusal(state, meter.id, interval, give_wh=body.discharge_wh, take_wh=body.charge_wh)
+        if beyond is not None:
+            return beyond
         if stands and offers_blocks(state, meter, interval):
             return "storage.blocks"
         held = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
@@ -97,7 +102,7 @@ def offer_storage(state: State, context: BlockContext, sender: str, body: Storag
 
 def offer_reserve(state: State, context: BlockContext, sender: str, body: ReserveOffer) -> tuple[AnyEvent, ...] | str:
     """Let a source hold something back. Refuses `meter.unknown`, `reserve.meter`, `reserve.kind`, `reserve.late`,
-    `reserve.horizon`, `reserve.rating`, `reserve.price`, `reserve.full`; all intervals or none.
+    `reserve.horizon`, `reserve.rating`, `reserve.price`, `reserve.full`, `envelope.*`; all intervals or none.
     """
     meter = state.load(METERS, METERS.key(body.meter))
     if meter is None:
@@ -115,6 +120,9 @@ def offer_reserve(state: State, context: BlockContext, sender: str, body: Reserv
         return "reserve.price"
     entry = ReserveEntry(meter.id, sender, body.reserve_wh, body.reserve_nano_per_wh) if body.reserve_wh else None
     for interval in range(body.interval, body.interval + body.count):
+        beyond = refusal(state, meter.id, interval, give_wh=body.reserve_wh)
+        if beyond is not None:
+            return beyond
         held = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
         reserves = _with(held.reserves, entry, meter.id, lambda one: one.meter)
         if len(reserves) > MAX_STORAGES:

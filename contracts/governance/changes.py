@@ -1,4 +1,4 @@
-"""What members may agree to change: the seven kinds of a proposal's content. Types and bounds only.
+"""What members may agree to change: the nine kinds of a proposal's content. Types and bounds only.
 
 `contracts.governance.enact` says which of them are admissible and carries them out. A kind keeps its tag for good.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from contracts.genesis import ConsensusParams
-from contracts.members import MAX_KEYS, MAX_NODES, ROLES, AccountKey, Member, Meter, NodeKeys, Record
+from contracts.members import MAX_KEYS, MAX_NODES, ROLES, AccountKey, AssetEnvelope, Member, Meter, NodeKeys, Record
 from contracts.params import PactParams
-from contracts.units import Count, Energy, Id, Meta
+from contracts.units import Count, Energy, Id, Meta, PublicKey
 
 MAX_NEW_METERS = 64
 """Meters that one admission brings."""
@@ -76,6 +76,32 @@ class SetRuleSet(Record, frozen=True, tag=6):
     epoch: Count
 
 
-Change = AdmitMember | RemoveMember | ReKey | SetRoles | SetParams | SetConsensusParams | SetRuleSet
+class SetEnvelope(Record, frozen=True, tag=7):
+    """What no order may make of an asset from now on, and the new key of its meter, where that was revoked."""
+
+    envelope: AssetEnvelope
+    public_key: PublicKey | None = None
+    """None: the meter keeps its key."""
+
+
+class RevokeKey(Record, frozen=True, tag=8):
+    """A key of a member, or of one of its meters, is compromised: it speaks no more, and what it may have controlled
+    falls to its safe state. An account key controls all assets of its member, a meter's key its own."""
+
+    member: Id
+    public_key: PublicKey
+
+
+Change = (
+    AdmitMember
+    | RemoveMember
+    | ReKey
+    | SetRoles
+    | SetParams
+    | SetConsensusParams
+    | SetRuleSet
+    | SetEnvelope
+    | RevokeKey
+)
 SCHEDULED = (SetConsensusParams, SetRuleSet)
 """They wait for an epoch, and for more than 5/6 of the power."""

@@ -15,13 +15,15 @@ from consensus.power import MIN_ORGANISATIONS
 from contracts.context import BlockContext
 from contracts.epochs import wanted_weights
 from contracts.genesis import ConsensusParams
-from contracts.governance import membership
+from contracts.governance import envelopes, membership
 from contracts.governance.changes import (
     AdmitMember,
     Change,
     ReKey,
     RemoveMember,
+    RevokeKey,
     SetConsensusParams,
+    SetEnvelope,
     SetParams,
     SetRoles,
     SetRuleSet,
@@ -52,6 +54,10 @@ def admissible(state: State, context: BlockContext, change: Change) -> str:
             return _may_set_consensus(state, rules(state).consensus, consensus)
         case SetRuleSet(rule_set):
             return OK if rule_set > rules(state).rule_set else "governance.rule-set"
+        case SetEnvelope(envelope, public_key):
+            return envelopes.may_set(state, envelope, public_key)
+        case RevokeKey(member, public_key):
+            return envelopes.may_revoke(state, member, public_key)
         case _:
             assert_never(change)
 
@@ -73,6 +79,10 @@ def enact(state: State, context: BlockContext, change: Change) -> None:
             _set_rules(state, context, consensus=consensus)
         case SetRuleSet(rule_set):
             _set_rules(state, context, rule_set=rule_set)
+        case SetEnvelope(envelope, public_key):
+            envelopes.set_envelope(state, context, envelope, public_key)
+        case RevokeKey(member, public_key):
+            envelopes.revoke(state, context, member, public_key)
         case _:
             assert_never(change)
     if isinstance(change, AdmitMember | RemoveMember | ReKey | SetRoles):

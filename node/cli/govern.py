@@ -27,6 +27,7 @@ Epoch = Annotated[int, typer.Option("--epoch", min=0, max=2**32 - 1, help="First
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 Values = Annotated[list[str], typer.Argument(help="FIELD=VALUE; what is left out stays.", metavar="FIELD=VALUE...")]
 DEFAULT_BLOCKS = 10_000
+PUBLIC_KEY_BYTES = 32
 
 
 # Queries
@@ -219,6 +220,46 @@ def propose_roles(
 
 @app.command()
 @options.grouped
+def propose_envelope(
+    file: Annotated[Path, typer.Argument(help="TOML: one [[envelopes]] as in a genesis document.")],
+    reason: Reason,
+    device_key: Annotated[
+        str | None, typer.Option("--device-key", help="New public key of the meter in hex, where that was revoked.")
+    ] = None,
+    blocks: Blocks = DEFAULT_BLOCKS,
+    *,
+    signing: options.Signing,
+) -> None:
+    """Set what no order may make of an asset: power, ramp, times of day, critical load, safe state."""
+    from contracts.governance.changes import SetEnvelope
+
+    with reporting(signing.as_json):
+        from node.genesis_file import load_envelope
+
+        change = SetEnvelope(load_envelope(file), None if device_key is None else _public_key(device_key))
+    _propose(signing, lambda _: change, reason, blocks)
+
+
+@app.command()
+@options.grouped
+def propose_revocation(
+    member: MemberId,
+    public_key: Annotated[str, typer.Argument(help="Compromised key in hex: of the member, or of a meter of it.")],
+    reason: Reason,
+    blocks: Blocks = DEFAULT_BLOCKS,
+    *,
+    signing: options.Signing,
+) -> None:
+    """Silence a compromised key; what it may have controlled falls to its safe state."""
+    from contracts.governance.changes import RevokeKey
+
+    with reporting(signing.as_json):
+        change = RevokeKey(member, _public_key(public_key))
+    _propose(signing, lambda _: change, reason, blocks)
+
+
+@app.command()
+@options.grouped
 def propose_params(
     values: Values, reason: Reason, blocks: Blocks = DEFAULT_BLOCKS, *, signing: options.Signing
 ) -> None:
@@ -276,6 +317,17 @@ def _propose(signing: options.Signing, change: Any, reason: str, blocks: int) ->
         return body, {"member": signing.as_, "reason": reason, "expiry_height": expiry}, draw
 
     send(signing, "the proposal", make)
+
+
+def _public_key(text: str) -> bytes:
+    """Raises NodeError `cli.value`."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise NodeError("cli.value", f"{text!r} is no public key.", "Copy the 64 hex digits of `gridpact query meter`.")
+    return key
 
 
 def _admission(path: Path) -> Any:

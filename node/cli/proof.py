@@ -20,7 +20,7 @@ from node.errors import NodeError
 app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 
 KINDS = (
-    *("tx", "reading", "member", "balance", "meter", "interval", "explain", "dispatch", "bill"),
+    *("tx", "reading", "member", "balance", "meter", "envelope", "interval", "explain", "dispatch", "bill"),
     *("energy", "estimates", "corrections", "disputes"),
 )
 

@@ -21,6 +21,10 @@ app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
 Which = Annotated[str, typer.Argument(help="Interval number, now, or next: the first whose offers are not locked.")]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 KEPT = "kept by its owner"
+SAFE_STATES = {
+    "envelope.revoked": "safe: a key of it was revoked",
+    "envelope.time": "safe: outside its times of day",
+}
 
 
 @app.command()
@@ -100,6 +104,33 @@ def meter(meter: MeterId, asking: options.Asking) -> None:
         table("Meter", ["Field", "Value"], rows)
 
     show("meter", [meter], draw, asking)
+
+
+@app.command()
+@options.grouped
+def envelope(
+    meter: MeterId,
+    interval: Annotated[str, typer.Argument(help="Interval number, now, or next.")] = "now",
+    *,
+    asking: options.Asking,
+) -> None:
+    """What no order may make of the asset behind a meter, by when, and why."""
+
+    def draw(data: Data, shown: Form) -> None:
+        rows = [["Meter", data["id"]], ["Member", data["member"]], ["Interval", str(data["interval"])]]
+        if (allowed := data["limits"]) is None:
+            rows.append(["State", f"bound by its rating of {data['rating_w']:,} W alone"])
+        else:
+            rows += [
+                ["May give (Wh)", f"{allowed['give_wh']:,}"],
+                ["May take (Wh)", f"{allowed['take_wh']:,}"],
+                ["May change (Wh)", "by any" if allowed["ramp_wh"] is None else f"by {allowed['ramp_wh']:,}"],
+                ["Critical load (Wh)", f"{allowed['floor_wh']:,}"],
+                ["State", SAFE_STATES.get(allowed["code"], "follows orders")],
+            ]
+        table("Envelope", ["Field", "Value"], rows)
+
+    show("envelope", [meter, interval], draw, asking, Rows("terms", "terms_"))
 
 
 @app.command()

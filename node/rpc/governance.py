@@ -21,6 +21,8 @@ KINDS = {
     "SetParams": "set-params",
     "SetConsensusParams": "set-consensus",
     "SetRuleSet": "set-rule-set",
+    "SetEnvelope": "set-envelope",
+    "RevokeKey": "revoke-key",
 }
 
 

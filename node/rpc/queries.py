@@ -13,6 +13,8 @@ from typing import Any
 
 from contracts import api
 from contracts.cycles import Cycle, cycle, cycle_of
+from contracts.envelopes import at as limits_at
+from contracts.envelopes import in_force
 from contracts.governance.records import Rules
 from contracts.modes import GRID, ISLAND
 from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, Schedule
@@ -21,6 +23,7 @@ from contracts.schema import (
     ACCOUNTS,
     BALANCES,
     BILLS,
+    ENVELOPES,
     HEADS,
     INTERVALS,
     MEMBERS,
@@ -116,6 +119,10 @@ class Queries:
                 return self._balance(view, identifier(member, "member"))
             case "meter", [meter]:
                 return self._meter(view, identifier(meter, "meter"))
+            case "envelope", [meter]:
+                return self._envelope(view, identifier(meter, "meter"), self._which("now"))
+            case "envelope", [meter, which]:
+                return self._envelope(view, identifier(meter, "meter"), self._which(which))
             case "interval", [which]:
                 return self._interval(view, self._which(which))
             case "dispatch", [which]:
@@ -246,6 +253,22 @@ class Queries:
         record, head = view.load(METERS, meter), view.readable(HEADS, meter)
         settled = view.readable_entry(REGISTERS, meter)
         return None if record is None else {**render(record), "head": render(head), "settled": render(settled)}
+
+    def _envelope(self, view: View, meter: str, interval: int) -> Document | None:
+        """What orders may make of the asset behind a meter: all terms that still count, and what follows from them in
+        one interval; without terms it is bound by its rating. The agent at the device keeps to the last ones, whichever
+        interval it is."""
+        record, asset = view.load(METERS, meter), view.load(ENVELOPES, meter)
+        if record is None:
+            return None
+        document = {**render(record), "interval": interval, "limits": None, "terms": []}
+        if asset is None:
+            return document
+        rules = view.load(RULES, "in-force")
+        assert rules is not None, "genesis writes the rules"
+        allowed = limits_at(rules.params.interval_ms, record, in_force(asset, interval), interval)
+        shown = {name: render(value, name) for name, value in allowed._asdict().items()}
+        return document | {"limits": shown, "terms": render(asset.terms)}
 
     def _interval(self, view: View, interval: int) -> Document:
         """Every interval exists; one without needs, offers and energy has the status `empty`."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
+from contracts.envelopes import clamp
 from contracts.members import Record
 from contracts.records import IntervalRecord, NeedEntry, OfferEntry
 from contracts.rolls import BUCKETS, Rolls, leaves
-from contracts.schema import NEEDS, OFFERS
+from contracts.schema import ENVELOPED_LISTS, ENVELOPES, METERS, NEEDS, OFFERS, RULES
 from contracts.state import State, Table
 from node.access.subjects import Subject
 
@@ -156,10 +157,17 @@ class View:
 
 
 def standing(view: View, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
-    """Needs and offers of an interval that the asker may read."""
+    """Needs and offers of an interval that the asker may read, offers as far as envelopes let them be ordered."""
     needs: list[NeedEntry] = []
     offers: list[OfferEntry] = []
     for bucket in range(BUCKETS):
         needs += view.entries(NEEDS, record.interval, bucket) if record.need_buckets >> bucket & 1 else ()
         offers += view.entries(OFFERS, record.interval, bucket) if record.offer_buckets >> bucket & 1 else ()
-    return needs, offers
+    known = view.load(ENVELOPED_LISTS, "all")
+    if known is not None:
+        # What cuts an offer is part of the answer, and of its proof.
+        view.load(RULES, "in-force")
+        for meter in sorted({offer.meter for offer in offers}.intersection(known.meters)):
+            view.load(METERS, meter)
+            view.load(ENVELOPES, meter)
+    return needs, clamp(view.reckoning(), record.interval, offers)

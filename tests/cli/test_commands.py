@@ -147,6 +147,7 @@ def test_no_wait_is_accepted_and_says_so(devnet: Devnet) -> None:
         ("query", "member", "solar"),
         ("query", "balance", "solar"),
         ("query", "meter", "solar-1"),
+        ("query", "envelope", "solar-1"),
         ("query", "interval", "now"),
         ("query", "block"),
         ("query", "block", "1"),

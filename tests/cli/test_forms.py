@@ -49,6 +49,7 @@ def table(devnet: Devnet, *command: str) -> list[dict[str, str]]:
         (("member", "solar"), {"balance_nano", "trust_free_tokens", "key_public_key", "key_next_nonce"}),
         (("balance", "solar"), {"member", "balance_nano", "as_of_height", "as_of_time_ms", "as_of_time_utc"}),
         (("meter", "campus-1"), {"rating_w", "head_import_wh", "head_sequence"}),
+        (("envelope", "solar-1"), {"rating_w", "interval"}),
         (("reading", "campus-1"), {"sequence", "import_wh", "export_wh", "receipt_code"}),
         (("interval", str(NEXT)), {"price_nano_per_wh", "demand_wh", "start_ms", "start_utc", "losses_wh"}),
         (("dispatch", str(NEXT)), {"price_nano_per_wh", "order_member", "order_supplied_wh", "order_pay_as_bid_nano"}),

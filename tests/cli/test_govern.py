@@ -74,6 +74,35 @@ def test_removal_roles_and_withdrawal(devnet: Devnet) -> None:
     assert devnet.document("govern", "approve", "0", "--as", "wind", exit_code=1)["code"] == "governance.closed"
 
 
+def test_an_envelope_is_set_shown_and_falls_to_its_safe_state_with_a_key(devnet: Devnet, tmp_path: Path) -> None:
+    file = tmp_path / "envelope.toml"
+    file.write_text("[[envelopes]]\nmeter = 'solar-1'\ngive_w = 8_000\ntake_w = 0\nsafe_give_w = 400\nramp_w = 40\n")
+    assert "bound by its rating" in devnet.run("query", "envelope", "solar-1").stdout
+    devnet.document("govern", "propose-envelope", str(file), "--reason", "worn", "--as", "campus")
+    for name in VALIDATORS[:3]:
+        devnet.document("govern", "approve", "0", "--as", name)
+    shown = devnet.document("query", "envelope", "solar-1", "next", "--prove")
+    assert shown["data"]["limits"] == {"give_wh": 2_000, "take_wh": 0, "ramp_wh": 10, "floor_wh": 0, "code": ""}
+    assert "envelope/solar-1" in shown["proven"]
+    refused = devnet.document(
+        "tx", "offer", "--as", "solar", "--meter", "solar-1", "--block", "100000:2001", exit_code=1
+    )
+    assert refused["code"] == "envelope.power"
+    key = devnet.document("query", "meter", "solar-1")["data"]["public_key"]
+    devnet.document("govern", "propose-revocation", "solar", key, "--reason", "stolen", "--as", "campus")
+    for name in VALIDATORS[:3]:
+        devnet.document("govern", "approve", "1", "--as", name)
+    assert devnet.document("query", "envelope", "solar-1", "next")["data"]["limits"]["give_wh"] == 100
+    assert "a key of it was revoked" in devnet.run("query", "envelope", "solar-1", "next").stdout
+    assert devnet.document("query", "meter", "solar-1")["data"]["public_key"] == "00" * 32
+    for wrong in (key[1:], "zz" * 32):
+        command = ("govern", "propose-revocation", "solar", wrong, "--reason", "r", "--as", "campus")
+        assert devnet.document(*command, exit_code=1)["code"] == "cli.value"
+    gone = str(tmp_path / "none.toml")
+    command = ("govern", "propose-envelope", gone, "--reason", "r", "--as", "campus")
+    assert devnet.document(*command, exit_code=1)["code"] == "genesis.missing-file"
+
+
 def test_a_member_is_admitted_from_a_file_as_in_genesis(devnet: Devnet, tmp_path: Path) -> None:
     keys = node_keys("newbie", key_of("newbie node").public_key)
     file = tmp_path / "newbie.toml"

@@ -15,7 +15,9 @@ from contracts.governance.changes import (
     Change,
     ReKey,
     RemoveMember,
+    RevokeKey,
     SetConsensusParams,
+    SetEnvelope,
     SetParams,
     SetRoles,
     SetRuleSet,
@@ -29,10 +31,10 @@ from contracts.governance.records import (
     Approval,
     OpenProposal,
 )
-from contracts.members import MAX_METERS, AccountKey
+from contracts.members import MAX_ENVELOPES, MAX_METERS, AccountKey, AssetEnvelope, EnvelopedList
 from contracts.params import PactParams
 from contracts.records import Site, SiteMeter
-from contracts.schema import AGENDA, BALLOTS, SITE
+from contracts.schema import AGENDA, BALLOTS, ENVELOPED_LIST, SITE
 from zk.codec import encode
 
 __all__ = ["CASES"]
@@ -69,6 +71,9 @@ refused("governance.too-few", lambda: RemoveMember("campus"), bonds=LOST)
 refused("governance.fixed", lambda: SetParams(PactParams(interval_ms=1_000)))
 refused("governance.params", lambda: SetParams(PactParams(price_floor_nano_per_wh=1, offer_cap_nano_per_wh=0)))
 refused("governance.evidence-age", lambda: SetConsensusParams(_replace(CONSENSUS, evidence_age_blocks=2**32 - 1), 2))
+refused("governance.envelope-meter", lambda: SetEnvelope(AssetEnvelope("m-nobody", 0, 0)))
+refused("governance.envelope", lambda: SetEnvelope(AssetEnvelope("m-solar", 400_001, 0)))
+refused("governance.no-key", lambda: RevokeKey("solar", key_of("m-bio").public_key))
 refused("governance.rule-set", lambda: SetRuleSet(1, 2))
 refused("governance.epoch", lambda: SetRuleSet(2, 1))
 
@@ -141,6 +146,18 @@ def _(pact: Pact) -> Envelope:
         pact.agree(ReKey("solar", keys, new, b""), number)
     pact.height = 0
     return proposed(pact, ReKey("solar", keys, (node("node-solar", "solar-last"),), b""))
+
+
+@provokes("governance.revoked")
+def _(pact: Pact) -> Envelope:
+    pact.agree(RevokeKey("solar", key_of("m-solar").public_key), 0)
+    return proposed(pact, SetEnvelope(AssetEnvelope("m-solar", 1, 0)))
+
+
+@provokes("governance.envelopes-full")
+def _(pact: Pact) -> Envelope:
+    pact.store[ENVELOPED_LIST] = encode(EnvelopedList(("m-bio",) * MAX_ENVELOPES))
+    return proposed(pact, SetEnvelope(AssetEnvelope("m-solar", 1, 0)))
 
 
 @provokes("meter.stopped")

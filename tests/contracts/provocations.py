@@ -27,10 +27,10 @@ from contracts.bodies import (
 )
 from contracts.envelope import Envelope
 from contracts.genesis import Genesis
-from contracts.members import MAX_GRANTS, MAX_UNLOCKING
+from contracts.members import MAX_GRANTS, MAX_UNLOCKING, AssetEnvelope, DaySpan, Enveloped, Terms
 from contracts.params import PactParams
 from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
-from contracts.schema import HEADS, ROUNDS
+from contracts.schema import ENVELOPES, HEADS, ROUNDS
 from contracts.trust import slash
 from contracts.units import MAX_MONEY
 from contracts.wagers.records import MAX_WAGERS
@@ -531,6 +531,30 @@ def _(chain: Chain) -> Envelope:
 def _(chain: Chain) -> Envelope:
     assert chain.run(chain.say("bio", AllowAccess(("bills",), (Reader("member", "solar"),), None))) == "ok"
     return chain.say("bio", RevokeAccess(("balance", "orders"), (Reader("member", "solar"),)))
+
+
+# Envelopes
+
+
+def enveloped(*envelopes: AssetEnvelope) -> Genesis:
+    return change(make_genesis(), envelopes=envelopes)
+
+
+@provokes("envelope.power", enveloped(AssetEnvelope("m-solar", 1_000, 0)))
+def _(chain: Chain) -> Envelope:
+    return chain.offer("solar", "m-solar", NEXT, (1, 251))
+
+
+@provokes("envelope.time", enveloped(AssetEnvelope("m-solar", 1_000, 0, spans=(DaySpan(0, 1),))))
+def _(chain: Chain) -> Envelope:
+    return chain.offer("solar", "m-solar", NEXT, (1, 1))
+
+
+@provokes("envelope.revoked", enveloped(AssetEnvelope("m-solar", 1_000, 0)))
+def _(chain: Chain) -> Envelope:
+    revoked = Enveloped("m-solar", (Terms(0, AssetEnvelope("m-solar", 1_000, 0), revoked=True, height=1),))
+    chain.store[ENVELOPES.key("m-solar")] = encode(revoked)
+    return chain.offer("solar", "m-solar", NEXT, (1, 1))
 
 
 FREE = {

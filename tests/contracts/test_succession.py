@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import msgspec
-from governance_world import NAMES, Pact, new_meter, newcomer
-from ledger_world import FIRST, OPENING_TOKENS, Chain, key_of, settle
+from governance_world import NAMES, Pact, governed, new_meter, newcomer
+from ledger_world import FIRST, OPENING_TOKENS, Chain, change, key_of, settle
 from wager_world import opened, wager
 
 from contracts import epochs
 from contracts.bodies import AllowAccess, Bond, Reader, RevokeAccess, Unbond
 from contracts.genesis import CODEC, Genesis
-from contracts.governance.changes import RemoveMember, SetParams
+from contracts.governance.changes import RemoveMember, RevokeKey, SetParams
+from contracts.members import REVOKED_KEY, AssetEnvelope
 from contracts.params import PactParams
 from contracts.schema import REGISTERS
 from contracts.state import State
@@ -35,6 +36,17 @@ def lived() -> Pact:
 
 def exported(pact: Pact) -> Genesis:
     return successor(State(pact.store), pact.genesis, "again", pact.now_ms)
+
+
+def test_envelopes_go_on_and_what_was_revoked_stays_in_its_safe_state() -> None:
+    solar = AssetEnvelope("m-solar", 40_000, 0, ramp_w=80, safe_give_w=4_000)
+    pact = Pact(change(governed(), envelopes=(AssetEnvelope("m-bio", 4_000, 0, ramp_w=40), solar)))
+    pact.agree(RevokeKey("solar", key_of("m-solar").public_key), 0)
+    genesis = exported(pact)
+    safe = AssetEnvelope("m-solar", 4_000, 0, safe_give_w=4_000)
+    assert genesis.envelopes == (AssetEnvelope("m-bio", 4_000, 0, ramp_w=40), safe)
+    assert {one.id: one.public_key for one in genesis.meters}["m-solar"] == REVOKED_KEY
+    assert CODEC.decode(encode(genesis)) == genesis
 
 
 def succession(genesis: Genesis, *names: str) -> Succession:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.genesis import Balance, Genesis, OpeningTrust
-from contracts.members import PowerLine
+from contracts.members import AssetEnvelope, DaySpan, PowerLine
 from contracts.params import DAY_MS, PactParams
 from contracts.units import MAX_COUNT, MAX_TIME
 from node import genesis_checks, genesis_file
@@ -89,6 +89,25 @@ def test_the_text_is_for_people() -> None:
     assert "balance_nano = 4611686018427387904\n" in TEXT
     assert "register_export_wh = 77\n" in TEXT
     assert f'public_key = "{key(0, 1).public_key.hex()}", scope = "all"' in TEXT
+
+
+def test_envelopes_survive_in_any_order_and_fit_their_meters() -> None:
+    first = AssetEnvelope("meter-0", 0, 0, spans=(DaySpan(60, 120),), safe_take_w=0)
+    second = AssetEnvelope("meter-1", 0, 0, ramp_w=5)
+    document = replace(envelopes=(first, second))
+    text = genesis_file.dumps(document)
+    assert "[[envelopes]]" in text and genesis_file.loads(text) == document
+    head, *entries = text.split("[[envelopes]]\n")
+    swapped = "[[envelopes]]\n".join([head, *(entry.rstrip() + "\n\n" for entry in reversed(entries))])
+    assert genesis_file.loads(swapped) == document
+    for wrong, code in (
+        (AssetEnvelope("meter-9", 0, 0), "genesis.unknown-meter"),
+        (AssetEnvelope("meter-1", 2**40 - 1, 2**40 - 1), "genesis.value"),
+        (AssetEnvelope("meter-0", 0, 0), "genesis.duplicate-id"),
+    ):
+        with pytest.raises(NodeError) as refused:
+            genesis_checks.check(replace(envelopes=(first, wrong)))
+        assert refused.value.code == code and wrong.meter in refused.value.message
 
 
 def test_lines_survive_in_any_order_and_their_meters_are_checked() -> None:

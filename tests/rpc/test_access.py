@@ -78,6 +78,8 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("member", "*"): [f"member/{name}" for name in MEMBERS],
     ("balance", "*"): [f"balance/{name}" for name in MEMBERS],
     ("meter", "*"): [f"meter/{meter.id}" for meter in METERS],
+    ("envelope", "*"): [f"envelope/{meter.id}" for meter in METERS],
+    ("envelope", "*", "*"): [f"envelope/{meter.id}/{interval}" for interval in INTERVALS for meter in METERS],
     ("interval", "*"): [f"interval/{interval}" for interval in INTERVALS],
     ("dispatch", "*"): [f"dispatch/{interval}" for interval in INTERVALS],
     ("bill", "*", "*"): [f"bill/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
