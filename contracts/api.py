@@ -44,9 +44,10 @@ from contracts.flexible import offers as flexible
 from contracts.genesis import Genesis, OpeningTrust
 from contracts.governance import membership, proposals
 from contracts.governance import rules as in_force
-from contracts.governance.changes import AdmitMember, Change, ReKey
+from contracts.governance.changes import AdmitMember, Change, ReKey, SetNetwork
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers, Seating
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
+from contracts.network.transfers import size
 from contracts.offences import Charge, accuse, is_accused, offence_count
 from contracts.params import PactParams
 from contracts.receipts import OK, AnyEvent, Receipt
@@ -60,6 +61,7 @@ from contracts.schema import (
     MEMBERS,
     METERS,
     MIX,
+    NETWORK,
     REGISTERS,
     RULES_IN_FORCE,
     SENTINEL,
@@ -109,6 +111,8 @@ TOKEN_UNITS = 1
 CORRECT_UNITS = 4
 LOAD_UNITS = 2
 PROPOSE_UNITS = 16
+PROVEN_PER_UNIT = 300
+"""Lines x (places + lines) of a network: the largest fits a block."""
 NODE_UNITS = 32
 """A node's proof of possession, which takes as long to check as so many readings."""
 GRANTS_PER_UNIT = 16
@@ -185,6 +189,8 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     records |= envelopes.opening_records(genesis.envelopes)
     if genesis.lines:
         records[LINE_LIST] = encode(Lines(genesis.lines))
+    if genesis.network is not None:
+        records[NETWORK] = encode(genesis.network)
     site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)
     records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
     settled = [Registers(meter, interval, *registers.get(meter, (0, 0))) for meter, _, _ in site]
@@ -275,6 +281,8 @@ def _proposal_units(change: Change) -> int:
             return PROPOSE_UNITS + NODE_UNITS * len(member.nodes) + len(member.keys) + len(meters)
         case ReKey(keys=keys, nodes=nodes):
             return PROPOSE_UNITS + NODE_UNITS * len(nodes) + len(keys)
+        case SetNetwork(network=network):
+            return PROPOSE_UNITS + (0 if network is None else size(network) // PROVEN_PER_UNIT)
         case _:
             return PROPOSE_UNITS
 

@@ -214,6 +214,42 @@ CODES: dict[str, Code] = {
     "require.full": Code(
         "The maximum of members requires something of one of the intervals.", "Nothing to do: the strictest counts."
     ),
+    # Network
+    "network.order": Code(
+        "Places, lines or envelopes of the network are not in their order, or one comes twice.",
+        "Sort each by id, envelopes by member and place.",
+    ),
+    "network.place": Code(
+        "A line, the slack or a meter is at a place that the network does not have.",
+        "Name places of the network; a meter's is its zone.",
+    ),
+    "network.ends": Code("A line ends where it begins.", "Let each line join two places."),
+    "network.reactance": Code(
+        "A line has no reactance, so nothing says how flows divide.", "Make both its ends one place, or say what it is."
+    ),
+    "network.disconnected": Code(
+        "No line leads to some place of the network.",
+        "Connect every place, if need be by a line with limit 0.",
+    ),
+    "network.no-source": Code(
+        "Nothing can deliver anywhere in the network.", "Register a source, a storage or a tie first."
+    ),
+    "network.transfer": Code(
+        "A member has no meter at the place that its envelope is for.", "Give envelopes where members' meters are."
+    ),
+    "network.band": Code("A least is above its most at some place.", "Turn them round."),
+    "network.admittance": Code(
+        "A line of an AC model has no admittance or a tap below a half, or too much of it meets at one place.",
+        "Give g or b of every line, and make places one that are closer than 70,000 per unit.",
+    ),
+    "network.too-large": Code(
+        "Proving the network safe would take too long.",
+        "Use fewer places, lines or loops: 300 places with 411 lines fit.",
+    ),
+    "network.unsafe": Code(
+        "Members inside their envelopes could overload a line.",
+        "Reduce the envelopes, or raise the limit of the line; whoever checks the file is told which and how far.",
+    ),
     # Modes
     "mode.role": Code(
         "The sender is neither the campus nor the utility.", "Ask a member with one of these roles to order the mode."

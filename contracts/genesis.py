@@ -24,6 +24,7 @@ from contracts.members import (
     Meter,
     PowerLine,
 )
+from contracts.network.records import Network
 from contracts.params import PactParams
 from contracts.units import MAX_TOKENS, Count, Energy, Meta, Money, Ppm, Time, Tokens
 from zk.codec import Codec, encode
@@ -108,6 +109,8 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """Sorted by member."""
     envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(max_length=MAX_ENVELOPES)] = ()
     """Sorted by meter."""
+    network: Network | None = None
+    """Places and lines of the site; None: everything is at one place."""
 
     def chain_id(self) -> str:
         """Name and the first 16 hex digits of the hash of this document."""

@@ -25,6 +25,7 @@ from contracts.members import (
     Trust,
     TrustPool,
 )
+from contracts.network.records import Network
 from contracts.records import (
     Basis,
     Bill,
@@ -90,6 +91,7 @@ SCHEDULES: Table[Schedule] = Table("schedule", Schedule)
 SITES: Table[Site] = Table("site", Site)
 UTILITIES: Table[Utility] = Table("utility", Utility)
 LINES: Table[Lines] = Table("line", Lines)
+NETWORKS: Table[Network] = Table("network", Network)
 DISPUTES: Table[Dispute] = Table("dispute", Dispute)
 """By interval and line."""
 VERDICTS: Table[Verdict] = Table("verdict", Verdict)
@@ -151,6 +153,7 @@ UTILITY = UTILITIES.key("grid")
 LINK = LINKS.key("grid")
 ENVELOPED_LIST = ENVELOPED_LISTS.key("all")
 LINE_LIST = LINES.key("all")
+NETWORK = NETWORKS.key("site")
 DISPUTE_LIST = OPEN_DISPUTES.key("open")
 OFFENCE_COUNT = OFFENCE_COUNTS.key("all")
 TRUST_POOL = TRUST_POOLS.key("all")

@@ -24,6 +24,7 @@ from contracts.genesis import Balance, Genesis, OpeningRegister, OpeningTrust
 from contracts.governance.proposals import open_proposals
 from contracts.governance.rules import rules
 from contracts.members import MAX_MEMBERS, AccessCount, Member, Meter, PowerLine
+from contracts.network import registered
 from contracts.records import Lines, Site
 from contracts.schema import (
     ACCESS_COUNT,
@@ -161,6 +162,7 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         lines=tuple(line for line in lines if _ends(line) <= set(going)),
         trusts=tuple(sorted(trusts, key=lambda one: one.member)),
         envelopes=tuple(kept for id_ in going if (kept := newest(state, id_)) is not None),
+        network=registered.carried(state),
     )
 
 

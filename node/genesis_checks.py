@@ -18,6 +18,8 @@ from contracts.envelopes import fits
 from contracts.flexible import assets
 from contracts.genesis import CODEC, Genesis
 from contracts.members import REVOKED_KEY, ROLES, SCOPES, Member, NodeKeys
+from contracts.network.registration import MeterPlace
+from contracts.network.registration import problem as problem_of_network
 from contracts.params import DAY_MS, problem
 from contracts.units import MAX_COUNT, MAX_MONEY, MAX_TIME, MAX_TOKENS
 from node.config import is_address
@@ -68,6 +70,7 @@ def check(genesis: Genesis, production: bool = False) -> None:
     _check_meters(genesis)
     _check_lines(genesis)
     _check_envelopes(genesis)
+    _check_network(genesis)
     _check_nodes(genesis)
     _check_validators(genesis)
     validators_of(genesis)
@@ -170,6 +173,17 @@ def _check_envelopes(genesis: Genesis) -> None:
         _reference(path, "meter", envelope.meter, list(meters))
         if not fits(envelope, meters[envelope.meter]):
             raise DocumentError("genesis.value", path, "it contradicts itself or its meter", CODES[ENVELOPE].hint)
+
+
+def _check_network(genesis: Genesis) -> None:
+    """As governance checks a network that is proposed."""
+    if genesis.network is None:
+        return
+    meters = [MeterPlace(meter.id, meter.zone, meter.kind, meter.member) for meter in genesis.meters]
+    found = problem_of_network(genesis.network, genesis.params.interval_ms, meters)
+    if found is not None:
+        where = found.where if found.where.startswith("meters") else f"network.{found.where}"
+        raise DocumentError("genesis.network", where, found.message, CODES[found.code].hint)
 
 
 def _check_nodes(genesis: Genesis) -> None:

@@ -8,7 +8,7 @@ path of the field. What a document must be says `node.genesis_checks`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -40,6 +40,8 @@ from contracts.members import (
     NodeKeys,
     PowerLine,
 )
+from contracts.network.records import Network
+from contracts.network.registered import ascending
 from contracts.params import PactParams
 from contracts.units import Count, Energy, Factor, Id, Meta, Money, Name, Ppm, Price, PublicKey, Time, Tokens
 from node.disk import Disk
@@ -50,6 +52,7 @@ from zk import bls
 from zk.codec import Malformed, encode
 
 AREA = "genesis"
+E = TypeVar("E", bound="Entry")
 
 _BASE64_FIELDS = ("tls_certificate",)
 _READER = Reader(AREA, _BASE64_FIELDS)
@@ -124,6 +127,7 @@ class GenesisEntry(Entry, frozen=True, kw_only=True):
     meters: Annotated[tuple[MeterEntry, ...], Meta(max_length=MAX_METERS)] = ()
     lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()
     envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(max_length=MAX_ENVELOPES)] = ()
+    network: Network | None = None
 
 
 def loads(text: str, production: bool = False) -> Genesis:
@@ -157,6 +161,7 @@ def loads(text: str, production: bool = False) -> Genesis:
             if member.trust is not None
         ),
         envelopes=tuple(sorted(entry.envelopes, key=lambda envelope: envelope.meter)),
+        network=None if entry.network is None else ascending(entry.network),
     )
     check(genesis, production)
     return genesis
@@ -186,6 +191,7 @@ def dumps(genesis: Genesis) -> str:
         meters=tuple(_meter_entry(meter, registers.get(meter.id)) for meter in genesis.meters),
         lines=genesis.lines,
         envelopes=genesis.envelopes,
+        network=genesis.network,
     )
     return f"# Genesis of the chain {genesis.chain_id()}\n" + emit(plain(entry, _BASE64_FIELDS))
 
@@ -205,18 +211,16 @@ class AdmissionEntry(Entry, frozen=True, kw_only=True):
     meters: Annotated[tuple[MeterEntry, ...], Meta(max_length=MAX_NEW_METERS)] = ()
 
 
+class NetworkEntry(Entry, frozen=True, kw_only=True):
+    """The file of a network: its table as in genesis."""
+
+    network: Network
+
+
 def load_admission(path: Path) -> AdmitMember:
     """Read a member and its meters from TOML, sorted; the ledger checks them. Raises NodeError `genesis.*`."""
-    if not path.exists():
-        raise NodeError(
-            "genesis.missing-file",
-            f"There is no file {path}.",
-            "Write one [[members]] entry with keys and nodes, and its [[meters]], as in a genesis document.",
-        )
-    try:
-        entry = _READER.struct(AdmissionEntry, parse(_read(path).decode(), AREA), "")
-    except UnicodeDecodeError as error:
-        raise NodeError("genesis.syntax", f"{path} is not text: {error}.", "Save it as UTF-8.") from None
+    hint = "Write one [[members]] entry with keys and nodes, and its [[meters]], as in a genesis document."
+    entry = _part(path, AdmissionEntry, hint)
     member = _member(entry.members[0])
     nodes = tuple(sorted(member.nodes, key=lambda node: node.node))
     meters = sorted(entry.meters, key=lambda meter: meter.id)
@@ -234,14 +238,22 @@ class EnvelopeEntry(Entry, frozen=True, kw_only=True):
 
 def load_envelope(path: Path) -> AssetEnvelope:
     """Read one envelope from TOML; the ledger checks it. Raises NodeError `genesis.*`."""
+    hint = "Write one [[envelopes]] entry with `meter`, `give_w`, `take_w`, as in a genesis document."
+    return _part(path, EnvelopeEntry, hint).envelopes[0]
+
+
+def load_network(path: Path) -> Network:
+    """Read the [network] of a TOML file, sorted; the ledger checks it. Raises NodeError `genesis.*`."""
+    hint = "Write [network] with its places, lines and transfers, as in a genesis document."
+    return ascending(_part(path, NetworkEntry, hint).network)
+
+
+def _part(path: Path, type_: type[E], hint: str) -> E:
+    """A file that has a part of what a genesis document has."""
     if not path.exists():
-        raise NodeError(
-            "genesis.missing-file",
-            f"There is no file {path}.",
-            "Write one [[envelopes]] entry with `meter`, `give_w`, `take_w`, as in a genesis document.",
-        )
+        raise NodeError("genesis.missing-file", f"There is no file {path}.", hint)
     try:
-        return _READER.struct(EnvelopeEntry, parse(_read(path).decode(), AREA), "").envelopes[0]
+        return _READER.struct(type_, parse(_read(path).decode(), AREA), "")
     except UnicodeDecodeError as error:
         raise NodeError("genesis.syntax", f"{path} is not text: {error}.", "Save it as UTF-8.") from None
 

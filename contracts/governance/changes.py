@@ -1,4 +1,4 @@
-"""What members may agree to change: the nine kinds of a proposal's content. Types and bounds only.
+"""What members may agree to change: the ten kinds of a proposal's content. Types and bounds only.
 
 `contracts.governance.enact` says which of them are admissible and carries them out. A kind keeps its tag for good.
 """
@@ -9,6 +9,7 @@ from typing import Annotated
 
 from contracts.genesis import ConsensusParams
 from contracts.members import MAX_KEYS, MAX_NODES, ROLES, AccountKey, AssetEnvelope, Member, Meter, NodeKeys, Record
+from contracts.network.records import Network
 from contracts.params import PactParams
 from contracts.units import Count, Energy, Id, Meta, PublicKey
 
@@ -92,6 +93,12 @@ class RevokeKey(Record, frozen=True, tag=8):
     public_key: PublicKey
 
 
+class SetNetwork(Record, frozen=True, tag=9):
+    """All places, lines and transfer envelopes of the site from the next block on; None: everything is at one place."""
+
+    network: Network | None
+
+
 Change = (
     AdmitMember
     | RemoveMember
@@ -102,6 +109,7 @@ Change = (
     | SetRuleSet
     | SetEnvelope
     | RevokeKey
+    | SetNetwork
 )
 SCHEDULED = (SetConsensusParams, SetRuleSet)
 """They wait for an epoch, and for more than 5/6 of the power."""

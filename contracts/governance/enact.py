@@ -24,11 +24,13 @@ from contracts.governance.changes import (
     RevokeKey,
     SetConsensusParams,
     SetEnvelope,
+    SetNetwork,
     SetParams,
     SetRoles,
     SetRuleSet,
 )
 from contracts.governance.rules import rules
+from contracts.network import registered
 from contracts.params import PactParams, problem
 from contracts.receipts import OK
 from contracts.schema import RULES_IN_FORCE
@@ -58,6 +60,8 @@ def admissible(state: State, context: BlockContext, change: Change) -> str:
             return envelopes.may_set(state, envelope, public_key)
         case RevokeKey(member, public_key):
             return envelopes.may_revoke(state, member, public_key)
+        case SetNetwork(network):
+            return OK if network is None else registered.may_set(state, rules(state).params, network)
         case _:
             assert_never(change)
 
@@ -83,6 +87,8 @@ def enact(state: State, context: BlockContext, change: Change) -> None:
             envelopes.set_envelope(state, context, envelope, public_key)
         case RevokeKey(member, public_key):
             envelopes.revoke(state, context, member, public_key)
+        case SetNetwork(network):
+            registered.put(state, network)
         case _:
             assert_never(change)
     if isinstance(change, AdmitMember | RemoveMember | ReKey | SetRoles):

@@ -301,6 +301,33 @@ def propose_rules(
     _propose(signing, lambda _: SetRuleSet(version, epoch), reason, blocks)
 
 
+@app.command()
+@options.grouped
+def propose_network(
+    file: Annotated[Path, typer.Argument(help="TOML: [network] with all places, lines and envelopes from now on.")],
+    reason: Reason,
+    blocks: Blocks = DEFAULT_BLOCKS,
+    *,
+    signing: options.Signing,
+) -> None:
+    """Replace the network of the site: its places and lines, and what members may move over them."""
+    from contracts.codes import describe
+    from contracts.governance.changes import SetNetwork
+    from contracts.network.registration import problem_alone
+    from node.genesis_file import load_network
+
+    with reporting(signing.as_json):
+        network = load_network(file)
+
+    def change(now: Data) -> Change:
+        found = problem_alone(network, now["params"]["interval_ms"])
+        if found is not None:
+            raise NodeError(found.code, f"network.{found.where}: {found.message}.", describe(found.code).hint)
+        return SetNetwork(network)
+
+    _propose(signing, change, reason, blocks)
+
+
 def _propose(signing: options.Signing, change: Any, reason: str, blocks: int) -> None:
     """`change` makes the content from the rules in force."""
     from contracts.bodies import Propose

@@ -135,6 +135,28 @@ def envelope(
 
 @app.command()
 @options.grouped
+def network(asking: options.Asking) -> None:
+    """Places and lines of the site, and what members may move without anybody looking at the lines."""
+
+    def draw(data: Data, shown: Form) -> None:
+        headings = ["Line", "From", "To", "Limit (W)", "Reactance (nano pu)"]
+        rows = [
+            [one["id"], one["from_place"], one["to_place"], f"{one['limit_w']:,}", f"{one['reactance_npu']:,}"]
+            for one in data["lines"]
+        ]
+        table(f"{len(data['places'])} places", headings, rows, right=headings[3:])
+        headings = ["Member", "Place", "Takes up to (W)", "Gives up to (W)"]
+        rows = [
+            [one["member"], one["place"], f"{one['import_w']:,}", f"{one['export_w']:,}"] for one in data["transfers"]
+        ]
+        table("Envelopes", headings, rows, right=headings[2:])
+        line(f"AC model: losses are made up at {data['slack']}" if data["slack"] else "No AC model")
+
+    show("network", [], draw, asking, Rows("lines", "line_", ("places", "transfers")))
+
+
+@app.command()
+@options.grouped
 def reading(
     meter: MeterId,
     sequence: Annotated[int | None, typer.Option("--sequence", min=1, help="Default: the newest.")] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contracts.governance.records import Agenda, Ballot, Proposal
-from contracts.schema import AGENDAS, BALLOTS, PROPOSALS, RULES
+from contracts.schema import AGENDAS, BALLOTS, NETWORKS, PROPOSALS, RULES
 from node.render import render
 from node.rpc.arguments import newest
 
@@ -23,6 +23,7 @@ KINDS = {
     "SetRuleSet": "set-rule-set",
     "SetEnvelope": "set-envelope",
     "RevokeKey": "revoke-key",
+    "SetNetwork": "set-network",
 }
 
 
@@ -32,6 +33,12 @@ def rules_of(view: View) -> Document:
     assert found is not None, "genesis writes the rules"
     document: Document = render(found)
     return document
+
+
+def network_of(view: View) -> Document | None:
+    """Places, lines and envelopes; None where everything is at one place."""
+    found = view.load(NETWORKS, "site")
+    return None if found is None else render(found)
 
 
 def proposals(view: View, before: int | None) -> Document:

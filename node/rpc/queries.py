@@ -161,6 +161,8 @@ class Queries:
                 return wagers.wager_of(view, number(number_, "round number", 2**32), identifier(member, "member"))
             case "market", [which]:
                 return wagers.market(view, self._which(which))
+            case "network", []:
+                return governance.network_of(view)
             case "rules", []:
                 return governance.rules_of(view)
             case "proposals", []:

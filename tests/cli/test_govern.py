@@ -142,6 +142,49 @@ register_import_wh = 70
     assert isinstance(loaded, AdmitMember) and loaded.meters[0].import_wh == 70
 
 
+NETWORK = """
+[network]
+[[network.places]]
+id = "site"
+[[network.places]]
+id = "annexe"
+[[network.lines]]
+id = "tie"
+from_place = "annexe"
+to_place = "site"
+limit_w = 5000
+"""
+
+
+def test_a_network_is_registered_from_a_file_and_shown(devnet: Devnet, tmp_path: Path) -> None:
+    assert devnet.document("query", "network", exit_code=1)["code"] == "rpc.unknown-network"
+    file = tmp_path / "network.toml"
+    file.write_text(NETWORK)
+    devnet.document("govern", "propose-network", str(file), "--reason", "wires", "--as", "campus")
+    assert devnet.document("govern", "show", "0")["data"]["kind"] == "set-network"
+    for name in VALIDATORS[:3]:
+        devnet.document("govern", "approve", "0", "--as", name)
+    shown = devnet.document("query", "network", "--prove")
+    assert [one["id"] for one in shown["data"]["places"]] == ["annexe", "site"]
+    assert "network/site" in shown["proven"]
+    told = devnet.run("query", "network").stdout
+    assert "2 places" in told and "tie" in told and "5,000" in told and "No AC model" in told
+    assert "line_limit_w" in devnet.run("query", "network", "--csv").stdout
+
+
+def test_who_proposes_a_network_is_told_what_is_wrong_with_it(devnet: Devnet, tmp_path: Path) -> None:
+    file = tmp_path / "network.toml"
+    second = NETWORK.partition("[[network.lines]]")[2].replace("tie", "tie-2").replace("5000", "0")
+    file.write_text(f"{NETWORK}[[network.lines]]{second}")
+    propose = ("govern", "propose-network", str(file), "--reason", "wires", "--as", "campus")
+    refused = devnet.document(*propose, exit_code=1)
+    assert refused["code"] == "network.unsafe" and 'lines["tie-2"]' in refused["message"] and refused["hint"]
+    file.write_text(NETWORK.replace("limit_w", "limit"))
+    assert devnet.document(*propose, exit_code=1)["code"] == "genesis.unknown-key"
+    file.unlink()
+    assert devnet.document(*propose, exit_code=1)["code"] == "genesis.missing-file"
+
+
 @pytest.mark.parametrize("value", ["penalty_ppm", "penalty=1", "penalty_ppm=much", "penalty_ppm=-1"])
 def test_values_that_are_none_are_refused_with_what_would_be_right(devnet: Devnet, value: str) -> None:
     answer = devnet.document("govern", "propose-params", value, "--reason", "r", "--as", "wind", exit_code=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 from governance_world import BOND, CONSENSUS, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
-from ledger_world import FIRST, key_of
+from ledger_world import FIRST, METERS, key_of
 from provocations import CASES, provokes_on
 
 from contracts.bodies import Approve, Propose, Withdraw
@@ -18,6 +18,7 @@ from contracts.governance.changes import (
     RevokeKey,
     SetConsensusParams,
     SetEnvelope,
+    SetNetwork,
     SetParams,
     SetRoles,
     SetRuleSet,
@@ -32,6 +33,7 @@ from contracts.governance.records import (
     OpenProposal,
 )
 from contracts.members import MAX_ENVELOPES, MAX_METERS, AccountKey, AssetEnvelope, EnvelopedList
+from contracts.network.records import Branch, Network, Place, Transfer
 from contracts.params import PactParams
 from contracts.records import Site, SiteMeter
 from contracts.schema import AGENDA, BALLOTS, ENVELOPED_LIST, SITE
@@ -76,6 +78,32 @@ refused("governance.envelope", lambda: SetEnvelope(AssetEnvelope("m-solar", 400_
 refused("governance.no-key", lambda: RevokeKey("solar", key_of("m-bio").public_key))
 refused("governance.rule-set", lambda: SetRuleSet(1, 2))
 refused("governance.epoch", lambda: SetRuleSet(2, 1))
+
+
+HERE, THERE = Place("there"), Place("zone")
+
+
+def network(code: str, lines: tuple[Branch, ...] = (), slack: str | None = None, **genesis: object) -> None:
+    """A network of two places with these lines is refused."""
+    refused(code, lambda: SetNetwork(Network((HERE, THERE), lines, slack=slack)), **genesis)
+
+
+def branch(limit_w: int = 0, **fields: object) -> Branch:
+    return _replace(Branch("tie", "there", "zone", limit_w), **fields)
+
+
+refused("network.order", lambda: SetNetwork(Network((THERE, HERE), ())))
+network("network.place", (branch(to_place="nowhere"),))
+network("network.ends", (branch(to_place="there"),))
+network("network.reactance", (branch(reactance_npu=0),))
+network("network.disconnected")
+network("network.no-source", (branch(),), meters={"m-campus": METERS["m-campus"]})
+refused("network.transfer", lambda: SetNetwork(Network((THERE,), (), (Transfer("nobody", "zone", 1, 1),))))
+refused("network.band", lambda: SetNetwork(Network((_replace(THERE, least_var=1),), (), slack="zone")))
+network("network.admittance", (branch(),), slack="zone")
+network("network.too-large", tuple(branch(id=f"tie-{number:04d}") for number in range(724)))
+# Around a loop rounding alone may carry 2 Wh.
+network("network.unsafe", (branch(), branch(id="tie-2")))
 
 
 @provokes("governance.expiry")

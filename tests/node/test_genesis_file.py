@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.genesis import Balance, Genesis, OpeningTrust
 from contracts.members import AssetEnvelope, DaySpan, PowerLine
+from contracts.network.records import Branch, Network, Place, Transfer
 from contracts.params import DAY_MS, PactParams
 from contracts.units import MAX_COUNT, MAX_TIME
 from node import genesis_checks, genesis_file
@@ -136,6 +137,29 @@ def test_lines_survive_in_any_order_and_their_meters_are_checked() -> None:
             genesis_checks.check(replace(lines=(line, msgspec.structs.replace(other, **wrong))))
         assert caught.value.code == code
         assert path in caught.value.path
+
+
+def test_a_network_survives_in_any_order_and_is_checked_as_governance_checks_it() -> None:
+    network = Network(
+        places=(Place("annexe", aim_npu=1_020_000_000), Place("zone-1")),
+        lines=(Branch("tie", "annexe", "zone-1", 5_000, b_npu=-7),),
+        transfers=(Transfer("member-0", "zone-1", 5, 5),),
+        slack="zone-1",
+    )
+    document = replace(network=network)
+    text = genesis_file.dumps(document)
+    assert genesis_file.loads(text) == document
+    head, first, second = text.split("[[network.places]]\n")
+    second, bar, rest = second.partition("[[network.lines]]")
+    swapped = "[[network.places]]\n".join([head, second.rstrip() + "\n\n", first])
+    assert genesis_file.loads(swapped + bar + rest) == document
+    for wrong, path in (
+        ({"places": network.places[1:]}, 'network.lines["tie"]'),
+        ({"places": network.places[:1], "lines": (), "transfers": (), "slack": "annexe"}, 'meters["meter-0"]'),
+    ):
+        with pytest.raises(DocumentError) as caught:
+            genesis_checks.check(replace(network=msgspec.structs.replace(network, **wrong)))
+        assert caught.value.code == "genesis.network" and path in caught.value.path
 
 
 def test_trust_is_of_members_and_each_has_one() -> None:

@@ -99,6 +99,7 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("wagers", "*"): [f"wagers/{name}" for name in MEMBERS],
     ("wager", "*", "*"): [f"wager/0/{name}" for name in MEMBERS],
     ("market", "*"): [f"market/{interval}" for interval in INTERVALS],
+    ("network",): ["network"],
     ("rules",): ["rules"],
     ("proposals",): ["proposals"],
     ("proposals", "*"): ["proposals/1"],

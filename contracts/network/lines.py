@@ -1,0 +1,33 @@
+"""The network as the dispatch program wants it: lines with limits in Wh per interval, and their loops."""
+
+from __future__ import annotations
+
+from contracts.network.records import Network
+from contracts.program.case import Case, Line
+from contracts.program.flows import Cycle, cycles
+
+HOUR_MS = 3_600_000
+
+
+def energy_wh(power_w: int, interval_ms: int) -> int:
+    """What this power carries in one interval, rounded down: a limit in Wh is never more than the one in W."""
+    return power_w * interval_ms // HOUR_MS
+
+
+def program_lines(network: Network, interval_ms: int, intervals: int) -> tuple[Line, ...]:
+    """`Case.lines` of so many intervals, in the order of the network."""
+    return tuple(
+        Line(
+            id=line.id,
+            from_place=line.from_place,
+            to_place=line.to_place,
+            limit_wh=(energy_wh(line.limit_w, interval_ms),) * intervals,
+            reactance_npu=line.reactance_npu,
+        )
+        for line in network.lines
+    )
+
+
+def loops(network: Network) -> tuple[Cycle, ...]:
+    """The basis of loops that every case of this network has: it follows from the order of its lines."""
+    return cycles(Case("loops", 1, 1, "00" * 32, lines=program_lines(network, HOUR_MS, 1)))
