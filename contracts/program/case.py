@@ -228,6 +228,16 @@ class LineFlow(Document, frozen=True):
     flow_wh: Signed
 
 
+Voltage = Annotated[int, Meta(ge=-(2**31 - 1), le=2**31 - 1)]
+
+
+class Voltages(Document, frozen=True):
+    """Voltages of all places in one interval, in the order of the ledger's network, rectangular, in 10^-9 per unit."""
+
+    re_npu: Annotated[tuple[Voltage, ...], Meta(max_length=MAX_PLACES)]
+    im_npu: Annotated[tuple[Voltage, ...], Meta(max_length=MAX_PLACES)]
+
+
 class Solution(Document, frozen=True):
     """What a builder chooses, each in the order of the case; outer index the thing, inner index the interval."""
 
@@ -246,3 +256,5 @@ class Solution(Document, frozen=True):
     """Share of the dirty-first order in a marginal group of equal keys, in 2^-32."""
     flows: Annotated[tuple[LineFlow, ...], Meta(max_length=MAX_LINES * MAX_INTERVALS)] = ()
     multipliers: Annotated[tuple[Multiplier, ...], Meta(max_length=MAX_ROWS)] = ()
+    voltages: Annotated[tuple[Voltages, ...], Meta(max_length=MAX_INTERVALS)] = ()
+    """Of each binding interval, where the ledger's network has an AC model (`contracts.network.power`); else none."""
