@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contracts import conduct, corrections, disputes, modes, rewards, settlement
+from contracts import conduct, corrections, disputes, make_whole, modes, rewards, settlement
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
@@ -143,7 +143,11 @@ def _bill(
 
 def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[settlement.Due]:
     """What is owed beyond orders and meters."""
-    return [rewards.builders(state, record), rewards.proposer(state, context, delivery)]
+    return [
+        rewards.builders(state, record),
+        rewards.proposer(state, context, delivery),
+        make_whole.due(state, context.params, record),
+    ]
 
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:

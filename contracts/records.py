@@ -455,6 +455,38 @@ class Metered(Record, frozen=True):
     sequence: Count = 0
 
 
+class StoreAccount(Record, frozen=True):
+    """What dispatching one storage cost and brought on the day that runs, and what is in it. Working record of
+    `contracts.make_whole`.
+    """
+
+    meter: Id
+    member: Id
+    day: Count
+    """UTC, from 1970-01-01."""
+    stored: Charge = 0
+    """Energy in it that was ordered, in 1/(n*d) Wh, and what was paid for it."""
+    stored_nano: Money = 0
+    used_nano: Money = 0
+    """The day's sums: what the discharged energy had cost, its wear, and what was paid for it."""
+    wear_nano: Money = 0
+    revenue_nano: Money = 0
+
+
+class MadeWhole(Record, frozen=True):
+    """What a storage is paid because a day of orders cost it more than it brought. Written once, for good."""
+
+    meter: Id
+    member: Id
+    day: Count
+    interval: Interval
+    """Whose bills have it."""
+    used_nano: Money
+    wear_nano: Money
+    revenue_nano: Money
+    amount_nano: Money
+
+
 class Shortfall(Record, frozen=True):
     """A source or storage gave less than ordered, beyond the tolerance. Written once, for good."""
 

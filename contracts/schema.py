@@ -36,6 +36,7 @@ from contracts.records import (
     IntervalRecord,
     Lines,
     Link,
+    MadeWhole,
     Metered,
     ModeRecord,
     NeedBucket,
@@ -51,6 +52,7 @@ from contracts.records import (
     Shortfall,
     Site,
     Standing,
+    StoreAccount,
     TariffRecord,
     Utility,
     Verdict,
@@ -141,6 +143,10 @@ METERED: Rolls[Metered] = Rolls("metered", Metered)
 ESTIMATES: Rolls[Estimate] = Rolls("estimate", Estimate)
 CHARGES: Rolls[StorageCharge] = Rolls("charge", StorageCharge)
 """By meter."""
+STORE_ACCOUNTS: Rolls[StoreAccount] = Rolls("store", StoreAccount)
+"""By meter."""
+MADE_WHOLE: Rolls[MadeWhole] = Rolls("made-whole", MadeWhole)
+"""By interval whose bills have it, and meter."""
 SHORTFALLS: Rolls[Shortfall] = Rolls("shortfall", Shortfall)
 """By interval whose close found them, and meter."""
 WAGERS: Rolls[Wagered] = Rolls("wager", Wagered)

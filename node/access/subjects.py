@@ -42,6 +42,7 @@ from contracts.schema import (
     LINES,
     LINKS,
     LOADS,
+    MADE_WHOLE,
     MEMBERS,
     MEMBERSHIPS,
     METERED,
@@ -73,6 +74,7 @@ from contracts.schema import (
     SITES,
     SOLUTIONS,
     STANDINGS,
+    STORE_ACCOUNTS,
     TARIFFS,
     TOMBSTONES,
     TRUST_POOLS,
@@ -169,6 +171,8 @@ BY_METER = {
     METERED.prefix: ("energy", 1),
     ESTIMATES.prefix: ("estimates", 1),
     SHORTFALLS.prefix: ("energy", 1),
+    STORE_ACCOUNTS.prefix: ("energy", 0),
+    MADE_WHOLE.prefix: ("bills", 1),
 }
 """Kind, and which part of the key is the meter."""
 BY_LINE = {DISPUTES.prefix: ("disputes", 1), VERDICTS.prefix: ("disputes", 1)}
