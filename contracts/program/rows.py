@@ -41,8 +41,8 @@ Pure Python integers; the arrays of `contracts.program.arrays` are made from the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from math import gcd
 from typing import NamedTuple
 
@@ -161,9 +161,11 @@ class _Rows:
     def add(self, lo: int | None, entries: Iterable[Entry], hi: int | None) -> None:
         """One row. None: its extreme over the boxes."""
         row = sorted(entries)
-        low, high = self.variables.lo, self.variables.hi
-        self.lo.append(sum(min(a * low[j], a * high[j]) for j, a in row) if lo is None else lo)
-        self.hi.append(sum(max(a * low[j], a * high[j]) for j, a in row) if hi is None else hi)
+        if lo is None or hi is None:
+            least, most = _extremes(self.variables.lo, self.variables.hi, row)
+            lo, hi = least if lo is None else lo, most if hi is None else hi
+        self.lo.append(lo)
+        self.hi.append(hi)
         self.lengths.append(len(row))
         self.columns += [j for j, _ in row]
         self.values += [a for _, a in row]
@@ -172,6 +174,19 @@ class _Rows:
     def end(self, kind: str) -> None:
         """All rows of this kind are there."""
         self.spans[kind] = range(sum(len(span) for span in self.spans.values()), len(self.lo))
+
+
+def _extremes(lo: Sequence[int], hi: Sequence[int], entries: Sequence[Entry]) -> tuple[int, int]:
+    """Least and most that a row can come to inside the boxes."""
+    ends = [(a * lo[j], a * hi[j]) for j, a in entries]
+    return sum(map(min, ends)), sum(map(max, ends))
+
+
+def extremes(program: Program) -> Iterator[tuple[int, int]]:
+    """Least and most that each row can come to inside the boxes."""
+    for start, end in pairwise(program.starts):
+        entries = list(zip(program.columns[start:end], program.values[start:end], strict=True))
+        yield _extremes(program.lo, program.hi, entries)
 
 
 def program(case: Case) -> Program:

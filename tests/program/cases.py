@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
 from contracts.program.case import (
+    SITE,
     Bid,
     Block,
     Case,
@@ -21,7 +23,7 @@ from contracts.program.case import (
 )
 
 ROUND = "00" * 32
-PLACES = ("north", "south", "east")
+PLACES = (SITE, "south", "east")
 
 
 def source(name: str, *blocks: tuple[int, int], intervals: int = 1, **more: Any) -> Source:
@@ -111,10 +113,12 @@ def cases(draw: st.DrawFn, most_intervals: int = 3, most_wh: int = 4, most_place
             draw(place),
         )
 
-    @st.composite
-    def lines(draw: st.DrawFn) -> Line:
-        ends = draw(st.permutations(places))
-        return Line("x", ends[0], ends[1], draw(each(energy)), draw(st.integers(1, 3)))
+    def line(first: str, second: str) -> Line:
+        ends = (first, second) if draw(st.booleans()) else (second, first)
+        return Line("x", *ends, draw(each(energy)), draw(st.integers(1, 3)))
+
+    joined = [line(*ends) for ends in pairwise(places)]
+    joined += [line(*draw(st.permutations(places))[:2]) for _ in range(draw(st.integers(0, 2))) if joined]
 
     ties = st.builds(
         Connection,
@@ -138,10 +142,13 @@ def cases(draw: st.DrawFn, most_intervals: int = 3, most_wh: int = 4, most_place
         several(st.builds(Demand, organisation, each(energy), st.integers(0, 1), place), 2),
         several(st.builds(Bid, organisation, price, each(energy), place), 1),
         named("load", several(loads(), 1)),
-        named("line", several(lines(), 3)) if len(places) > 1 else (),
+        named("line", tuple(joined)),
         draw(st.just(()) | each(st.integers(0, 2))),
         draw(st.none() | st.integers(0, 20)),
         draw(st.sampled_from((0, 200_000))),
         (400, 100),
+        9,
+        -3,
+        9,
         reference_nano_per_wh=draw(each(st.integers(0, 9))),
     )
