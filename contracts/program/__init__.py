@@ -1,6 +1,8 @@
 """Economic dispatch as an integer linear program that anybody may solve and everybody can check.
 
     case       the program as a plain document: what may be delivered, wanted, stored and moved, and the limits
+    documents  cases and solutions as bytes
+    codes      what each refusal means
     validate   whether a document is such a program at all, before any work is done for it
     flows      places, lines and the loops that they form
     rows       its variables, boxes, rows and costs in one canonical order
@@ -12,6 +14,7 @@
     fill       everything that a builder does not choose, by rule
     price      prices per interval and zone
     certificate  a lower bound of the optimum from any multipliers
+    feasible   whether a point keeps every box and every row
     check      one verdict on a solution: a code, or cost, bound, prices and orders
     verdict    the types of that
 

@@ -17,6 +17,7 @@ from contracts.members import Record
 from contracts.program.case import (
     MAX_INTERVALS,
     MAX_LINES,
+    MAX_PLACES,
     MAX_ROWS,
     MAX_VARIABLES,
     MAX_WEIGHT,
@@ -26,6 +27,8 @@ from contracts.program.case import (
     Multiplier,
     Signed,
     Solution,
+    Voltage,
+    Voltages,
 )
 from contracts.program.verdict import Grid, Refusal
 from contracts.units import Energy, Hash, Meta
@@ -41,6 +44,9 @@ T = TypeVar("T")
 
 Flat = Annotated[tuple[Energy, ...], Meta(max_length=MAX_VARIABLES)]
 """A grid thing by thing."""
+
+
+Volts = Annotated[tuple[Voltage, ...], Meta(max_length=MAX_PLACES)]
 
 
 class Packed(Record, frozen=True):
@@ -62,6 +68,8 @@ class Packed(Record, frozen=True):
     row_gaps: Annotated[tuple[Annotated[int, Meta(ge=0, lt=MAX_ROWS)], ...], Meta(max_length=MAX_ROWS)]
     """Rows that are left out before each one with a multiplier."""
     weights: Annotated[tuple[Annotated[int, Meta(ge=-(2**60), le=2**60)], ...], Meta(max_length=MAX_ROWS)]
+    voltages: Annotated[tuple[tuple[Volts, Volts], ...], Meta(max_length=MAX_INTERVALS)]
+    """Real and imaginary parts, by interval."""
 
 
 PACKED: Codec[Packed] = Codec(Packed, MAX_SOLUTION_BYTES)
@@ -134,6 +142,7 @@ def pack(solution: Solution) -> bytes | Refusal:
         tuple(flow.flow_wh for flow in flows),
         gaps,
         tuple(multiplier.weight for multiplier in solution.multipliers),
+        tuple((voltages.re_npu, voltages.im_npu) for voltages in solution.voltages),
     )
     raw = encode(packed)
     return raw if len(raw) <= MAX_SOLUTION_BYTES else _oversized(len(raw), MAX_SOLUTION_BYTES)
@@ -171,6 +180,7 @@ def unpack(raw: bytes) -> Solution | Refusal:
         packed.theta,
         tuple(LineFlow(*flow) for flow in flows),
         tuple(Multiplier(row, weight) for row, weight in zip(rows, packed.weights, strict=True)),
+        tuple(Voltages(*parts) for parts in packed.voltages),
     )
 
 

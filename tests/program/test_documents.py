@@ -13,7 +13,17 @@ from msgspec.structs import replace
 
 from contracts.bodies import MAX_SOLUTION_BYTES
 from contracts.program import documents
-from contracts.program.case import MAX_LINES, MAX_ROWS, MAX_WEIGHT, WEIGHT_ONE, Case, LineFlow, Multiplier, Solution
+from contracts.program.case import (
+    MAX_LINES,
+    MAX_ROWS,
+    MAX_WEIGHT,
+    WEIGHT_ONE,
+    Case,
+    LineFlow,
+    Multiplier,
+    Solution,
+    Voltages,
+)
 from contracts.program.verdict import Refusal
 from contracts.units import MAX_ENERGY
 from tests.program.cases import ROUND, cases, small
@@ -29,6 +39,7 @@ def solutions(draw: st.DrawFn) -> Solution:
     row = st.tuples(*[ENERGY] * intervals)
     grids = [tuple(draw(st.lists(row, max_size=3))) for _ in range(5)]
     flow = st.builds(LineFlow, st.integers(0, MAX_LINES - 1), st.integers(0, 191), st.integers(-MAX_ENERGY, MAX_ENERGY))
+    parts = st.lists(st.integers(-(2**31 - 1), 2**31 - 1), max_size=3).map(tuple)
     weights = draw(st.dictionaries(st.integers(0, MAX_ROWS - 1), st.integers(-(2**60), 2**60), max_size=5))
     return Solution(
         draw(st.binary(min_size=32, max_size=32)).hex(),
@@ -38,6 +49,7 @@ def solutions(draw: st.DrawFn) -> Solution:
         draw(st.integers(0, WEIGHT_ONE)),
         tuple(draw(st.lists(flow, max_size=3))),
         tuple(Multiplier(row, weights[row]) for row in sorted(weights)),
+        tuple(draw(st.lists(st.builds(Voltages, parts, parts), max_size=2))),
     )
 
 
@@ -48,6 +60,11 @@ def test_a_solution_survives_both_forms(solution: Solution) -> None:
     assert isinstance(raw, bytes)
     assert documents.unpack(raw) == solution
     assert documents.solution_of(documents.json_of(solution)) == solution
+
+
+def test_no_field_of_a_solution_is_forgotten() -> None:
+    """Each one is drawn above, so each one has survived."""
+    assert Solution.__struct_fields__[-2:] == ("multipliers", "voltages") and len(Solution.__struct_fields__) == 12
 
 
 @settings(max_examples=40)
