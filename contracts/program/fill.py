@@ -105,7 +105,7 @@ def _fill(locked: Locked, chosen: Choice) -> Schedule | Refusal:
     for t in times:
         zoned = chosen.declared[t]
         needed_wh = needed(locked, chosen, t)
-        taken = _take(locked, chosen, t, needed_wh)
+        taken = take(locked, solution, t, zoned, needed_wh, stack_of(locked, chosen, t))
         if isinstance(taken, Refusal):
             return taken
         left_wh = [-energy_wh for energy_wh in needed_wh]
@@ -207,24 +207,28 @@ def key_of(solution: Solution, entry: Entry) -> int:
     return entry.price_nano_per_wh * solution.kappa_den + entry.factor_ug_per_wh * solution.kappa_num
 
 
-def _take(locked: Locked, chosen: Choice, interval: int, needed_wh: Sequence[int]) -> list[tuple[Entry, int]] | Refusal:
-    """What is taken of each entry of an interval, zone by zone."""
-    zoned = chosen.declared[interval]
-    stack = stack_of(locked, chosen, interval)
+def take(
+    locked: Locked,
+    solution: Solution,
+    interval: int,
+    zoned: Declared,
+    needed_wh: Sequence[int],
+    stack: Sequence[Entry],
+) -> list[tuple[Entry, int]] | Refusal:
+    """What is taken of each entry of a stack, zone by zone, where places need so much before flows."""
     taken: list[tuple[Entry, int]] = []
     for zone, total_wh in by_zone(locked, zoned, needed_wh).items():
         entries = [entry for entry in stack if zoned.zone_of[entry.place] == zone]
         missing_wh = total_wh
-        for _, level in groupby(entries, key=lambda entry: key_of(chosen.solution, entry)):
-            group = list(level)
-            group_wh = sum(entry.energy_wh for entry in group)
+        for _, level in groupby(entries, key=lambda entry: key_of(solution, entry)):
             if missing_wh <= 0:
                 break
+            group = list(level)
+            group_wh = sum(entry.energy_wh for entry in group)
             if group_wh <= missing_wh:
                 taken += [(entry, entry.energy_wh) for entry in group]
             else:
-                shares = share(locked, chosen.solution, group, missing_wh)
-                taken += zip(group, shares, strict=True)
+                taken += zip(group, share(locked, solution, group, missing_wh), strict=True)
             missing_wh -= min(group_wh, missing_wh)
         if missing_wh:
             return imbalance(locked, interval, zone, missing_wh)

@@ -84,8 +84,8 @@ def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
         for number, row in boxes.items():
             lo_wh, hi_wh = row[t]
             total_wh[locked.place_of[locked.case.sources[number].place]] += schedule.source_wh[number][t] - lo_wh
-            entries += _inside(locked, number, t, lo_wh, hi_wh)
-            below += _inside(locked, number, t, 0, lo_wh)
+            entries += inside(locked, number, t, lo_wh, hi_wh)
+            below += inside(locked, number, t, 0, lo_wh)
         columns.append(_interval(locked, chosen, t, (entries, below), total_wh, _real_supply(locked, schedule, t)))
     return Priced(*(tuple(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)))
 
@@ -176,7 +176,7 @@ def ramp_boxes(locked: Locked, chosen: Choice) -> dict[int, list[tuple[int, int]
     return boxes
 
 
-def _inside(locked: Locked, number: int, interval: int, lo_wh: int, hi_wh: int) -> list[Entry]:
+def inside(locked: Locked, number: int, interval: int, lo_wh: int, hi_wh: int) -> list[Entry]:
     """What of a source's blocks lies between two totals."""
     source = locked.case.sources[number]
     found, start = [], 0

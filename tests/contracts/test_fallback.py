@@ -1,0 +1,265 @@
+"""The dispatch without a solver: always one where there is any, never one that breaks a row."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_matrix
+
+from contracts.program.case import Block, Case, Connection, Demand, Line, Load, Reserve, Solution, Source, Storage
+from contracts.program.fallback import fallback
+from contracts.program.fill import fill
+from contracts.program.points import point, row_name
+from contracts.program.rows import Program, evaluate, program
+from contracts.program.stack import lock
+from contracts.program.verdict import Refusal, Schedule
+from tests.contracts.dispatch_cases import CAP, cases, one, source
+from tests.contracts.test_fill import fixed
+
+
+def found(case: Case) -> tuple[Solution, Schedule, int]:
+    """Solution, schedule and cost of the fallback, which breaks nothing."""
+    solution = fallback(case)
+    assert isinstance(solution, Solution), solution
+    schedule = fill(lock(case), solution)
+    assert isinstance(schedule, Schedule), schedule
+    rows = program(case)
+    at = point(rows, schedule)
+    assert all(lo <= value <= hi for lo, value, hi in zip(rows.lo, at, rows.hi, strict=True))
+    result = evaluate(rows, at)
+    for number, (lo, value, hi) in enumerate(zip(rows.row_lo, result.activity, rows.row_hi, strict=True)):
+        assert lo <= value <= hi, row_name(rows, number)
+    return solution, schedule, result.cost_nano
+
+
+def refused(case: Case) -> str:
+    refusal = fallback(case)
+    assert isinstance(refusal, Refusal), refusal
+    return refusal.code
+
+
+def best(rows: Program) -> float | None:
+    """Cost of the best of all integer dispatches by another solver; None: there is none."""
+    if not rows.lo:
+        return 0.0 if all(lo <= 0 <= hi for lo, hi in zip(rows.row_lo, rows.row_hi, strict=True)) else None
+    matrix = csr_matrix((rows.values, rows.columns, rows.starts), shape=(len(rows.row_lo), len(rows.lo)))
+    result = milp(
+        np.array(rows.cost, float),
+        integrality=np.ones(len(rows.lo)),
+        constraints=LinearConstraint(matrix, np.array(rows.row_lo, float), np.array(rows.row_hi, float)),
+        bounds=Bounds(rows.lo, rows.hi),
+    )
+    return float(result.fun) if result.status == 0 else None
+
+
+@given(cases())
+@settings(max_examples=150)
+def test_at_one_place_there_is_a_fallback_wherever_there_is_any_dispatch(case: Case) -> None:
+    """Without losses: those of demand that is shed are owed too, and a storage is not charged by shedding for them."""
+    case = msgspec.structs.replace(case, line_loss_ppm=0)
+    optimum = best(program(case))
+    if optimum is None:
+        assert isinstance(fallback(case), Refusal)
+    else:
+        assert found(case)[2] >= round(optimum)
+
+
+@given(cases(places=4))
+@settings(max_examples=150)
+def test_no_line_carries_more_than_it_may(case: Case) -> None:
+    if isinstance(fallback(case), Solution):
+        found(case)
+
+
+@given(cases(), st.lists(st.integers(0, 4), min_size=3, max_size=3), st.integers(0, 4_000))
+@settings(max_examples=80)
+def test_reserves_and_the_carbon_cap_are_kept_or_named(case: Case, reserve: list[int], cap: int) -> None:
+    case = msgspec.structs.replace(case, reserve_wh=tuple(reserve[: case.intervals]), carbon_cap_ug=cap)
+    solution = fallback(case)
+    if isinstance(solution, Solution):
+        found(case)
+    else:
+        assert solution.code.removeprefix("dispatch.") in (
+            "reserve-short",
+            "carbon-cap",
+            "ramp",
+            "shortage",
+            "surplus",
+        )
+
+
+def days(*offers: tuple[tuple[int, int], ...]) -> tuple[tuple[Block, ...], ...]:
+    return tuple(tuple(Block(*block) for block in blocks) for blocks in offers)
+
+
+def many(count: int, **parts: object) -> Case:
+    case = one(**parts)
+    return msgspec.structs.replace(case, intervals=count, binding=count)
+
+
+def test_where_nothing_couples_it_is_the_optimum() -> None:
+    case = one(
+        sources=(source("a", (10, 100)), source("b", (20, 100))),
+        demands=(fixed(120),),
+        storages=(Storage("s", "s", 100, 100, (50,), (50,), end_value_nano_per_wh=0),),
+    )
+    solution, schedule, cost = found(case)
+    assert schedule.source_wh == [[100], [20]]
+    assert cost == 100 * 10 + 20 * 20
+    assert solution.discharge_wh == ((0,),), "storage does nothing that avoids no shedding"
+
+
+def test_a_source_that_is_slow_to_stop_does_not_start() -> None:
+    """It could deliver 100 now and not come down to 10 in time."""
+    case = many(
+        2,
+        sources=(
+            Source("slow", "s", days(((10, 100),), ((10, 100),)), ramp_wh=30),
+            Source("quick", "q", days(((50, 100),), ((50, 100),))),
+        ),
+        demands=(Demand("t", (100, 10)),),
+    )
+    assert found(case)[1].source_wh == [[40, 10], [60, 0]]
+
+
+def test_a_source_comes_down_to_what_it_may_deliver_later() -> None:
+    case = many(
+        3,
+        sources=(Source("r", "r", days(((10, 90),), ((10, 90),), ()), ramp_wh=30),),
+        demands=(Demand("t", (90, 90, 0)),),
+    )
+    assert found(case)[1].source_wh == [[60, 30, 0]]
+    stuck = one(sources=(Source("r", "r", days(((10, 20),)), ramp_wh=30, last_wh=60),), demands=(fixed(10),))
+    assert refused(stuck) == "dispatch.ramp"
+    idle = one(sources=(Source("r", "r", days(((10, 60),)), ramp_wh=30, last_wh=60),), demands=(fixed(10),))
+    assert refused(idle) == "dispatch.surplus"
+
+
+def test_what_a_source_can_not_help_delivering_charges_a_storage() -> None:
+    case = one(
+        sources=(Source("r", "r", days(((10, 60),)), ramp_wh=30, last_wh=60),),
+        demands=(fixed(10),),
+        storages=(Storage("s", "s", 100, 0, (50,), (50,)),),
+        loads=(Load("ev", "t", 5, 5, 0, 1, 1),),
+    )
+    solution, _, _ = found(case)
+    assert (solution.load_wh, solution.charge_wh) == (((5,),), ((15,),))
+
+
+def test_a_storage_charges_before_and_after_what_it_avoids_to_shed() -> None:
+    case = many(
+        3,
+        sources=(Source("a", "a", days(((10, 110),), ((10, 60),), ((10, 120),))),),
+        demands=(Demand("t", (100, 100, 100)),),
+        storages=(Storage("s", "s", 1_000, 500 * 90, (50,) * 3, (50,) * 3, efficiency_n=9, efficiency_d=10),),
+    )
+    solution, schedule, _ = found(case)
+    assert solution.discharge_wh == ((0, 24, 0),), "0.81 of 10 charged before, 0.81 of 20 after"
+    assert solution.charge_wh == ((10, 0, 20),)
+    assert schedule.served_wh == [[100, 84, 100]]
+    assert schedule.soc[0][-1] >= 500 * 90
+
+
+def test_who_values_what_is_left_in_a_storage_gives_it_before_anybody_is_shed() -> None:
+    case = one(
+        demands=(fixed(40),),
+        storages=(Storage("s", "s", 100, 30, (50,), (50,), end_value_nano_per_wh=10),),
+    )
+    assert found(case)[1].served_wh == [[30]]
+
+
+def test_a_load_runs_where_energy_is_left_cheapest_and_below_its_value() -> None:
+    case = many(
+        3,
+        sources=(Source("a", "a", days(((10, 50),), ((10, 30), (40, 100)), ((5, 45), (90, 100)))),),
+        demands=(Demand("t", (50, 20, 40)),),
+        loads=(Load("ev", "t", 40, 30, 0, 3, 80),),
+    )
+    assert found(case)[0].load_wh == ((0, 30, 5),), "nothing is below 80 any more"
+
+
+def test_a_line_sheds_by_tier_behind_it() -> None:
+    case = one(
+        sources=(source("a", (10, 900), place="x"),),
+        demands=(fixed(50, place="x"), fixed(60, 0, "y", "clinic"), fixed(80, 2, "y", "pool")),
+        lines=(Line("x-y", "x", "y", (100,)),),
+    )
+    solution, schedule, _ = found(case)
+    assert schedule.served_wh == [[50], [60], [40]]
+    assert [flow.flow_wh for flow in solution.flows] == [100]
+
+
+def test_of_two_lines_in_a_row_the_tighter_one_is_at_its_limit() -> None:
+    for first, second in ((100, 50), (50, 100)):
+        case = one(
+            sources=(source("a", (10, 900), place="x"),),
+            demands=(fixed(20, place="y"), fixed(200, place="z")),
+            lines=(Line("x-y", "x", "y", (first,)), Line("y-z", "y", "z", (second,))),
+        )
+        _, schedule, _ = found(case)
+        assert sum(row[0] for row in schedule.served_wh) == min(first, 20 + second)
+
+
+def test_a_loop_carries_what_its_tightest_line_lets_it() -> None:
+    case = one(
+        sources=(source("a", (10, 900), place="x"),),
+        demands=(fixed(90, place="z"),),
+        lines=(Line("x-y", "x", "y", (99,)), Line("y-z", "y", "z", (99,)), Line("x-z", "x", "z", (40,))),
+    )
+    _, schedule, _ = found(case)
+    assert schedule.flow_wh == [[20], [20], [40]]
+    assert schedule.served_wh == [[60]]
+
+
+def test_reserve_is_held_by_who_asks_least_and_may_not_run_beside_it() -> None:
+    case = one(
+        sources=(
+            source("a", (10, 100), reserve=Reserve(1, (30,))),
+            source("b", (20, 100), reserve=Reserve(5, (30,))),
+        ),
+        demands=(fixed(120),),
+        reserve_wh=(40,),
+    )
+    solution, schedule, _ = found(case)
+    assert solution.reserve_wh == ((30,), (10,))
+    assert schedule.source_wh == [[70], [50]]
+    short = msgspec.structs.replace(case, reserve_wh=(61,))
+    assert refused(short) == "dispatch.reserve-short"
+
+
+def test_a_cap_is_kept_by_cleaner_energy_then_by_shedding_then_named() -> None:
+    tie = Connection("tie", "utility", (900,), (0,), (40,), (0,), (0,))
+    case = one(
+        sources=(source("dirty", (10, 100), factor=400),),
+        demands=(fixed(100, 2),),
+        connections=(tie,),
+        carbon_cap_ug=30_000,
+    )
+    assert found(case)[1].import_wh == [[40]]
+    assert found(case)[1].served_wh == [[100]]
+    less = msgspec.structs.replace(case, carbon_cap_ug=0)
+    assert found(less)[1].served_wh == [[40]]
+    stuck = one(
+        sources=(Source("r", "r", days(((10, 60),)), factor_ug_per_wh=400, ramp_wh=30, last_wh=60),),
+        demands=(fixed(30),),
+        carbon_cap_ug=11_999,
+    )
+    assert refused(stuck) == "dispatch.carbon-cap"
+
+
+def test_nobody_is_shed_for_a_load() -> None:
+    case = many(
+        2,
+        sources=(
+            Source("a", "a", days(((10, 100),), ((10, 100),)), place="x"),
+            Source("b", "b", days(((5, 20),), ((5, 20),)), place="y"),
+        ),
+        demands=(Demand("t", (60, 60), 0, "y"),),
+        loads=(Load("ev", "t", 30, 30, 0, 1, CAP, "y"),),
+        lines=(Line("x-y", "x", "y", (45, 45)),),
+    )
+    _, schedule, _ = found(case)
+    assert schedule.served_wh == [[60, 60]]
