@@ -36,6 +36,17 @@ from contracts.bodies import (
     Withdraw,
     WithdrawLoad,
 )
+from contracts.carbon import bids, factors, offsets, origin
+from contracts.carbon.bodies import (
+    EndFactor,
+    GreenBid,
+    IssueOffset,
+    RegisterFactor,
+    RetireOffset,
+    RetireOrigin,
+    TransferOffset,
+    TransferOrigin,
+)
 from contracts.clearing import advance
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
@@ -120,6 +131,7 @@ DECIDE_UNITS = 64
 """An approval may be the one that carries the change out."""
 WAGER_UNITS = 2
 COMMIT_UNITS = 1
+CARBON_UNITS = 4
 BYTES_PER_UNIT = 256
 """Of a revealed solution: it is checked once, in the block that judges its round."""
 
@@ -153,6 +165,14 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Wager: ("wagering", actions.wager),
     CommitSolution: ("wagering", actions.commit),
     RevealSolution: ("wagering", actions.reveal),
+    RegisterFactor: ("carbon", factors.register),
+    EndFactor: ("carbon", factors.end),
+    IssueOffset: ("carbon", offsets.issue),
+    TransferOffset: ("carbon", offsets.transfer),
+    RetireOffset: ("carbon", offsets.use),
+    TransferOrigin: ("carbon", origin.transfer),
+    RetireOrigin: ("carbon", origin.use),
+    GreenBid: ("market", bids.bid),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -202,6 +222,7 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
     rolls = BALANCES.spread(holdings) | REGISTERS.spread(settled) | TRUSTS.spread(trusted)
     records |= {key: encode(roll) for key, roll in rolls.items()}
     records |= {key: encode(roll) for key, roll in CHARGES.spread(sorted(storages, key=CHARGES.id)).items()}
+    records |= {key: encode(worst) for key, worst in factors.opening_records(genesis.params, genesis.meters).items()}
     return records | epochs.records(genesis)
 
 
@@ -271,6 +292,12 @@ def units(envelope: Envelope) -> int:
             return WAGER_UNITS
         case CommitSolution():
             return COMMIT_UNITS
+        case GreenBid(count=count):
+            return count
+        case RegisterFactor() | EndFactor() | IssueOffset() | TransferOffset() | RetireOffset():
+            return CARBON_UNITS
+        case TransferOrigin() | RetireOrigin():
+            return CARBON_UNITS
         case RevealSolution(solution=solution):
             return 1 + len(solution) // BYTES_PER_UNIT
 

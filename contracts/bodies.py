@@ -5,6 +5,7 @@ reserved:
 
     0..15 metering   16..31 market   32..47 money   48..63 trust
     64..79 wagering  80..95 governance  96..111 privacy  112..127 exchange
+    128..143 carbon (`contracts.carbon.bodies`)
 
 Types and bounds only; meaning is in the module of each contract. An unknown tag is refused at decode.
 """
@@ -15,6 +16,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from contracts.carbon.bodies import CarbonBody
 from contracts.governance.changes import Change
 from contracts.members import MAX_KEYS, AccountKey
 from contracts.units import (
@@ -421,5 +423,6 @@ AccountBody = (
     | RotateKeys
     | AllowAccess
     | RevokeAccess
+    | CarbonBody
 )
 MeterBody = Reading

@@ -8,15 +8,18 @@ no rule about who is dispatched or paid, and never looks at anything but the int
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from contracts import conduct, corrections, disputes, make_whole, modes, rewards, settlement
+from contracts.carbon import bids, book
+from contracts.carbon.green import Sale
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
 from contracts.ordering import OUT_OF_RANGE, order
-from contracts.receipts import OK, AnyEvent, EnergyCorrected, IntervalSettled, MetersEstimated
+from contracts.receipts import OK, AnyEvent, IntervalSettled, MetersEstimated
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
 from contracts.schedule import closed, due_window, locked, next_due
 from contracts.schema import BALANCES, BILLS, INTERVALS, ORDERS, UTILITIES, UTILITY
@@ -78,9 +81,11 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     behind, decided = disputes.decide(state, params, interval, delivery.behind) if record.code == OK else ([], [])
     delivery, disputed = disputes.compare(state, params, record, delivery)
     residual_nano: int | None = None
+    booked = _NOTHING
     if record.code == OK:
-        residual_nano, corrected = _bill(state, context, record, delivery, behind)
-        events += [*decided, *corrected]
+        residual_nano, booked = _bill(state, context, record, delivery, behind)
+        events += [*decided, *booked.batch.events()]
+    events += book.close(state, params, interval, delivery.flows, booked.batch.corrections, booked.sales)
     code = OK if residual_nano is not None else OUT_OF_RANGE
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
@@ -109,9 +114,19 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     return events
 
 
+class _Booked(NamedTuple):
+    """What an interval's bills carry besides its own energy."""
+
+    batch: corrections.Batch
+    sales: list[Sale]
+
+
+_NOTHING = _Booked(corrections.Batch({}, {}, {}, {}), [])
+
+
 def _bill(
     state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery, behind: Sequence[SiteMeter]
-) -> tuple[int | None, list[EnergyCorrected]]:
+) -> tuple[int | None, _Booked]:
     """Book all lines with the corrections that they carry and what else is owed, or without either where money would
     leave its bounds; the residual, None where no line was booked at all.
     """
@@ -124,13 +139,14 @@ def _bill(
             utility.member, delivery.tie_import_wh, delivery.tie_export_wh, NO_MEMBER in delivery.estimated
         )
     batch = corrections.carry(state, context.params, interval, behind)
-    dues = _dues(state, context, record, delivery)
+    sales = _green_sales(state, context, record, delivery)
+    dues = [*_dues(state, context, record, delivery), bids.due(state, sales)]
     owed = [one for due in dues for one in due.owed]
     residual_nano = _book(
         state, interval, settlement.settle(terms, positions, tie, batch.amounts, owed), delivery, batch
     )
     if residual_nano is None and owed:
-        dues = []
+        dues, sales = [], []
         residual_nano = _book(state, interval, settlement.settle(terms, positions, tie, batch.amounts), delivery, batch)
     if residual_nano is None and batch.amounts:
         batch = corrections.cancel(state, batch)
@@ -138,7 +154,7 @@ def _bill(
     if residual_nano is not None:
         for key, entry in (item for due in dues for item in due.writes.items()):
             state.save(key, entry)
-    return residual_nano, batch.events()
+    return residual_nano, _Booked(batch, sales if residual_nano is not None else [])
 
 
 def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[settlement.Due]:
@@ -148,6 +164,21 @@ def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery:
         rewards.proposer(state, context, delivery),
         make_whole.due(state, context.params, record),
     ]
+
+
+def _green_sales(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[Sale]:
+    """What buyers of a green share get of what was ordered and metered; nothing of an estimate."""
+    if not bids.wanted(state, record.interval):
+        return []
+    accepted = {
+        ordered.meter: ordered.energy_wh
+        for key in ORDERS.roll_keys(record.interval)
+        for one in state.roll(ORDERS, key)
+        for ordered in one.meters
+    }
+    silent = delivery.silent()
+    metered = {meter: flow[1] for meter, flow in delivery.flows.items() if meter not in silent}
+    return bids.sold(state, context, record.interval, accepted, metered)
 
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:

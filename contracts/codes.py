@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from contracts.carbon.codes import CARBON_CODES
+
 
 class Code(NamedTuple):
     """What a code means to a person."""
@@ -373,7 +375,8 @@ CODES: dict[str, Code] = {
         "The maximum of the member's former node keys may still have a seat.", "Propose it again two epochs later."
     ),
     "governance.roles": Code(
-        "The roles are not ascending or not known.", "Use supplier, consumer, storage, campus; each once, sorted."
+        "The roles are not ascending or not known.",
+        "Use supplier, consumer, storage, campus, certifier; each once, sorted.",
     ),
     "governance.utility": Code(
         "The utility's role and membership are fixed.",
@@ -424,6 +427,7 @@ CODES: dict[str, Code] = {
         "Reveal the very bytes and salt; who committed to nothing has nothing to reveal.",
     ),
     "wager.revealed": Code("The builder has revealed its solution.", "Nothing to do: it counts once."),
+    **{name: Code(*said) for name, said in CARBON_CODES.items()},
 }
 
 

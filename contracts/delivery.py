@@ -43,6 +43,8 @@ class Delivery(NamedTuple):
     """Measured meters that stand at an end of a line."""
     returned: dict[str, tuple[SiteMeter, list[Return]]]
     """What earlier gaps of a meter turned out to be."""
+    flows: dict[str, tuple[int, int]]
+    """Import and export by meter, of those with any."""
 
     def silent(self) -> list[str]:
         """All estimated meters, ascending."""
@@ -57,6 +59,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     behind: list[SiteMeter] = []
     ties: list[TieSeen] = []
     witnesses: dict[str, tuple[SiteMeter, Measured]] = {}
+    flows: dict[str, tuple[int, int]] = {}
     returned: dict[str, tuple[SiteMeter, list[Return]]] = {}
     lines = state.load(LINES, LINE_LIST)
     ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
@@ -103,6 +106,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
             guesses.append(guess)
             import_wh, export_wh = guess.import_wh, guess.export_wh
             estimated.setdefault(NO_MEMBER if meter.tie else meter.member, []).append(meter.meter)
+        if import_wh or export_wh:
+            flows[meter.meter] = import_wh, export_wh
         if meter.tie:
             ties.append(TieSeen(meter.meter, head.sequence > 0, None if measured is None else measured.status))
             tie_import_wh += export_wh
@@ -114,7 +119,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     state.fill(METERED, metered, interval)
     state.fill(CHARGES, charged)
     state.fill(ESTIMATES, guesses, interval)
-    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses, returned)
+    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses, returned, flows)
 
 
 def _charge(

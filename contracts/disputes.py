@@ -170,6 +170,9 @@ def _close(state: State, place: OpenDispute, interval: int) -> None:
 
 def _without(delivery: Delivery, meter: SiteMeter, import_wh: int, export_wh: int) -> Delivery:
     """The delivery with so much less of a meter's registers."""
+    seen = delivery.flows[meter.meter]
+    flow = seen[0] - import_wh, seen[1] - export_wh
+    delivery = delivery._replace(flows={**delivery.flows, meter.meter: flow})
     if meter.tie:
         return delivery._replace(
             tie_import_wh=delivery.tie_import_wh - export_wh, tie_export_wh=delivery.tie_export_wh - import_wh

@@ -12,6 +12,7 @@ from itertools import pairwise
 import msgspec
 
 from contracts.bodies import Need, Offer, Tariff
+from contracts.carbon import factors
 from contracts.context import BlockContext
 from contracts.envelopes import refusal
 from contracts.flexible.offers import in_bounds, offers_itself
@@ -139,7 +140,7 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
     if body.blocks:
         if offers >= params.max_offers_per_interval:
             return "offer.full"
-        factor = params.worst_factor_ug_per_wh if meter.factor_ug_per_wh is None else meter.factor_ug_per_wh
+        factor = factors.applied(state, params, meter, body.interval).total_ug_per_wh
         others = (*others, OfferEntry(body.meter, sender, factor, body.blocks))
         offers += 1
     state.save(key, OfferBucket(others))

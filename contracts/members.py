@@ -56,8 +56,9 @@ STARTING_INDEX_PPM = PPM // 2
 REVOKED_KEY = bytes(32)
 """In place of a meter's key that was revoked: nobody can sign with it."""
 
-ROLES = ("supplier", "consumer", "storage", "campus", "utility")
-SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering")
+ROLES = ("supplier", "consumer", "storage", "campus", "utility", "certifier")
+"""A certifier vouches for the emissions of others; see `contracts.carbon.factors`."""
+SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering", "carbon")
 
 
 Efficiency = Annotated[int, Meta(ge=1, le=1_000)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.carbon.events import CarbonEvent
 from contracts.units import (
     Count,
     Energy,
@@ -416,6 +417,7 @@ AnyEvent = (
     | AccessRevoked
     | OffenceRecorded
     | BondSlashed
+    | CarbonEvent
 )
 
 

@@ -5,6 +5,25 @@ Every read and write of contracts goes through these. `Rolls` hold what is writt
 
 from __future__ import annotations
 
+from contracts.carbon.records import (
+    CarbonCorrection,
+    CarbonTotals,
+    Carried,
+    Certificate,
+    Emitted,
+    FactorSpans,
+    GreenBids,
+    IntervalCarbon,
+    LockedOrigins,
+    Offset,
+    OffsetAccount,
+    OriginAccount,
+    OriginTotals,
+    Retirements,
+    StoredCarbon,
+    Surges,
+    WorstFactor,
+)
 from contracts.flexible.records import FlexibleOffers, Load, OpenLoads, Requirements, StorageCharge, StoredCase
 from contracts.governance.records import Agenda, Ballot, KeyUse, Membership, NodeOwner, Proposal, Rules
 from contracts.members import (
@@ -129,6 +148,26 @@ ROUND_COUNTS: Table[RoundCount] = Table("round-count", RoundCount)
 OPEN_ROUNDS: Table[OpenRounds] = Table("rounds", OpenRounds)
 SOLUTIONS: Table[Solution] = Table("solution", Solution)
 """By round and member."""
+CERTIFICATES: Table[Certificate] = Table("certificate", Certificate)
+"""By meter and number."""
+FACTORS: Table[FactorSpans] = Table("factor", FactorSpans)
+WORST_FACTORS: Table[WorstFactor] = Table("worst-factor", WorstFactor)
+CARBONS: Table[IntervalCarbon] = Table("carbon", IntervalCarbon)
+CARBON_CORRECTIONS: Table[CarbonCorrection] = Table("carbon-correction", CarbonCorrection)
+"""As `CORRECTIONS`."""
+CARBON_TOTALS: Table[CarbonTotals] = Table("carbon-total", CarbonTotals)
+STORED: Table[StoredCarbon] = Table("stored", StoredCarbon)
+SURGES: Table[Surges] = Table("surge", Surges)
+ORIGINS: Table[OriginAccount] = Table("origin", OriginAccount)
+LOCKED_ORIGINS: Table[LockedOrigins] = Table("origin-locked", LockedOrigins)
+"""By storage."""
+ORIGIN_TOTALS: Table[OriginTotals] = Table("origin-total", OriginTotals)
+OFFSETS: Table[Offset] = Table("offset", Offset)
+"""By certifier and serial."""
+OFFSET_ACCOUNTS: Table[OffsetAccount] = Table("offsets", OffsetAccount)
+RETIREMENTS: Table[Retirements] = Table("retired", Retirements)
+"""By member and billing cycle."""
+GREEN: Table[GreenBids] = Table("green", GreenBids)
 MIXES: Table[EpochMix] = Table("mix", EpochMix)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
@@ -149,6 +188,10 @@ MADE_WHOLE: Rolls[MadeWhole] = Rolls("made-whole", MadeWhole)
 """By interval whose bills have it, and meter."""
 SHORTFALLS: Rolls[Shortfall] = Rolls("shortfall", Shortfall)
 """By interval whose close found them, and meter."""
+EMITTED: Rolls[Emitted] = Rolls("emitted", Emitted)
+"""By interval and meter."""
+CARRIED: Rolls[Carried] = Rolls("carried", Carried)
+"""By interval and member."""
 WAGERS: Rolls[Wagered] = Rolls("wager", Wagered)
 """By round and member."""
 
@@ -170,6 +213,10 @@ AGENDA = AGENDAS.key("open")
 EPOCH_LENGTH = EPOCH_LENGTHS.key("length")
 ROUND_COUNT = ROUND_COUNTS.key("all")
 OPEN_ROUND_LIST = OPEN_ROUNDS.key("open")
+WORST_FACTOR = WORST_FACTORS.key("all")
+CARBON_TOTAL = CARBON_TOTALS.key("all")
+SURGE = SURGES.key("all")
+ORIGIN_TOTAL = ORIGIN_TOTALS.key("all")
 MIX = MIXES.key("epoch")
 """Of the epoch that ended last; none in the first."""
 SENTINEL = SENTINELS.key("genesis")

@@ -14,6 +14,7 @@ import msgspec
 from consensus.power import MIN_ORGANISATIONS
 from contracts import trust
 from contracts.bodies import Unbond
+from contracts.carbon import factors
 from contracts.context import BlockContext, current_interval
 from contracts.epochs import epoch_of, seats, wanted_weights
 from contracts.flexible import assets
@@ -221,6 +222,7 @@ def admit(state: State, context: BlockContext, change: AdmitMember) -> None:
     if change.meters:
         added = [SiteMeter(new.meter.id, member.id, tie=False, since=now) for new in change.meters]
         _save_site(state, [*_site(state).meters, *added])
+        factors.note(state, context.params, [factors.registered(new.meter) for new in change.meters])
 
 
 def remove(state: State, context: BlockContext, member: str) -> None:

@@ -12,6 +12,9 @@ from typing import NamedTuple
 import msgspec
 
 from contracts import bodies, members, receipts, records
+from contracts.carbon import bodies as carbon_bodies
+from contracts.carbon import events as carbon_events
+from contracts.carbon import records as carbon
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import records as flexible
 from contracts.receipts import AnyEvent
@@ -26,15 +29,23 @@ from contracts.schema import (
     BALLOTS,
     BASES,
     BILLS,
+    CARBON_CORRECTIONS,
+    CARBON_TOTALS,
+    CARBONS,
+    CARRIED,
     CASES,
+    CERTIFICATES,
     CHARGES,
     CORRECTIONS,
     DISPUTES,
+    EMITTED,
     ENVELOPED_LISTS,
     ENVELOPES,
     EPOCH_LENGTHS,
     ESTIMATES,
+    FACTORS,
     FLEXIBLE,
+    GREEN,
     HEADS,
     INTERVALS,
     KEY_USES,
@@ -42,6 +53,7 @@ from contracts.schema import (
     LINES,
     LINKS,
     LOADS,
+    LOCKED_ORIGINS,
     MADE_WHOLE,
     MEMBERS,
     MEMBERSHIPS,
@@ -56,13 +68,18 @@ from contracts.schema import (
     OFFENCE_PLACES,
     OFFENCES,
     OFFERS,
+    OFFSET_ACCOUNTS,
+    OFFSETS,
     OPEN_DISPUTES,
     OPEN_LOADS,
     OPEN_ROUNDS,
     ORDERS,
+    ORIGIN_TOTALS,
+    ORIGINS,
     PROPOSALS,
     REGISTERS,
     REQUIREMENTS,
+    RETIREMENTS,
     RETURNS,
     ROUND_COUNTS,
     ROUNDS,
@@ -75,6 +92,8 @@ from contracts.schema import (
     SOLUTIONS,
     STANDINGS,
     STORE_ACCOUNTS,
+    STORED,
+    SURGES,
     TARIFFS,
     TOMBSTONES,
     TRUST_POOLS,
@@ -82,6 +101,7 @@ from contracts.schema import (
     UTILITIES,
     VERDICTS,
     WAGERS,
+    WORST_FACTORS,
 )
 from contracts.state import Table
 from node.tables import table_of
@@ -120,6 +140,16 @@ PUBLIC_TABLES = frozenset(
         INTERVALS,
         TARIFFS,
         REQUIREMENTS,
+        CERTIFICATES,
+        FACTORS,
+        WORST_FACTORS,
+        CARBONS,
+        CARBON_TOTALS,
+        SURGES,
+        ORIGIN_TOTALS,
+        OFFSETS,
+        OFFSET_ACCOUNTS,
+        RETIREMENTS,
         MODES,
         LINKS,
         SCHEDULES,
@@ -159,6 +189,8 @@ BY_MEMBER = {
     BILLS.prefix: ("bills", 1),
     STANDINGS.prefix: ("energy", 1),
     LOADS.prefix: ("needs", 0),
+    CARRIED.prefix: ("energy", 1),
+    ORIGINS.prefix: ("energy", 0),
 }
 """Kind, and which part of the key is the member."""
 BY_METER = {
@@ -170,6 +202,10 @@ BY_METER = {
     BASES.prefix: ("energy", 1),
     METERED.prefix: ("energy", 1),
     ESTIMATES.prefix: ("estimates", 1),
+    CARBON_CORRECTIONS.prefix: ("corrections", 1),
+    EMITTED.prefix: ("energy", 1),
+    STORED.prefix: ("energy", 0),
+    LOCKED_ORIGINS.prefix: ("energy", 0),
     SHORTFALLS.prefix: ("energy", 1),
     STORE_ACCOUNTS.prefix: ("energy", 0),
     MADE_WHOLE.prefix: ("bills", 1),
@@ -182,6 +218,7 @@ BY_ENTRY = {
     OFFERS.prefix: "offers",
     FLEXIBLE.prefix: "offers",
     OPEN_LOADS.prefix: "needs",
+    GREEN.prefix: "needs",
     OPEN_DISPUTES.prefix: "disputes",
 }
 """Records that hold entries of many."""
@@ -201,6 +238,12 @@ PUBLIC_BODIES = (
     bodies.RotateKeys,
     bodies.AllowAccess,
     bodies.RevokeAccess,
+    carbon_bodies.RegisterFactor,
+    carbon_bodies.EndFactor,
+    carbon_bodies.IssueOffset,
+    carbon_bodies.TransferOffset,
+    carbon_bodies.RetireOffset,
+    carbon_bodies.RetireOrigin,
 )
 """What every member must be able to judge. A commitment is salted, so it shows nothing of its solution."""
 PUBLIC_EVENTS = (
@@ -232,6 +275,14 @@ PUBLIC_EVENTS = (
     receipts.AccessRevoked,
     receipts.OffenceRecorded,
     receipts.BondSlashed,
+    carbon_events.FactorRegistered,
+    carbon_events.FactorEnded,
+    carbon_events.CarbonSettled,
+    carbon_events.PolicyBroken,
+    carbon_events.OffsetIssued,
+    carbon_events.OffsetTransferred,
+    carbon_events.OffsetRetired,
+    carbon_events.OriginRetired,
 )
 """`SolutionRevealed` has a salted hash: the solution itself says what orders keep."""
 VERDICT = "verdict"
@@ -284,7 +335,7 @@ class Subjects:
     def of_entry(self, entry: msgspec.Struct) -> Subject:
         """Whose one entry of a record of many is. Raises `Undecided`."""
         match entry:
-            case records.NeedEntry(member=member) | flexible.OpenLoad(member=member):
+            case records.NeedEntry(member=member) | flexible.OpenLoad(member=member) | carbon.GreenEntry(member=member):
                 return Subject("needs", (member,))
             case (
                 records.OfferEntry(member=member, meter=meter)
@@ -313,7 +364,7 @@ class Subjects:
         match envelope.body:
             case bodies.Correct():
                 return (Subject("corrections", (envelope.sender,)),)
-            case bodies.Need() | bodies.FlexibleLoad() | bodies.WithdrawLoad():
+            case bodies.Need() | bodies.FlexibleLoad() | bodies.WithdrawLoad() | carbon_bodies.GreenBid():
                 return (Subject("needs", (envelope.sender,)),)
             case bodies.Offer() | bodies.StorageOffer() | bodies.ReserveOffer():
                 return (Subject("offers", (envelope.sender,)),)
@@ -321,6 +372,8 @@ class Subjects:
                 return (_solution(envelope.sender),)
             case bodies.Transfer(to=to):
                 return (Subject("transfers", (envelope.sender, to)),)
+            case carbon_bodies.TransferOrigin(to=to):
+                return (Subject("energy", (envelope.sender, to)),)
         return _public(envelope.body, PUBLIC_BODIES)
 
     def of_event(self, event: AnyEvent) -> tuple[Subject, ...]:
@@ -336,6 +389,7 @@ class Subjects:
                 receipts.NeedAccepted(member=member)
                 | receipts.LoadAccepted(member=member)
                 | receipts.LoadWithdrawn(member=member)
+                | carbon_events.GreenBidAccepted(member=member)
             ):
                 return (Subject("needs", (member,)),)
             case (
@@ -346,6 +400,8 @@ class Subjects:
                 return (Subject("offers", (self.owner(meter),), meter),)
             case receipts.Transferred(sender=sender, to=to):
                 return (Subject("transfers", (sender, to)),)
+            case carbon_events.OriginTransferred(sender=sender, to=to):
+                return (Subject("energy", (sender, to)),)
         return _public(event, PUBLIC_EVENTS)
 
     def _sharing(self, meter: str, value: bytes | None) -> tuple[str, ...]:
@@ -365,12 +421,19 @@ class Subjects:
         return tuple(dict.fromkeys(map(self.owner, meters)))
 
 
+_OF_MANY = (
+    records.NeedBucket
+    | records.OfferBucket
+    | records.OpenDisputes
+    | flexible.FlexibleOffers
+    | flexible.OpenLoads
+    | carbon.GreenBids
+)
+
+
 def _entries(table: Table[msgspec.Struct] | Rolls[members.Record], value: bytes) -> tuple[msgspec.Struct, ...]:
     held = table.decode(value)
-    assert isinstance(
-        held,
-        records.NeedBucket | records.OfferBucket | records.OpenDisputes | flexible.FlexibleOffers | flexible.OpenLoads,
-    )
+    assert isinstance(held, _OF_MANY)
     return held.entries
 
 

@@ -387,9 +387,12 @@ def bill(chain: Chain, interval: int, member: str) -> Bill:
     return found
 
 
-def change(params: PactParams, **fields: int) -> PactParams:
-    """The same parameters with some of them changed."""
-    return msgspec.structs.replace(params, **fields)
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def change(struct: S, **fields: object) -> S:
+    """The same parameters, body or record with some of its fields changed."""
+    return msgspec.structs.replace(struct, **fields)
 
 
 def codes(receipts: Iterable[Receipt]) -> list[str]:

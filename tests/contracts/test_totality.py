@@ -33,6 +33,7 @@ from contracts.bodies import (
     Unbond,
     Wager,
 )
+from contracts.carbon.bodies import GreenBid, RegisterFactor, RetireOrigin
 from contracts.codes import CODES
 from contracts.envelope import AccountEnvelope, Envelope, MeterEnvelope
 from contracts.genesis import CODEC as GENESIS
@@ -122,6 +123,9 @@ def test_units_grow_with_the_work() -> None:
     assert api.units(chain.say("bio", Wager(0, "least-cost", 1))) == 2
     assert api.units(chain.say("bio", CommitSolution(0, bytes(32)))) == 1
     assert api.units(chain.say("bio", RevealSolution(0, bytes(32), bytes(MAX_SOLUTION_BYTES)))) == 801
+    assert api.units(chain.say("bio", GreenBid(FIRST, 96, 1, 1))) == 96
+    assert api.units(chain.say("bio", RegisterFactor("m-bio", "A", "B", 0, 0, FIRST, FIRST + 1))) == 4
+    assert api.units(chain.say("bio", RetireOrigin("m-bio", 0, 1, "lunch"))) == 4
 
 
 # Arbitrary envelopes
