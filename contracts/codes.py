@@ -223,7 +223,7 @@ CODES: dict[str, Code] = {
     ),
     "network.place": Code(
         "A line, the slack or a meter is at a place that the network does not have.",
-        "Name places of the network; a meter's is its zone.",
+        "Name places of the network; a meter's is that of its asset, else its zone.",
     ),
     "network.ends": Code("A line ends where it begins.", "Let each line join two places."),
     "network.reactance": Code(

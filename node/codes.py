@@ -1,5 +1,5 @@
 """Sentences for what a node refuses before the ledger sees it; everything else is in `contracts.codes`, and what is
-wrong with dispatch cases and solutions in `contracts.program.codes`.
+wrong with dispatch cases and solutions in `contracts.program.codes` and `contracts.network.codes`.
 
 The same promise: a code never changes its meaning, and the hint says what would be right.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 from consensus.refusals import CODES as CONSENSUS_CODES
 from contracts import codes
 from contracts.codes import Code
+from contracts.network.codes import CODES as NETWORK_CODES
 from contracts.program.codes import CODES as PROGRAM_CODES
 
 NODE_CODES: dict[str, Code] = {
@@ -37,4 +38,4 @@ def describe(code: str) -> Code:
     if code in CONSENSUS_CODES:
         sentence = CONSENSUS_CODES[code]
         return Code(f"{sentence[0].upper()}{sentence[1:]}.", EVIDENCE_HINT)
-    return NODE_CODES.get(code) or PROGRAM_CODES.get(code) or codes.describe(code)
+    return NODE_CODES.get(code) or PROGRAM_CODES.get(code) or NETWORK_CODES.get(code) or codes.describe(code)

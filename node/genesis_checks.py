@@ -179,7 +179,7 @@ def _check_network(genesis: Genesis) -> None:
     """As governance checks a network that is proposed."""
     if genesis.network is None:
         return
-    meters = [MeterPlace(meter.id, meter.zone, meter.kind, meter.member) for meter in genesis.meters]
+    meters = [MeterPlace(meter.id, assets.place_of(meter), meter.kind, meter.member) for meter in genesis.meters]
     found = problem_of_network(genesis.network, genesis.params.interval_ms, meters)
     if found is not None:
         where = found.where if found.where.startswith("meters") else f"network.{found.where}"

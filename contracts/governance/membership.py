@@ -102,7 +102,7 @@ def may_admit(state: State, change: AdmitMember) -> str:
         return "governance.asset"
     if any(state.load(METERS, METERS.key(id_)) is not None for id_ in ids):
         return "governance.id-taken"
-    if not all(registered.is_place(state, new.meter.zone) for new in change.meters):
+    if not all(registered.is_place(state, new.meter) for new in change.meters):
         return "network.place"
     members = sum(len(state.roll(TRUSTS, key)) for key in TRUSTS.roll_keys())
     if members >= MAX_MEMBERS or len(_site(state).meters) + len(ids) > MAX_METERS:

@@ -4,7 +4,11 @@
     registration  whether a network may be registered
     transfers     proof that no line is overloaded while every member stays inside its envelope
     lines         the network as the dispatch program wants it
+    registered    the network that is on the ledger
     admittance    lines, transformers and shunts as one integer matrix
+    mismatch      whether voltages are those of what is put in
+    power         the same for a dispatch and its solution
+    codes         what is wrong with voltages, in words
 
 Pure, in exact integers. Never solves a power flow: who dispatches does, and every node checks.
 """

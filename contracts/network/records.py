@@ -1,7 +1,7 @@
 """A network as it is on the ledger. Types and bounds only; `contracts.network.registration` says what has to fit.
 
 Power is in watts and 1 per unit of it is `base_w`; voltages, reactances and admittances are in 10^-9 per unit. A
-meter's place is its `zone`, so no record says twice where something is. Lines without admittances are enough for limits
+meter says itself where it is (`contracts.flexible.assets.place_of`). Lines without admittances are enough for limits
 on flows (DC); with them the network has an AC model, and a dispatch brings voltages (`contracts.network.mismatch`).
 """
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.flexible.assets import place_of
+from contracts.members import Meter
 from contracts.network.records import Network
 from contracts.network.registration import MeterPlace, problem
 from contracts.params import PactParams
@@ -22,15 +24,15 @@ def of(state: State) -> Network | None:
     return state.load(NETWORKS, NETWORK)
 
 
-def is_place(state: State, zone: str) -> bool:
-    """Whether a meter may be registered there."""
+def is_place(state: State, meter: Meter) -> bool:
+    """Whether this meter may be registered where it says that it is."""
     network = of(state)
-    return network is None or any(place.id == zone for place in network.places)
+    return network is None or any(place.id == place_of(meter) for place in network.places)
 
 
-def place_of(network: Network | None, zone: str) -> str:
-    """Where a meter of this zone is in a case."""
-    return ONE_PLACE if network is None else zone
+def place_in_case(network: Network | None, meter: Meter) -> str:
+    """Where a meter is in a case: what no line joins is all at one place."""
+    return place_of(meter) if network is not None and network.lines else ONE_PLACE
 
 
 def may_set(state: State, params: PactParams, network: Network) -> str:
@@ -52,7 +54,7 @@ def carried(state: State) -> Network | None:
     network = of(state)
     if network is None:
         return None
-    held = {(meter.member, meter.zone) for meter in _meters(state)}
+    held = {(meter.member, meter.place) for meter in _meters(state)}
     kept = tuple(one for one in network.transfers if (one.member, one.place) in held)
     return msgspec.structs.replace(network, transfers=kept)
 
@@ -64,7 +66,7 @@ def _meters(state: State) -> list[MeterPlace]:
         meter = state.load(METERS, METERS.key(running.meter))
         assert meter is not None, "every meter of the site is registered"
         if not running.stopped:
-            found.append(MeterPlace(meter.id, meter.zone, meter.kind, meter.member))
+            found.append(MeterPlace(meter.id, place_of(meter), meter.kind, meter.member))
     return found
 
 

@@ -22,7 +22,7 @@ class MeterPlace(NamedTuple):
     """What registration has to know of a meter."""
 
     meter: str
-    zone: str
+    place: str
     kind: str
     member: str
 
@@ -110,8 +110,8 @@ def _envelopes(network: Network) -> Refusal | None:
 def _meters(network: Network, meters: Collection[MeterPlace]) -> Refusal | None:
     places = {place.id for place in network.places}
     for meter in meters:
-        if meter.zone not in places:
-            message = f'its zone "{meter.zone}" is no place; every meter is at a place of the network'
+        if meter.place not in places:
+            message = f'it is at "{meter.place}", which is no place; every meter is at a place of the network'
             return Refusal("network.place", f'meters["{meter.meter}"]', message)
     if not any(meter.kind in SOURCES for meter in meters):
         message = "nothing can deliver anywhere; it needs a source, a storage or a tie"
@@ -120,7 +120,7 @@ def _meters(network: Network, meters: Collection[MeterPlace]) -> Refusal | None:
 
 
 def _transfers(network: Network, meters: Collection[MeterPlace]) -> Refusal | None:
-    held = {(meter.member, meter.zone) for meter in meters}
+    held = {(meter.member, meter.place) for meter in meters}
     for transfer in network.transfers:
         if (transfer.member, transfer.place) not in held:
             where = f'transfers["{transfer.member} {transfer.place}"]'

@@ -19,6 +19,7 @@ from provocations import FREE
 import contracts
 from contracts import api
 from contracts.codes import CODES, describe
+from contracts.network.codes import CODES as NETWORK_CODES
 from contracts.schema import ACCOUNTS, HEADS, MIX, SEATINGS
 
 
@@ -83,14 +84,18 @@ def test_every_code_of_the_table_is_provoked() -> None:
 
 
 def test_every_code_in_the_sources_has_a_sentence_and_a_hint() -> None:
-    """But for those of the dispatch program, which has its own table; see `tests/program/test_codes.py`."""
+    """But for those of the dispatch program, which has its own table; see `tests/program/test_codes.py`. What is wrong
+    with voltages is said in verdicts, too."""
     used = set()
     for path in Path(contracts.__path__[0]).rglob("*.py"):
         if path.name != "codes.py" and path.parent.name != "program":
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     used |= set(re.findall(r"^[a-z]+\.[a-z]+(?:-[a-z]+)*$", node.value))
-    assert used == CODES.keys() - STATELESS
+    assert not CODES.keys() & NETWORK_CODES.keys()
+    assert used == CODES.keys() - STATELESS | NETWORK_CODES.keys()
     for code in CODES.keys() - {"ok"}:
         assert describe(code).message.endswith(".")
         assert describe(code).hint.endswith(".")
+    for sentence in NETWORK_CODES.values():
+        assert sentence.message.endswith(".") and sentence.hint.endswith(".")
