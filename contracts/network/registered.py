@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.flexible.assets import place_of
+from contracts.flexible import assets
 from contracts.members import Meter
 from contracts.network.records import Network
 from contracts.network.registration import MeterPlace, problem
@@ -27,12 +27,12 @@ def of(state: State) -> Network | None:
 def is_place(state: State, meter: Meter) -> bool:
     """Whether this meter may be registered where it says that it is."""
     network = of(state)
-    return network is None or any(place.id == place_of(meter) for place in network.places)
+    return network is None or any(place.id == assets.place_of(meter) for place in network.places)
 
 
-def place_in_case(network: Network | None, meter: Meter) -> str:
-    """Where a meter is in a case: what no line joins is all at one place."""
-    return place_of(meter) if network is not None and network.lines else ONE_PLACE
+def place_of(network: Network | None, place: str) -> str:
+    """What is at this place is there in a case, too; but for what no line joins, which is all at one place."""
+    return place if network is not None and network.lines else ONE_PLACE
 
 
 def may_set(state: State, params: PactParams, network: Network) -> str:
@@ -66,7 +66,7 @@ def _meters(state: State) -> list[MeterPlace]:
         meter = state.load(METERS, METERS.key(running.meter))
         assert meter is not None, "every meter of the site is registered"
         if not running.stopped:
-            found.append(MeterPlace(meter.id, place_of(meter), meter.kind, meter.member))
+            found.append(MeterPlace(meter.id, assets.place_of(meter), meter.kind, meter.member))
     return found
 
 

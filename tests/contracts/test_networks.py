@@ -14,10 +14,12 @@ from contracts.api import PROPOSE_UNITS, PROVEN_PER_UNIT, genesis_records, units
 from contracts.bodies import Propose
 from contracts.genesis import CODEC
 from contracts.governance.changes import RemoveMember, SetNetwork
+from contracts.members import Asset
 from contracts.network import registered, transfers
 from contracts.network.lines import HOUR_MS, program_lines
 from contracts.network.records import MAX_ADMITTANCE, NANO, Branch, Network, Place, Transfer
 from contracts.network.registration import MeterPlace, problem
+from contracts.program.case import SITE
 from contracts.schema import NETWORKS
 from contracts.succession import successor
 from tests.support.networks import WIDE, ieee, wires
@@ -190,3 +192,18 @@ def test_the_program_has_the_lines_in_wh_of_its_intervals() -> None:
     assert lines[0].limit_wh == (250, 250, 250)
     assert (lines[0].from_place, lines[0].to_place) == (NETWORK.lines[0].from_place, NETWORK.lines[0].to_place)
     assert lines[0].reactance_npu == NETWORK.lines[0].reactance_npu
+
+
+def test_what_no_line_joins_is_at_one_place_of_a_case() -> None:
+    assert registered.place_of(NETWORK, "north") == "north"
+    assert registered.place_of(_replace(NETWORK, places=NETWORK.places[:1], lines=()), "east") == SITE
+    assert registered.place_of(None, "zone") == SITE
+
+
+def test_a_meter_is_where_its_asset_is() -> None:
+    pact = Pact(one_place(governed()))
+    new = new_meter("m-new", "newbie")
+    elsewhere = _replace(new, meter=_replace(new.meter, asset=Asset(place="west")))
+    assert pact.propose("bio", newcomer(meters=(elsewhere,))) == "network.place"
+    here = _replace(new, meter=_replace(new.meter, zone="west", asset=Asset(place="zone")))
+    assert pact.propose("bio", newcomer(meters=(here,))) == "ok"
