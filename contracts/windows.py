@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from contracts import modes
+from contracts.carbon.cases import dispatched
 from contracts.context import BlockContext
 from contracts.flexible import assets
 from contracts.flexible.records import (
@@ -148,7 +149,7 @@ def build(state: State, context: BlockContext, window: Window) -> Case:
         if size > params.max_dispatch_variables:
             break
         seen.append(one)
-    return _Builder(state, context, window, seen).case()
+    return dispatched(state, context, window.first, _Builder(state, context, window, seen).case()).case
 
 
 class _Builder:
