@@ -15,6 +15,7 @@ from node.cli.light import register as register_light
 from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as dispatch
+from node.cli.rulebook import app as rulebook
 from node.cli.status import register as register_status
 from node.cli.succession import app as succession
 from node.cli.trust import app as trust
@@ -42,6 +43,7 @@ app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
 app.add_typer(govern, name="govern")
 app.add_typer(agent, name="agent")
+app.add_typer(rulebook, name="rulebook")
 app.add_typer(succession, name="succession")
 app.add_typer(proof, name="proof")
 register_light(app)

@@ -1,0 +1,75 @@
+"""`gridpact rulebook`: what would fire on a recorded day, without a node, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from node.cli.app import app
+from tests.rulebook.sights import INTERVAL, seen
+
+BOOK = """
+format = 1
+member = "me"
+[limits]
+spend_nano_per_day = 150
+[[rules]]
+name = "buy"
+when = "price.last < 200000"
+do = { action = "bid", wh = 10, limit_nano_per_wh = 7 }
+[[rules]]
+name = "sell"
+when = "price.last > 200000"
+do = { action = "offer", meter = "roof", blocks = [{ wh = "supply.give_wh + 1", nano_per_wh = 5 }] }
+"""
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> tuple[str, str]:
+    """A rulebook and a day of five intervals, in the last of which it would sell more than it has."""
+    book, day = tmp_path / "book.toml", tmp_path / "day.jsonl"
+    book.write_text(BOOK)
+    sights = [seen(interval=INTERVAL + at, last_nano_per_wh=300_000 if at == 4 else 100_000) for at in range(5)]
+    day.write_bytes(b"\n".join(msgspec.json.encode(sight) for sight in sights) + b"\n")
+    return str(book), str(day)
+
+
+def run(*arguments: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def test_a_day_is_told_rule_by_rule(paths: tuple[str, str]) -> None:
+    shown = " ".join(run("rulebook", "check", paths[0], "--day", paths[1]).split())
+    assert f"{INTERVAL}-{INTERVAL + 1}" in shown and "rulebook.rating" in shown
+    assert "Stopped by rulebook.spending-limit in 2 intervals" in shown and "2 words" in shown
+
+
+def test_a_day_is_told_interval_by_interval(paths: tuple[str, str]) -> None:
+    told = json.loads(run("rulebook", "check", paths[0], "--day", paths[1], "--json"))
+    assert told["fired"] == {"buy": 2, "sell": 0}
+    first, *_, fourth, last = told["intervals"]
+    assert first["says"] == [
+        {"type": "need", "interval": INTERVAL, "count": 1, "energy_wh": 10, "limit_nano_per_wh": 7, "tier": 0}
+    ]
+    assert (first["may_cost_nano"], fourth["spent_nano"]) == ("70", "140")
+    assert fourth["stopped"]["code"] == "rulebook.spending-limit"
+    assert [trouble["code"] for trouble in last["troubles"]] == ["rulebook.rating"]
+
+
+def test_the_names_are_listed_and_mistakes_are_codes(paths: tuple[str, str], tmp_path: Path) -> None:
+    assert json.loads(run("rulebook", "facts", "--json"))["facts"]["price.tariff"] == 0
+    assert "battery.room_wh" in run("rulebook", "facts")
+    nowhere = str(tmp_path / "nowhere")
+    for arguments, code in (
+        (("check", paths[1]), "rulebook.syntax"),
+        (("check", paths[0], "--day", nowhere), "rulebook.day"),
+        (("check", paths[0], "--dir", nowhere), "rulebook.day"),
+        (("check", nowhere), "rulebook.unreadable"),
+    ):
+        assert json.loads(run("rulebook", *arguments, "--json", exit_code=1))["code"] == code
