@@ -59,6 +59,7 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(True, "refused_words", stakes.refused_otherwise(seen, expect.refused_words))
     demand(expect.tokens_conserved, "tokens_conserved", stakes.tokens_off(seen))
     demand(True, "punished", stakes.punished_otherwise(seen, expect.punished))
+    demand(expect.statements_proven, "statements_proven", _unproven(seen))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
         count = sum(item.kind == kind for item in seen.submitted)
         demand(
@@ -316,6 +317,26 @@ def _bills_off(seen: Observation) -> list[str]:
         for view in seen.intervals
         if (total := sum(map(int, view.bills_nano.values()))) != 0
     ]
+
+
+def _unproven(seen: Observation) -> list[str]:
+    """Statements that prove nothing, cycles that do not sum to zero, members whose statements are not their bills."""
+    stated: dict[str, int] = dict.fromkeys(seen.opening_nano, 0)
+    cycles: dict[int, int] = {}
+    offenders = []
+    for one in seen.statements:
+        if one.code != "ok":
+            offenders.append(f"the statement of {one.member} for cycle {one.cycle} proves nothing: {one.code}")
+        stated[one.member] = stated.get(one.member, 0) + int(one.total_nano)
+        cycles[one.cycle] = cycles.get(one.cycle, 0) + int(one.total_nano)
+    if not seen.statements:
+        offenders.append("no statement was made")
+    offenders += [f"the statements of cycle {cycle} add up to {nano} nano" for cycle, nano in cycles.items() if nano]
+    for member, nano in stated.items():
+        billed = sum(int(view.bills_nano.get(member, "0")) for view in seen.intervals)
+        if nano != billed:
+            offenders.append(f"the statements of {member} come to {nano} nano where its bills come to {billed}")
+    return offenders
 
 
 def _unserved(seen: Observation) -> list[str]:

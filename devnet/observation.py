@@ -196,6 +196,17 @@ class Wagering(Record, frozen=True):
     punished: tuple[Punished, ...] = ()
 
 
+class StatementView(Record, frozen=True):
+    """One member's statement of one billing cycle, verified against the genesis document alone."""
+
+    member: str
+    cycle: int
+    lines: int = 0
+    total_nano: str = "0"
+    code: str = "ok"
+    """Why it is not proven."""
+
+
 class Observation(Record, frozen=True):
     """Everything that the expectations are about."""
 
@@ -219,3 +230,5 @@ class Observation(Record, frozen=True):
     corrected: tuple[Corrected, ...] = ()
     wagering: Wagering | None = None
     """Tokens, index and rounds; None in a recording that says nothing of them."""
+    statements: tuple[StatementView, ...] = ()
+    """Where the scenario expects them to be proven."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from contracts.genesis import Genesis
+from devnet import audit
 from devnet.diary import Progress
 from devnet.directory import Document
 from devnet.errors import DevnetError
@@ -70,8 +72,12 @@ async def observe(
     profiles: Profiles,
     submitted: Sequence[Submitted],
     progress: Progress,
+    genesis: Genesis | None = None,
 ) -> Observation:
-    """Everything that `check` compares. Raises `DevnetError` (`devnet.unobservable`) if no node answers."""
+    """Everything that `check` compares; statements where a `genesis` is given to prove them by.
+
+    Raises `DevnetError` (`devnet.unobservable`) if no node answers.
+    """
     async with contextlib.AsyncExitStack() as stack:
         clients = {
             node.name: await stack.enter_async_context(Client(node.rpc, connections=MAX_QUESTIONS))
@@ -111,6 +117,9 @@ async def observe(
             shown=dict(progress.shown),
             corrected=tuple([one for at in chains[best.name].corrected for one in await reader.corrections(at)]),
             wagering=await reader.wagering(scenario, chains[best.name].refused),
+            statements=()
+            if genesis is None
+            else await audit.statements(clients[best.name], genesis, members, expected),
         )
 
 

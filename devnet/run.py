@@ -27,6 +27,7 @@ from devnet.observation import Observation, Submitted
 from devnet.observe import observe
 from devnet.scenario import AGENTS, Scenario
 from devnet.spec import Expectations
+from node.cli.context import genesis_document
 from node.client import Client
 
 POLL_S = 0.05
@@ -281,5 +282,6 @@ def _observe(launcher: Launcher, scenario: Scenario, progress: Progress) -> Obse
             profiles.load(scenario.season),
             read_submitted(layout),
             progress,
+            genesis_document(None, layout.root) if scenario.expect.statements_proven else None,
         )
     )

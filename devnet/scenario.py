@@ -40,12 +40,14 @@ from devnet.spec import (
 
 MIN_VALIDATORS = 4
 MAX_VALIDATORS = 7
-MAX_INTERVALS = 512
+MAX_INTERVALS = 1_024
 """Of one `devnet run`; agents remember the physical outcome of as many."""
 MAX_SCENARIO_BYTES = 1024 * 1024
 AGENTS = "agents"
 """What faults and commands call the process of all agents, beside the nodes; no member may be called so."""
 SCENARIOS = Path(__file__).parent / "scenarios"
+BASE = "base"
+"""Key of a file: the shipped scenario that it changes."""
 
 
 class Scenario(Section, frozen=True):
@@ -96,6 +98,11 @@ def available() -> list[str]:
 
 def load(name_or_path: str) -> Scenario:
     """The scenario of that name, or in that file. Raises `DevnetError` (`scenario.*`)."""
+    return parse(*_read(name_or_path))
+
+
+def _read(name_or_path: str) -> tuple[bytes, str]:
+    """A file, and where it is."""
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = SCENARIOS / f"{name_or_path}.toml"
@@ -111,17 +118,26 @@ def load(name_or_path: str) -> Scenario:
         raise DevnetError(
             "scenario.unreadable", f"{path} can't be read: {error.strerror}.", "Check the path."
         ) from None
-    return parse(raw, str(path))
+    return raw, str(path)
 
 
 def parse(raw: bytes, where: str = "scenario") -> Scenario:
-    """Scenario written in `raw` (TOML, at most 1 MiB). Raises `DevnetError` (`scenario.*`)."""
-    if len(raw) > MAX_SCENARIO_BYTES:
-        raise DevnetError("scenario.oversized", f"{where} is larger than 1 MiB.", "Use [[fleets]] for many alike.")
-    try:
-        document = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DevnetError("scenario.syntax", f"{where} is not TOML: {error}.", "Fix the line named.") from None
+    """Scenario written in `raw` (TOML, at most 1 MiB). Raises `DevnetError` (`scenario.*`).
+
+    One with a `base` is that shipped scenario with what it says itself in place of what stands there: tables field by
+    field, anything else whole.
+    """
+    document = _document(raw, where)
+    if BASE in document:
+        base = document.pop(BASE)
+        if not isinstance(base, str) or base not in available():
+            raise DevnetError(
+                "scenario.base", f"{where}: there is no shipped scenario {base!r}.", _closest(str(base), available())
+            )
+        below = _document(*_read(base))
+        if BASE in below:
+            raise DevnetError("scenario.base", f"{where}: {base} has a base itself.", f"Name {below[BASE]!r}.")
+        document = _over(below, document)
     refuse_unknown(document, Scenario, where)
     try:
         given = [name for name in _TABLES if name in document]
@@ -130,6 +146,25 @@ def parse(raw: bytes, where: str = "scenario") -> Scenario:
     except msgspec.ValidationError as error:
         raise _explain(str(error), where) from None
     return _expand(msgspec.structs.replace(scenario, **tables), where)
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables merged, the upper one first."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = _over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _document(raw: bytes, where: str) -> dict[str, Any]:
+    """What the file says, whatever that is."""
+    if len(raw) > MAX_SCENARIO_BYTES:
+        raise DevnetError("scenario.oversized", f"{where} is larger than 1 MiB.", "Use [[fleets]] for many alike.")
+    try:
+        return tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DevnetError("scenario.syntax", f"{where} is not TOML: {error}.", "Fix the line named.") from None
 
 
 def with_validators(scenario: Scenario, count: int) -> Scenario:

@@ -23,6 +23,7 @@ from devnet.observation import (
     Punished,
     Refused,
     RoundView,
+    StatementView,
     Submitted,
     TrustView,
     Wagering,
@@ -110,6 +111,7 @@ STAKES = Wagering(
     refused=TOLD,
     punished=(OFFENCE,),
 )
+STATEMENTS = (StatementView("ann", 0, 4, "-500"), StatementView("bob", 0, 4, "500"))
 GOOD = Observation(
     scenario="test",
     chain_id="test-0",
@@ -126,6 +128,7 @@ GOOD = Observation(
     shown={"meter-1": (40, 2)},
     corrected=CORRECTED,
     wagering=STAKES,
+    statements=STATEMENTS,
 )
 ALL = Expectations(
     load_served=True,
@@ -137,6 +140,7 @@ ALL = Expectations(
     disputed_lines=(DisputeSpan(*ENDS, line="line-1", from_interval=1, until_interval=2),),
     restated_meters=(MeterSpan("meter-3", 1, 2),),
     wagered_on=True,
+    statements_proven=True,
     costs=(Cost("ann", ("infeasible",)),),
     refused_words=(RefusedWord("ann", 1, "wager.twice"),),
     punished=("dan",),
@@ -283,6 +287,14 @@ BROKEN: dict[str, list[Observation]] = {
     "lost_sources": [
         with_second(supplied_wh={"source-1": 1}),
         with_interval(supplied_wh={}),
+    ],
+    "statements_proven": [
+        replace(GOOD, statements=()),
+        replace(GOOD, statements=STATEMENTS[:1]),
+        replace(GOOD, statements=(replace(STATEMENTS[0], code="proof.trail"), STATEMENTS[1])),
+        replace(GOOD, statements=tuple(replace(one, total_nano="0") for one in STATEMENTS)),
+        replace(GOOD, statements=(STATEMENTS[0], replace(STATEMENTS[1], total_nano="501"))),
+        replace(GOOD, statements=(*STATEMENTS, StatementView("ann", 1, 1, "-1"), StatementView("bob", 2, 1, "1"))),
     ],
     "everything_accepted": [
         replace(

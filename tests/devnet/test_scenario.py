@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.members import PowerLine
@@ -309,6 +310,27 @@ def test_a_scenario_is_found_by_name_or_path(tmp_path: Path) -> None:
     with pytest.raises(DevnetError) as caught:
         scenario.load(str(tmp_path / "nowhere.toml"))
     assert caught.value.code == "scenario.unreadable"
+
+
+def test_a_scenario_says_what_it_changes_of_its_base(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base = scenario.load("smoke")
+    changed = scenario.parse(
+        b'base = "smoke"\nname = "slow"\nintervals = 3\n[clock]\nspeed = 7\n[expect]\ncaught_up = false'
+    )
+    assert changed.name == "slow" and changed.intervals == 3 and not changed.expect.caught_up
+    assert changed.clock == msgspec.structs.replace(base.clock, speed=7)
+    assert changed.expect == msgspec.structs.replace(base.expect, caught_up=False)
+    for field in ("members", "meters", "params", "faults"):
+        assert getattr(changed, field) == getattr(base, field)
+    assert scenario.parse(b'base = "smoke"\nfaults = []').faults == ()
+    with pytest.raises(DevnetError) as caught:
+        scenario.parse(b'base = "smok"')
+    assert caught.value.code == "scenario.base" and "smoke" in caught.value.hint
+    (tmp_path / "second.toml").write_text('base = "first"')
+    monkeypatch.setattr(scenario, "SCENARIOS", tmp_path)
+    with pytest.raises(DevnetError) as caught:
+        scenario.parse(b'base = "second"')
+    assert caught.value.code == "scenario.base" and "first" in caught.value.hint
 
 
 def test_garbage_and_size_are_refused() -> None:
