@@ -9,8 +9,6 @@ numpy is imported when it is used: whoever only reads bills never does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from contracts.program.case import WEIGHT_ONE
@@ -37,11 +35,15 @@ class Matrix(NamedTuple):
 
     def times(self, vector: Array) -> Array:
         """Sum of value x vector over each line. No such sum may reach 2^63, which the caller knows."""
+        return self.sums(self.values * vector[self.others])
+
+    def sums(self, entries: Array) -> Array:
+        """Sum of something of each entry over each line."""
         import numpy as np
 
         sums: Array = np.zeros(self.total, np.int64)
         if len(self.lines):
-            sums[self.lines] = np.add.reduceat(self.values * vector[self.others], self.starts)
+            sums[self.lines] = np.add.reduceat(entries, self.starts)
         return sums
 
 
@@ -67,34 +69,45 @@ def arrays(program: Program) -> Arrays | None:
     """The arrays of a program. None: an activity, an end of a row, or 2^32 x a cost could reach 2^62."""
     import numpy as np
 
-    lo, hi = program.lo, program.hi
-    reach = [max(-low, high) for low, high in zip(lo, hi, strict=True)]
-    activity = (
-        sum(abs(a) * reach[j] for j, a in zip(program.columns[start:end], program.values[start:end], strict=True))
-        for start, end in pairwise(program.starts)
-    )
-    ends = (abs(end) for end in (*program.row_lo, *program.row_hi))
-    costs = (abs(cost) * WEIGHT_ONE for cost in program.cost)
-    if any(number >= SAFE for number in chain(reach, activity, ends, costs)):
+    try:
+        lo, hi, cost, row_lo, row_hi, columns, values, largest, starts = (
+            np.array(numbers, np.int64)
+            for numbers in (
+                program.lo,
+                program.hi,
+                program.cost,
+                program.row_lo,
+                program.row_hi,
+                program.columns,
+                program.values,
+                program.largest,
+                program.starts,
+            )
+        )
+    except OverflowError:
         return None
-
-    columns, values = _array(program.columns), _array(program.values)
-    lengths = np.diff(_array(program.starts))
+    lengths = np.diff(starts)
+    by_row = _matrix(lengths, columns, values)
+    # Floats are near enough to see that a sum stays below half of what it has to.
+    reach = np.maximum(np.abs(lo.astype(float)), np.abs(hi.astype(float)))
+    activity = np.add.reduceat(np.abs(values) * reach[columns], by_row.starts) if len(values) else reach[:0]
+    largest_numbers = (reach, activity, np.abs(row_lo.astype(float)), np.abs(row_hi.astype(float)))
+    if any(numbers.max(initial=0) >= SAFE / 2 for numbers in (*largest_numbers, np.abs(cost) * float(WEIGHT_ONE))):
+        return None
     owners: Array = np.repeat(np.arange(len(lengths)), lengths)
     order = np.argsort(columns, kind="stable")
     widths = np.bincount(columns, minlength=len(lo))
-    cost = _array(program.cost)
     return Arrays(
-        _matrix(lengths, columns, values),
+        by_row,
         _matrix(widths, owners[order], values[order]),
         int(widths.max(initial=0)),
-        _array(lo),
-        _array(hi),
+        lo,
+        hi,
         cost,
         cost * WEIGHT_ONE,
-        _array(program.row_lo),
-        _array(program.row_hi),
-        _array(program.largest),
+        row_lo,
+        row_hi,
+        largest,
     )
 
 
@@ -106,10 +119,13 @@ def _matrix(lengths: Array, others: Array, values: Array) -> Matrix:
     return Matrix(lines, starts, others, values, len(lengths))
 
 
-def _array(numbers: Sequence[int]) -> Array:
+def extremes(arrays: Arrays) -> tuple[Array, Array]:
+    """Least and most that each row can come to inside the boxes."""
     import numpy as np
 
-    return np.array(numbers, np.int64)
+    values, columns = arrays.by_row.values, arrays.by_row.others
+    low, high = values * arrays.lo[columns], values * arrays.hi[columns]
+    return arrays.by_row.sums(np.minimum(low, high)), arrays.by_row.sums(np.maximum(low, high))
 
 
 def exact_dot(first: Array, second: Array) -> int:

@@ -36,11 +36,11 @@ def ready(case: Case) -> Ready | Refusal:
     if refusal:
         return refusal
     numbered = program(case)
-    refusal = validate.impossible(numbered)
+    dense = arrays(numbered)
+    refusal = validate.impossible(numbered, dense)
     if refusal:
         return refusal
-    base_nano, threshold_nano = certificate.base_nano(case), certificate.threshold_nano(case)
-    return Ready(numbered, lock(case), arrays(numbered), base_nano, threshold_nano)
+    return Ready(numbered, lock(case), dense, certificate.base_nano(case), certificate.threshold_nano(case))
 
 
 def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:

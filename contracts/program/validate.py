@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
-from operator import mul
+from operator import ge, mul
 
-from contracts.program import flows, rows
+from contracts.program import arrays, flows, rows
+from contracts.program.arrays import Arrays
 from contracts.program.case import (
     MAX_PLACES,
     MAX_ROWS,
@@ -49,8 +50,13 @@ def problem(case: Case) -> Refusal | None:
     return next(chain.from_iterable(check(case) for check in checks), None)
 
 
-def impossible(program: Program) -> Refusal | None:
-    """The first row that no point inside the boxes reaches, or costs that would not be money; None: there is none."""
+def impossible(program: Program, arrays: Arrays | None = None) -> Refusal | None:
+    """The first row that no point inside the boxes reaches, or costs that would not be money; None: there is none.
+
+    With the arrays of the program a case that has neither is told quicker.
+    """
+    if arrays is not None and _possible(arrays):
+        return None
     most_nano = sum(map(mul, map(max, program.hi, (-lo for lo in program.lo)), map(abs, program.cost)))
     if most_nano > MAX_MONEY:
         text = f"All boxes together cost up to {most_nano} nano; money stays below 2^63, so use smaller amounts."
@@ -63,6 +69,16 @@ def impossible(program: Program) -> Refusal | None:
             )
             return Refusal("dispatch.infeasible", row_name(program, number), text)
     return None
+
+
+def _possible(known: Arrays) -> bool:
+    """Whether every row is reached from inside the boxes, and all costs are money."""
+    import numpy as np
+
+    low, high = arrays.extremes(known)
+    if (low > known.row_hi).any() or (high < known.row_lo).any():
+        return False
+    return arrays.exact_dot(np.maximum(known.hi, -known.lo), np.abs(known.cost)) <= MAX_MONEY
 
 
 # Sizes
@@ -223,16 +239,17 @@ def _priced(case: Case, where: str, prices: Iterable[int]) -> Iterator[Refusal]:
 def _sources(case: Case) -> Iterator[Refusal]:
     for i, source in enumerate(case.sources):
         for t, blocks in enumerate(source.blocks):
-            where = f"sources[{i}].blocks[{t}]"
             prices = [block.price_nano_per_wh for block in blocks]
-            if any(later <= price for price, later in pairwise(prices)):
+            if any(map(ge, prices, prices[1:])):
                 text = "Prices do not rise strictly from block to block; sort them and merge equal ones."
-                yield Refusal("dispatch.blocks", where, text)
-            yield from _priced(case, where, prices)
-            offered_wh = sum(block.energy_wh for block in blocks)
-            if source.rating_wh is not None and offered_wh > source.rating_wh:
-                text = f"{offered_wh} Wh are offered, and its rating is {source.rating_wh} Wh; offer less."
-                yield Refusal("dispatch.rating", where, text)
+                yield Refusal("dispatch.blocks", f"sources[{i}].blocks[{t}]", text)
+            # They rise, so the first and the last are the extremes.
+            yield from _priced(case, f"sources[{i}].blocks[{t}]", (*prices[:1], *prices[-1:]))
+            if source.rating_wh is not None and rows.offered_wh(source, t) > source.rating_wh:
+                text = (
+                    f"{rows.offered_wh(source, t)} Wh are offered, and its rating is {source.rating_wh} Wh; offer less."
+                )
+                yield Refusal("dispatch.rating", f"sources[{i}].blocks[{t}]", text)
 
 
 def _storages(case: Case) -> Iterator[Refusal]:
@@ -269,6 +286,8 @@ def _infeasible(case: Case) -> Iterator[Refusal]:
             yield Refusal("dispatch.infeasible", f"reserve in interval {t}", text)
     forced_wh = [0] * case.intervals
     for source in case.sources:
+        if source.ramp_wh is None:
+            continue
         for t, (least_wh, most_wh) in enumerate(reachable_wh(source, case.intervals)):
             if least_wh > most_wh:
                 text = f"It comes down to {least_wh} Wh at best, and offers {most_wh} Wh; offer more, or ramp faster."

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from contracts.program import validate
+from contracts.program.arrays import arrays
 from contracts.program.case import (
     Bid,
     Block,
@@ -23,7 +24,6 @@ from contracts.program.case import (
     Storage,
 )
 from contracts.program.rows import extremes, program
-from contracts.program.verdict import Refusal
 from contracts.units import MAX_ENERGY, MAX_PRICE
 from tests.program.cases import cases, small, source
 from tests.program.optimum import optimum
@@ -243,7 +243,11 @@ def test_sizes_come_before_values() -> None:
 @given(cases(most_intervals=2, most_wh=2, most_places=2))
 def test_what_is_called_infeasible_is(case: Case) -> None:
     found = validate.problem(case)
-    if found is None and not (found := validate.impossible(program(case))):
+    if found is None:
+        built = program(case)
+        found = validate.impossible(built)
+        assert validate.impossible(built, arrays(built)) == found
+    if found is None:
         return
     assert found.code == "dispatch.infeasible"
     assert optimum(case) is None
@@ -261,8 +265,10 @@ def test_a_row_that_no_point_reaches_is_named() -> None:
 def test_costs_stay_money() -> None:
     store = replace(STORE, capacity_wh=MAX_ENERGY, end_value_nano_per_wh=-500_000, wear_nano_per_wh=MAX_PRICE)
     case = replace(FINE, storages=(store,) * 1, demands=(Demand("ann", (MAX_ENERGY,)),))
-    found = validate.impossible(program(case))
-    assert found == Refusal("dispatch.money", "case", found.message if found else "")
+    built = program(case)
+    assert arrays(built) is not None
+    for found in (validate.impossible(built), validate.impossible(built, arrays(built))):
+        assert found is not None and (found.code, found.where) == ("dispatch.money", "case")
 
 
 @settings(max_examples=40)
