@@ -13,6 +13,7 @@ Pure integers. The arrays do what the reference does, where 63 bits are enough f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 
 from contracts.program.arrays import SAFE, Array, Arrays, exact_dot
 from contracts.program.case import WEIGHT_ONE, Case, Multiplier
@@ -25,11 +26,12 @@ MAX_WEIGHED = 2**60
 
 def oversized(program: Program, multipliers: Sequence[Multiplier]) -> int | None:
     """The first multiplier that is too large for its row, by its position; None: all are right."""
-    largest = program.largest
-    for position, multiplier in enumerate(multipliers):
-        if abs(multiplier.weight) * largest[multiplier.row] >= MAX_WEIGHED:
-            return position
-    return None
+    weights = [abs(multiplier.weight) for multiplier in multipliers]
+    largest = [program.largest[multiplier.row] for multiplier in multipliers]
+    products = list(map(mul, weights, largest))
+    if max(products, default=0) < MAX_WEIGHED:
+        return None
+    return next(position for position, product in enumerate(products) if product >= MAX_WEIGHED)
 
 
 def bound_scaled(program: Program, multipliers: Sequence[Multiplier]) -> int:

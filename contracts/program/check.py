@@ -8,6 +8,7 @@ show how far from the optimum it is at most. What does not depend on the solutio
 from __future__ import annotations
 
 from itertools import pairwise
+from operator import lt
 from typing import NamedTuple
 
 from contracts.program import certificate, feasible, fill, validate
@@ -68,10 +69,10 @@ def unweighable(program: Program, solution: Solution) -> Refusal | None:
     """Multipliers that do not name rows of the program in order, or are too large for them."""
     rows = len(program.row_lo)
     numbers = [multiplier.row for multiplier in solution.multipliers[: rows + 1]]
-    for position, (before, number) in enumerate(pairwise(numbers), 1):
-        if number <= before:
-            text = f"Row {number} comes after row {before}; name each row once, ascending."
-            return Refusal("dispatch.multiplier-order", f"multipliers[{position}].row", text)
+    if not all(map(lt, numbers, numbers[1:])):
+        position = next(at for at, (before, number) in enumerate(pairwise(numbers), 1) if number <= before)
+        text = f"Row {numbers[position]} comes after row {numbers[position - 1]}; name each row once, ascending."
+        return Refusal("dispatch.multiplier-order", f"multipliers[{position}].row", text)
     if numbers and numbers[-1] >= rows:
         text = f"There are {rows} rows, numbered from 0."
         return Refusal("dispatch.multiplier-row", f"multipliers[{len(numbers) - 1}].row", text)
