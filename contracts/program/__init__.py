@@ -13,6 +13,7 @@
     zones      what is left of the network without the lines at their limits
     fill       everything that a builder does not choose, by rule
     price      prices per interval and zone
+    columns, sweep  fill and prices of all intervals at once, in arrays
     fallback   what happens if nobody solves anything, and `greedy` what it chooses beside its fill
     certificate  a lower bound of the optimum from any multipliers
     feasible   whether a point keeps every box and every row

@@ -44,7 +44,7 @@ MAX_REPAIRS = 16
 
 def fallback(case: Case | Locked) -> Solution | Refusal:
     """The dispatch of a case that `contracts.program.validate` lets pass, or the constraint that it could not meet."""
-    locked = case if isinstance(case, Locked) else lock(case)
+    locked = case if isinstance(case, Locked) and case.columns is None else lock(_case_of(case), False)
     held_wh = _hold(locked.case)
     if isinstance(held_wh, Refusal):
         return held_wh
@@ -62,6 +62,10 @@ def fallback(case: Case | Locked) -> Solution | Refusal:
     return left if isinstance(left, Refusal) else _under_cap(locked, plan)
 
 
+def _case_of(case: Case | Locked) -> Case:
+    return case.case if isinstance(case, Locked) else case
+
+
 def _under_cap(locked: Locked, plan: Plan) -> Solution | Refusal:
     """With the least carbon weight that keeps the cap."""
     cap_ug = locked.case.carbon_cap_ug
@@ -71,7 +75,7 @@ def _under_cap(locked: Locked, plan: Plan) -> Solution | Refusal:
     if cap_ug is None or emitted_ug <= cap_ug:
         return plan.solution()
     text = f"{emitted_ug} ug are emitted without a carbon weight, and with none is the cap of {cap_ug} ug kept."
-    best: Solution | Refusal = Refusal("dispatch.carbon-cap", "carbon cap", text)
+    best: Solution | Refusal = Refusal("dispatch.carbon", "carbon cap", text)
     low, high = 1, MAX_WEIGHT
     while low <= high:
         plan.kappa_num = (low + high) // 2
@@ -117,7 +121,7 @@ def _hold(case: Case) -> Rows | Refusal:
             missing_wh -= held_wh[i][t]
         if missing_wh:
             text = f"{missing_wh} Wh of {needed_wh} Wh are offered by nobody who could hold them."
-            return Refusal("dispatch.reserve-short", f"reserve in interval {t}", text)
+            return Refusal("dispatch.reserve-need", f"reserve in interval {t}", text)
     return held_wh
 
 

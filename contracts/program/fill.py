@@ -10,14 +10,14 @@ and caps is for `contracts.program.check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contracts.program import ties
 from contracts.program.case import Case, Solution
 from contracts.program.flows import derive
-from contracts.program.rows import providers, rating_wh
+from contracts.program.rows import rating_wh
 from contracts.program.stack import Entry, Locked, claim, lock
 from contracts.program.verdict import Refusal, Schedule
 from contracts.program.zones import Declared, declared
@@ -31,10 +31,16 @@ class Choice(NamedTuple):
     solution: Solution
     declared: Sequence[Declared]
     """By interval."""
-    ramped: Sequence[int]
-    """Numbers of the ramp-limited sources."""
-    room_wh: Mapping[int, Sequence[int]]
-    """By source that holds reserve back: what it may deliver in each interval."""
+
+
+class Filled(NamedTuple):
+    """A schedule, and what it takes of each entry."""
+
+    schedule: Schedule
+    """Of a case in columns its grids may be arrays of int64: whoever writes a figure down takes `int` of it."""
+    taken_wh: Any
+    """Of a case in columns: values of the first variables of `contracts.program.rows`, blocks, import, unserved and
+    shed, as an array of int64; else None."""
 
 
 def fill(locked: Locked, solution: Solution) -> Schedule | Refusal:
@@ -42,40 +48,43 @@ def fill(locked: Locked, solution: Solution) -> Schedule | Refusal:
     chosen = choice(locked, solution)
     if isinstance(chosen, Refusal):
         return chosen
+    filled = fill_chosen(locked, chosen)
+    return filled if isinstance(filled, Refusal) else filled.schedule
+
+
+def fill_chosen(locked: Locked, chosen: Choice) -> Filled | Refusal:
+    """The same of a solution whose shape is known."""
+    if locked.columns is not None:
+        from contracts.program.sweep import fill_all
+
+        return fill_all(locked, chosen)
     return _fill(locked, chosen)
 
 
 def choice(locked: Locked, solution: Solution) -> Choice | Refusal:
     """A solution with what follows from it before anything is filled, or why it is none of this case."""
     case = locked.case
-    refusal = _misfit(case, solution)
+    refusal = _misfit(locked, solution)
     if refusal:
         return refusal
     zoned = declared(case, locked.net, solution.flows)
     if isinstance(zoned, Refusal):
         return zoned
-    ramped = [index for index, source in enumerate(case.sources) if source.ramp_wh is not None]
-    reserving = [index for index, source in enumerate(case.sources) if source.reserve is not None]
-    room_wh = {
-        index: [max(0, rating_wh(case.sources[index], t) - held_wh) for t, held_wh in enumerate(row)]
-        for index, row in zip(reserving, solution.reserve_wh[: len(reserving)], strict=True)
-        if any(row)
-    }
-    return Choice(solution, zoned, ramped, room_wh)
+    return Choice(solution, zoned)
 
 
-def _misfit(case: Case, solution: Solution) -> Refusal | None:
+def _misfit(locked: Locked, solution: Solution) -> Refusal | None:
     """What does not have the shape of the case."""
+    case = locked.case
     if solution.round_id != case.round_id:
         text = f"It solves round {solution.round_id}, and this is round {case.round_id}; solve this one."
         return Refusal("dispatch.round", "round_id", text)
-    ramped = sum(source.ramp_wh is not None for source in case.sources)
     for name, rows, things in (
         ("charge_wh", solution.charge_wh, len(case.storages)),
         ("discharge_wh", solution.discharge_wh, len(case.storages)),
         ("load_wh", solution.load_wh, len(case.loads)),
-        ("total_wh", solution.total_wh, ramped),
-        ("reserve_wh", solution.reserve_wh, len(providers(case))),
+        ("total_wh", solution.total_wh, len(locked.ramped)),
+        ("reserve_wh", solution.reserve_wh, locked.reserves),
     ):
         if len(rows) != things:
             text = f"It has {len(rows)} rows; one for each of {things} is right."
@@ -91,11 +100,11 @@ def _misfit(case: Case, solution: Solution) -> Refusal | None:
     return None
 
 
-def _fill(locked: Locked, chosen: Choice) -> Schedule | Refusal:
+def _fill(locked: Locked, chosen: Choice) -> Filled | Refusal:
     case, solution = locked.case, chosen.solution
     times = range(case.intervals)
     source_wh: list[list[int]] = [[0] * case.intervals for _ in case.sources]
-    for index, row in zip(chosen.ramped, solution.total_wh, strict=True):
+    for index, row in zip(locked.ramped, solution.total_wh, strict=True):
         source_wh[index] = list(row)
     import_wh: list[list[int]] = [[0] * case.intervals for _ in case.connections]
     bid_wh: list[list[int]] = [list(bid.energy_wh) for bid in case.bids]
@@ -127,7 +136,7 @@ def _fill(locked: Locked, chosen: Choice) -> Schedule | Refusal:
         for along, energy_wh in zip(flow_wh, carried_wh, strict=True):
             along[t] = energy_wh
     bids = len(case.bids)
-    return Schedule(
+    schedule = Schedule(
         source_wh,
         import_wh,
         bid_wh[bids:],
@@ -140,6 +149,7 @@ def _fill(locked: Locked, chosen: Choice) -> Schedule | Refusal:
         solution.reserve_wh,
         flow_wh,
     )
+    return Filled(schedule, None)
 
 
 def charge_states(case: Case, solution: Solution) -> list[list[int]]:
@@ -170,7 +180,7 @@ def needed(locked: Locked, chosen: Choice, interval: int) -> list[int]:
         needed_wh[locked.place_of[store.place]] += charge_wh[interval] - discharge_wh[interval]
     for load, row in zip(case.loads, solution.load_wh, strict=True):
         needed_wh[locked.place_of[load.place]] += row[interval]
-    for index, row in zip(chosen.ramped, solution.total_wh, strict=True):
+    for index, row in zip(locked.ramped, solution.total_wh, strict=True):
         needed_wh[locked.place_of[case.sources[index].place]] -= row[interval]
     return needed_wh
 
@@ -187,11 +197,20 @@ def by_zone(locked: Locked, zoned: Declared, needed_wh: Sequence[int]) -> dict[i
     return total_wh
 
 
+def rooms(locked: Locked, solution: Solution, interval: int) -> dict[int, int]:
+    """What each source that holds reserve may deliver beside it."""
+    return {
+        number: max(0, rating_wh(locked.case.sources[number], interval) - row[interval])
+        for number, row in zip(locked.reserving, solution.reserve_wh, strict=False)
+        if row[interval]
+    }
+
+
 def stack_of(locked: Locked, chosen: Choice, interval: int) -> list[Entry]:
     """The stack of an interval with the dearest blocks of those who hold reserve back cut off, in order."""
     entries = list(locked.stacks[interval])
-    if chosen.room_wh:
-        room_wh = {index: row[interval] for index, row in chosen.room_wh.items()}
+    room_wh = rooms(locked, chosen.solution, interval)
+    if room_wh:
         for number, entry in enumerate(entries):
             if entry.kind == ties.OFFER and entry.number in room_wh:
                 energy_wh = min(entry.energy_wh, room_wh[entry.number])

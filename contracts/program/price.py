@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from contracts.program import ties
 from contracts.program.case import Case, Connection, Solution
-from contracts.program.fill import Choice, choice, key_of, needed, stack_of
+from contracts.program.fill import Choice, choice, key_of, needed, rooms, stack_of
 from contracts.program.rows import export_price, offered_wh
 from contracts.program.stack import Entry, Locked, source_entries
 from contracts.program.verdict import Grid, Refusal, Schedule
@@ -34,6 +34,8 @@ from contracts.units import PPM
 MAX_PASSES = 4
 """Over the lines at their limits; who has not come to share a price by then does not."""
 
+Column = tuple[list[int], list[int], list[int]]
+"""Of an interval: first places, prices and real supply by place."""
 Step = tuple[int, int, int, int]
 """Of a stack: key, price, class, energy."""
 
@@ -75,6 +77,17 @@ def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
     """Prices of a schedule that `contracts.program.fill` made of a solution, and that is feasible."""
     chosen = choice(locked, solution)
     assert not isinstance(chosen, Refusal), "what is no solution has no schedule"
+    if locked.columns is not None:
+        from contracts.program.sweep import price_all
+
+        columns = price_all(locked, chosen, schedule)
+    else:
+        columns = _price_all(locked, chosen, schedule)
+    return Priced(*(tuple(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)))
+
+
+def _price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column]:
+    """First places, prices and real supply of all intervals."""
     boxes = ramp_boxes(locked, chosen)
     columns = []
     for t in range(locked.case.intervals):
@@ -86,18 +99,19 @@ def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
             total_wh[locked.place_of[locked.case.sources[number].place]] += schedule.source_wh[number][t] - lo_wh
             entries += inside(locked, number, t, lo_wh, hi_wh)
             below += inside(locked, number, t, 0, lo_wh)
-        columns.append(_interval(locked, chosen, t, (entries, below), total_wh, _real_supply(locked, schedule, t)))
-    return Priced(*(tuple(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)))
+        real_wh = _real_supply(locked, schedule, t)
+        columns.append(interval_prices(locked, chosen, t, (entries, below), total_wh, real_wh))
+    return columns
 
 
-def _interval(
+def interval_prices(
     locked: Locked,
     chosen: Choice,
     interval: int,
     entries: tuple[Iterable[Entry], Iterable[Entry]],
     total_wh: Sequence[int],
     real_wh: Sequence[int],
-) -> tuple[list[int], list[int], list[int]]:
+) -> Column:
     """First places, prices and real supply of an interval by place. `entries`: of the stack, and of lower ends."""
     case, net = locked.case, locked.net
     zone_of, flow_wh = chosen.declared[interval].zone_of, chosen.declared[interval].flow_wh
@@ -160,17 +174,17 @@ def ramp_boxes(locked: Locked, chosen: Choice) -> dict[int, list[tuple[int, int]
     """Between what each ramp-limited source could stand in each interval, its neighbours as they are."""
     case = locked.case
     boxes: dict[int, list[tuple[int, int]]] = {}
-    for number, row in zip(chosen.ramped, chosen.solution.total_wh, strict=True):
+    room_wh = [rooms(locked, chosen.solution, t) for t in range(case.intervals)]
+    for number, row in zip(locked.ramped, chosen.solution.total_wh, strict=True):
         source = case.sources[number]
         ramp_wh = source.ramp_wh or 0
-        room_wh = chosen.room_wh.get(number)
         before = [source.last_wh, *row[:-1]]
         after = [*row[1:], None]
         boxes[number] = box = []
         for t in range(case.intervals):
             near = [wh for wh in (before[t], after[t]) if wh is not None]
             most_wh = offered_wh(source, t)
-            hi_wh = min([most_wh if room_wh is None else min(most_wh, room_wh[t]), *(wh + ramp_wh for wh in near)])
+            hi_wh = min([most_wh, room_wh[t].get(number, most_wh), *(wh + ramp_wh for wh in near)])
             lo_wh = max([0, *(wh - ramp_wh for wh in near)])
             box.append((lo_wh, max(lo_wh, hi_wh)))
     return boxes

@@ -13,12 +13,15 @@ shedding alone could not be kept.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contracts.program import ties
 from contracts.program.case import Case, Source
 from contracts.program.flows import Network, network
 from contracts.program.rows import export_price, losses_wh
+
+COLUMNS_FROM = 100
+"""Entries from which columns are quicker."""
 
 
 class Entry(NamedTuple):
@@ -44,16 +47,46 @@ class Locked(NamedTuple):
     place_of: Mapping[str, int]
     wanted_wh: Sequence[Sequence[int]]
     """By interval and place: fixed demand, its losses, all bids and all that could be exported."""
+    ramped: Sequence[int]
+    """Numbers of the ramp-limited sources."""
+    reserving: Sequence[int]
+    """Numbers of the sources that offer reserve."""
+    reserves: int
+    """How many sources and storages offer reserve."""
     stacks: Sequence[Sequence[Entry]]
-    """By interval, in order."""
+    """By interval, in order; empty where there are columns."""
+    columns: Any
+    """`contracts.program.columns.Columns` of a large case; None: plain integers are quicker, and need no numpy."""
 
 
-def lock(case: Case) -> Locked:
-    """Order a case that `contracts.program.validate` lets pass."""
+def lock(case: Case, in_columns: bool | None = None) -> Locked:
+    """Order a case that `contracts.program.validate` lets pass. `in_columns`: None, as its size wants it."""
     net = network(case)
     place_of = {place: number for number, place in enumerate(net.places)}
-    stacks = [_stack(case, place_of, interval) for interval in range(case.intervals)]
-    return Locked(case, net, bytes.fromhex(case.round_id), place_of, _wanted(case, place_of), stacks)
+    wanted_wh = _wanted(case, place_of)
+    if in_columns is None:
+        entries = sum(len(blocks) for source in case.sources for blocks in source.blocks)
+        entries += case.intervals * (len(case.demands) + len(case.bids) + 2 * len(case.connections))
+        in_columns = entries >= COLUMNS_FROM
+    columns = None
+    if in_columns:
+        from contracts.program import columns as arrays
+
+        columns = arrays.columns(case, place_of, wanted_wh)
+        arrays.ordered(columns, 0, 1)
+    reserving = [number for number, source in enumerate(case.sources) if source.reserve is not None]
+    return Locked(
+        case,
+        net,
+        bytes.fromhex(case.round_id),
+        place_of,
+        wanted_wh,
+        [number for number, source in enumerate(case.sources) if source.ramp_wh is not None],
+        reserving,
+        len(reserving) + sum(store.reserve is not None for store in case.storages),
+        [] if in_columns else [_stack(case, place_of, interval) for interval in range(case.intervals)],
+        columns,
+    )
 
 
 def _wanted(case: Case, place_of: Mapping[str, int]) -> list[list[int]]:

@@ -83,8 +83,8 @@ def test_reserves_and_the_carbon_cap_are_kept_or_named(case: Case, reserve: list
         found(case)
     else:
         assert solution.code.removeprefix("dispatch.") in (
-            "reserve-short",
-            "carbon-cap",
+            "reserve-need",
+            "carbon",
             "ramp",
             "shortage",
             "surplus",
@@ -227,7 +227,7 @@ def test_reserve_is_held_by_who_asks_least_and_may_not_run_beside_it() -> None:
     assert solution.reserve_wh == ((30,), (10,))
     assert schedule.source_wh == [[70], [50]]
     short = msgspec.structs.replace(case, reserve_wh=(61,))
-    assert refused(short) == "dispatch.reserve-short"
+    assert refused(short) == "dispatch.reserve-need"
 
 
 def test_a_cap_is_kept_by_cleaner_energy_then_by_shedding_then_named() -> None:
@@ -247,7 +247,7 @@ def test_a_cap_is_kept_by_cleaner_energy_then_by_shedding_then_named() -> None:
         demands=(fixed(30),),
         carbon_cap_ug=11_999,
     )
-    assert refused(stuck) == "dispatch.carbon-cap"
+    assert refused(stuck) == "dispatch.carbon"
 
 
 def test_nobody_is_shed_for_a_load() -> None:

@@ -1,0 +1,88 @@
+"""Arrays against plain integers: fill and prices of all intervals at once are those of one after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.program.case import Case, Solution
+from contracts.program.fill import Filled, choice, fill_chosen
+from contracts.program.points import point
+from contracts.program.price import prices
+from contracts.program.rows import program
+from contracts.program.stack import lock
+from contracts.program.verdict import Refusal, Schedule
+from tests.contracts.dispatch_cases import cases, solutions
+from tests.contracts.test_dispatch import markets
+from tests.contracts.test_fill import as_case
+
+
+def plain(grid: Any) -> list[list[int]]:
+    return [[int(value) for value in row] for row in grid]
+
+
+def same(case: Case, solution: Solution) -> Schedule | None:
+    """The schedule that both ways agree about; None: both refuse in the same words."""
+    slow, quick = lock(case, in_columns=False), lock(case, in_columns=True)
+    one, other = (_filled(locked, solution) for locked in (slow, quick))
+    if isinstance(one, Refusal) or isinstance(other, Refusal):
+        assert one == other
+        return None
+    for name, grid in zip(Schedule._fields, one.schedule, strict=True):
+        assert plain(grid) == plain(getattr(other.schedule, name)), name
+    rows = program(case)
+    ends = rows.variables["shed"].stop
+    assert other.taken_wh.tolist() == point(rows, one.schedule)[:ends]
+    expected = prices(slow, solution, one.schedule)
+    assert prices(quick, solution, other.schedule) == expected
+    assert prices(quick, solution, one.schedule) == expected
+    return one.schedule
+
+
+def _filled(locked: Any, solution: Solution) -> Filled | Refusal:
+    chosen = choice(locked, solution)
+    return chosen if isinstance(chosen, Refusal) else fill_chosen(locked, chosen)
+
+
+@given(st.data())
+@settings(max_examples=250)
+def test_arrays_and_integers_agree_about_any_solution_of_any_network(data: st.DataObject) -> None:
+    case = data.draw(cases(places=4))
+    same(case, data.draw(solutions(case)))
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_arrays_and_integers_agree_at_one_place(data: st.DataObject) -> None:
+    case = data.draw(cases())
+    same(case, data.draw(solutions(case)))
+
+
+@given(markets())
+@settings(max_examples=100)
+def test_arrays_and_integers_agree_about_one_interval(market: Any) -> None:
+    case = as_case(market)
+    same(case, Solution(case.round_id))
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_arrays_and_integers_agree_at_the_bounds_of_numbers(data: st.DataObject) -> None:
+    case = data.draw(cases(most=2**40 - 1))
+    same(case, data.draw(solutions(case)))
+
+
+def test_only_a_few_orders_are_kept() -> None:
+    from contracts.program.columns import MAX_ORDERS
+    from tests.contracts.dispatch_cases import one, source
+    from tests.contracts.test_fill import fixed
+
+    case = one(sources=(source("a", (10, 50), factor=3), source("b", (20, 50))), demands=(fixed(60),))
+    locked = lock(case, in_columns=True)
+    for kappa in range(3 * MAX_ORDERS):
+        filled = _filled(locked, Solution(case.round_id, kappa_num=kappa))
+        assert isinstance(filled, Filled)
+        assert plain(filled.schedule.source_wh) == ([[50], [10]] if 10 + 3 * kappa <= 20 else [[10], [50]])
+    assert len(locked.columns.orders) == MAX_ORDERS
