@@ -37,7 +37,7 @@ class Filled(NamedTuple):
     """A schedule, and what it takes of each entry."""
 
     schedule: Schedule
-    """Of a case in columns its grids may be arrays of int64: whoever writes a figure down takes `int` of it."""
+    """Of a case in columns its grids may be arrays of int64, in which sums overflow: `plain` makes integers of them."""
     taken_wh: Any
     """Of a case in columns: values of the first variables of `contracts.program.rows`, blocks, import, unserved and
     shed, as an array of int64; else None."""
@@ -49,7 +49,12 @@ def fill(locked: Locked, solution: Solution) -> Schedule | Refusal:
     if isinstance(chosen, Refusal):
         return chosen
     filled = fill_chosen(locked, chosen)
-    return filled if isinstance(filled, Refusal) else filled.schedule
+    return filled if isinstance(filled, Refusal) else plain(filled.schedule)
+
+
+def plain(schedule: Schedule) -> Schedule:
+    """A schedule in Python's integers, without arrays."""
+    return Schedule(*(grid.tolist() if hasattr(grid, "tolist") else grid for grid in schedule))
 
 
 def fill_chosen(locked: Locked, chosen: Choice) -> Filled | Refusal:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.program.case import Case, Solution
-from contracts.program.fill import Filled, choice, fill_chosen
+from contracts.program.fill import Filled, choice, fill_chosen, plain
 from contracts.program.points import point
 from contracts.program.price import prices
 from contracts.program.rows import program
@@ -19,10 +19,6 @@ from tests.contracts.test_dispatch import markets
 from tests.contracts.test_fill import as_case
 
 
-def plain(grid: Any) -> list[list[int]]:
-    return [[int(value) for value in row] for row in grid]
-
-
 def same(case: Case, solution: Solution) -> Schedule | None:
     """The schedule that both ways agree about; None: both refuse in the same words."""
     slow, quick = lock(case, in_columns=False), lock(case, in_columns=True)
@@ -30,12 +26,15 @@ def same(case: Case, solution: Solution) -> Schedule | None:
     if isinstance(one, Refusal) or isinstance(other, Refusal):
         assert one == other
         return None
-    for name, grid in zip(Schedule._fields, one.schedule, strict=True):
-        assert plain(grid) == plain(getattr(other.schedule, name)), name
+    whole = plain(other.schedule)
+    for name, expected_wh, got_wh in zip(Schedule._fields, one.schedule, whole, strict=True):
+        assert list(map(list, expected_wh)) == list(map(list, got_wh)), name
+        assert all(type(value) is int for row in got_wh for value in row), name
     rows = program(case)
     ends = rows.variables["shed"].stop
     assert other.taken_wh.tolist() == point(rows, one.schedule)[:ends]
     expected = prices(slow, solution, one.schedule)
+    assert all(type(value) is int for grid in prices(quick, solution, other.schedule) for row in grid for value in row)
     assert prices(quick, solution, other.schedule) == expected
     assert prices(quick, solution, one.schedule) == expected
     return one.schedule
@@ -84,5 +83,5 @@ def test_only_a_few_orders_are_kept() -> None:
     for kappa in range(3 * MAX_ORDERS):
         filled = _filled(locked, Solution(case.round_id, kappa_num=kappa))
         assert isinstance(filled, Filled)
-        assert plain(filled.schedule.source_wh) == ([[50], [10]] if 10 + 3 * kappa <= 20 else [[10], [50]])
+        assert plain(filled.schedule).source_wh == ([[50], [10]] if 10 + 3 * kappa <= 20 else [[10], [50]])
     assert len(locked.columns.orders) == MAX_ORDERS
