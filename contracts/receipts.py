@@ -273,6 +273,8 @@ class WagerJudged(Event, frozen=True, tag=70):
     verdict: Id
     lost_tokens: Tokens
     reward_tokens: Tokens
+    saved_nano: Total = 0
+    """What its solution costs less than the fallback, where that is more than the threshold."""
 
 
 class RoundJudged(Event, frozen=True, tag=71):

@@ -134,6 +134,19 @@ class WagerView(Record, frozen=True):
     cost_nano: str | None = None
 
 
+class IndexWord(Record, frozen=True):
+    """A block's clock said something that moves a member's trust index, or might."""
+
+    height: int
+    member: str
+    round: int | None = None
+    """Round that judged a wager; None: less was delivered than ordered."""
+    verdict: str = ""
+    saved_nano: str = "0"
+    lost_ppm: int = 0
+    """By under-delivery."""
+
+
 class RoundView(Record, frozen=True):
     """One round of wagering as it ended."""
 
@@ -146,6 +159,7 @@ class RoundView(Record, frozen=True):
     cost_nano: str
     builders: tuple[str, ...]
     wagers: tuple[WagerView, ...]
+    significance_ppm: int = 0
 
 
 class Refused(Record, frozen=True):
@@ -194,6 +208,10 @@ class Wagering(Record, frozen=True):
     """Ascending by number."""
     refused: tuple[Refused, ...] = ()
     punished: tuple[Punished, ...] = ()
+    words: tuple[IndexWord, ...] = ()
+    """In the order of the chain."""
+    window_intervals: int = 1
+    """Intervals that one round is about."""
 
 
 class StatementView(Record, frozen=True):

@@ -24,6 +24,7 @@ from devnet.observation import (
     Corrected,
     Decided,
     Disputed,
+    IndexWord,
     IntervalView,
     Moved,
     NodeView,
@@ -64,6 +65,7 @@ class Chain(NamedTuple):
     """Closed intervals about which something was said later."""
     refused: tuple[str, ...] = ()
     """Transactions about rounds that a contract refused."""
+    words: tuple[IndexWord, ...] = ()
 
 
 async def observe(
@@ -116,7 +118,7 @@ async def observe(
             expected_intervals=tuple(expected),
             shown=dict(progress.shown),
             corrected=tuple([one for at in chains[best.name].corrected for one in await reader.corrections(at)]),
-            wagering=await reader.wagering(scenario, chains[best.name].refused),
+            wagering=await reader.wagering(scenario, chains[best.name]),
             statements=()
             if genesis is None
             else await audit.statements(clients[best.name], genesis, members, expected),
@@ -175,6 +177,7 @@ async def _chain(client: Client, height: int) -> Chain:
     spoken: dict[int, set[str]] = {}
     corrected: set[int] = set()
     refused: list[str] = []
+    words: dict[int, list[IndexWord]] = {}
     stream = client.events(cursor="0.0")
     async with contextlib.aclosing(stream):
         async for event in stream:
@@ -188,6 +191,7 @@ async def _chain(client: Client, height: int) -> Chain:
                 case "interval":
                     settled |= _settled(event)
                     corrected |= _corrected(event)
+                    words[at] = _words(at, event)
                 case "receipt":
                     receipt = event["receipt"]
                     transactions[at].append((str(event["hash"]), str(receipt["code"])))
@@ -207,8 +211,23 @@ async def _chain(client: Client, height: int) -> Chain:
     last = (await client.get(f"/receipt/{height}/clock"))["data"]
     settled |= _settled(last)
     corrected |= _corrected(last)
+    words[height] = _words(height, last)
     blocks = tuple(BlockView(at, ids[at], tuple(transactions[at])) for at in sorted(ids))
-    return Chain(blocks, tuple(transfers), tuple(sorted(settled)), spoken, tuple(sorted(corrected)), tuple(refused))
+    said = tuple(word for at in sorted(words) for word in words[at])
+    closed = tuple(sorted(settled))
+    return Chain(blocks, tuple(transfers), closed, spoken, tuple(sorted(corrected)), tuple(refused), said)
+
+
+def _words(height: int, receipt: Mapping[str, Any]) -> list[IndexWord]:
+    found = []
+    for one in receipt["events"]:
+        member = str(one.get("member", ""))
+        if one["type"] == "wager-judged":
+            word = IndexWord(height, member, int(one["round"]), str(one["verdict"]), str(one["saved_nano"]))
+            found.append(word)
+        elif one["type"] == "under-delivered":
+            found.append(IndexWord(height, member, lost_ppm=int(one["lost_ppm"])))
+    return found
 
 
 def _settled(receipt: Mapping[str, Any]) -> set[int]:
@@ -316,7 +335,7 @@ class _Reader:
             for one in (await self._data("disputes", interval))["disputes"]
         ]
 
-    async def wagering(self, scenario: Scenario, refused: Sequence[str]) -> Wagering:
+    async def wagering(self, scenario: Scenario, chain: Chain) -> Wagering:
         """Rounds, offences, and what both left of everybody's trust."""
         trust, offences = await self._data("trust"), await self._data("offences")
         count = int((await self._data("rounds"))["count"])
@@ -329,8 +348,10 @@ class _Reader:
             pool_tokens=int(trust["pool_tokens"]),
             trusts=tuple(_trust(one) for one in trust["members"]),
             rounds=tuple(await self.all(self.round(number) for number in range(count))),
-            refused=tuple(await self.all(map(self.refused, refused))),
+            refused=tuple(await self.all(map(self.refused, chain.refused))),
             punished=tuple(_punished(one) for one in reversed(offences["offences"])),
+            words=chain.words,
+            window_intervals=scenario.params.window_intervals,
         )
 
     async def round(self, number: int) -> RoundView:
@@ -345,6 +366,7 @@ class _Reader:
             fallback_nano=str(data["fallback_nano"]),
             cost_nano=str(data["cost_nano"]),
             builders=tuple(data["builders"]),
+            significance_ppm=int(data["significance_ppm"]),
             wagers=tuple(
                 WagerView(
                     member=str(one["member"]),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from contracts.units import PPM
 from contracts.wagers.judging import LOSING, loss_tokens
 from contracts.wagers.records import JUDGED
-from devnet.observation import Observation, RoundView
+from devnet.observation import Observation, RoundView, Wagering
 from devnet.spec import Cost, RefusedWord
 
 HARMLESS = ("best", "valid", "undrawn", "void")
@@ -17,16 +18,19 @@ HARMLESS = ("best", "valid", "undrawn", "void")
 DECIDED = ("best", "valid", "beaten", "infeasible", "false-claim", "uncertified")
 """Verdicts on what was shown."""
 LOST_INDEX = 4
-"""A lost wager takes one part in so many of the index."""
+"""A lost wager takes one part in so many of the index; what was ordered and not delivered so much at most."""
+GAINED_INDEX = 64
+"""A better solution brings one part in so many of what is missing at most, once an epoch."""
 
 
 def undecided(seen: Observation) -> list[str]:
     """Intervals of the run that no round with solutions decided, or that one ordered worse than by the fallback."""
     known = seen.wagering
     rounds = {} if known is None else {one.interval: one for one in known.rounds}
+    window = 1 if known is None else known.window_intervals
     offenders = []
     for interval in seen.expected_intervals:
-        one = rounds.get(interval)
+        one = rounds.get(interval - interval % window)
         if one is None:
             offenders.append(f"no round decided interval {interval}")
         elif one.phase != JUDGED or one.reason != "none":
@@ -78,18 +82,36 @@ def unlawful(seen: Observation) -> list[str]:
         for wager in one.wagers
         if wager.lost_tokens != (due := loss_tokens(known.terms, wager.verdict, wager.amount_tokens))
     ]
-    indexes = {member: index for member, (_, index) in known.opening.items()}
-    for one in known.rounds:
-        for wager in one.wagers:
-            if wager.verdict in LOSING:
-                indexes[wager.member] -= indexes[wager.member] // LOST_INDEX
-    indexes |= dict.fromkeys((one.member for one in known.punished), 0)
+    indexes = _due_indexes(known)
     offenders += [
         f"{one.member} has an index of {one.index_ppm} ppm, due {indexes.get(one.member)}"
         for one in known.trusts
         if one.index_ppm != indexes.get(one.member)
     ]
     return offenders
+
+
+def _due_indexes(known: Wagering) -> dict[str, int]:
+    """Where every index should stand: each word that moves one, in the order of the chain, by the rule."""
+    indexes = {member: index for member, (_, index) in known.opening.items()}
+    fallen = {one.member: one.height for one in known.punished}
+    significance = {one.number: one.significance_ppm for one in known.rounds}
+    raised: dict[str, int] = {}
+    for word in known.words:
+        index = indexes[word.member]
+        epoch = (word.height - 1) // known.epoch_blocks
+        if word.height >= fallen.get(word.member, word.height + 1):
+            continue
+        if word.round is None:
+            indexes[word.member] = index - min(word.lost_ppm, index // LOST_INDEX)
+        elif word.verdict in LOSING:
+            indexes[word.member] = index - index // LOST_INDEX
+        elif int(word.saved_nano) and raised.get(word.member) != epoch:
+            gained = (PPM - index) * significance.get(word.round, 0) // (GAINED_INDEX * PPM)
+            indexes[word.member] = index + gained
+            if gained:
+                raised[word.member] = epoch
+    return indexes | dict.fromkeys(fallen, 0)
 
 
 def refused_otherwise(seen: Observation, planned: tuple[RefusedWord, ...]) -> list[str]:

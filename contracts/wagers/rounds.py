@@ -336,7 +336,8 @@ def _pay(
             carbon_ug=found[2],
         )
         state.put(WAGERS, judged, round_.number)
-        events.append(WagerJudged(round_.number, one.member, entry.verdict, entry.lost_tokens, reward))
+        saved = _money(saved_nano)
+        events.append(WagerJudged(round_.number, one.member, entry.verdict, entry.lost_tokens, reward, saved))
     return events
 
 

@@ -16,6 +16,7 @@ from devnet.observation import (
     Corrected,
     Decided,
     Disputed,
+    IndexWord,
     IntervalView,
     Moved,
     NodeView,
@@ -93,9 +94,17 @@ def round_about(number: int) -> RoundView:
     wagers = tuple(WagerView(name, "least-cost", 100, "best", 0, 0, "900") for name in ("ann", "bob", "cid"))
     if number == 0:
         wagers = (WagerView("ann", "least-cost", 100, "infeasible", 100, 0), *wagers[1:])
-    return RoundView(number, 7 + number, "judged", "none", "bob", "900", "900", ("ann", "bob", "cid"), wagers)
+    half = 500_000
+    return RoundView(number, 7 + number, "judged", "none", "bob", "900", "900", ("ann", "bob", "cid"), wagers, half)
 
 
+# A lie, a shortfall, a saving in the first epoch and one in the same epoch that raises nothing more.
+WORDS = (
+    IndexWord(1, "ann", 0, "infeasible"),
+    IndexWord(2, "cid", lost_ppm=500),
+    IndexWord(2, "cid", 1, "best", "70"),
+    IndexWord(2, "cid", 2, "valid", "80"),
+)
 STAKES = Wagering(
     terms=TERMS,
     epoch_blocks=1,
@@ -104,12 +113,13 @@ STAKES = Wagering(
     trusts=(
         TrustView("ann", 900, 0, 375_000, False, 3),
         TrustView("bob", 1_030, 0, 500_000, False, 3),
-        TrustView("cid", 1_000, 0, 500_000, False, 3),
+        TrustView("cid", 1_000, 0, 499_500 + 500_500 // 128, False, 3),
         TrustView("dan", 400, 0, 0, True, 0),
     ),
     rounds=tuple(map(round_about, range(5))),
     refused=TOLD,
     punished=(OFFENCE,),
+    words=WORDS,
 )
 STATEMENTS = (StatementView("ann", 0, 4, "-500"), StatementView("bob", 0, 4, "500"))
 GOOD = Observation(
@@ -328,6 +338,10 @@ BROKEN: dict[str, list[Observation]] = {
         with_trust(0, index_ppm=500_000),
         with_trust(1, index_ppm=499_999),
         with_trust(3, index_ppm=1),
+        with_stakes(words=WORDS[1:]),
+        with_stakes(words=(WORDS[0], *WORDS[2:])),
+        with_stakes(words=WORDS[:2]),
+        with_stakes(words=(*WORDS, IndexWord(3, "cid", 3, "best", "9"))),
     ],
     "refused_words": [
         with_stakes(refused=()),
