@@ -8,6 +8,8 @@ from node.cli.access import app as access
 from node.cli.access import tx_app as tx_access
 from node.cli.agent import app as agent
 from node.cli.bill import app as bill
+from node.cli.carbon import app as carbon
+from node.cli.carbon_tx import app as tx_carbon
 from node.cli.doctor import register as register_doctor
 from node.cli.govern import app as govern
 from node.cli.home import register as register_home
@@ -36,9 +38,11 @@ register_wagers(tx, query)
 tx.add_typer(dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
 tx.add_typer(tx_access, name="access")
+tx.add_typer(tx_carbon, name="carbon")
 app.add_typer(tx, name="tx")
 app.add_typer(query, name="query")
 app.add_typer(bill, name="bill")
+app.add_typer(carbon, name="carbon")
 app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
 app.add_typer(govern, name="govern")

@@ -44,7 +44,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import governance, wagers
+from node.rpc import carbon, governance, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -64,6 +64,8 @@ _WHERE_LISTED = {
     "wager": "`gridpact query rounds` shows those that there are.",
     "proposal": "`gridpact govern list` shows those that there are.",
 }
+_ABOUT = {"carbon-cycle": "member", "carbon-report": "member", "certificates": "member", "factors": "meter"}
+"""Queries whose last argument is whom or what they are about."""
 _UNLISTED = "Check the spelling; with prove=1 its absence is proven."
 PROOFS_AT_ONCE = 32
 """Proofs made before other work of the node gets a turn."""
@@ -95,6 +97,8 @@ class Queries:
         view, prove = await self._view(options, rights)
         data = await self._data(view, kind, arguments)
         if data is None and not prove:
+            if kind in _ABOUT:
+                raise unknown(_ABOUT[kind], arguments[-1], _UNLISTED)
             raise unknown(kind, "/".join(arguments), _WHERE_LISTED.get(kind, _UNLISTED))
         answer: Document = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
         if view.withheld:
@@ -171,6 +175,23 @@ class Queries:
                 return governance.proposals(view, number(before, "proposal number", 2**32))
             case "proposal", [number_]:
                 return governance.proposal(view, number(number_, "proposal number", 2**32))
+            case "carbon", []:
+                return carbon.totals(view)
+            case "carbon", [which]:
+                return carbon.interval_of(view, self._which(which))
+            case "carbon-cycle", [which, *members] if len(members) <= 1:
+                whole = self._which_cycle(which)
+                return await self._carbon(view, whole.first, whole.last + 1, members)
+            case "carbon-report", [first, until, *members] if len(members) <= 1:
+                return await self._carbon(view, self._which(first), self._which(until), members)
+            case "factors", [meter]:
+                now = self._which("now")
+                return carbon.factors_of(view, self._rules().params, identifier(meter, "meter"), now)
+            case "certificates", [member]:
+                now = self._which("now")
+                return carbon.held_by(view, self._rules().params, identifier(member, "member"), now)
+            case "offset", [certifier, serial]:
+                return carbon.offset_of(view, identifier(certifier, "member"), identifier(serial, "serial"))
             case "trust", []:
                 time_ms, consensus = self._ledger.time_ms(view.height), self._rules().consensus
                 return await trust_of_all(view, self._ledger.height, self._forecast, time_ms, consensus)
@@ -351,13 +372,22 @@ class Queries:
         corrected = self._history.carried(view, interval, member) if bill.corrections else []
         return {**render(bill), "corrected": corrected}
 
+    async def _carbon(self, view: View, first: int, until: int, members: list[str]) -> Document | None:
+        """A report on carbon, of a member or of the site."""
+        member = identifier(members[0], "member") if members else None
+        return await carbon.report(view, self._rules().params, first, until, member, self._proven_ms(view))
+
+    def _proven_ms(self, view: View) -> int:
+        """Ledger time of the header that proves a view, else of its own block."""
+        header = self._ledger.header(view.height + 1)
+        return self._ledger.time_ms(view.height) if header is None else header.time_ms
+
     async def _statement(self, view: View, which: Cycle, member: str) -> Document | None:
         """All lines of a member's settled intervals of one billing cycle."""
         if view.load(MEMBERS, member) is None:
             return None
         view.leave_out(MEMBERS, member)
-        header = self._ledger.header(view.height + 1)
-        time_ms = self._ledger.time_ms(view.height) if header is None else header.time_ms
+        time_ms = self._proven_ms(view)
         intervals = begun(self._rules().params, which, time_ms)
         if len(intervals) >= MAX_ENTRIES - 1:
             raise Refusal(

@@ -47,8 +47,12 @@ class Chain:
         clock: DevnetClock | None = None,
         lines: Sequence[PowerLine] = (),
         params: PactParams | None = None,
+        roles: dict[str, tuple[str, ...]] | None = None,
     ) -> None:
         document = genesis(meters=tuple(meters), params=params or PARAMS, clock=clock)
+        if roles:
+            members = (msgspec.structs.replace(one, roles=roles.get(one.id, one.roles)) for one in document.members)
+            document = msgspec.structs.replace(document, members=tuple(members))
         if lines:
             document = msgspec.structs.replace(document, lines=tuple(lines))
         self.ledger = Ledger.open(MemoryStore(), document)

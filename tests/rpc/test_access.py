@@ -105,6 +105,16 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("proposals", "*"): ["proposals/1"],
     ("proposal", "*"): ["proposal/0"],
     ("trust",): ["trust"],
+    ("carbon",): ["carbon"],
+    ("carbon", "*"): [f"carbon/{interval}" for interval in INTERVALS],
+    ("carbon-cycle", "*", "**"): ["carbon-cycle/now", *(f"carbon-cycle/now/{name}" for name in MEMBERS)],
+    ("carbon-report", "*", "*", "**"): [
+        f"carbon-report/{FIRST}/{FIRST + 2}",
+        *(f"carbon-report/{FIRST}/{FIRST + 2}/{name}" for name in MEMBERS),
+    ],
+    ("factors", "*"): [f"factors/{meter.id}" for meter in METERS],
+    ("certificates", "*"): [f"certificates/{name}" for name in MEMBERS],
+    ("offset", "*", "*"): ["offset/wind/o-1"],
     ("explain", "*", "**"): [
         *(f"explain/{interval}" for interval in INTERVALS),
         *(f"explain/{interval}/{name}" for interval in INTERVALS for name in MEMBERS),
