@@ -15,6 +15,7 @@
     price      prices per interval and zone
     columns, sweep  fill and prices of all intervals at once, in arrays
     fallback   what happens if nobody solves anything, and `greedy` what it chooses beside its fill
+    compose    one solution out of parts
     certificate  a lower bound of the optimum from any multipliers
     feasible   whether a point keeps every box and every row
     check      one verdict on a solution: a code, or cost, bound, prices and orders

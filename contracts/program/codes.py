@@ -68,6 +68,9 @@ CODES: dict[str, Code] = {
         "Give one row per thing that has a choice, one value per interval.",
     ),
     "dispatch.load-time": Code("A load gets energy outside its time.", "Serve it from `first` to before `until` only."),
+    "dispatch.parts": Code(
+        "Two parts of a solution contradict each other.", "Leave out in one of them what is not its own."
+    ),
     "dispatch.flow-unknown": Code("A flow is of no line or interval of the case.", "Number both from 0."),
     "dispatch.flow-duplicate": Code("A flow is declared twice.", "Declare each line once per interval."),
     "dispatch.flow-free": Code(
