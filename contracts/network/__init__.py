@@ -4,6 +4,7 @@
     registration  whether a network may be registered
     transfers     proof that no line is overloaded while every member stays inside its envelope
     lines         the network as the dispatch program wants it
+    within        a dispatch case cut to the envelopes
     registered    the network that is on the ledger
     admittance    lines, transformers and shunts as one integer matrix
     mismatch      whether voltages are those of what is put in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.network.records import Network
-from contracts.program.case import Case, Line
+from contracts.program.case import Case, Line, Transfer
 from contracts.program.flows import Cycle, cycles
 
 HOUR_MS = 3_600_000
@@ -25,6 +25,19 @@ def program_lines(network: Network, interval_ms: int, intervals: int) -> tuple[L
             reactance_npu=line.reactance_npu,
         )
         for line in network.lines
+    )
+
+
+def program_transfers(network: Network, interval_ms: int) -> tuple[Transfer, ...]:
+    """`Case.transfers`."""
+    return tuple(
+        Transfer(
+            organisation=one.member,
+            place=one.place,
+            import_wh=energy_wh(one.import_w, interval_ms),
+            export_wh=energy_wh(one.export_w, interval_ms),
+        )
+        for one in network.transfers
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from contracts.members import Record
-from contracts.program.case import MAX_LINES, MAX_PLACES, MAX_REACTANCE
+from contracts.program.case import MAX_LINES, MAX_PLACES, MAX_REACTANCE, MAX_TRANSFERS
 from contracts.units import PPM, Energy, Id, Meta, Power
 
 NANO = 1_000_000_000
@@ -18,7 +18,6 @@ MAX_VOLTAGE = 2**31 - 1
 """Of either part of a voltage; twice the nominal one and more."""
 MAX_ADMITTANCE = 2**46 - 1
 """Also of all that meets at one place: 70,000 per unit."""
-MAX_TRANSFERS = 16_384
 
 Admittance = Annotated[int, Meta(ge=-MAX_ADMITTANCE, le=MAX_ADMITTANCE)]
 Magnitude = Annotated[int, Meta(ge=1, le=MAX_VOLTAGE)]

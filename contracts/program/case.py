@@ -29,6 +29,7 @@ MAX_STORAGES = 256
 MAX_CONNECTIONS = 8
 MAX_PLACES = 512
 MAX_LINES = 1_024
+MAX_TRANSFERS = 16_384
 MAX_TIERS = 8
 MAX_VARIABLES = 2**20
 MAX_ROWS = 2**18
@@ -172,6 +173,16 @@ class Line(Document, frozen=True):
     reactance_npu: Annotated[int, Meta(ge=1, le=MAX_REACTANCE)] = 1_000_000
 
 
+class Transfer(Document, frozen=True):
+    """What an organisation may move at a place in any interval without anybody looking at the lines."""
+
+    organisation: Id
+    place: Id
+    import_wh: Energy
+    """Most that it takes, losses included."""
+    export_wh: Energy
+
+
 class Case(Document, frozen=True):
     """One dispatch."""
 
@@ -211,6 +222,9 @@ class Case(Document, frozen=True):
     reference_nano_per_wh: Prices = ()
     """Import tariff of each interval, in an island the last one; the base is fixed demand at this. Empty: the import
     price of the first connection."""
+    transfers: Annotated[tuple[Transfer, ...], Meta(max_length=MAX_TRANSFERS)] = ()
+    """Envelopes for which the lines are proven to be strong enough, whatever others do inside theirs. They bind where
+    the fallback finds no flows otherwise."""
 
 
 class Multiplier(Document, frozen=True):
