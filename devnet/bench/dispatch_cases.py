@@ -102,6 +102,16 @@ def drawn_plan(seed: int) -> Plan:
     )
 
 
+def served_plan(seed: int) -> Plan:
+    """A small plan whose site has a tie strong enough that hardly anybody is ever shed."""
+    plan = drawn_plan(seed)
+    cap = None if plan.cap_share_ppm is None else 700_000
+    intervals = max(2, plan.intervals)
+    return plan._replace(
+        name=f"served {seed}", intervals=intervals, connected=True, line_share_ppm=1_000_000, cap_share_ppm=cap
+    )
+
+
 def make(plan: Plan) -> Case:
     """The case of a plan."""
     draw = Random(f"{plan.name} {plan.seed}")

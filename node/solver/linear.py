@@ -83,17 +83,20 @@ def solve(program: Program, seconds: float, tightened: Mapping[int, tuple[int, i
         case "Time limit reached":
             raise out_of_time(seconds)
         case _:
-            raise NodeError(
-                "solver.failed",
-                f"The solver stopped with: {status}.",
-                "Magnitudes that differ by less, or another builder, may help.",
-            )
+            raise _failed(status)
     answer = highs.getSolution()
-    return Optimum(
-        np.array(answer.col_value) * model.column_scale,
-        np.array(answer.row_dual) / model.row_scale,
-        highs.getObjectiveValue(),
-        taken,
+    point = np.array(answer.col_value) * model.column_scale
+    multipliers = np.array(answer.row_dual) / model.row_scale
+    if not (np.isfinite(point).all() and np.isfinite(multipliers).all()):
+        raise _failed("an answer that is not finite")
+    return Optimum(point, multipliers, highs.getObjectiveValue(), taken)
+
+
+def _failed(how: str) -> NodeError:
+    return NodeError(
+        "solver.failed",
+        f"The solver stopped with: {how}.",
+        "Magnitudes that differ by less, or another builder, may help.",
     )
 
 

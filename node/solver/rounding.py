@@ -9,14 +9,17 @@ All limits are exact integers, whatever the point is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import ceil, floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contracts.program.case import Case, Source, Storage
 from contracts.program.rows import Program, loads_at, most_reserve_wh, offered_wh, providers, rating_wh
 
 NOISE = 1e-6
 """Wh by which a float may miss the whole number that it means."""
+Point = Any
+"""Sequence of floats, by variable: a list, or the solver's array."""
 Path = list[int]
 """One value per interval."""
 
@@ -33,7 +36,7 @@ class Chosen(NamedTuple):
     """Reserve that is missing for its rounding, by interval."""
 
 
-def chosen(program: Program, point: Sequence[float]) -> Chosen:
+def chosen(program: Program, point: Point) -> Chosen:
     """Whole numbers near a point of the program."""
     case = program.case
     charge_wh, discharge_wh = [], []
@@ -47,7 +50,7 @@ def chosen(program: Program, point: Sequence[float]) -> Chosen:
     return Chosen(charge_wh, discharge_wh, _delivered(program, point), total_wh, reserve_wh, short_wh)
 
 
-def _path(program: Program, point: Sequence[float], kind: str, thing: int) -> list[float]:
+def _path(program: Program, point: Point, kind: str, thing: int) -> list[float]:
     """Values of one thing, where a kind has one variable per thing and interval."""
     span = program.variables[kind]
     width = len(span) // program.case.intervals
@@ -96,6 +99,7 @@ def _followed(
         states.append(soc)
     if store.end_value_nano_per_wh is None:
         _refill(store, up, down, states)
+        _spend(store, discharge, up, down, states, most_wh)
     return up, down, states[-1]
 
 
@@ -137,10 +141,23 @@ def _refill(store: Storage, up: Path, down: Path, states: Path) -> None:
         room -= lifted
 
 
+def _spend(store: Storage, wanted: Sequence[float], up: Path, down: Path, states: Path, most_wh: int) -> None:
+    """Discharge what rounding has left on top of the start, where the optimum discharges more than its whole Wh."""
+    drain = store.efficiency_d**2
+    spare_wh = min((states[-1] - store.start_soc) // drain, most_wh - sum(down))
+    lowest = list(accumulate(reversed(states), min))[::-1]
+    cut_off = sorted(range(len(down)), key=lambda t: down[t] - wanted[t])
+    for t in cut_off[: max(0, spare_wh)]:
+        if not up[t] and down[t] + NOISE < wanted[t] and lowest[t] >= drain:
+            down[t] += 1
+            states[t:] = [state - drain for state in states[t:]]
+            lowest = list(accumulate(reversed(states), min))[::-1]
+
+
 # Loads and ramps
 
 
-def _delivered(program: Program, point: Sequence[float]) -> list[Path]:
+def _delivered(program: Program, point: Point) -> list[Path]:
     """Energy of each load, never more in all than it wants."""
     case = program.case
     load_wh = [[0] * case.intervals for _ in case.loads]
@@ -153,7 +170,7 @@ def _delivered(program: Program, point: Sequence[float]) -> list[Path]:
     return load_wh
 
 
-def _limited(program: Program, point: Sequence[float]) -> list[tuple[Source, list[float]]]:
+def _limited(program: Program, point: Point) -> list[tuple[Source, list[float]]]:
     """Ramp-limited sources and their totals."""
     case = program.case
     found: dict[int, list[float]] = {at: [] for at, source in enumerate(case.sources) if source.ramp_wh is not None}
@@ -193,7 +210,7 @@ def _within_ramps(source: Source, path: Sequence[float]) -> Path:
 
 
 def _reserves(
-    program: Program, point: Sequence[float], charge_wh: list[Path], discharge_wh: list[Path], total_wh: list[Path]
+    program: Program, point: Point, charge_wh: list[Path], discharge_wh: list[Path], total_wh: list[Path]
 ) -> tuple[list[Path], dict[int, int]]:
     """Reserve of each provider inside what the rest leaves it, in sum what is needed where that is possible."""
     case = program.case

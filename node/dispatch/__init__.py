@@ -1,0 +1,1 @@
+"""Dispatch cases and solutions as files, and what people are shown of them."""

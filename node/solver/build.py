@@ -1,0 +1,236 @@
+"""From a case to a solution that every node accepts: solve, round, weigh, fill as all fill, check as all check.
+
+Where whole Wh break what real numbers kept, the program is tightened by what was missing and solved again: a carbon
+cap by the overshoot, a need of reserve by the shortage. A line that rounding pushes over its limit is declared at it.
+Only what `contracts.program.check` lets pass is returned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from contracts.program.case import WEIGHT_ONE, Case, LineFlow, Multiplier, Solution
+from contracts.program.certificate import MAX_WEIGHED
+from contracts.program.check import Ready, check, ready
+from contracts.program.fill import fill
+from contracts.program.rows import Program
+from contracts.program.verdict import Refusal, Schedule, Verdict
+from node.dispatch.documents import refused
+from node.errors import NodeError
+from node.solver import linear, weights
+from node.solver.linear import Optimum
+from node.solver.rounding import chosen
+
+MAX_SOLVES = 10
+MAX_FILLS = 64
+"""Of one optimum, while lines are declared at their limits."""
+AT_LIMIT, NEAR_LIMIT = 0.5, 3.0
+"""Wh from its limit within which a line is declared at it: always, and once it or another has passed it."""
+LINE_LIMIT = "dispatch.line-limit"
+
+
+class Built(NamedTuple):
+    """A solution with everybody's verdict on it, and how long it took."""
+
+    solution: Solution
+    verdict: Verdict
+    solve_s: float
+    repair_s: float
+    """Everything but the solver: rounding, weighing, filling, checking."""
+
+
+def build(case: Case, seconds: float) -> Built:
+    """The best solution found in about `seconds`, certified or not.
+
+    Raises NodeError: the code of the refusal if the document is no case, what `linear.solve` raises, and
+    `solver.repair` if no optimum could be made of whole Wh.
+    """
+    start = time.perf_counter()
+    known = ready(case)
+    if isinstance(known, Refusal):
+        raise refused(known)
+    return _Builder(known, seconds, start).build()
+
+
+class _Tried(NamedTuple):
+    """An optimum in whole Wh."""
+
+    solution: Solution
+    refusal: Refusal | None
+    short_wh: Mapping[int, int]
+    """Reserve that is missing, by interval."""
+    over_ug: int
+    """Emission above the cap."""
+
+
+class _Builder:
+    """One case while it is solved."""
+
+    def __init__(self, known: Ready, seconds: float, start: float) -> None:
+        self.known = known
+        self.case = known.program.case
+        self.program = known.program
+        self.locked = known.locked
+        self.seconds = seconds
+        self.start = start
+        self.solve_s = 0.0
+        self.tightened: dict[int, tuple[int, int]] = {}
+        """Rows that have other ends than their own."""
+
+    def build(self) -> Built:
+        optimum = self._solve()
+        multipliers = certificate(self.program, optimum)
+        if self._leave_room_around_loops():
+            optimum = self._solve()
+        for attempt in range(MAX_SOLVES):
+            tried = self._whole(optimum)
+            if tried.refusal is None:
+                solution = replace(tried.solution, multipliers=multipliers)
+                verdict = check(self.known, solution)
+                if isinstance(verdict, Verdict):
+                    taken = time.perf_counter() - self.start
+                    return Built(solution, verdict, self.solve_s, taken - self.solve_s)
+                tried = tried._replace(refusal=verdict)
+            if not self._tighten(tried, attempt):
+                break
+            optimum = self._solve()
+        refusal = tried.refusal
+        assert refusal is not None, "what passes is returned"
+        raise NodeError(
+            "solver.repair",
+            f"No optimum could be made of whole Wh: {refusal.where}: {refusal.message}",
+            "Larger energies, a looser limit there, or the fallback may help.",
+        )
+
+    def _solve(self) -> Optimum:
+        left = self.seconds - (time.perf_counter() - self.start)
+        if left <= 0:
+            raise linear.out_of_time(self.seconds)
+        optimum = linear.solve(self.program, left, self.tightened)
+        self.solve_s += optimum.seconds
+        return optimum
+
+    def _leave_room_around_loops(self) -> bool:
+        """Half a Wh for every line of a loop, which rounding its flows may need. False: there is none."""
+        for number in self.program.rows["loop"]:
+            room = self.program.row_hi[number] // 4
+            self.tightened[number] = self.program.row_lo[number] + room, self.program.row_hi[number] - room
+        return len(self.program.rows["loop"]) > 0
+
+    def _tighten(self, tried: _Tried, attempt: int) -> bool:
+        """Ask for more where whole Wh fell short, each time by twice as much. False: nothing of that kind is wrong."""
+        for interval, missing_wh in tried.short_wh.items():
+            number = self.program.rows["spinning"][interval]
+            low, high = self._ends(number)
+            self.tightened[number] = low + missing_wh * 2**attempt, high
+        if tried.over_ug:
+            number = self.program.rows["carbon"].start
+            low, high = self._ends(number)
+            self.tightened[number] = low, high - tried.over_ug * 2**attempt
+        return bool(tried.short_wh) or tried.over_ug > 0
+
+    def _ends(self, number: int) -> tuple[int, int]:
+        return self.tightened.get(number, (self.program.row_lo[number], self.program.row_hi[number]))
+
+    def _whole(self, optimum: Optimum) -> _Tried:
+        """What a builder chooses at an optimum, filled; without multipliers."""
+        whole = chosen(self.program, optimum.point)
+        kappa = weights.weight(self.program, optimum)
+        solution = Solution(
+            round_id=self.case.round_id,
+            charge_wh=_rows(whole.charge_wh),
+            discharge_wh=_rows(whole.discharge_wh),
+            load_wh=_rows(whole.load_wh),
+            total_wh=_rows(whole.total_wh),
+            reserve_wh=_rows(whole.reserve_wh),
+            kappa_num=kappa.numerator,
+            kappa_den=kappa.denominator,
+        )
+        solution, schedule = self._within_lines(solution, optimum)
+        if isinstance(schedule, Refusal):
+            return _Tried(solution, schedule, whole.short_wh, 0)
+        cap_ug = self.case.carbon_cap_ug
+        if cap_ug is not None:
+            over_ug = emitted_ug(self.case, schedule) - cap_ug
+            if over_ug > 0:
+                refusal = Refusal("dispatch.carbon", "carbon cap", f"It is passed by {over_ug} ug.")
+                return _Tried(solution, refusal, whole.short_wh, over_ug)
+            if kappa:
+                solution = replace(solution, theta=self._share(solution, cap_ug))
+        return _Tried(solution, None, whole.short_wh, 0)
+
+    def _share(self, solution: Solution, cap_ug: int) -> int:
+        """The share of the dirty-first order that just meets the cap."""
+
+        def emitted(theta: int) -> int:
+            schedule = fill(self.locked, replace(solution, theta=theta))
+            return WEIGHT_ONE * cap_ug if isinstance(schedule, Refusal) else emitted_ug(self.case, schedule)
+
+        return weights.share(emitted, cap_ug, self.program.largest[self.program.rows["carbon"].start])
+
+    def _within_lines(self, solution: Solution, optimum: Optimum) -> tuple[Solution, Schedule | Refusal]:
+        """Lines that are at their limits declared so, until all others stay within theirs."""
+        case = self.case
+        first = self.program.variables["flow"].start
+        width = len(case.lines)
+        names = {
+            f"line {line.id} in interval {t}": (t, number)
+            for number, line in enumerate(case.lines)
+            for t in range(case.intervals)
+        }
+        flow_wh = {(t, i): float(optimum.point[first + t * width + i]) for t, i in names.values()}
+        room_wh = {(t, i): case.lines[i].limit_wh[t] - abs(wh) for (t, i), wh in flow_wh.items()}
+        limited = {at for at, room in room_wh.items() if room <= AT_LIMIT}
+        for _ in range(MAX_FILLS):
+            solution = replace(solution, flows=self._declared(flow_wh, limited))
+            schedule = fill(self.locked, solution)
+            if not isinstance(schedule, Refusal) or schedule.code != LINE_LIMIT or names[schedule.where] in limited:
+                break
+            passed = names[schedule.where]
+            limited |= {passed} | {at for at, room in room_wh.items() if at[0] == passed[0] and room <= NEAR_LIMIT}
+        return solution, schedule
+
+    def _declared(
+        self, flow_wh: Mapping[tuple[int, int], float], limited: Collection[tuple[int, int]]
+    ) -> tuple[LineFlow, ...]:
+        """Flows of the lines at their limits, and of all that share loops with them."""
+        net = self.locked.net
+        found: dict[tuple[int, int], int] = {}
+        for t, number in sorted(limited):
+            mesh = net.mesh_of[number]
+            for other in net.meshes[mesh].lines if mesh >= 0 else (number,):
+                limit_wh = self.case.lines[other].limit_wh[t]
+                wanted_wh = flow_wh[t, other]
+                if (t, other) in limited:
+                    found[t, other] = limit_wh if wanted_wh > 0 else -limit_wh
+                else:
+                    found[t, other] = max(-limit_wh, min(limit_wh, round(wanted_wh)))
+        return tuple(LineFlow(number, t, wh) for (t, number), wh in sorted(found.items()))
+
+
+def certificate(program: Program, optimum: Optimum) -> tuple[Multiplier, ...]:
+    """Multipliers of all rows in 2^-32 nano per unit, as large as anybody takes them; zeros are left out."""
+    weighed = (round(float(value) * WEIGHT_ONE) for value in optimum.multipliers)
+    most = ((MAX_WEIGHED - 1) // max(1, largest) for largest in program.largest)
+    kept = (max(-limit, min(limit, value)) for value, limit in zip(weighed, most, strict=True))
+    return tuple(Multiplier(number, value) for number, value in enumerate(kept) if value)
+
+
+def emitted_ug(case: Case, schedule: Schedule) -> int:
+    """What the carbon row counts, in micrograms."""
+    sources = zip(case.sources, schedule.source_wh, strict=True)
+    stores = zip(case.storages, schedule.discharge_wh, strict=True)
+    ties = zip(case.connections, schedule.import_wh, strict=True)
+    return (
+        sum(source.factor_ug_per_wh * sum(row) for source, row in sources)
+        + sum(store.factor_ug_per_wh * sum(row) for store, row in stores)
+        + sum(a * wh for tie, row in ties for a, wh in zip(tie.factor_ug_per_wh, row, strict=True))
+    )
+
+
+def _rows(paths: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(map(tuple, paths))
