@@ -9,17 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from contracts import corrections, envelopes, epochs, market, modes, money, policies, schedule, trust
+from contracts import (
+    base_load,
+    corrections,
+    demand_response,
+    envelopes,
+    epochs,
+    market,
+    modes,
+    money,
+    policies,
+    schedule,
+    trust,
+)
 from contracts.bodies import (
     MAX_SPAN,
     AllowAccess,
     Approve,
+    BaseLoad,
     Bond,
+    CallReduction,
     CommitSolution,
     Correct,
     FlexibleLoad,
     Need,
     Offer,
+    OfferReduction,
     Propose,
     Require,
     ReserveOffer,
@@ -121,6 +136,7 @@ TRANSFER_UNITS = 1
 TOKEN_UNITS = 1
 CORRECT_UNITS = 4
 LOAD_UNITS = 2
+BASE_LOAD_UNITS = 4
 PROPOSE_UNITS = 16
 PROVEN_PER_UNIT = 300
 """Lines x (places + lines) of a network: the largest fits a block."""
@@ -153,6 +169,9 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Require: ("market", flexible.require),
     Transfer: ("money", money.transfer),
     SetMode: ("market", modes.set_mode),
+    CallReduction: ("market", demand_response.call),
+    OfferReduction: ("market", demand_response.offer),
+    BaseLoad: ("market", base_load.register),
     TransferTokens: ("trust", trust.transfer),
     Bond: ("trust", trust.bond),
     Unbond: ("trust", trust.unbond),
@@ -211,9 +230,17 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
         records[LINE_LIST] = encode(Lines(genesis.lines))
     if genesis.network is not None:
         records[NETWORK] = encode(genesis.network)
-    site = sorted((meter.id, meter.member, meter.kind == "tie" and meter.member == utility) for meter in genesis.meters)
-    records[SITE] = encode(Site(tuple(SiteMeter(*entry) for entry in site)))
-    settled = [Registers(meter, interval, *registers.get(meter, (0, 0))) for meter, _, _ in site]
+    site = [
+        SiteMeter(
+            meter.id,
+            meter.member,
+            tie=meter.kind == "tie" and meter.member == utility,
+            firm_w=assets.asset_of(meter).firm_w,
+        )
+        for meter in sorted(genesis.meters, key=lambda meter: meter.id)
+    ]
+    records[SITE] = encode(Site(tuple(site)))
+    settled = [Registers(meter.meter, interval, *registers.get(meter.meter, (0, 0))) for meter in site]
     names = sorted(member.id for member in genesis.members)
     holdings = [Holding(name, balances.get(name, 0)) for name in names]
     opened = {opening.member: opening for opening in genesis.trusts}
@@ -262,7 +289,7 @@ def units(envelope: Envelope) -> int:
     match envelope.body:
         case Need(count=count):
             return count
-        case Tariff(count=count) | SetMode(count=count):
+        case Tariff(count=count) | SetMode(count=count) | CallReduction(count=count) | OfferReduction(count=count):
             return 1 + count // 4
         case StorageOffer(count=count) | ReserveOffer(count=count):
             return 1 + count // 2
@@ -276,6 +303,8 @@ def units(envelope: Envelope) -> int:
             return 1 + len(blocks) // 8
         case Transfer():
             return TRANSFER_UNITS
+        case BaseLoad():
+            return BASE_LOAD_UNITS
         case TransferTokens() | Bond() | Unbond():
             return TOKEN_UNITS
         case Correct():

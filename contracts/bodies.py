@@ -334,15 +334,50 @@ class RevealSolution(Body, frozen=True, tag=66):
 
 
 class SetMode(Body, frozen=True, tag=80):
-    """The site's connection to the public grid in `count` intervals from `interval` on; see `contracts.modes`.
+    """What the site is to the public grid in `count` intervals from `interval` on; see `contracts.modes`.
 
-    `island` opens it, `grid` takes the sender's earlier order back.
+    `island` opens the connection, `injection` lets the site sell through it, `grid` takes the sender's earlier orders
+    back.
     """
 
     interval: Interval
     count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
-    mode: Literal["grid", "island"]
+    mode: Literal["grid", "island", "injection"]
     reason: Name
+
+
+class CallReduction(Body, frozen=True, tag=85):
+    """The utility pays for energy that members do without, in each of `count` intervals from `interval` on.
+
+    Replaces its earlier call for these intervals, until each locks; nothing to do without takes it back.
+    """
+
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    energy_wh: Energy
+    """Wanted in each of them, from all together."""
+    payment_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)]
+    reason: Name
+
+
+class OfferReduction(Body, frozen=True, tag=86):
+    """A member would do without energy in each of `count` intervals from `interval` on, if a call pays more than it
+    loses. Replaces its earlier offer for these intervals, until each locks; nothing withdraws it."""
+
+    interval: Interval
+    count: Annotated[int, Meta(ge=1, le=MAX_SPAN)]
+    energy_wh: Energy
+    value_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)]
+    """What a Wh is worth to it that it does without."""
+    rebound_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)]
+    """What catching up costs it later."""
+
+
+class BaseLoad(Body, frozen=True, tag=87):
+    """Demand at one load meter of the sender that an island has to serve last of all; 0 W gives it up."""
+
+    meter: Id
+    power_w: Energy
 
 
 class Propose(Body, frozen=True, tag=81):
@@ -417,6 +452,9 @@ AccountBody = (
     | CommitSolution
     | RevealSolution
     | SetMode
+    | CallReduction
+    | OfferReduction
+    | BaseLoad
     | Propose
     | Approve
     | Withdraw

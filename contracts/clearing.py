@@ -12,7 +12,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts import conduct, corrections, disputes, make_whole, modes, rewards, settlement
+from contracts import (
+    base_load,
+    conduct,
+    corrections,
+    demand_response,
+    disputes,
+    make_whole,
+    modes,
+    rewards,
+    settlement,
+    standing,
+)
 from contracts.carbon import bids, book
 from contracts.carbon.green import Sale
 from contracts.context import BlockContext
@@ -77,6 +88,8 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
         record = _replace(record, grid=False, mode_reason=detected)
     if record.code == OK:
         events += conduct.judge(state, context, record, delivery)
+    withheld, reported = conduct.report(state, params, record, delivery)
+    events += reported
     # Verdicts come before new disputes: what they correct is settled.
     behind, decided = disputes.decide(state, params, interval, delivery.behind) if record.code == OK else ([], [])
     delivery, disputed = disputes.compare(state, params, record, delivery)
@@ -108,6 +121,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
             estimated=len(silent),
             estimated_meters=tuple(silent[:MAX_NAMED]),
             disputes=len(disputed),
+            withholding=len(withheld),
         ),
     )
     events.append(IntervalSettled(interval, injected_wh, withdrawn_wh, residual_nano or 0, code))
@@ -159,10 +173,14 @@ def _bill(
 
 def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[settlement.Due]:
     """What is owed beyond orders and meters."""
+    interval, promised = record.interval, standing.promised(state, context.params, record)
+    orders = [order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)]
     return [
         rewards.builders(state, record),
         rewards.proposer(state, context, delivery),
         make_whole.due(state, context.params, record),
+        base_load.due(context.params, promised.needs, orders, promised.promised),
+        demand_response.due(state, context.params, interval, delivery, orders, promised.reduced),
     ]
 
 

@@ -260,8 +260,23 @@ CODES: dict[str, Code] = {
     "mode.late": Code("The gate of the first interval has passed.", "Order the mode ahead."),
     "mode.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
     "mode.full": Code(
-        "The maximum of members keeps the interval an island already.", "Nothing to do: it is an island."
+        "The maximum of members has ordered this of the interval already.", "Nothing to do: their order stands."
     ),
+    "mode.price": Code("The payment is above the offer cap.", "Pay at most `offer_cap_nano_per_wh`."),
+    "reduction.role": Code(
+        "The sender is the utility, or the site has none.", "Offer reductions as a member that takes energy."
+    ),
+    "reduction.late": Code("The gate of the first interval has passed.", "Offer for a later interval."),
+    "reduction.horizon": Code("The last interval is too far ahead.", "Stay inside `horizon_intervals`."),
+    "base.meter": Code("The meter belongs to another member.", "Register base load at a meter of your own."),
+    "base.kind": Code("The meter measures no load.", "Register base load at a meter of kind `load`."),
+    "base.rating": Code("The power is above the meter's rating.", "Register at most the rating."),
+    "base.capacity": Code(
+        "All base loads together would pass what an island gives at any time without its largest source.",
+        "Register at most what `gridpact query base-loads` says is left.",
+    ),
+    "base.unknown": Code("No base load is registered at the meter.", "Nothing to do: there is none to give up."),
+    "base.full": Code("The site has the maximum of base loads.", "Register fewer meters with more power each."),
     # Money
     "money.recipient": Code("No member has the recipient's id.", "Transfer to a member of this chain."),
     "money.insufficient": Code("The balance does not cover the amount.", "Transfer less."),

@@ -1,4 +1,4 @@
-"""What suppliers are worth that were counted on: who gives less than ordered loses trust.
+"""What suppliers are worth that are counted on: who gives less than ordered loses trust, who holds back is named.
 
 Judged when an interval closes, per source and storage, by its own registers: more than `delivery_loss_ppm` of what was
 ordered missing is a shortfall, on record with its Wh. A member's shortfalls at one close cost its index once: a quarter
@@ -12,6 +12,10 @@ of it times the missing part of what those meters were ordered.
   not to cost what a lie would keep.
 - In an island energy that nobody takes can't be given. What consumers took less than ordered counts as not ordered, in
   equal parts of every order.
+
+Withholding is reported, and nothing follows from it by itself: a source's meter says with its reading what it could
+give (`generation_w`), and the member offered less of it, as blocks or reserve, than that by more than the tolerance,
+less what it took itself. A gust that nobody foresaw looks the same, so people judge it.
 
 Never moves money: that is `contracts.settlement`.
 """
@@ -27,11 +31,13 @@ import msgspec
 from contracts import trust
 from contracts.context import BlockContext
 from contracts.delivery import Delivery
-from contracts.receipts import AnyEvent, UnderDelivered
-from contracts.records import IntervalRecord, Shortfall, SiteMeter
-from contracts.schema import INTERVALS, METERED, ORDERS, SHORTFALLS
+from contracts.params import PactParams
+from contracts.receipts import AnyEvent, UnderDelivered, WithholdingReported
+from contracts.records import IntervalRecord, Shortfall, SiteMeter, Withholding
+from contracts.rolls import bucket
+from contracts.schema import FLEXIBLE, INTERVALS, METERED, METERS, OFFERS, ORDERS, SHORTFALLS, WITHHOLDINGS
 from contracts.state import State
-from contracts.units import PPM
+from contracts.units import MAX_ENERGY, PPM, WH_MS
 
 _replace = msgspec.structs.replace
 MAX_JUDGED = 96
@@ -64,6 +70,41 @@ def judge(state: State, context: BlockContext, record: IntervalRecord, delivery:
         lost_ppm = trust.lower_index(state, context, member, "under-delivery", missing_wh, ordered_wh)
         events.append(UnderDelivered(member, record.interval, lost_ppm))
     return events
+
+
+def report(
+    state: State, params: PactParams, record: IntervalRecord, delivery: Delivery
+) -> tuple[list[Withholding], list[AnyEvent]]:
+    """Write what sources could have offered and did not in an interval that closes."""
+    interval = record.interval
+    found: list[Withholding] = []
+    by_member: dict[str, list[Withholding]] = {}
+    for meter, power_w in sorted(delivery.available_w.items()):
+        registered = state.load(METERS, METERS.key(meter))
+        assert registered is not None, "who said something is registered"
+        own_wh = delivery.members[registered.member][0]
+        available_wh, offered_wh = power_w * params.interval_ms // WH_MS, _offered_wh(state, record, meter)
+        one = Withholding(meter, registered.member, interval, available_wh, offered_wh, min(own_wh, MAX_ENERGY))
+        by_member.setdefault(registered.member, []).append(one)
+    for own in by_member.values():
+        could_wh = sum(one.available_wh for one in own)
+        idle_wh = could_wh - sum(min(one.available_wh, one.offered_wh) for one in own) - own[0].own_wh
+        if idle_wh * PPM > could_wh * params.delivery_loss_ppm:
+            found += [one for one in own if one.offered_wh < one.available_wh]
+    found.sort(key=WITHHOLDINGS.id)
+    state.fill(WITHHOLDINGS, found, interval)
+    return found, [WithholdingReported(member, interval) for member in sorted({one.member for one in found})]
+
+
+def _offered_wh(state: State, record: IntervalRecord, meter: str) -> int:
+    """Energy of all blocks and of the reserve of one meter in one interval."""
+    interval, number = record.interval, bucket(meter)
+    held = state.load(OFFERS, OFFERS.key(interval, number)) if record.offer_buckets >> number & 1 else None
+    blocks_wh = sum(
+        block.energy_wh for offer in (held.entries if held else ()) if offer.meter == meter for block in offer.blocks
+    )
+    flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval))
+    return blocks_wh + sum(one.reserve_wh for one in (flexible.reserves if flexible else ()) if one.meter == meter)
 
 
 def _runs(state: State, record: IntervalRecord, delivery: Delivery) -> Iterator[tuple[str, _Run]]:

@@ -45,6 +45,8 @@ class Delivery(NamedTuple):
     """What earlier gaps of a meter turned out to be."""
     flows: dict[str, tuple[int, int]]
     """Import and export by meter, of those with any."""
+    available_w: dict[str, int]
+    """What sources said they could give."""
 
     def silent(self) -> list[str]:
         """All estimated meters, ascending."""
@@ -61,6 +63,7 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     witnesses: dict[str, tuple[SiteMeter, Measured]] = {}
     flows: dict[str, tuple[int, int]] = {}
     returned: dict[str, tuple[SiteMeter, list[Return]]] = {}
+    available_w: dict[str, int] = {}
     lines = state.load(LINES, LINE_LIST)
     ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
     tie_import_wh = tie_export_wh = 0
@@ -95,6 +98,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
         if measured is not None:
             import_wh, export_wh, sequence = measured[:3]
             metered.append(Metered(meter.meter, import_wh, export_wh, sequence))
+            if measured.generation_w is not None:
+                available_w[meter.meter] = measured.generation_w
             if meter.meter in ends:
                 witnesses[meter.meter] = meter, measured
         elif meter.stopped:
@@ -119,7 +124,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     state.fill(METERED, metered, interval)
     state.fill(CHARGES, charged)
     state.fill(ESTIMATES, guesses, interval)
-    return Delivery(members, tie_import_wh, tie_export_wh, estimated, behind, ties, witnesses, returned, flows)
+    seen = estimated, behind, ties, witnesses, returned, flows, available_w
+    return Delivery(members, tie_import_wh, tie_export_wh, *seen)
 
 
 def _charge(

@@ -141,7 +141,8 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
         if offers >= params.max_offers_per_interval:
             return "offer.full"
         factor = factors.applied(state, params, meter, body.interval).total_ug_per_wh
-        others = (*others, OfferEntry(body.meter, sender, factor, body.blocks))
+        reference = meter.reference_price_nano_per_wh
+        others = (*others, OfferEntry(body.meter, sender, factor, body.blocks, reference))
         offers += 1
     state.save(key, OfferBucket(others))
     state.save(

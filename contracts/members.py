@@ -233,6 +233,8 @@ class Asset(Record, frozen=True):
     """What a storage holds when it is admitted, with its registers as they are then."""
     place: Id | None = None
     """Where in the network it is connected; None: at the place that its meter's `zone` names."""
+    firm_w: Energy = 0
+    """What it gives at any time of an island: from fuel or heat, not from sun or wind."""
 
 
 class Meter(Record, frozen=True):
@@ -338,6 +340,8 @@ class OpenRegister(Record, frozen=True):
     """Device status of that reading."""
     charge_wh: Energy | None = None
     """What the storage holds by that reading; None: it said nothing of it."""
+    generation_w: Energy | None = None
+    """What a source could give by that reading; None: it said nothing of it."""
 
 
 class Gap(Record, frozen=True):

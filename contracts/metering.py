@@ -158,6 +158,8 @@ class Measured(NamedTuple):
     status: int
     charge_wh: int | None = None
     """What a storage said of its charge."""
+    generation_w: int | None = None
+    """What a source said it could give."""
 
 
 def settle_registers(
@@ -191,7 +193,9 @@ def settle_registers(
             import_wh, export_wh = import_wh - part[0], export_wh - part[1]
             shares -= gap.count
         if own:
-            measured = Measured(import_wh, export_wh, register.sequence, register.status, register.charge_wh)
+            measured = Measured(
+                import_wh, export_wh, register.sequence, register.status, register.charge_wh, register.generation_w
+            )
         settled = register.interval, register.import_wh, register.export_wh
     if measured is None:
         gaps = _with_gap(gaps, interval)
@@ -279,7 +283,8 @@ def _checked(
     if late and not any(gap.interval <= body.interval < gap.interval + gap.count for gap in settled.gaps):
         return open_, OK
     said_wh = body.reserve.charge_wh if body.reserve is not None and meter.asset is not None else None
-    said = OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status, said_wh)
+    could_w = body.reserve.generation_w if body.reserve is not None and meter.kind == "source" else None
+    said = OpenRegister(body.interval, body.import_wh, body.export_wh, body.sequence, body.status, said_wh, could_w)
     return (*open_, said), OK
 
 

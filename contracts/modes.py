@@ -1,7 +1,9 @@
 """Whether the site hangs on the public grid in an interval, or is an island, and why.
 
 Ordered: the campus or the utility opens the connection for a window of intervals ahead, with a reason. Each may
-take back its own order alone, so that the site is in `grid` only while nobody keeps it an island. Detected: at
+take back its own order alone, so that the site is in `grid` only while nobody keeps it an island. Each may also order
+`injection`, and the utility alone calls for a reduction (`contracts.demand_response`); when an interval locks, what
+stands for it decides by `contracts.mode_rules` which of `grid`, `injection` and `demand_response` it is. Detected: at
 the close of an interval every tie meter of the utility is silent or reports an open breaker; the interval then
 settles as an island, and so do the ones that lock from now on, until a close sees a tie speak with its breaker
 closed. A tie that has never spoken says nothing.
@@ -16,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.bodies import SetMode
 from contracts.context import BlockContext
 from contracts.receipts import AnyEvent, ModeOrdered
@@ -24,8 +28,7 @@ from contracts.schedule import beyond_horizon, is_locked
 from contracts.schema import LINK, LINKS, MEMBERS, MODES, UTILITIES, UTILITY
 from contracts.state import State
 
-GRID = "grid"
-ISLAND = "island"
+_replace = msgspec.structs.replace
 OPEN_BREAKER = 1
 """Bit of a tie meter's device status: its breaker is open at the moment of the reading."""
 ORDERING_ROLES = ("campus", "utility")
@@ -41,9 +44,10 @@ class TieSeen(NamedTuple):
 
 
 def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) -> tuple[AnyEvent, ...] | str:
-    """Open the connection for a window, or take back one's own order to do so.
+    """Open the connection for a window, let the site sell through it, or take back one's own orders.
 
-    Refuses `mode.role`, `mode.no-grid`, `mode.late`, `mode.horizon`, `mode.full`; all intervals or none.
+    Refuses `mode.role`, `mode.no-grid`, `mode.late`, `mode.horizon`, `mode.full`; all intervals or none. Whether an
+    interval is `injection` in the end is decided when it locks, by what stands then (`contracts.standing`).
     """
     member = state.load(MEMBERS, MEMBERS.key(sender))
     if member is None or not any(role in member.roles for role in ORDERING_ROLES):
@@ -57,13 +61,18 @@ def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) ->
     for interval in range(body.interval, body.interval + body.count):
         key = MODES.key(interval)
         held = state.load(MODES, key)
-        orders = tuple(order for order in held.islands if order.member != sender) if held else ()
-        if body.mode == ISLAND:
-            if len(orders) >= MAX_ISLAND_ORDERS:
-                return "mode.full"
-            orders = (*orders, IslandOrder(sender, body.reason))
-        if held is not None or orders:
-            state.save(key, ModeRecord(orders))
+        record = held or ModeRecord()
+        islands = tuple(order for order in record.islands if order.member != sender)
+        injections = tuple(order for order in record.injections if order.member != sender)
+        match body.mode:
+            case "island":
+                islands = (*islands, IslandOrder(sender, body.reason))
+            case "injection":
+                injections = (*injections, IslandOrder(sender, body.reason))
+        if max(len(islands), len(injections)) > MAX_ISLAND_ORDERS:
+            return "mode.full"
+        if held is not None or islands or injections:
+            state.save(key, _replace(record, islands=islands, injections=injections))
     return (ModeOrdered(sender, body.interval, body.count, body.mode, body.reason),)
 
 

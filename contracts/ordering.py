@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contracts import dispatch, modes
+from contracts import dispatch, modes, windows
 from contracts.context import BlockContext
-from contracts.envelopes import clamp
 from contracts.params import PactParams
 from contracts.receipts import OK, IntervalOrdered
 from contracts.records import (
     LOCKED,
+    MAX_NAMED,
     ORDERED,
     IntervalRecord,
     MeterOrder,
@@ -25,8 +25,7 @@ from contracts.records import (
     Order,
     TariffRecord,
 )
-from contracts.rolls import BUCKETS
-from contracts.schema import INTERVALS, NEEDS, OFFERS, ORDERS, TARIFFS, UTILITIES, UTILITY
+from contracts.schema import INTERVALS, ORDERS, UTILITIES, UTILITY
 from contracts.state import State
 from contracts.units import MAX_MONEY
 from zk.hashing import domain, sha256
@@ -48,18 +47,13 @@ def lock(state: State, context: BlockContext, interval: int, round_: int) -> Non
 def market(state: State, context: BlockContext, interval: int) -> dispatch.Market:
     """Everything that decides the interval; the same from its lock to its order, unless parameters change."""
     record = _record(state, context, interval)
-    return _market(state, context, record, *_standing(state, record))
+    return _market(state, context, record, windows.standing(state, context.params, interval))
 
 
-def _market(
-    state: State,
-    context: BlockContext,
-    record: IntervalRecord,
-    needs: Sequence[NeedEntry],
-    offers: Sequence[OfferEntry],
-) -> dispatch.Market:
-    grid = _grid(state, context.params, record.interval) if record.grid else None
-    return make_market(context.chain_id, context.params, record.interval, grid, needs, offers)
+def _market(state: State, context: BlockContext, record: IntervalRecord, stands: windows.Standing) -> dispatch.Market:
+    utility = state.load(UTILITIES, UTILITY)
+    grid = make_grid(context.params, utility.member, stands.tariff) if record.grid and utility else None
+    return make_market(context.chain_id, context.params, record.interval, grid, stands.needs, stands.offers)
 
 
 def make_market(
@@ -95,10 +89,10 @@ def order(
 ) -> IntervalOrdered:
     """Write an order per member that needs or offers: of what a `builder` planned, else the merit order."""
     record = _record(state, context, interval)
-    needs, offers = _standing(state, record)
+    stands = windows.standing(state, context.params, interval)
     if planned is None:
-        planned = dispatch.clear(_market(state, context, record, needs, offers))
-    orders = _orders(interval, needs, offers, planned)
+        planned = dispatch.clear(_market(state, context, record, stands))
+    orders = _orders(interval, stands.needs, stands.offers, planned)
     code = OK
     if any(one.pay_as_bid_nano > MAX_MONEY for one in orders):
         orders, code = [], OUT_OF_RANGE
@@ -128,40 +122,19 @@ def _record(state: State, context: BlockContext, interval: int) -> IntervalRecor
     record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
     if record.status == LOCKED:
         return record
-    utility, island = _grid(state, context.params, interval), modes.island_reason(state, interval)
+    stands = windows.standing(state, context.params, interval)
+    counted, tariff = stands.counted, stands.tariff
+    utility = state.load(UTILITIES, UTILITY)
     return _replace(
         record,
-        grid=utility is not None and not island,
-        mode_reason=island,
-        import_nano_per_wh=utility.import_nano_per_wh if utility else 0,
-        export_nano_per_wh=min(utility.export_nano_per_wh, utility.import_nano_per_wh) if utility else 0,
+        grid=stands.connected,
+        mode_reason=counted.reason if stands.connected else modes.island_reason(state, interval),
+        import_nano_per_wh=tariff.import_nano_per_wh if utility else 0,
+        export_nano_per_wh=min(tariff.export_nano_per_wh, tariff.import_nano_per_wh) if utility else 0,
+        mode=counted.mode,
+        surplus_wh=counted.surplus_wh,
+        capped=counted.capped[:MAX_NAMED],
     )
-
-
-def _standing(state: State, record: IntervalRecord) -> tuple[list[NeedEntry], list[OfferEntry]]:
-    """All needs and offers of the interval, in bucket order, offers as far as envelopes let them be ordered. They stay:
-    whoever doubts an order computes it again from what is proven.
-    """
-    needs: list[NeedEntry] = []
-    offers: list[OfferEntry] = []
-    for number in range(BUCKETS):
-        if record.need_buckets >> number & 1:
-            held = state.load(NEEDS, NEEDS.key(record.interval, number))
-            needs += held.entries if held else ()
-        if record.offer_buckets >> number & 1:
-            standing = state.load(OFFERS, OFFERS.key(record.interval, number))
-            offers += standing.entries if standing else ()
-    return needs, clamp(state, record.interval, offers)
-
-
-def _grid(state: State, params: PactParams, interval: int) -> dispatch.Grid | None:
-    """The utility's terms for the interval: its tariff, else those in force; None where there is no
-    utility.
-    """
-    utility = state.load(UTILITIES, UTILITY)
-    if utility is None:
-        return None
-    return make_grid(params, utility.member, state.load(TARIFFS, TARIFFS.key(interval)))
 
 
 def make_grid(params: PactParams, utility: str, tariff: TariffRecord | None) -> dispatch.Grid:

@@ -100,6 +100,19 @@ class CarbonParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
     """consecutive intervals."""
 
 
+class ModeParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Rules of modes, see `contracts.modes`, and of what is promised in them."""
+
+    export_by_order: bool = False
+    """Export is possible in windows of mode `injection` alone; else always where there is a grid."""
+    injection_days: Annotated[int, Meta(ge=1, le=35)] = 28
+    """Days whose same interval decides whether a surplus is usual."""
+    export_threshold_nano: Bonus = 0
+    """What export has to save in an interval, beyond which it is worth the mode `injection`."""
+    breach_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)] = 1_000_000
+    """Paid out of the residual for each Wh of admitted base load that is shed."""
+
+
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rules of energy, money and budgets. Units are in the names; defaults are those of a small site."""
 
@@ -166,6 +179,7 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """A load meter that takes more of its rating in an interval, and more than was ordered for it, is a need of the
     first interval that is still open. None: nobody's meter asks for anything."""
     carbon: CarbonParams = CarbonParams()
+    modes: ModeParams = ModeParams()
     proposer_fee_nano: Bonus = 0
     """Paid out of the residual to the organisation whose block settles an interval with consumption."""
 

@@ -212,6 +212,13 @@ class UnderDelivered(Event, frozen=True, tag=51):
     """Of its trust index."""
 
 
+class WithholdingReported(Event, frozen=True, tag=52):
+    """A member could have offered more in an interval than it did; see `Withholding`."""
+
+    member: Id
+    interval: Interval
+
+
 class RoundOpened(Event, frozen=True, tag=64):
     """Wagers on solutions of a subject are taken, at least until `ends_ms`; see `Round`."""
 
@@ -296,6 +303,32 @@ class ModeOrdered(Event, frozen=True, tag=80):
     count: Count
     mode: Id
     reason: Name
+
+
+class ReductionCalled(Event, frozen=True, tag=87):
+    """The utility pays for energy that members do without in these intervals; 0 Wh: it does so no more."""
+
+    member: Id
+    interval: Interval
+    count: Count
+    energy_wh: Energy
+    payment_nano_per_wh: Price
+
+
+class ReductionOffered(Event, frozen=True, tag=88):
+    """A member would do without energy in these intervals, or would not any more."""
+
+    member: Id
+    interval: Interval
+    count: Count
+
+
+class BaseLoadRegistered(Event, frozen=True, tag=89):
+    """A load meter is promised so much power; 0 W: nothing any more."""
+
+    member: Id
+    meter: Id
+    power_w: Energy
 
 
 class ProposalMade(Event, frozen=True, tag=81):
@@ -400,6 +433,7 @@ AnyEvent = (
     | TokensBonded
     | TokensUnbonded
     | UnderDelivered
+    | WithholdingReported
     | RoundOpened
     | WagerPlaced
     | RoundMoved
@@ -409,6 +443,9 @@ AnyEvent = (
     | WagerJudged
     | RoundJudged
     | ModeOrdered
+    | ReductionCalled
+    | ReductionOffered
+    | BaseLoadRegistered
     | ProposalMade
     | ProposalApproved
     | ApprovalWithdrawn

@@ -45,6 +45,11 @@ MAX_NEEDS_PER_MEMBER = 64
 """Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
 
 MAX_RELAXED = 3
+MAX_BASELINE_DAYS = 10
+MAX_EVENT_DAYS = 64
+"""Days with an event that are remembered: more than a baseline looks back."""
+MAX_BASE_LOADS = 1_024
+
 MAX_ISLAND_ORDERS = 4
 """Members that may keep one interval an island at the same time."""
 
@@ -82,6 +87,8 @@ class SiteMeter(Record, frozen=True):
     """It counts from the interval after this one on; 0: from genesis on."""
     stopped: bool = False
     """Its member was removed: what it said is settled, and it is not estimated any more."""
+    firm_w: Energy = 0
+    """What it gives at any time of an island."""
 
 
 class Site(Record, frozen=True):
@@ -119,12 +126,79 @@ class IslandOrder(Record, frozen=True):
     reason: Name
 
 
+class ReductionCall(Record, frozen=True):
+    """The utility pays for energy that members do without."""
+
+    member: Id
+    energy_wh: Energy
+    payment_nano_per_wh: Price
+    reason: Name
+    called: Interval
+    """In which it was called: what happened from then on says nothing about what is usual."""
+
+
 class ModeRecord(Record, frozen=True):
-    """Standing orders to be an island in one interval; none: the site is on the grid. Written by
-    `contracts.modes`.
+    """Standing orders about the mode of one interval; none: the site is on the grid. Written by `contracts.modes` and
+    `contracts.demand_response`.
     """
 
-    islands: Annotated[tuple[IslandOrder, ...], Meta(max_length=MAX_ISLAND_ORDERS)]
+    islands: Annotated[tuple[IslandOrder, ...], Meta(max_length=MAX_ISLAND_ORDERS)] = ()
+    injections: Annotated[tuple[IslandOrder, ...], Meta(max_length=MAX_ISLAND_ORDERS)] = ()
+    """Who lets the site sell, and why."""
+    call: ReductionCall | None = None
+
+
+class ReductionOffer(Record, frozen=True):
+    """What one member would do without in one interval."""
+
+    member: Id
+    energy_wh: Energy
+    value_nano_per_wh: Price
+    rebound_nano_per_wh: Price
+
+
+class Reduction(Record, frozen=True):
+    """What a member was ordered to do without in one interval, and what it is paid for. Written once, for good."""
+
+    member: Id
+    interval: Interval
+    ordered_wh: Energy
+    payment_nano_per_wh: Price
+    like: Annotated[tuple[Interval, ...], Meta(max_length=MAX_BASELINE_DAYS)]
+    """The same interval of the days that the baseline is the mean of, ascending."""
+    factor_ppm: Count
+    """By how much the day began otherwise than those."""
+    baseline_wh: Energy
+    """With that factor."""
+    metered_wh: Total | None
+    """None: a load meter of the member was silent, and nothing is paid."""
+    withdrawn_wh: Energy
+    """What it wanted and the dispatch did not serve: nobody is paid for doing without that."""
+    paid_wh: Energy
+    amount_nano: Money
+
+
+class EventDays(Record, frozen=True):
+    """UTC days on which anybody was ordered to do without anything, ascending: no day of these is usual."""
+
+    days: Annotated[tuple[Count, ...], Meta(max_length=MAX_EVENT_DAYS)]
+
+
+class BaseLoadEntry(Record, frozen=True):
+    """Base load of one meter; see `contracts.base_load`."""
+
+    meter: Id
+    member: Id
+    site: Id
+    power_w: Energy
+    since: Interval
+    """The first interval that it counts in."""
+
+
+class BaseLoads(Record, frozen=True):
+    """All base load, in the order in which it was admitted."""
+
+    entries: Annotated[tuple[BaseLoadEntry, ...], Meta(max_length=MAX_BASE_LOADS)]
 
 
 class Link(Record, frozen=True):
@@ -156,6 +230,8 @@ class OfferEntry(Record, frozen=True):
     member: Id
     factor_ug_per_wh: Factor
     blocks: Annotated[tuple[OfferBlock, ...], Meta(max_length=MAX_BLOCKS)]
+    reference_nano_per_wh: Price | None = None
+    """What the meter is registered to ask at most where nobody can do without it."""
 
 
 class OfferBucket(Record, frozen=True):
@@ -233,6 +309,14 @@ class IntervalRecord(Record, frozen=True):
     """Price zones; of several, `price_nano_per_wh` is that of the first place, and each order has its own."""
     reserve_wh: Total = 0
     """Held back, over all who do."""
+    mode: Name | None = None
+    """`grid`, `island`, `injection` or `demand_response`, once it is ordered."""
+    surplus_wh: Balance | None = None
+    """What the site could have given away when it was ordered, and still served itself."""
+    capped: Annotated[tuple[Id, ...], Meta(max_length=MAX_NAMED)] = ()
+    """Suppliers that an island could not do without, whose offers counted at their references; the first of them."""
+    withholding: Count = 0
+    """Meters that offered less than was there; each has a `Withholding`."""
 
 
 class MeterOrder(Record, frozen=True):
@@ -498,6 +582,20 @@ class Shortfall(Record, frozen=True):
     ordered_wh: Total
     """As far as somebody took energy: in an island nobody can give what nobody takes."""
     delivered_wh: Total
+
+
+class Withholding(Record, frozen=True):
+    """A source could have given more than it offered. A report: nothing follows from it. Written once, for good."""
+
+    meter: Id
+    member: Id
+    interval: Interval
+    available_wh: Energy
+    """By what its meter said it could give."""
+    offered_wh: Energy
+    """In blocks and as reserve."""
+    own_wh: Energy
+    """What its member took itself in the interval."""
 
 
 class Offence(Record, frozen=True):

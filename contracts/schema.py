@@ -46,12 +46,14 @@ from contracts.members import (
 )
 from contracts.network.records import Network
 from contracts.records import (
+    BaseLoads,
     Basis,
     Bill,
     Correction,
     Dispute,
     EpochMix,
     Estimate,
+    EventDays,
     IntervalRecord,
     Lines,
     Link,
@@ -65,6 +67,8 @@ from contracts.records import (
     OfferBucket,
     OpenDisputes,
     Order,
+    Reduction,
+    ReductionOffer,
     Returns,
     Schedule,
     Sentinel,
@@ -75,6 +79,7 @@ from contracts.records import (
     TariffRecord,
     Utility,
     Verdict,
+    Withholding,
 )
 from contracts.rolls import Rolls
 from contracts.state import Table
@@ -91,6 +96,8 @@ INTERVALS: Table[IntervalRecord] = Table("interval", IntervalRecord)
 TARIFFS: Table[TariffRecord] = Table("tariff", TariffRecord)
 MODES: Table[ModeRecord] = Table("mode", ModeRecord)
 LINKS: Table[Link] = Table("link", Link)
+BASE_LOADS: Table[BaseLoads] = Table("base-load", BaseLoads)
+EVENT_DAYS: Table[EventDays] = Table("event-days", EventDays)
 RETURNS: Table[Returns] = Table("returns", Returns)
 BASES: Table[Basis] = Table("basis", Basis)
 """By interval and meter."""
@@ -182,6 +189,11 @@ METERED: Rolls[Metered] = Rolls("metered", Metered)
 ESTIMATES: Rolls[Estimate] = Rolls("estimate", Estimate)
 CHARGES: Rolls[StorageCharge] = Rolls("charge", StorageCharge)
 """By meter."""
+REDUCTION_OFFERS: Rolls[ReductionOffer] = Rolls("reduce", ReductionOffer)
+"""By interval and member, as the next."""
+REDUCTIONS: Rolls[Reduction] = Rolls("reduction", Reduction)
+WITHHOLDINGS: Rolls[Withholding] = Rolls("withholding", Withholding)
+"""By interval and meter."""
 STORE_ACCOUNTS: Rolls[StoreAccount] = Rolls("store", StoreAccount)
 """By meter."""
 MADE_WHOLE: Rolls[MadeWhole] = Rolls("made-whole", MadeWhole)
@@ -200,6 +212,8 @@ OPEN_LOAD_LIST = OPEN_LOADS.key("open")
 SITE = SITES.key("all")
 UTILITY = UTILITIES.key("grid")
 LINK = LINKS.key("grid")
+BASE_LOAD_LIST = BASE_LOADS.key("all")
+EVENT_DAY_LIST = EVENT_DAYS.key("all")
 ENVELOPED_LIST = ENVELOPED_LISTS.key("all")
 LINE_LIST = LINES.key("all")
 NETWORK = NETWORKS.key("site")

@@ -21,6 +21,7 @@ import msgspec
 from contracts import modes
 from contracts.carbon.cases import dispatched
 from contracts.context import BlockContext
+from contracts.envelopes import clamp
 from contracts.flexible import assets
 from contracts.flexible.records import (
     FlexibleOffers,
@@ -53,6 +54,7 @@ from contracts.schema import (
     UTILITIES,
     UTILITY,
 )
+from contracts.standing import Counted, counted
 from contracts.state import State
 from contracts.units import MAX_COUNT
 from zk.hashing import domain, sha256
@@ -72,6 +74,8 @@ class Standing(NamedTuple):
     tariff: TariffRecord
     connected: bool
     """Import and export are possible."""
+    counted: Counted
+    """Why that is what counts, and which mode it is."""
 
     @property
     def size(self) -> int:
@@ -117,12 +121,15 @@ def standing(state: State, params: PactParams, interval: int) -> Standing:
         if record.offer_buckets >> number & 1:
             stands = state.load(OFFERS, OFFERS.key(interval, number))
             offers += stands.entries if stands else ()
+    offers = clamp(state, interval, offers)
     if record.status in (LOCKED, ORDERED, SETTLED):
         connected = record.grid
     else:
         connected = state.load(UTILITIES, UTILITY) is not None and not modes.island_reason(state, interval)
     flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
-    return Standing(needs, offers, flexible, tariff(state, params, interval), connected)
+    terms = tariff(state, params, interval)
+    found = counted(state, params, interval, connected, needs, offers, flexible, terms)
+    return Standing(found.needs, found.offers, flexible, found.tariff, connected, found)
 
 
 def tariff(state: State, params: PactParams, interval: int) -> TariffRecord:

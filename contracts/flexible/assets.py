@@ -43,6 +43,12 @@ def problem(meter: Meter) -> Problem | None:
                 f"{power_w} is more than the meter's rating of {meter.rating_w}",
                 "Write at most rating_w.",
             )
+    if asset.firm_w > meter.rating_w:
+        return Problem(
+            "asset.firm_w",
+            f"{asset.firm_w} is more than the meter's rating of {meter.rating_w}",
+            "Write at most rating_w.",
+        )
     if asset.charge_wh > (meter.capacity_wh or 0):
         return Problem(
             "asset.charge_wh",

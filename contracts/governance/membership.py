@@ -220,7 +220,10 @@ def admit(state: State, context: BlockContext, change: AdmitMember) -> None:
         if assets.is_storage(meter):
             state.put(CHARGES, assets.opening(meter, now))
     if change.meters:
-        added = [SiteMeter(new.meter.id, member.id, tie=False, since=now) for new in change.meters]
+        added = [
+            SiteMeter(new.meter.id, member.id, tie=False, since=now, firm_w=assets.asset_of(new.meter).firm_w)
+            for new in change.meters
+        ]
         _save_site(state, [*_site(state).meters, *added])
         factors.note(state, context.params, [factors.registered(new.meter) for new in change.meters])
 

@@ -27,6 +27,7 @@ from contracts.schema import (
     AGENDAS,
     BALANCES,
     BALLOTS,
+    BASE_LOADS,
     BASES,
     BILLS,
     CARBON_CORRECTIONS,
@@ -43,6 +44,7 @@ from contracts.schema import (
     ENVELOPES,
     EPOCH_LENGTHS,
     ESTIMATES,
+    EVENT_DAYS,
     FACTORS,
     FLEXIBLE,
     GREEN,
@@ -77,6 +79,8 @@ from contracts.schema import (
     ORIGIN_TOTALS,
     ORIGINS,
     PROPOSALS,
+    REDUCTION_OFFERS,
+    REDUCTIONS,
     REGISTERS,
     REQUIREMENTS,
     RETIREMENTS,
@@ -101,6 +105,7 @@ from contracts.schema import (
     UTILITIES,
     VERDICTS,
     WAGERS,
+    WITHHOLDINGS,
     WORST_FACTORS,
 )
 from contracts.state import Table
@@ -152,6 +157,8 @@ PUBLIC_TABLES = frozenset(
         RETIREMENTS,
         MODES,
         LINKS,
+        BASE_LOADS,
+        EVENT_DAYS,
         SCHEDULES,
         SITES,
         UTILITIES,
@@ -188,6 +195,8 @@ BY_MEMBER = {
     ORDERS.prefix: ("orders", 1),
     BILLS.prefix: ("bills", 1),
     STANDINGS.prefix: ("energy", 1),
+    REDUCTION_OFFERS.prefix: ("needs", 1),
+    REDUCTIONS.prefix: ("bills", 1),
     LOADS.prefix: ("needs", 0),
     CARRIED.prefix: ("energy", 1),
     ORIGINS.prefix: ("energy", 0),
@@ -207,6 +216,7 @@ BY_METER = {
     STORED.prefix: ("energy", 0),
     LOCKED_ORIGINS.prefix: ("energy", 0),
     SHORTFALLS.prefix: ("energy", 1),
+    WITHHOLDINGS.prefix: ("offers", 1),
     STORE_ACCOUNTS.prefix: ("energy", 0),
     MADE_WHOLE.prefix: ("bills", 1),
 }
@@ -227,6 +237,8 @@ PUBLIC_BODIES = (
     bodies.Tariff,
     bodies.Require,
     bodies.SetMode,
+    bodies.CallReduction,
+    bodies.BaseLoad,
     bodies.TransferTokens,
     bodies.Bond,
     bodies.Unbond,
@@ -253,10 +265,13 @@ PUBLIC_EVENTS = (
     receipts.IntervalOrdered,
     receipts.IntervalSettled,
     receipts.ModeOrdered,
+    receipts.ReductionCalled,
+    receipts.BaseLoadRegistered,
     receipts.TokensTransferred,
     receipts.TokensBonded,
     receipts.TokensUnbonded,
     receipts.UnderDelivered,
+    receipts.WithholdingReported,
     receipts.RoundOpened,
     receipts.RoundMoved,
     receipts.RoundJudged,
@@ -364,7 +379,13 @@ class Subjects:
         match envelope.body:
             case bodies.Correct():
                 return (Subject("corrections", (envelope.sender,)),)
-            case bodies.Need() | bodies.FlexibleLoad() | bodies.WithdrawLoad() | carbon_bodies.GreenBid():
+            case (
+                bodies.Need()
+                | bodies.FlexibleLoad()
+                | bodies.WithdrawLoad()
+                | bodies.OfferReduction()
+                | carbon_bodies.GreenBid()
+            ):
                 return (Subject("needs", (envelope.sender,)),)
             case bodies.Offer() | bodies.StorageOffer() | bodies.ReserveOffer():
                 return (Subject("offers", (envelope.sender,)),)
@@ -390,6 +411,7 @@ class Subjects:
                 | receipts.LoadAccepted(member=member)
                 | receipts.LoadWithdrawn(member=member)
                 | carbon_events.GreenBidAccepted(member=member)
+                | receipts.ReductionOffered(member=member)
             ):
                 return (Subject("needs", (member,)),)
             case (

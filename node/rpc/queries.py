@@ -16,7 +16,7 @@ from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelopes import at as limits_at
 from contracts.envelopes import in_force
 from contracts.governance.records import Rules
-from contracts.modes import GRID, ISLAND
+from contracts.mode_rules import GRID, ISLAND
 from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, Schedule
 from contracts.schedule import close_ms, first_open, lock_ms
 from contracts.schema import (
@@ -408,7 +408,7 @@ class Queries:
 
 
 def _mode(record: IntervalRecord | None) -> str | None:
-    """`grid` or `island`; None before the lock, which decides it."""
+    """What the interval is ordered by, or `island` where that turned out; None before the lock, which decides it."""
     if record is None or record.status == OPEN:
         return None
-    return GRID if record.grid else ISLAND
+    return (record.mode or GRID) if record.grid else ISLAND

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 from ledger_world import FIRST, OPENING_NANO, OPENING_TOKENS, ROLES, Chain, change, key_of, make_genesis
+from mode_world import call, promise, would_do_without
 from wager_world import AMOUNT, commit, drawn, next_phase, opened, reveal, round_of, sealed, wager, wagering
 
 from contracts.bodies import (
@@ -29,8 +30,8 @@ from contracts.envelope import Envelope
 from contracts.genesis import Genesis
 from contracts.members import MAX_GRANTS, MAX_UNLOCKING, AssetEnvelope, DaySpan, Enveloped, Terms
 from contracts.params import PactParams
-from contracts.records import MAX_ISLAND_ORDERS, MAX_RETURNS
-from contracts.schema import ENVELOPES, HEADS, ROUNDS
+from contracts.records import MAX_BASE_LOADS, MAX_ISLAND_ORDERS, MAX_RETURNS, BaseLoadEntry, BaseLoads
+from contracts.schema import BASE_LOAD_LIST, ENVELOPES, HEADS, ROUNDS
 from contracts.trust import slash
 from contracts.units import MAX_MONEY
 from contracts.wagers.records import MAX_WAGERS
@@ -489,6 +490,59 @@ def _(chain: Chain) -> Envelope:
     for name in CAMPUSES:
         assert chain.run(chain.mode(name, NEXT + 1, "island")) == "ok"
     return chain.mode("campus", NEXT, "island", count=2)
+
+
+@provokes("mode.price")
+def _(chain: Chain) -> Envelope:
+    return call(chain, NEXT, 1, PARAMS.offer_cap_nano_per_wh + 1)
+
+
+@provokes("reduction.role")
+def _(chain: Chain) -> Envelope:
+    return would_do_without(chain, "utility", NEXT, 1)
+
+
+@provokes("reduction.late")
+def _(chain: Chain) -> Envelope:
+    chain.at(NEXT, -PARAMS.gate_lead_ms)
+    return would_do_without(chain, "tenant", NEXT, 1)
+
+
+@provokes("reduction.horizon")
+def _(chain: Chain) -> Envelope:
+    return would_do_without(chain, "tenant", FIRST + PARAMS.horizon_intervals, 1, count=2)
+
+
+@provokes("base.meter")
+def _(chain: Chain) -> Envelope:
+    return promise(chain, "m-tenant", 1, sender="campus")
+
+
+@provokes("base.kind")
+def _(chain: Chain) -> Envelope:
+    return promise(chain, "m-bio", 1)
+
+
+@provokes("base.rating")
+def _(chain: Chain) -> Envelope:
+    return promise(chain, "m-tenant", 60_001)
+
+
+@provokes("base.capacity")
+def _(chain: Chain) -> Envelope:
+    return promise(chain, "m-tenant", 1)
+
+
+@provokes("base.unknown")
+def _(chain: Chain) -> Envelope:
+    return promise(chain, "m-tenant", 0)
+
+
+@provokes("base.full")
+def _(chain: Chain) -> Envelope:
+    others = (BaseLoadEntry(f"m-{at}", "bio", "site", 1, NEXT) for at in range(MAX_BASE_LOADS))
+    chain.store[BASE_LOAD_LIST] = encode(BaseLoads(tuple(others)))
+    return promise(chain, "m-tenant", 1)
 
 
 # Money
