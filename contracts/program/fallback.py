@@ -11,6 +11,7 @@ nothing would.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from fractions import Fraction
@@ -40,6 +41,8 @@ from contracts.program.zones import Declared, zones
 
 MAX_REPAIRS = 16
 """Times that all is filled again because a ramp-limited source could not come down in time."""
+WEIGHT_BITS = 6
+"""To which a carbon weight is found: each costs a fill of all intervals."""
 
 
 def fallback(case: Case | Locked) -> Solution | Refusal:
@@ -67,7 +70,7 @@ def _case_of(case: Case | Locked) -> Case:
 
 
 def _under_cap(locked: Locked, plan: Plan) -> Solution | Refusal:
-    """With the least carbon weight that keeps the cap."""
+    """With about the least carbon weight that keeps the cap."""
     cap_ug = locked.case.carbon_cap_ug
     emitted_ug = _emitted_ug(locked, plan.solution())
     if isinstance(emitted_ug, Refusal):
@@ -75,17 +78,20 @@ def _under_cap(locked: Locked, plan: Plan) -> Solution | Refusal:
     if cap_ug is None or emitted_ug <= cap_ug:
         return plan.solution()
     text = f"{emitted_ug} ug are emitted without a carbon weight, and with none is the cap of {cap_ug} ug kept."
-    best: Solution | Refusal = Refusal("dispatch.carbon", "carbon cap", text)
-    low, high = 1, MAX_WEIGHT
-    while low <= high:
-        plan.kappa_num = (low + high) // 2
+    found: dict[int, Solution] = {}
+
+    def keeps(weight: int) -> bool:
+        plan.kappa_num = min(weight, MAX_WEIGHT)
         left = _settle(locked, plan)
         emits = left if isinstance(left, Refusal) else _emitted_ug(locked, plan.solution())
         if not isinstance(emits, Refusal) and emits <= cap_ug:
-            best, high = plan.solution(), plan.kappa_num - 1
-        else:
-            low = plan.kappa_num + 1
-    return best
+            found[weight] = plan.solution()
+        return weight in found
+
+    doubled = bisect_left(range(MAX_WEIGHT.bit_length()), True, key=lambda bits: keeps(1 << bits))
+    top = 1 << doubled
+    bisect_left(range(top // 2, top, max(1, top >> WEIGHT_BITS)), True, key=keeps)
+    return found[min(found)] if found else Refusal("dispatch.carbon", "carbon cap", text)
 
 
 def _emitted_ug(locked: Locked, solution: Solution) -> int | Refusal:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import msgspec
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_matrix
 
 from contracts.program.case import Block, Case, Connection, Demand, Line, Load, Reserve, Solution, Source, Storage
 from contracts.program.fallback import fallback
 from contracts.program.fill import fill
 from contracts.program.points import point, row_name
-from contracts.program.rows import Program, evaluate, program
+from contracts.program.rows import evaluate, program
 from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from tests.contracts.dispatch_cases import CAP, cases, one, source
 from tests.contracts.test_fill import fixed
+from tests.support.optimum import best
 
 
 def found(case: Case) -> tuple[Solution, Schedule, int]:
@@ -39,20 +37,6 @@ def refused(case: Case) -> str:
     refusal = fallback(case)
     assert isinstance(refusal, Refusal), refusal
     return refusal.code
-
-
-def best(rows: Program) -> float | None:
-    """Cost of the best of all integer dispatches by another solver; None: there is none."""
-    if not rows.lo:
-        return 0.0 if all(lo <= 0 <= hi for lo, hi in zip(rows.row_lo, rows.row_hi, strict=True)) else None
-    matrix = csr_matrix((rows.values, rows.columns, rows.starts), shape=(len(rows.row_lo), len(rows.lo)))
-    result = milp(
-        np.array(rows.cost, float),
-        integrality=np.ones(len(rows.lo)),
-        constraints=LinearConstraint(matrix, np.array(rows.row_lo, float), np.array(rows.row_hi, float)),
-        bounds=Bounds(rows.lo, rows.hi),
-    )
-    return float(result.fun) if result.status == 0 else None
 
 
 @given(cases())

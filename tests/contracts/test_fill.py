@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.dispatch import Market, clear
 from contracts.program.case import (
@@ -23,11 +24,13 @@ from contracts.program.case import (
     Source,
 )
 from contracts.program.fill import fill
-from contracts.program.rows import losses_wh, offered_wh
+from contracts.program.points import point
+from contracts.program.rows import evaluate, losses_wh, offered_wh, program
 from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from tests.contracts.dispatch_cases import ROUND, TIERS, cases, one, solutions, source
 from tests.contracts.test_dispatch import markets
+from tests.support.optimum import best
 
 
 def filled(case: Case, **chosen: object) -> Schedule:
@@ -258,6 +261,22 @@ def test_any_solution_balances_everywhere_inside_every_box_or_is_refused(data: s
         case.storages, schedule.charge_wh, schedule.discharge_wh, schedule.soc, strict=True
     ):
         assert soc[-1] - store.start_soc == sum(charge) - sum(discharge)
+
+
+@given(cases(places=2))
+@settings(max_examples=150)
+def test_where_nothing_couples_it_is_an_optimum(case: Case) -> None:
+    """Against another solver: without storages, loads, ramps, reserves and lines nobody has anything to choose."""
+    sources = tuple(replace(thing, ramp_wh=None, last_wh=None, reserve=None) for thing in case.sources)
+    case = replace(case, sources=sources, storages=(), loads=(), lines=())
+    rows = program(case)
+    optimum = best(rows)
+    schedule = fill(lock(case), Solution(case.round_id))
+    if optimum is None:
+        assert isinstance(schedule, Refusal)
+    else:
+        assert isinstance(schedule, Schedule)
+        assert evaluate(rows, point(rows, schedule)).cost_nano == round(optimum)
 
 
 def test_the_scale_of_a_number_does_not_matter() -> None:
