@@ -20,6 +20,8 @@ from contracts.program.case import Case, Line
 Cycle = tuple[tuple[int, int], ...]
 """Lines of a loop by number, ascending, each with 1 if it is passed from its first place to its second, else -1."""
 
+MAX_LOOP_WORK = 2**20
+"""Loops x loops x intervals: about what finding all flows takes. Of a day of quarter hours 104 loops."""
 _BITS = 96
 """Of the fraction while loops are solved for."""
 _FLOW_BITS = 32
@@ -72,6 +74,11 @@ def cycles(case: Case) -> tuple[Cycle, ...]:
     """
     tree, chords = _tree(case)
     return tuple(_loop(tree, number, case.lines[number]) for number in chords)
+
+
+def loops(case: Case) -> int:
+    """How many loops a basis has."""
+    return len(_tree(case)[1])
 
 
 def _tree(case: Case) -> tuple[dict[str, list[tuple[str, int, int]]], list[int]]:

@@ -90,6 +90,8 @@ def _size(case: Case) -> Iterator[Refusal]:
     places = len(flows.places(case))
     if places > MAX_PLACES:
         yield Refusal("dispatch.size", "case", f"It has {places} places; at most {MAX_PLACES} are allowed.")
+    work = flows.loops(case) ** 2 * case.intervals
+    yield from _counted(work, flows.MAX_LOOP_WORK, "products to solve its loops of lines")
     stores = len(case.storages)
     ramped = sum(source.ramp_wh is not None for source in case.sources)
     # Loops are at most as many as lines, headroom and storage energy at most one row each per provider.

@@ -210,6 +210,7 @@ LARGE: dict[str, Callable[[], dict[str, Any]]] = {
     "blocks": lambda: {"sources": (Source("sun", "ann", ((Block(1, 1), Block(2, 1)) * 16,) * 192),) * 172},
     "storages": lambda: {"storages": (Storage("cell", "ann", 1, 0, WIDE, WIDE),) * 2_000},
     "places": lambda: {"lines": tuple(Line("x", f"a-{i}", f"b-{i}", WIDE) for i in range(257))},
+    "loops": lambda: {"lines": tuple(Line(f"x-{i}", "a", "b", WIDE) for i in range(75))},
 }
 
 
@@ -229,7 +230,7 @@ class Untouched:
 def test_what_is_too_large_is_refused_before_anything_is_read(name: str) -> None:
     found = validate.problem(small("large", 192, reference_nano_per_wh=WIDE, **LARGE[name]()))
     assert found is not None and found.code == "dispatch.size"
-    counted = {"ramps": "rows", "places": "places"}.get(name, "variables")
+    counted = {"ramps": "rows", "places": "places", "loops": "loops"}.get(name, "variables")
     assert counted in found.message
 
 
