@@ -163,7 +163,16 @@ def position(
         order.price_nano_per_wh if order else None,
         sum(held.energy_wh for held in order.reserves) if order else 0,
         order.reserve_nano if order else 0,
+        _supply_nano(order) if order else None,
     )
+
+
+def _supply_nano(order: Order) -> int | None:
+    """What an order is worth whose meters stand in zones with prices of their own; None: they have one price."""
+    priced = [(part.energy_wh, part.price_nano_per_wh) for part in order.meters if part.price_nano_per_wh is not None]
+    if len(priced) < len(order.meters) or not priced:
+        return None
+    return sum(energy_wh * price for energy_wh, price in priced)
 
 
 def carry(state: State, params: PactParams, interval: int, behind: Sequence[SiteMeter]) -> Batch:

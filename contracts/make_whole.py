@@ -151,7 +151,9 @@ def _counted(
     if billed is None or equipment is None or held is None or state.entry(ESTIMATES, meter, interval) is not None:
         return account
     asset = asset_of(equipment)
-    price = record.price_nano_per_wh if order.price_nano_per_wh is None else order.price_nano_per_wh
+    zoned = (part.price_nano_per_wh for part in order.meters if part.meter == meter)
+    prices = (*zoned, order.price_nano_per_wh, record.price_nano_per_wh)
+    price = next(price for price in prices if price is not None)
     flow = Flow(
         min(billed.import_wh, store.charge_wh), min(billed.export_wh, store.discharge_wh), billed.export_wh, price
     )

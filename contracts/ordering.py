@@ -132,6 +132,7 @@ def _record(state: State, context: BlockContext, interval: int) -> IntervalRecor
         import_nano_per_wh=tariff.import_nano_per_wh if utility else 0,
         export_nano_per_wh=min(tariff.export_nano_per_wh, tariff.import_nano_per_wh) if utility else 0,
         mode=counted.mode,
+        reduced_wh=counted.reduced_wh,
         surplus_wh=counted.surplus_wh,
         capped=counted.capped[:MAX_NAMED],
     )

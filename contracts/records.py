@@ -311,6 +311,8 @@ class IntervalRecord(Record, frozen=True):
     """Held back, over all who do."""
     mode: Name | None = None
     """`grid`, `island`, `injection` or `demand_response`, once it is ordered."""
+    reduced_wh: Total = 0
+    """Fixed demand that members do without for pay: it is not wanted from the dispatch."""
     surplus_wh: Balance | None = None
     """What the site could have given away when it was ordered, and still served itself."""
     capped: Annotated[tuple[Id, ...], Meta(max_length=MAX_NAMED)] = ()

@@ -54,6 +54,8 @@ class Position(NamedTuple):
     reserve_wh: int = 0
     reserve_nano: int = 0
     """What it asked for holding that back."""
+    supply_nano: int | None = None
+    """Its orders at the prices of their zones, where these are not that of its own; None: all at one price."""
 
 
 class Terms(NamedTuple):
@@ -145,7 +147,9 @@ def position_lines(terms: Terms, position: Position) -> list[Line]:
     if position.served_wh:
         lines.append(Line("consumption", position.served_wh, price, -position.served_wh * price))
     if position.supplied_wh:
-        lines.append(Line("supply", position.supplied_wh, price, position.supplied_wh * price))
+        one_price = position.supply_nano is None or position.supply_nano == position.supplied_wh * price
+        supply_nano = position.supplied_wh * price if position.supply_nano is None else position.supply_nano
+        lines.append(Line("supply", position.supplied_wh, price if one_price else None, supply_nano))
     if position.pay_as_bid_nano:
         lines.append(Line("pay-as-bid", position.supplied_wh, None, position.pay_as_bid_nano))
     if position.reserve_nano:

@@ -51,6 +51,8 @@ class Counted(NamedTuple):
     mode: str
     reason: str
     """Why it is not `grid`, or why it is although more was ordered."""
+    reduced_wh: int
+    """What members were ordered to do without."""
     surplus_wh: int
     capped: tuple[str, ...]
     """Members whose offers count at their references."""
@@ -83,7 +85,7 @@ def counted(
     surplus_wh = mode_rules.surplus_wh(slot)
     if not connected:
         capped = market_power.cap(wanted, offers, stored_wh, max(0, tariff.import_nano_per_wh))
-        return Counted(wanted, capped.offers, tariff, mode_rules.ISLAND, "", surplus_wh, capped.members)
+        return Counted(wanted, capped.offers, tariff, mode_rules.ISLAND, "", 0, surplus_wh, capped.members)
     mode, reasons = mode_rules.GRID, list[str]()
     if reduced and orders.call is not None:
         mode = mode_rules.DEMAND_RESPONSE
@@ -97,7 +99,8 @@ def counted(
         reasons.append(said if sells else f"no injection, {REFUSED[mode_rules.may_inject([slot])]}; {said}")
     if params.modes.export_by_order and not sells:
         tariff = _replace(tariff, export_limit_wh=0)
-    return Counted(wanted, list(offers), tariff, mode, "; ".join(reasons), surplus_wh, ())
+    reason, reduced_wh = "; ".join(reasons), sum(reduced.values())
+    return Counted(wanted, list(offers), tariff, mode, reason, reduced_wh, surplus_wh, ())
 
 
 def promised(state: State, params: PactParams, record: IntervalRecord) -> Promised:

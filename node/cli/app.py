@@ -14,6 +14,7 @@ from node.cli.doctor import register as register_doctor
 from node.cli.govern import app as govern
 from node.cli.home import register as register_home
 from node.cli.light import register as register_light
+from node.cli.modes import register as register_modes
 from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as dispatch
@@ -35,6 +36,7 @@ register_status(app)
 register_doctor(app)
 register_home(app)
 register_wagers(tx, query)
+register_modes(tx, query)
 tx.add_typer(dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
 tx.add_typer(tx_access, name="access")

@@ -19,6 +19,26 @@ Data = dict[str, Any]
 
 LINE_HEADINGS = ["Interval", "Starts", "Line", "Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
 TOTAL_HEADINGS = ["Line", "Energy (Wh)", "Amount (currency)"]
+Explain = Annotated[bool, typer.Option("--explain", help="Say in a sentence what each kind of line is for.")]
+KINDS = {
+    "consumption": "energy ordered for it, at the price of its zone: gridpact query interval INTERVAL --explain",
+    "supply": "energy ordered from it, at the price of its zone: gridpact query dispatch INTERVAL",
+    "pay-as-bid": "what its accepted blocks above the price ask on top of it",
+    "reserve": "what it held back for the worst, paid as offered",
+    "green": "premiums for green shares, as they were bid: gridpact query carbon INTERVAL",
+    "short": "energy it gave less or took more than ordered, at the dearer of price and import, with the penalty",
+    "long": "energy it gave more or took less than ordered, at the least of price, offer and export price",
+    "tie-import": "what the utility delivered through its meter, at its tariff",
+    "tie-export": "what the utility took through its meter, at its tariff",
+    "make-whole": "what a day of orders cost its storages beyond their pay: gridpact query make-whole INTERVAL",
+    "builder": "a fee and a share of what its solution saved: gridpact query round NUMBER",
+    "proposer": "its block settled the interval",
+    "demand-response": "energy done without for pay: gridpact query reductions INTERVAL",
+    "base-load": "base load that was shed although it was promised: gridpact query base-loads INTERVAL",
+    "correction": "what earlier intervals turned out to be worth: gridpact query corrections INTERVAL",
+    "residual": "its share, by metered consumption, of what all lines leave over: spread, rent, losses, what is owed",
+}
+"""What each kind of line is for, and the query whose records prove it where it has its own."""
 
 
 @app.command()
@@ -34,6 +54,7 @@ def show(
     prove_to: Annotated[
         Path | None, typer.Option("--prove-to", help="Write the statement with the proof of every line to this file.")
     ] = None,
+    explain: Explain = False,
     *,
     asking: options.Asking,
 ) -> None:
@@ -58,6 +79,8 @@ def show(
             entries.pop("totals")
             print_csv(rows(entries, shown, "lines", "line_"))
         else:
+            if explain:
+                answer["explained"] = explanations(statement)
             emit(asking.as_json, answer, lambda: _draw(statement, shown, answer, prove_to))
 
 
@@ -68,6 +91,7 @@ def verify(
     directory: options.Devnet = options.DEVNET,
     as_json: options.Json = False,
     tz: options.Zone = None,
+    explain: Explain = False,
 ) -> None:
     """Check every line of a statement, and that they add up, against the genesis document alone."""
     with reporting(as_json):
@@ -76,11 +100,28 @@ def verify(
         shown = form(as_json, False, tz, directory)
         proven = verify_statement(read_bundle(file), genesis_document(genesis, directory))
 
+        explained = explanations(proven.data) if explain else []
+
         def draw() -> None:
             _draw_totals(proven.data, shown)
+            for text in explained:
+                line(text)
             line(f"Valid. {proven.sentence}")
 
-        emit(as_json, {"valid": True, "proven": proven.sentence, **proven.data}, draw)
+        answer = {"valid": True, "proven": proven.sentence, **proven.data}
+        emit(as_json, answer | ({"explained": explained} if explain else {}), draw)
+
+
+def explanations(statement: Data) -> list[str]:
+    """A sentence for each kind of line in a statement, with what it comes to and in how many intervals."""
+    found = []
+    for total in statement["totals"]:
+        kind, amount = total["kind"], int(total["amount_nano"])
+        own = [one["interval"] for one in statement["lines"] if one["kind"] == kind]
+        where = f"interval {own[0]}" if len(own) == 1 else f"{len(own)} intervals from {own[0]} to {own[-1]}"
+        verb = "gets" if amount >= 0 else "pays"
+        found.append(f"{kind}: {verb} {money(abs(amount))} currency in {where}: {KINDS[kind]}.")
+    return found
 
 
 def _check(statement: Data, proof: Data, directory: Path, to: Path | None) -> str:
@@ -144,6 +185,8 @@ def _draw_totals(statement: Data, shown: Form) -> None:
 def _draw(statement: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
     table("Lines", LINE_HEADINGS, _line_rows(statement, shown), right=LINE_HEADINGS[3:])
     _draw_totals(statement, shown)
+    for text in answer.get("explained", ()):
+        line(text)
     line(f"As of block {answer['height']}, {shown.time(statement['as_of_ms'])} ledger time.")
     if "proven" in answer:
         line(f"Proven: {answer['proven']}")

@@ -39,8 +39,10 @@ def _demand(data: Data) -> str:
         text += f"; {_wh(demand['bids_wh'])} of it only up to a limit price"
     if data["price"] is None:
         return text + "; needs are still taken."
-    shed_wh, refused_wh = demand["shed_wh"], wanted_wh - demand["served_wh"] - demand["shed_wh"]
+    shed_wh, reduced_wh = demand["shed_wh"], demand["reduced_wh"]
+    refused_wh = wanted_wh - demand["served_wh"] - shed_wh - reduced_wh
     text += "; all of it is served" if demand["served_wh"] == wanted_wh else f"; {_wh(demand['served_wh'])} are served"
+    text += f", {_wh(reduced_wh)} are done without for pay" if reduced_wh else ""
     text += f", {_wh(shed_wh)} are shed, least critical tier first" if shed_wh else ""
     text += f", {_wh(refused_wh)} are not served, since their limit is at the price or below" if refused_wh else ""
     return text + "."

@@ -25,8 +25,22 @@ Data = dict[str, Any]
 MOMENTS = ("start_ms", "end_ms", "locks_ms", "closes_ms", "time_ms", "as_of_ms", "recorded_ms")
 """Fields that are points in time; they appear in UTC too, and at the site where its zone is known."""
 RECORD_LISTS = frozenset(
-    {"events", "gaps", "island_orders", "keys", "lanes", "largest", "lines", "meters", "nodes", "open", "set_by"}
+    {
+        "events",
+        "gaps",
+        "injection_orders",
+        "island_orders",
+        "keys",
+        "lanes",
+        "largest",
+        "lines",
+        "meters",
+        "nodes",
+        "open",
+        "set_by",
+    }
     | {"corrected", "corrections", "disputes", "estimates", "orders", "placed", "rounds", "suppliers", "unlocking"}
+    | {"entries", "reductions", "shortfalls", "storages", "withholdings"}
 )
 """Lists of records: a row has their number, even when they are empty."""
 ZONE_VARIABLE = "GRIDPACT_TZ"

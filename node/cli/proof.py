@@ -21,7 +21,7 @@ app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 
 KINDS = (
     *("tx", "reading", "member", "balance", "meter", "envelope", "interval", "explain", "dispatch", "bill"),
-    *("energy", "estimates", "corrections", "disputes"),
+    *("energy", "estimates", "corrections", "disputes", "conduct", "reductions", "make-whole", "base-loads"),
 )
 
 

@@ -188,6 +188,18 @@ def reading(
     )
 
 
+def _standing_orders(data: Data) -> list[list[str]]:
+    """What stands for the mode of an interval before the lock decides it."""
+    rows = []
+    for mode in ("island", "injection"):
+        orders = [f"ordered by {one['member']}: {one['reason']}" for one in data[f"{mode}_orders"]]
+        if orders:
+            rows.append(["Mode", f"{mode} ({'; '.join(orders)})"])
+    if data["call"] is not None:
+        rows.append(["Called for (Wh)", f"{data['call']['energy_wh']:,} by {data['call']['member']}"])
+    return rows
+
+
 def _draw_interval(data: Data, shown: Form) -> None:
     rows = [
         ["Time", shown.span(data["start_ms"], data["end_ms"])],
@@ -197,9 +209,8 @@ def _draw_interval(data: Data, shown: Form) -> None:
     ]
     if data["mode"] is not None:
         rows.append(["Mode", data["mode"] + (f" ({data['mode_reason']})" if data["mode_reason"] else "")])
-    elif data["island_orders"]:
-        orders = [f"ordered by {one['member']}: {one['reason']}" for one in data["island_orders"]]
-        rows.append(["Mode", f"island ({'; '.join(orders)})"])
+    else:
+        rows += _standing_orders(data)
     if data["status"] != "empty":
         rows += [["Fixed demand (Wh)", f"{data['demand_wh']:,}"], ["Demand with a limit (Wh)", f"{data['bids_wh']:,}"]]
     if data["status"] in ("ordered", "settled"):

@@ -192,7 +192,7 @@ def offer(
 @app.command()
 @options.grouped
 def mode(
-    mode: Annotated[str, typer.Argument(help="island: open the connection; grid: take one's own order back.")],
+    mode: Annotated[str, typer.Argument(help="island: open the connection; injection: sell; grid: take both back.")],
     reason: Reason,
     interval: Annotated[
         str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")
@@ -206,10 +206,14 @@ def mode(
 
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
         match mode:
-            case "grid" | "island":
-                wanted: Literal["grid", "island"] = mode
+            case "grid" | "island" | "injection":
+                wanted: Literal["grid", "island", "injection"] = mode
             case _:
-                raise NodeError("cli.mode", f"{mode!r} is not a mode.", "Modes are island and grid.")
+                raise NodeError(
+                    "cli.mode",
+                    f"{mode!r} is not a mode that is ordered.",
+                    "Order island, injection or grid; for demand response: gridpact tx call-reduction",
+                )
         checked_reason(reason)
         when = interval_number(connection, interval)
         length_ms = when["end_ms"] - when["start_ms"]

@@ -57,6 +57,7 @@ def explain(
             "bids_wh": record.bids_wh,
             "served_wh": record.served_wh,
             "shed_wh": record.shed_wh,
+            "reduced_wh": record.reduced_wh,
             "members": len(asked),
             "largest": [{"member": member, "requested_wh": energy_wh} for member, energy_wh in largest],
         },

@@ -44,7 +44,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon, governance, wagers
+from node.rpc import carbon, governance, promises, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -141,6 +141,14 @@ class Queries:
                 return await self._history.corrections(view, self._which(which))
             case "disputes", [which]:
                 return await self._history.disputes(view, None if which == "open" else self._which(which))
+            case "conduct", [which]:
+                return promises.conduct(view, self._which(which))
+            case "reductions", [which]:
+                return promises.reductions(view, self._which(which))
+            case "make-whole", [which]:
+                return promises.made_whole(view, self._which(which))
+            case "base-loads", [which]:
+                return promises.base_loads(view, self._which(which))
             case "energy", [which, meter]:
                 return self._history.energy(view, self._which(which), identifier(meter, "meter"))
             case "offences", []:
@@ -304,6 +312,8 @@ class Queries:
             **self._times(interval),
             "mode": _mode(record),
             "island_orders": render(ordered.islands) if ordered is not None else [],
+            "injection_orders": render(ordered.injections) if ordered is not None else [],
+            "call": render(ordered.call) if ordered is not None else None,
             "tariff": render(tariff),
         }
 

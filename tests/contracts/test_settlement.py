@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import FIRST, METERS, OPENING_NANO, Chain, Site, change, make_genesis
 
+from contracts import corrections
 from contracts.params import PactParams
-from contracts.records import SETTLED, Line
+from contracts.records import SETTLED, Line, MeterOrder, Order
 from contracts.settlement import Owed, Position, Sheet, Terms, Tie, largest_remainder, settle
 from contracts.units import MAX_ENERGY, MAX_MONEY, MAX_PRICE
 from zk.hashing import sha256
@@ -374,3 +376,14 @@ def test_long_energy_of_two_meters_is_worth_the_lower_offer() -> None:
     order = chain.order(NEXT, "solar")
     assert order.offer_nano_per_wh == 20_000
     assert [(entry.meter, entry.energy_wh) for entry in order.meters] == [("m-solar", 2_000), ("m-wind", 2_001)]
+
+
+def test_meters_in_zones_of_their_own_are_paid_there() -> None:
+    order = Order("b", NEXT, 0, 0, 0, (MeterOrder("m-1", 10, 100), MeterOrder("m-2", 5, 400)), 15, 0, None, 100)
+    sheet = settle(GRID, [corrections.position("b", order, 0, 15)], None)
+    assert sheet is not None
+    (line, _) = sheet.lines["b"]
+    assert line == Line("supply", 15, None, 10 * 100 + 5 * 400)
+    one = msgspec.structs.replace(order, meters=(MeterOrder("m-1", 15, 100),))
+    sheet = settle(GRID, [corrections.position("b", one, 0, 15)], None)
+    assert sheet is not None and sheet.lines["b"][0] == Line("supply", 15, 100, 1_500)
