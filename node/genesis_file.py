@@ -230,16 +230,16 @@ def load_admission(path: Path) -> AdmitMember:
     )
 
 
-class EnvelopeEntry(Entry, frozen=True, kw_only=True):
-    """The file of an envelope."""
+class EnvelopesEntry(Entry, frozen=True, kw_only=True):
+    """The file of envelopes."""
 
-    envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(min_length=1, max_length=1)]
+    envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(min_length=1, max_length=MAX_ENVELOPES)]
 
 
-def load_envelope(path: Path) -> AssetEnvelope:
-    """Read one envelope from TOML; the ledger checks it. Raises NodeError `genesis.*`."""
-    hint = "Write one [[envelopes]] entry with `meter`, `give_w`, `take_w`, as in a genesis document."
-    return _part(path, EnvelopeEntry, hint).envelopes[0]
+def load_envelopes(path: Path) -> tuple[AssetEnvelope, ...]:
+    """Read envelopes from TOML; whoever uses them checks them. Raises NodeError `genesis.*`."""
+    hint = "Write an [[envelopes]] entry with `meter`, `give_w`, `take_w`, as in a genesis document."
+    return _part(path, EnvelopesEntry, hint).envelopes
 
 
 def load_network(path: Path) -> Network:

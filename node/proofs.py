@@ -224,7 +224,7 @@ def decode_bundle(raw: bytes) -> AnyBundle:
 def verify_bundle(bundle: AnyBundle, genesis: Genesis) -> Proven:
     """Check everything in `bundle` against `genesis`. Raises `ProofError`; returns what is proven."""
     try:
-        header = _decided_header(bundle, genesis)
+        header = decided_header(bundle, genesis)
         match bundle:
             case StateBundle():
                 return _verify_state(bundle, header)
@@ -236,9 +236,11 @@ def verify_bundle(bundle: AnyBundle, genesis: Genesis) -> Proven:
         raise ProofError("proof.malformed", f"This is not a proof bundle: {error}.") from None
 
 
-def _decided_header(bundle: Bundle, genesis: Genesis) -> Header:
-    """The bundle's header, once more than 2/3 of the power of the genesis set is known to have committed to
-    it."""
+def decided_header(bundle: Bundle, genesis: Genesis) -> Header:
+    """The bundle's header, once more than 2/3 of the power of the genesis set is known to have committed to it.
+
+    Raises `ProofError`, `NotThisForm`.
+    """
     chain_id = genesis.chain_id()
     header = parse(Header, bundle.header)
     certificate = parse(CommitCertificate, bundle.certificate)

@@ -1,4 +1,4 @@
-"""`gridpact agent build`: run a member's builder by hand, with the member's key, until it is stopped."""
+"""`gridpact agent build | device | deliver`: what acts for a member, by hand, until it is stopped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli import options
-from node.cli.context import genesis_path, node_urls, signer
-from node.cli.output import emit, line, progress, reporting
+from node.cli.context import Connection, genesis_path, node_urls, signer
+from node.cli.output import emit, line, progress, reporting, table
 from node.cli.wager import claim_of
+from node.errors import NodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 KEEP_EVERY_S = 60.0
 """Between two times at which the newest header is written down, which must not be too old at the next start."""
+
+MAX_LINE_BYTES = 1024 * 1024
 
 app = typer.Typer(help="Agents that act for a member.", no_args_is_help=True)
 
@@ -137,3 +140,98 @@ async def _build(
         finally:
             keeping.cancel()
             keep()
+
+
+@app.command()
+def device(
+    plates: Annotated[
+        Path, typer.Argument(help="TOML: [[envelopes]] as in a genesis document, set by hand at the devices.")
+    ],
+    orders: Annotated[
+        Path, typer.Option("--orders", help="Directory where proofs of orders appear, named METER.*.json.")
+    ],
+    state: Annotated[Path, typer.Option("--state", help="Directory for what the devices must not forget.")],
+    genesis: options.Genesis = None,
+    directory: options.Devnet = options.DEVNET,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", help="Directory with the meters' keys, METER.json; none: nothing is signed."),
+    ] = None,
+    loss_ppm: Annotated[int, typer.Option("--loss-ppm", min=0, max=1_000_000, help="Lost in the site's lines.")] = 0,
+) -> None:
+    """Enforce the envelopes of one site's devices, with no network; a line in for each interval, a line out.
+
+    Lines are JSON: what the equipment senses (see docs/devices.md) and what each device does.
+    """
+    with reporting(True):
+        import sys
+
+        import msgspec
+
+        from node.agents.device import Device
+        from node.agents.gateway import MeterGateway
+        from node.agents.isolation import forbid_network
+        from node.agents.site import Sensed, Site
+        from node.cli.context import genesis_document, meter_seed
+        from node.client import MeterKey
+        from node.disk import RealDisk
+        from node.genesis_file import load_envelopes
+
+        # Before anything is read that somebody else wrote.
+        forbid_network()
+        document, disk = genesis_document(genesis, directory), RealDisk()
+        disk.make_directory(state)
+        disk.make_directory(orders)
+        devices = [Device(one, document, state / f"{one.meter}.device", disk) for one in load_envelopes(plates)]
+        gateways = {}
+        if keys is not None:
+            for meter in (one.plate.meter for one in devices):
+                key = MeterKey(document.chain_id(), meter, meter_seed(keys / f"{meter}.json"))
+                gateways[meter] = MeterGateway(key, state / f"{meter}.outbox", disk)
+        site = Site(devices, orders, document.params.interval_ms, loss_ppm, gateways)
+        decoder = msgspec.json.Decoder(Sensed)
+        for raw in sys.stdin.buffer:
+            try:
+                sensed = decoder.decode(raw[:MAX_LINE_BYTES])
+            except msgspec.DecodeError as error:
+                raise NodeError(
+                    "device.line", f"A line is not what was sensed: {error}.", "See docs/devices.md."
+                ) from None
+            sys.stdout.buffer.write(msgspec.json.encode(site.step(sensed)) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+@app.command()
+def deliver(
+    state: Annotated[Path, typer.Argument(help="The --state directory of `agent device`, whose process has ended.")],
+    keys: Annotated[Path, typer.Option("--keys", help="Directory with the meters' keys, METER.json.")],
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+) -> None:
+    """Hand in what meters showed while there was no network: each reading counts once, however often it is sent."""
+    with reporting(as_json), Connection(node, directory) as connection:
+        from node.agents.gateway import MeterGateway
+        from node.cli.context import meter_seed
+        from node.client import MeterKey
+
+        told: dict[str, tuple[int, int, list[str]]] = {}
+        for outbox in sorted(state.glob("*.outbox")):
+            meter = outbox.stem
+            gateway = MeterGateway(MeterKey(connection.chain_id, meter, meter_seed(keys / f"{meter}.json")), outbox)
+            try:
+                final, refused = 0, list[str]()
+                while gateway.waiting:
+                    flushed = connection.run(gateway.flush(connection.client))
+                    final += flushed.final
+                    refused += [one.code for one in flushed.refused]
+                    if flushed.held or not (flushed.final or flushed.refused):
+                        break
+                told[meter] = final, gateway.waiting, refused
+            finally:
+                gateway.close()
+        headings = ["Meter", "Final", "Waiting", "Refused"]
+        rows = [[meter, *(str(count) for count in one[:2]), ", ".join(one[2]) or "-"] for meter, one in told.items()]
+        names = ("final", "waiting", "refused")
+        document = {"meters": {meter: dict(zip(names, one, strict=True)) for meter, one in told.items()}}
+        emit(as_json, document, lambda: table("Delivered", headings, rows, right=headings[1:3]))

@@ -209,6 +209,11 @@ def meter_key(connection: Connection, meter: str, key: Path | None, directory: P
     return MeterKey(connection.chain_id, meter, seed)
 
 
+def meter_seed(key: Path) -> bytes:
+    """The secret of a meter's key file. Raises NodeError."""
+    return _seed(key, "meter")
+
+
 def genesis_path(path: Path | None, directory: Path) -> Path:
     """Where the genesis document to trust is. Raises NodeError `proof.untrusted`."""
     if path is not None:

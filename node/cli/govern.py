@@ -234,9 +234,12 @@ def propose_envelope(
     from contracts.governance.changes import SetEnvelope
 
     with reporting(signing.as_json):
-        from node.genesis_file import load_envelope
+        from node.genesis_file import load_envelopes
 
-        change = SetEnvelope(load_envelope(file), None if device_key is None else _public_key(device_key))
+        envelope, *more = load_envelopes(file)
+        if more:
+            raise NodeError("cli.value", f"{file} has several envelopes.", "Propose one at a time.")
+        change = SetEnvelope(envelope, None if device_key is None else _public_key(device_key))
     _propose(signing, lambda _: change, reason, blocks)
 
 

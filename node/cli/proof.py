@@ -20,7 +20,7 @@ from node.errors import NodeError
 app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 
 KINDS = (
-    *("tx", "reading", "member", "balance", "meter", "envelope", "interval", "explain", "dispatch", "bill"),
+    *("tx", "reading", "member", "balance", "meter", "envelope", "order", "interval", "explain", "dispatch", "bill"),
     *("energy", "estimates", "corrections", "disputes", "conduct", "reductions", "make-whole", "base-loads"),
 )
 
@@ -30,7 +30,9 @@ def fetch(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
     arguments: Annotated[
         list[str],
-        typer.Argument(help="Hash, id or interval; a bill takes interval and member, energy interval and meter."),
+        typer.Argument(
+            help="Hash, id or interval; a bill takes interval and member, energy and order interval and meter."
+        ),
     ],
     to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
     node: options.Node = None,

@@ -123,6 +123,8 @@ class Queries:
                 return self._balance(view, identifier(member, "member"))
             case "meter", [meter]:
                 return self._meter(view, identifier(meter, "meter"))
+            case "order", [which, meter]:
+                return self._order(view, self._which(which), identifier(meter, "meter"))
             case "envelope", [meter]:
                 return self._envelope(view, identifier(meter, "meter"), self._which("now"))
             case "envelope", [meter, which]:
@@ -295,11 +297,35 @@ class Queries:
         document = {**render(record), "interval": interval, "limits": None, "terms": []}
         if asset is None:
             return document
-        rules = view.load(RULES, "in-force")
-        assert rules is not None, "genesis writes the rules"
+        rules = self._terms(view)
         allowed = limits_at(rules.params.interval_ms, record, in_force(asset, interval), interval)
         shown = {name: render(value, name) for name, value in allowed._asdict().items()}
         return document | {"limits": shown, "terms": render(asset.terms)}
+
+    def _order(self, view: View, interval: int, meter: str) -> Document | None:
+        """The order of a meter's member, with all that the agent at the device needs to judge it."""
+        record = view.load(METERS, meter)
+        if record is None:
+            return None
+        order, asset, rules = (
+            view.entry(ORDERS, record.member, interval),
+            view.load(ENVELOPES, meter),
+            self._terms(view),
+        )
+        return {
+            "meter": meter,
+            "member": record.member,
+            "interval": interval,
+            "interval_ms": rules.params.interval_ms,
+            "order": render(order),
+            "terms": [] if asset is None else render(asset.terms),
+        }
+
+    def _terms(self, view: View) -> Rules:
+        """The rules in force, as part of the answer."""
+        rules = view.load(RULES, "in-force")
+        assert rules is not None, "genesis writes the rules"
+        return rules
 
     def _interval(self, view: View, interval: int) -> Document:
         """Every interval exists; one without needs, offers and energy has the status `empty`."""
@@ -407,8 +433,7 @@ class Queries:
                 "Ask for the bills of single intervals.",
             )
         schedule = view.load(SCHEDULES, "working") or Schedule((), ())
-        rules = view.load(RULES, "in-force")
-        assert rules is not None, "genesis writes the rules"
+        rules = self._terms(view)
         bills: dict[int, Bill] = {}
         async for interval in in_turns(intervals):
             bill = view.entry(BILLS, member, interval)

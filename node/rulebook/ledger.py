@@ -16,12 +16,12 @@ from contracts.envelope import MAX_ENVELOPE_BYTES
 from contracts.members import Record
 from contracts.params import DAY_MS
 from contracts.units import Count, Id, Interval, Meta, Tokens, Total
+from node.agents.lock import lock_beside
 from node.disk import Disk
 from node.errors import NodeError
 from node.rulebook.sight import Sight, Spent
 from zk.codec import Codec, Malformed, encode
 
-LOCK_SUFFIX = ".lock"
 MAX_OPEN = 256
 """Intervals that were acted on and are not billed yet; of one more, the oldest counts at its worst for good."""
 MAX_PENDING = 64
@@ -66,16 +66,10 @@ class RuleLedger:
         """Open or create. Raises NodeError `rulebook.corrupt`, `rulebook.foreign`, `rulebook.locked`, `disk.*`."""
         self._path = path
         self._disk = disk
-        beside = path.with_name(path.name + LOCK_SUFFIX)
-        disk.open_append(beside).close()
-        try:
-            self._lock = disk.lock(beside)
-        except NodeError as error:
-            if error.code != "disk.locked":
-                raise
-            raise NodeError(
-                "rulebook.locked", f"Another process acts with {path}.", "A member has one ruled agent: stop the other."
-            ) from None
+        taken = NodeError(
+            "rulebook.locked", f"Another process acts with {path}.", "A member has one ruled agent: stop the other."
+        )
+        self._lock = lock_beside(path, disk, taken)
         try:
             self.page = self._read(chain_id, member)
         except NodeError:

@@ -13,7 +13,7 @@ from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, VoteT
 from contracts import api
 from contracts.envelope import CODEC, Domains, Envelope
 from contracts.genesis import DevnetClock
-from contracts.members import Meter, PowerLine
+from contracts.members import AssetEnvelope, Meter, PowerLine
 from contracts.params import PactParams
 from contracts.receipts import Receipt
 from contracts.state import State
@@ -48,13 +48,14 @@ class Chain:
         lines: Sequence[PowerLine] = (),
         params: PactParams | None = None,
         roles: dict[str, tuple[str, ...]] | None = None,
+        envelopes: Sequence[AssetEnvelope] = (),
     ) -> None:
         document = genesis(meters=tuple(meters), params=params or PARAMS, clock=clock)
         if roles:
             members = (msgspec.structs.replace(one, roles=roles.get(one.id, one.roles)) for one in document.members)
             document = msgspec.structs.replace(document, members=tuple(members))
-        if lines:
-            document = msgspec.structs.replace(document, lines=tuple(lines))
+        if lines or envelopes:
+            document = msgspec.structs.replace(document, lines=tuple(lines), envelopes=tuple(envelopes))
         self.ledger = Ledger.open(MemoryStore(), document)
         self.sets = LedgerSets(self.ledger)
         self.node_id = "solar"

@@ -78,6 +78,7 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("member", "*"): [f"member/{name}" for name in MEMBERS],
     ("balance", "*"): [f"balance/{name}" for name in MEMBERS],
     ("meter", "*"): [f"meter/{meter.id}" for meter in METERS],
+    ("order", "*", "*"): [f"order/{interval}/{meter.id}" for interval in INTERVALS for meter in METERS],
     ("envelope", "*"): [f"envelope/{meter.id}" for meter in METERS],
     ("envelope", "*", "*"): [f"envelope/{meter.id}/{interval}" for interval in INTERVALS for meter in METERS],
     ("interval", "*"): [f"interval/{interval}" for interval in INTERVALS],

@@ -266,6 +266,7 @@ KINDS = (
     "balance",
     "meter",
     "envelope",
+    "order",
     "reading",
     "interval",
     "dispatch",
