@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from contracts.flexible.records import FlexibleOffers, StorageEntry
 from contracts.governance.rules import rules
 from contracts.members import AssetEnvelope, Enveloped, EnvelopedList, Meter, Terms
 from contracts.params import DAY_MS
@@ -131,12 +132,43 @@ def fits(envelope: AssetEnvelope, meter: Meter) -> bool:
 
 def clamp(state: State, interval: int, offers: Sequence[OfferEntry]) -> list[OfferEntry]:
     """Offers as far as envelopes let them be ordered: the dearest energy goes first, and an empty offer altogether."""
-    known = state.load(ENVELOPED_LISTS, ENVELOPED_LIST)
-    if known is None:
+    known = enveloped(state)
+    if not known:
         return list(offers)
-    enveloped = frozenset(known.meters)
-    cut = (_cut(state, interval, offer) if offer.meter in enveloped else offer for offer in offers)
+    cut = (_cut(state, interval, offer) if offer.meter in known else offer for offer in offers)
     return [offer for offer in cut if offer.blocks]
+
+
+def clamp_flexible(state: State, interval: int, offers: FlexibleOffers) -> FlexibleOffers:
+    """The same of storages and reserves; what a storage holds back is part of what it gives."""
+    known = enveloped(state)
+    if not known:
+        return offers
+    storages = (_cut_storage(state, interval, one) if one.meter in known else one for one in offers.storages)
+    reserves = (
+        msgspec.structs.replace(one, reserve_wh=min(one.reserve_wh, limits(state, one.meter, interval).give_wh))
+        if one.meter in known
+        else one
+        for one in offers.reserves
+    )
+    return FlexibleOffers(tuple(storages), tuple(reserves))
+
+
+def _cut_storage(state: State, interval: int, offer: StorageEntry) -> StorageEntry:
+    allowed = limits(state, offer.meter, interval)
+    discharge_wh = min(offer.discharge_wh, allowed.give_wh)
+    return msgspec.structs.replace(
+        offer,
+        charge_wh=min(offer.charge_wh, allowed.take_wh),
+        discharge_wh=discharge_wh,
+        reserve_wh=min(offer.reserve_wh, discharge_wh),
+    )
+
+
+def enveloped(state: State) -> frozenset[str]:
+    """Meters that have an envelope of their own."""
+    known = state.load(ENVELOPED_LISTS, ENVELOPED_LIST)
+    return frozenset() if known is None else frozenset(known.meters)
 
 
 def _cut(state: State, interval: int, offer: OfferEntry) -> OfferEntry:

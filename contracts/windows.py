@@ -21,7 +21,7 @@ import msgspec
 from contracts import modes
 from contracts.carbon.cases import dispatched
 from contracts.context import BlockContext
-from contracts.envelopes import clamp
+from contracts.envelopes import clamp, clamp_flexible, enveloped, limits
 from contracts.flexible import assets
 from contracts.flexible.records import (
     FlexibleOffers,
@@ -126,7 +126,7 @@ def standing(state: State, params: PactParams, interval: int) -> Standing:
         connected = record.grid
     else:
         connected = state.load(UTILITIES, UTILITY) is not None and not modes.island_reason(state, interval)
-    flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
+    flexible = clamp_flexible(state, interval, state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers())
     terms = tariff(state, params, interval)
     found = counted(state, params, interval, connected, needs, offers, flexible, terms)
     return Standing(found.needs, found.offers, flexible, found.tariff, connected, found)
@@ -253,21 +253,31 @@ class _Builder:
                 for offer in map(by_time.get, range(len(self._seen)))
             )
             reserve = self._reserve(reserves.get(name, {}))
-            ramp_w = assets.asset_of(meter).ramp_w
-            ramp_wh = None if ramp_w is None else assets.interval_wh(ramp_w, self._params)
+            ramp_wh, rating_wh = self._bounds(meter)
             sources.append(
                 program.Source(
                     name,
                     first.member,
                     blocks,
                     factor_ug_per_wh=first.factor_ug_per_wh,
-                    rating_wh=None if reserve is None else assets.interval_wh(meter.rating_w, self._params),
+                    rating_wh=None if reserve is None else rating_wh,
                     ramp_wh=ramp_wh,
                     last_wh=None if ramp_wh is None else self._last_wh(meter, blocks, ramp_wh),
                     reserve=reserve,
                 )
             )
         return tuple(sources)
+
+    def _bounds(self, meter: Meter) -> tuple[int | None, int]:
+        """Ramp and rating of a source: those of its equipment, or of its envelope where that is narrower."""
+        ramp_w = assets.asset_of(meter).ramp_w
+        ramps = [] if ramp_w is None else [assets.interval_wh(ramp_w, self._params)]
+        rating_wh = assets.interval_wh(meter.rating_w, self._params)
+        if meter.id in enveloped(self._state):
+            allowed = [limits(self._state, meter.id, self._window.first + at) for at in range(len(self._seen))]
+            ramps += [one.ramp_wh for one in allowed if one.ramp_wh is not None]
+            rating_wh = min(rating_wh, *(one.give_wh for one in allowed))
+        return min(ramps, default=None), rating_wh
 
     def _last_wh(self, meter: Meter, blocks: Sequence[program.Blocks], ramp_wh: int) -> int | None:
         """What was ordered from a ramp-limited source last, no more than from where it can follow what it offers: a

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts import market, ordering
+from contracts import market, windows
 from contracts.bodies import AccountBody, Approve, Need, Offer, OfferBlock, Propose
 from contracts.governance.changes import Change
 from contracts.members import AssetEnvelope
@@ -75,7 +75,7 @@ class World:
 def corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on every validator runs rules that know no envelope, and signs what comes of them."""
     monkeypatch.setattr(market, "refusal", lambda *given, **named: None)
-    monkeypatch.setattr(ordering, "clamp", lambda state, interval, offers: list(offers))
+    monkeypatch.setattr(windows, "clamp", lambda state, interval, offers: list(offers))
 
 
 def at(interval: int, offset_ms: int = 0) -> int:

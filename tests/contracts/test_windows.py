@@ -21,9 +21,11 @@ from hypothesis import strategies as st
 from ledger_world import FIRST, INTERVAL_MS, Chain, change
 
 from contracts import windows
-from contracts.bodies import WithdrawLoad
+from contracts.bodies import ReserveOffer, WithdrawLoad
 from contracts.envelope import Envelope
+from contracts.envelopes import opening_records
 from contracts.flexible.records import Load
+from contracts.members import AssetEnvelope
 from contracts.params import PactParams
 from contracts.program.case import Block, Case, Connection, Demand
 from contracts.receipts import IntervalOrdered
@@ -219,6 +221,27 @@ def test_a_source_ramps_from_its_last_order_unless_it_can_not_follow(offered_wh:
     chain.at(WINDOW - 4, -LEAD_MS).block()
     (source,) = case_of(chain).sources
     assert source.last_wh == last_wh
+
+
+def test_nothing_in_a_case_leaves_the_envelope_of_its_asset() -> None:
+    chain = windowed(look_ahead_intervals=0)
+    say(
+        chain,
+        lambda: chain.offer("solar", "m-solar", WINDOW, (1_000, 40_000)),
+        lambda: chain.say("solar", ReserveOffer("m-solar", WINDOW, 2, 50_000, 0)),
+        lambda: chain.offer("bio", "m-bio", WINDOW, (1_000, 40_000)),
+        lambda: storage(chain, WINDOW, count=2),
+    )
+    # What stands when members agree on narrower envelopes is cut.
+    narrow = (AssetEnvelope("m-solar", 8_000, 0, ramp_w=400), AssetEnvelope("m-storage", 4_000, 12_000))
+    chain.store.update(opening_records(narrow))
+    case = case_of(chain)
+    bio, solar = case.sources
+    assert (solar.blocks[0], solar.rating_wh, solar.ramp_wh) == ((Block(1_000, 2_000),), 2_000, 100)
+    assert solar.reserve is not None and solar.reserve.most_wh[:2] == (2_000, 2_000)
+    assert (bio.blocks[0], bio.ramp_wh) == ((Block(1_000, 40_000),), 10_000)
+    (stored,) = case.storages
+    assert (stored.most_charge_wh[:2], stored.most_discharge_wh[:2]) == ((3_000,) * 2, (1_000,) * 2)
 
 
 def test_what_a_load_has_to_get_is_what_it_can_not_have_later() -> None:
