@@ -1,6 +1,7 @@
 """Solves dispatch cases in floating point, for builders. Nobody trusts what it says.
 
 linear     the program of a case as HiGHS takes it, and what it answers
+flows      what lines around loops carry, in whole numbers
 rounding   what a builder chooses, in whole numbers that keep to what couples intervals
 weights    the carbon weight and its share, exactly where offers tie
 build      all of that, checked as every node will check it

@@ -8,7 +8,8 @@ Only what `contracts.program.check` lets pass is returned.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -17,11 +18,14 @@ from contracts.program.case import WEIGHT_ONE, Case, LineFlow, Multiplier, Solut
 from contracts.program.certificate import MAX_WEIGHED
 from contracts.program.check import Ready, check, ready
 from contracts.program.fill import fill
+from contracts.program.points import schedule as real_schedule
 from contracts.program.rows import Program
 from contracts.program.verdict import Refusal, Schedule, Verdict
+from contracts.program.zones import zones
 from node.dispatch.documents import refused
 from node.errors import NodeError
 from node.solver import linear, weights
+from node.solver.flows import whole_flows
 from node.solver.linear import Optimum
 from node.solver.rounding import chosen
 
@@ -30,7 +34,8 @@ MAX_FILLS = 64
 """Of one optimum, while lines are declared at their limits."""
 AT_LIMIT, NEAR_LIMIT = 0.5, 3.0
 """Wh from its limit within which a line is declared at it: always, and once it or another has passed it."""
-LINE_LIMIT = "dispatch.line-limit"
+MAX_ROOM_QUARTERS = 3
+LINE_LIMIT, LOOP = "dispatch.line-limit", "dispatch.loop"
 
 
 class Built(NamedTuple):
@@ -79,13 +84,13 @@ class _Builder:
         self.start = start
         self.solve_s = 0.0
         self.tightened: dict[int, tuple[int, int]] = {}
+        self.room_quarters = 0
+        """Of what loops may be off by, left to rounding."""
         """Rows that have other ends than their own."""
 
     def build(self) -> Built:
         optimum = self._solve()
         multipliers = certificate(self.program, optimum)
-        if self._leave_room_around_loops():
-            optimum = self._solve()
         for attempt in range(MAX_SOLVES):
             tried = self._whole(optimum)
             if tried.refusal is None:
@@ -114,13 +119,6 @@ class _Builder:
         self.solve_s += optimum.seconds
         return optimum
 
-    def _leave_room_around_loops(self) -> bool:
-        """Half a Wh for every line of a loop, which rounding its flows may need. False: there is none."""
-        for number in self.program.rows["loop"]:
-            room = self.program.row_hi[number] // 4
-            self.tightened[number] = self.program.row_lo[number] + room, self.program.row_hi[number] - room
-        return len(self.program.rows["loop"]) > 0
-
     def _tighten(self, tried: _Tried, attempt: int) -> bool:
         """Ask for more where whole Wh fell short, each time by twice as much. False: nothing of that kind is wrong."""
         for interval, missing_wh in tried.short_wh.items():
@@ -131,7 +129,17 @@ class _Builder:
             number = self.program.rows["carbon"].start
             low, high = self._ends(number)
             self.tightened[number] = low, high - tried.over_ug * 2**attempt
-        return bool(tried.short_wh) or tried.over_ug > 0
+        return self._leave_room_around_loops(tried) or bool(tried.short_wh) or tried.over_ug > 0
+
+    def _leave_room_around_loops(self, tried: _Tried) -> bool:
+        """A quarter more of what loops may be off by, for rounding their flows, where that was not enough."""
+        if tried.refusal is None or tried.refusal.code != LOOP or self.room_quarters == MAX_ROOM_QUARTERS:
+            return False
+        self.room_quarters += 1
+        for number in self.program.rows["loop"]:
+            room = self.program.row_hi[number] * self.room_quarters // 4
+            self.tightened[number] = self.program.row_lo[number] + room, self.program.row_hi[number] - room
+        return True
 
     def _ends(self, number: int) -> tuple[int, int]:
         return self.tightened.get(number, (self.program.row_lo[number], self.program.row_hi[number]))
@@ -185,8 +193,9 @@ class _Builder:
         flow_wh = {(t, i): float(optimum.point[first + t * width + i]) for t, i in names.values()}
         room_wh = {(t, i): case.lines[i].limit_wh[t] - abs(wh) for (t, i), wh in flow_wh.items()}
         limited = {at for at, room in room_wh.items() if room <= AT_LIMIT}
+        drift_wh = self._drift_wh(solution, optimum)
         for _ in range(MAX_FILLS):
-            solution = replace(solution, flows=self._declared(flow_wh, limited))
+            solution = replace(solution, flows=self._declared(flow_wh, limited, drift_wh))
             schedule = fill(self.locked, solution)
             if not isinstance(schedule, Refusal) or schedule.code != LINE_LIMIT or names[schedule.where] in limited:
                 break
@@ -195,21 +204,49 @@ class _Builder:
         return solution, schedule
 
     def _declared(
-        self, flow_wh: Mapping[tuple[int, int], float], limited: Collection[tuple[int, int]]
+        self,
+        flow_wh: Mapping[tuple[int, int], float],
+        limited: Collection[tuple[int, int]],
+        drift_wh: Sequence[Mapping[int, float]],
     ) -> tuple[LineFlow, ...]:
         """Flows of the lines at their limits, and of all that share loops with them."""
         net = self.locked.net
-        found: dict[tuple[int, int], int] = {}
-        for t, number in sorted(limited):
-            mesh = net.mesh_of[number]
-            for other in net.meshes[mesh].lines if mesh >= 0 else (number,):
-                limit_wh = self.case.lines[other].limit_wh[t]
-                wanted_wh = flow_wh[t, other]
-                if (t, other) in limited:
-                    found[t, other] = limit_wh if wanted_wh > 0 else -limit_wh
-                else:
-                    found[t, other] = max(-limit_wh, min(limit_wh, round(wanted_wh)))
-        return tuple(LineFlow(number, t, wh) for (t, number), wh in sorted(found.items()))
+        found: list[LineFlow] = []
+        for t in sorted({t for t, _ in limited}):
+            at_limit = [number for at, number in sorted(limited) if at == t]
+            meshed = (net.meshes[net.mesh_of[number]].lines for number in at_limit if net.mesh_of[number] >= 0)
+            removed = dict.fromkeys(sorted({*at_limit, *chain.from_iterable(meshed)}), 0)
+            zone_of = zones(net, removed)
+            drift: dict[int, float] = {}
+            for place, wh in drift_wh[t].items():
+                drift[zone_of[place]] = drift.get(zone_of[place], 0.0) + wh
+            whole = whole_flows(
+                {number: flow_wh[t, number] for number in removed},
+                {number: (zone_of[net.ends[number][0]], zone_of[net.ends[number][1]]) for number in removed},
+                {number: self.case.lines[number].limit_wh[t] for number in removed},
+                at_limit,
+                drift,
+            )
+            found += [LineFlow(number, t, wh) for number, wh in whole.items()]
+        return tuple(sorted(found, key=lambda flow: (flow.line, flow.interval)))
+
+    def _drift_wh(self, solution: Solution, optimum: Optimum) -> list[dict[int, float]]:
+        """By interval: what each place puts in more than in the optimum since what a builder chooses was rounded."""
+        case, place_of = self.case, self.locked.place_of
+        real = real_schedule(self.program, optimum.point.tolist())
+        ramped = [number for number, source in enumerate(case.sources) if source.ramp_wh is not None]
+        moved = (
+            ([case.sources[i].place for i in ramped], 1, solution.total_wh, [real.source_wh[i] for i in ramped]),
+            ([store.place for store in case.storages], 1, solution.discharge_wh, real.discharge_wh),
+            ([store.place for store in case.storages], -1, solution.charge_wh, real.charge_wh),
+            ([load.place for load in case.loads], -1, solution.load_wh, real.load_wh),
+        )
+        drift: list[dict[int, float]] = [{} for _ in range(case.intervals)]
+        for places, sign, whole, before in moved:
+            for place, row, real_row in zip(places, whole, before, strict=True):
+                for t, (one, other) in enumerate(zip(row, real_row, strict=True)):
+                    drift[t][place_of[place]] = drift[t].get(place_of[place], 0.0) + sign * (one - other)
+        return drift
 
 
 def certificate(program: Program, optimum: Optimum) -> tuple[Multiplier, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from contracts.network.records import NANO, Branch, Network, Place, Transfer
+from contracts.program.case import MAX_BLOCKS, Block, Case, Demand, Line, Source
 
 WIDE = 2**40 - 1
 """No limit."""
@@ -85,3 +87,60 @@ def _branch(number: int, row: Any) -> Branch:
         tap_re=round(tap.real * NANO),
         tap_im=round(tap.imag * NANO),
     )
+
+
+NANO_PER_DOLLAR = 1_000_000
+"""Nano per Wh that a dollar per MWh is in `dc_case`: a thousand times what it is worth, for more digits."""
+NO_LIMIT_WH = 10**10
+
+
+def dc_case(case: Mapping[str, Any], block_mw: float = 1.0) -> Case:
+    """The DC optimal power flow of a case of PYPOWER over one hour: quadratic costs as secant blocks.
+
+    Reactances are those of PYPOWER's DC model, tap ratio included. Phase shifters are not in it.
+    """
+    bus, gen, branch = (case[name].astype(float) for name in ("bus", "gen", "branch"))
+    sources: list[Source] = []
+    for number, (row, costs) in enumerate(zip(gen, case["gencost"].astype(float), strict=True)):
+        assert (costs[0], costs[3]) == (2, 3) and row[9] >= 0, "quadratic, from nothing on"
+        square, linear = costs[4] * NANO_PER_DOLLAR, costs[5] * NANO_PER_DOLLAR
+        edges = [min(row[8], block_mw * step) for step in range(int(-(-row[8] // block_mw)) + 1)]
+        blocks = [
+            Block(round(linear + square * (low + high)), round((high - low) * 1e6)) for low, high in pairwise(edges)
+        ]
+        for part in range(0, len(blocks), MAX_BLOCKS):
+            name = f"gen-{number}-{part // MAX_BLOCKS:02d}"
+            sources.append(
+                Source(name, f"unit-{number}", (tuple(blocks[part : part + MAX_BLOCKS]),), _name(int(row[0])))
+            )
+    lines = tuple(
+        Line(
+            f"line-{number:04d}",
+            _name(int(row[0])),
+            _name(int(row[1])),
+            (round(row[5] * 1e6) or NO_LIMIT_WH,),
+            round(row[3] * (row[8] or 1) * NANO),
+        )
+        for number, row in enumerate(branch)
+        if row[10]
+    )
+    drawn = [(row, round((row[2] + row[4]) * 1e6)) for row in bus]
+    return Case(
+        name="dc",
+        intervals=1,
+        binding=1,
+        round_id="5e" * 32,
+        sources=tuple(sources),
+        demands=tuple(Demand(_name(int(row[0])), (wh,), place=_name(int(row[0]))) for row, wh in drawn if wh),
+        lines=lines,
+        shed_nano_per_wh=(2**28 - 1,),
+        offer_cap_nano_per_wh=2**27,
+        scarcity_nano_per_wh=2**27,
+        price_slack_ppm=0,
+        reference_nano_per_wh=(40 * NANO_PER_DOLLAR,),
+    )
+
+
+def dollars(case: Mapping[str, Any], cost_nano: int) -> float:
+    """What a dispatch of `dc_case` costs in an hour, with what units cost at rest."""
+    return cost_nano / (NANO_PER_DOLLAR * 1e6) + float(case["gencost"][:, 6].sum())
