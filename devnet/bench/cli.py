@@ -71,6 +71,21 @@ def scale(
         emit(json, report, lambda: _draw(report))
 
 
+@app.command()
+def dispatch(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Dispatch cases of four sizes: solving, repairing, locking, verifying, and the distance from the optimum."""
+    from devnet.bench.dispatch import measure
+    from node.cli.output import table
+
+    with reporting(json):
+        report = measure(progress)
+        columns = ("name", "solve_s", "repair_s", "lock_ms", "verify_ms", "gap_ppm", "cost_nano", "solution_bytes")
+        rows = [[str(one[name]) for name in columns] for one in report["cases"]]
+        emit(json, report, lambda: table("dispatch", columns, rows, right=columns[1:]))
+
+
 def _draw(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name != "sweep":

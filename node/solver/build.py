@@ -24,7 +24,7 @@ from contracts.program.verdict import Refusal, Schedule, Verdict
 from contracts.program.zones import zones
 from node.dispatch.documents import refused
 from node.errors import NodeError
-from node.solver import linear, weights
+from node.solver import linear, merit, weights
 from node.solver.flows import whole_flows
 from node.solver.linear import Optimum
 from node.solver.rounding import chosen
@@ -89,6 +89,10 @@ class _Builder:
         """Rows that have other ends than their own."""
 
     def build(self) -> Built:
+        if merit.is_enough(self.program):
+            built = self._in_merit_order()
+            if built is not None:
+                return built
         optimum = self._solve()
         multipliers = certificate(self.program, optimum)
         for attempt in range(MAX_SOLVES):
@@ -97,8 +101,7 @@ class _Builder:
                 solution = replace(tried.solution, multipliers=multipliers)
                 verdict = check(self.known, solution)
                 if isinstance(verdict, Verdict):
-                    taken = time.perf_counter() - self.start
-                    return Built(solution, verdict, self.solve_s, taken - self.solve_s)
+                    return self._built(solution, verdict)
                 tried = tried._replace(refusal=verdict)
             if not self._tighten(tried, attempt):
                 break
@@ -110,6 +113,20 @@ class _Builder:
             f"No optimum could be made of whole Wh: {refusal.where}: {refusal.message}",
             "Larger energies, a looser limit there, or the fallback may help.",
         )
+
+    def _in_merit_order(self) -> Built | None:
+        """Without a solver; None: not even all rules together make a dispatch of it."""
+        solution = merit.nothing_chosen(self.case)
+        schedule = fill(self.locked, solution)
+        if isinstance(schedule, Refusal):
+            return None
+        solution = replace(solution, multipliers=merit.margins(self.program, schedule))
+        verdict = check(self.known, solution)
+        return self._built(solution, verdict) if isinstance(verdict, Verdict) else None
+
+    def _built(self, solution: Solution, verdict: Verdict) -> Built:
+        taken_s = time.perf_counter() - self.start
+        return Built(solution, verdict, self.solve_s, taken_s - self.solve_s)
 
     def _solve(self) -> Optimum:
         left = self.seconds - (time.perf_counter() - self.start)

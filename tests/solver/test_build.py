@@ -89,6 +89,26 @@ def test_cases_with_scarcity_are_solved_too(seed: int) -> None:
     assert found.verdict.certified or shed_wh(case, found.verdict) > 0
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_where_nothing_is_coupled_no_solver_is_asked(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merit order has no gap at all, also at negative prices, with bids, with nothing to serve, and in the dark."""
+    plan = served_plan(seed)._replace(
+        ramps=False, reserve_ppm=0, cap_share_ppm=None, storages=0, loads=0, places=1, meshed=False
+    )
+    case = make(plan)
+    if seed % 4 == 1:
+        sunk = tuple(tuple(Block(-400_000 + at, 50_000) for at in range(2)) for _ in range(case.intervals))
+        case = replace(case, sources=(Source("sunk", "org", sunk), *case.sources))
+    if seed % 4 == 2:
+        case = replace(case, demands=(), bids=case.bids[:1], connections=case.connections if seed % 8 == 2 else ())
+    if seed % 4 == 3:
+        case = replace(case, sources=(), connections=())
+    exact = optimum(case).cost_nano
+    monkeypatch.setattr(linear, "solve", lambda *args: pytest.fail("asked"))
+    found = build(case, 20.0).verdict
+    assert found.cost_nano == found.bound_nano == exact
+
+
 def corrupted(change: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> Callable[..., Optimum]:
     """A solver that lies about the optimum."""
     real = linear.solve
