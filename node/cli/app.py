@@ -10,6 +10,7 @@ from node.cli.agent import app as agent
 from node.cli.bill import app as bill
 from node.cli.carbon import app as carbon
 from node.cli.carbon_tx import app as tx_carbon
+from node.cli.dispatch import app as dispatch
 from node.cli.doctor import register as register_doctor
 from node.cli.govern import app as govern
 from node.cli.home import register as register_home
@@ -17,7 +18,7 @@ from node.cli.light import register as register_light
 from node.cli.modes import register as register_modes
 from node.cli.proof import app as proof
 from node.cli.query import app as query
-from node.cli.request import app as dispatch
+from node.cli.request import app as tx_dispatch
 from node.cli.rulebook import app as rulebook
 from node.cli.status import register as register_status
 from node.cli.succession import app as succession
@@ -37,7 +38,7 @@ register_doctor(app)
 register_home(app)
 register_wagers(tx, query)
 register_modes(tx, query)
-tx.add_typer(dispatch, name="dispatch")
+tx.add_typer(tx_dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
 tx.add_typer(tx_access, name="access")
 tx.add_typer(tx_carbon, name="carbon")
@@ -47,6 +48,7 @@ app.add_typer(bill, name="bill")
 app.add_typer(carbon, name="carbon")
 app.add_typer(access, name="access")
 app.add_typer(trust, name="trust")
+app.add_typer(dispatch, name="dispatch")
 app.add_typer(govern, name="govern")
 app.add_typer(agent, name="agent")
 app.add_typer(rulebook, name="rulebook")
