@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from contracts.bodies import AccountBody, Correct, Need, Offer, Reserve, Tariff
 from contracts.envelope import Domains
+from contracts.modes import OPEN_BREAKER
 from contracts.records import LOCKED
 from contracts.schedule import close_ms, lock_ms
 from contracts.wagers.records import DRAWING, JUDGED
@@ -251,6 +252,7 @@ class Conductor:
         if progress.happened is not None and interval <= progress.happened:
             return
         self._world.lost = self._held("lose", interval)
+        self._world.open = self._held("open", interval)
         self._world.counts_ppm = misreading(self._faults, interval - (progress.first or 0))
         outcome = self._world.deliver(interval, self._orders.pop(interval, {}))
         if len(progress.outcomes) >= MAX_INTERVALS:
@@ -274,7 +276,7 @@ class Conductor:
     async def _deliver(self, interval: int) -> None:
         """Every meter that can says what its registers show at the end of an interval."""
         readings = []
-        silent = self._held("silence", interval)
+        silent, opened = self._held("silence", interval), self._held("open", interval)
         for meter, gateway in self._gateways.items():
             if meter in silent:
                 continue
@@ -282,7 +284,9 @@ class Conductor:
             self.progress.shown[meter] = (shown.import_wh, shown.export_wh)
             if self._signed.get(meter, -1) >= interval:
                 continue
-            raw = gateway.record(interval, shown.import_wh, shown.export_wh, reserve=self._reserve(meter))
+            status = OPEN_BREAKER if meter in opened else 0
+            reserve = self._reserve(meter)
+            raw = gateway.record(interval, shown.import_wh, shown.export_wh, reserve=reserve, status=status)
             self._signed[meter] = interval
             hash_ = self._domains.transaction_id(raw).hex()
             readings.append(Submitted(hash_, "reading", meter, gateway.sequence))

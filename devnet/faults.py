@@ -17,7 +17,7 @@ RESTATED_AFTER = 2
 
 Action = (
     Literal["kill", "restart", "pause", "resume", "partition", "heal", "equivocate"]
-    | Literal["silence", "speak", "lose", "regain", "misread", "mend"]
+    | Literal["silence", "speak", "lose", "regain", "misread", "mend", "open", "close"]
 )
 
 
@@ -29,7 +29,8 @@ class Fault(Section, frozen=True):
     the world, at an interval: a meter in `silence` counts on and says nothing until it may `speak`; a source that is
     lost (`lose`) gives and offers nothing until `regain`, and what was promised for the interval of the loss is not
     delivered; a meter that does `misread` counts only `counts_ppm` of what flows until someone does `mend` it,
-    whereupon its owner may `restate` what it should have counted.
+    whereupon its owner may `restate` what it should have counted. A tie whose breaker is `open` carries nothing, and
+    says so, until someone does `close` it: meanwhile the site is an island, and balances by itself.
     """
 
     action: Action
@@ -51,7 +52,7 @@ class Fault(Section, frozen=True):
         return self.action in EQUIPMENT
 
 
-EQUIPMENT = ("silence", "speak", "lose", "regain", "misread", "mend")
+EQUIPMENT = ("silence", "speak", "lose", "regain", "misread", "mend", "open", "close")
 MENDS = {
     "restart": "kill",
     "resume": "pause",
@@ -59,6 +60,7 @@ MENDS = {
     "speak": "silence",
     "regain": "lose",
     "mend": "misread",
+    "close": "open",
 }
 """Actions that undo another."""
 
@@ -99,7 +101,7 @@ def held(faults: Sequence[Fault], action: str, at: int) -> dict[str, Fault]:
 
 
 def broken(faults: Sequence[Fault], action: str, at: int) -> frozenset[str]:
-    """Meters that `action` (`silence` or `lose`) holds in the run's `at`-th interval."""
+    """Meters that `action` (`silence`, `lose` or `open`) holds in the run's `at`-th interval."""
     return frozenset(held(faults, action, at))
 
 

@@ -270,6 +270,7 @@ def _expand(scenario: Scenario, where: str) -> Scenario:
                     profile=fleet.profiles[number % len(fleet.profiles)],
                     peak_w=peak_w,
                     forecast_error_ppm=fleet.forecast_error_ppm,
+                    tier=fleet.tier,
                 )
             )
     # What a mending ends comes before it, wherever it stands in the file.
@@ -363,6 +364,13 @@ def _check(scenario: Scenario, where: str) -> None:
                 "Name nodes, or meters and an interval.",
             )
         _known_meters(scenario, fault.meters, f"{where}: faults[{index}]")
+        ties = {meter.id for meter in scenario.meters if meter.kind == "tie"}
+        if fault.action in ("open", "close") and not ties.issuperset(fault.meters):
+            raise DevnetError(
+                "scenario.fault",
+                f"{where}: faults[{index}]: only the breaker of a tie can `{fault.action}`.",
+                "Name the meter of kind `tie`.",
+            )
         for name in (*fault.nodes, *(node for group in fault.groups for node in group)):
             if name not in (*scenario.nodes, AGENTS):
                 raise DevnetError(

@@ -100,6 +100,8 @@ class MeterSpec(Section, frozen=True):
     """How far what happens lies from what was forecast, at most, either way."""
     blocks: Annotated[tuple[OfferShare, ...], Meta(max_length=MAX_BLOCKS)] = ()
     store: Store | None = None
+    tier: Annotated[int, Meta(ge=0, le=7)] = 0
+    """In which an island sheds a load; 0 is the last to go."""
 
 
 class LineEnds(Section, frozen=True):
@@ -142,6 +144,7 @@ class Fleet(Section, frozen=True):
     profiles: Annotated[tuple[str, ...], Meta(min_length=1)]
     balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     forecast_error_ppm: Ppm = 0
+    tier: Annotated[int, Meta(ge=0, le=7)] = 0
 
 
 class TariffHours(Section, frozen=True):

@@ -14,8 +14,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from contracts.envelopes import Limits
 from contracts.units import PPM
 from devnet.scenario import Scenario
+from node.agents.island import Asset, balance, share
 
 SLOT_MS = 900_000
 """Profiles have one value per quarter hour.."""
@@ -99,6 +101,8 @@ class World:
         """Cumulative, since the meters were admitted."""
         self.lost: frozenset[str] = frozenset()
         """Sources that are out of order."""
+        self.open: frozenset[str] = frozenset()
+        """Ties with an open breaker: where the site's is one of them, it is an island."""
         self.counts_ppm: Mapping[str, int] = {}
         """What the registers of meters that misread count of what flows."""
 
@@ -163,8 +167,11 @@ class World:
 
         Sources follow their orders as far as nature allows, batteries as far as their charge allows, loads
         take what they want whatever was ordered, and the tie carries the difference up to its rating. Beyond
-        that, injections are curtailed or loads cut, in proportion: on a wire nothing is left over.
+        that, injections are curtailed or loads cut, in proportion: on a wire nothing is left over. In an island there
+        are no orders: the agents at the devices share what there is (`node.agents.island`).
         """
+        if self._tie is not None and self._tie.id in self.open:
+            return self._balance(interval)
         takes: dict[str, int] = {}
         gives: dict[str, int] = {}
         for meter, spec in self.meters.items():
@@ -185,10 +192,10 @@ class World:
         wanted_wh = sum(takes.values())
         # Most withdrawal W with W + losses(W) <= what can be injected at all.
         feedable_wh = (sum(gives.values()) + tie_wh) * PPM // (PPM + self._loss_ppm)
-        takes = _scale(takes, feedable_wh)
+        takes = share(takes, feedable_wh)
         withdrawn_wh = sum(takes.values())
         losses_wh = withdrawn_wh * self._loss_ppm // PPM
-        gives = _scale(gives, withdrawn_wh + losses_wh + tie_wh)
+        gives = share(gives, withdrawn_wh + losses_wh + tie_wh)
         gap_wh = withdrawn_wh + losses_wh - sum(gives.values())
         assert self._tie is not None or gap_wh == 0, "an island balances by itself"
         flows = {meter: Flow(takes.get(meter, 0), gives.get(meter, 0)) for meter in self.meters}
@@ -197,6 +204,35 @@ class World:
             flows[self._tie.id] = Flow(max(-gap_wh, 0), max(gap_wh, 0))
             injected_wh += max(gap_wh, 0)
             taken_wh += max(-gap_wh, 0)
+        return self._happened(interval, flows, injected_wh, taken_wh, wanted_wh - withdrawn_wh)
+
+    def _balance(self, interval: int) -> Outcome:
+        """An interval without the public grid."""
+        assets = []
+        for meter, spec in self.meters.items():
+            most_wh, stores = self.limit_wh(meter), spec.store is not None
+            able_wh = self.actual_wh(meter, interval) if spec.kind in ("load", "source") else 0
+            assets.append(
+                Asset(
+                    meter,
+                    spec.kind,
+                    Limits(most_wh, most_wh, None, 0),
+                    able_wh if spec.kind == "load" else 0,
+                    spec.tier,
+                    self.dischargeable_wh(meter) if stores else able_wh,
+                    self.chargeable_wh(meter) if stores else 0,
+                )
+            )
+        moves = balance(assets, self._loss_ppm)
+        flows = {meter: Flow(move.take_wh, move.give_wh) for meter, move in moves.items()}
+        injected_wh, taken_wh = (sum(part) for part in zip(*moves.values(), strict=True))
+        cut_wh = sum(one.wants_wh - moves[one.meter].take_wh for one in assets if one.kind == "load")
+        return self._happened(interval, flows, injected_wh, taken_wh, cut_wh)
+
+    def _happened(
+        self, interval: int, flows: dict[str, Flow], injected_wh: int, taken_wh: int, unserved_wh: int
+    ) -> Outcome:
+        """Let lines pass on what they carry, and advance the registers."""
         for line in self._lines:
             sent_wh = self._sent_wh(flows[line.receiving_meter].import_wh)
             for meter in (line.parent_meter, line.sending_meter):
@@ -207,7 +243,7 @@ class World:
             for meter, spec in self.meters.items()
             if spec.kind == "source" and spec.profile in FREE
         )
-        return Outcome(flows, injected_wh, taken_wh, losses_wh, wanted_wh - withdrawn_wh, curtailed_wh)
+        return Outcome(flows, injected_wh, taken_wh, injected_wh - taken_wh, unserved_wh, curtailed_wh)
 
     def _sent_wh(self, received_wh: int) -> int:
         """What has to enter a line so that so much leaves it; the difference is part of the site's losses."""
@@ -222,14 +258,3 @@ class World:
             if store is not None:
                 drawn_uwh = -(-flow.export_wh * PPM**2 // store.discharge_efficiency_ppm)
                 self._charge_uwh[meter] += flow.import_wh * store.charge_efficiency_ppm - drawn_uwh
-
-
-def _scale(amounts: dict[str, int], limit_wh: int) -> dict[str, int]:
-    """The amounts; where they exceed `limit_wh`, cut in proportion to add up to it (largest remainder)."""
-    total_wh = sum(amounts.values())
-    if total_wh <= limit_wh:
-        return amounts
-    cut = {meter: divmod(amount_wh * limit_wh, total_wh) for meter, amount_wh in amounts.items()}
-    left_wh = limit_wh - sum(whole for whole, _ in cut.values())
-    first = sorted(cut, key=lambda meter: (-cut[meter][1], meter))[:left_wh]
-    return {meter: whole + (meter in first) for meter, (whole, _) in cut.items()}

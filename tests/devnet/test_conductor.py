@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from contracts.bodies import Correct, Need, Offer, PlainReading
 from contracts.envelope import CODEC, AccountEnvelope
+from contracts.modes import OPEN_BREAKER
 from devnet import profiles, scenario
 from devnet.agents import KillSafeDisk
 from devnet.conductor import POLL_S, Conductor, Wallet
@@ -277,6 +278,18 @@ def test_broken_equipment_is_silent_or_gives_nothing(tmp_path: Path) -> None:
     }
     # Nobody knew of the loss when the second interval's market was made.
     assert offered == {FIRST, FIRST + 1}
+
+
+def test_an_open_tie_says_so_and_the_site_balances_by_itself(tmp_path: Path) -> None:
+    hour = (Fault("open", meters=("utility-tie",), interval=1), Fault("close", meters=("utility-tie",), interval=3))
+    _, node, conductor = play(tmp_path, [], COUNT, hour)
+    said = node.readings["utility-tie"]
+    assert [body.status for body in said] == [0, OPEN_BREAKER, OPEN_BREAKER, 0]
+    assert (said[2].import_wh, said[2].export_wh) == (said[0].import_wh, said[0].export_wh)
+    assert said[3].export_wh > said[2].export_wh
+    assert {body.status for meter, bodies in node.readings.items() if meter != "utility-tie" for body in bodies} == {0}
+    for outcome in conductor.progress.outcomes.values():
+        assert outcome["injected_wh"] == outcome["withdrawn_wh"] + outcome["losses_wh"]
 
 
 def test_an_owner_restates_what_a_mended_meter_misread_once(tmp_path: Path) -> None:

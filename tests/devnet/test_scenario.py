@@ -166,6 +166,7 @@ def test_faults_and_stores_must_make_sense(right: str, wrong: str, code: str) ->
         ("counts_ppm = 500_000\n", "", "scenario.fault"),
         ("counts_ppm = 500_000", "counts_ppm = 1_000_001", "scenario.value"),
         ('action = "misread"', 'action = "silence"', "scenario.fault"),
+        ('action = "lose"', 'action = "open"', "scenario.fault"),
         ('action = "mend"\nmeters = ["tenant-23', 'action = "speak"\nmeters = ["tenant-23', "scenario.fault"),
         ('restated_meters = [{ meter = "tenant', 'restated_meters = [{ meter = "tenet', "scenario.reference"),
         ('[[expect.disputed_lines]]\nline = "f', '[[expect.disputed_lines]]\nline = "g', "scenario.reference"),

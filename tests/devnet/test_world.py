@@ -54,10 +54,11 @@ orders = st.lists(st.builds(Order, st.integers(0, 2 * 10**6), st.integers(0, 2 *
 
 
 @settings(max_examples=150)
-@given(sites(), st.lists(orders, min_size=1, max_size=4), st.integers(0, 2**32))
-def test_energy_is_conserved(site: Scenario, ordered: list[list[Order]], seed: int) -> None:
+@given(sites(), st.lists(orders, min_size=1, max_size=4), st.integers(0, 2**32), st.booleans())
+def test_energy_is_conserved(site: Scenario, ordered: list[list[Order]], seed: int, opened: bool) -> None:
     world = World(site, FLAT, seed)
     for step, row in enumerate(ordered):
+        world.open = frozenset(["tie-0"]) if opened and step % 2 == 0 else frozenset()
         stored = {meter.id: world.charge_wh(meter.id) for meter in site.meters if meter.store is not None}
         before = dict(world.registers)
         outcome = world.deliver(step, dict(zip(world.meters, row, strict=False)))
@@ -98,6 +99,26 @@ def test_a_source_without_an_order_stays_in_its_null_state() -> None:
     campus = scenario.load("campus")
     outcome = World(campus, load_profiles("summer")).deliver(campus.first_interval, {})
     assert outcome.flows["geothermal-well"] == Flow(0, 0)
+
+
+def test_an_island_serves_its_critical_tiers_from_what_it_has_and_its_tie_carries_nothing() -> None:
+    loads = [MeterSpec(f"load-{tier}", "solar", "load", 4_000, tier=tier) for tier in (2, 0, 1)]
+    battery = MeterSpec("cells", "solar", "storage", 1_200, store=Store(10_000, PPM, PPM, PPM))
+    given = (MeterSpec("sun", "solar", "source", 4_800), battery, MeterSpec("tie", "solar", "tie", 40_000))
+    world = World(msgspec.structs.replace(BASE, meters=(*loads, *given), line_loss_ppm=0), FLAT)
+    world.open = frozenset(["tie"])
+    outcome = world.deliver(0, {"cells": Order(charge_wh=300)})
+    assert outcome.flows == {
+        "load-2": Flow(0, 0),
+        "load-0": Flow(1_000, 0),
+        "load-1": Flow(500, 0),
+        "sun": Flow(0, 1_200),
+        "cells": Flow(0, 300),
+        "tie": Flow(0, 0),
+    }
+    assert (outcome.unserved_wh, outcome.losses_wh, world.charge_wh("cells")) == (1_500, 0, 9_700)
+    world.open = frozenset()
+    assert world.deliver(1, {}).unserved_wh == 0
 
 
 def test_what_is_not_fed_is_counted() -> None:
