@@ -253,7 +253,7 @@ def price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column
     import numpy as np
 
     case, cols, solution = locked.case, locked.columns, chosen.solution
-    order, filled_wh, _, stack_wh = _prepared(locked, chosen)
+    order, filled_wh, markets, stack_wh = _prepared(locked, chosen)
     total_wh = needed_by_place(locked, chosen)
     below_wh: Array = np.zeros(0, np.int64)
     if locked.ramped:
@@ -269,10 +269,11 @@ def price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column
     found: dict[int, Column] = {}
     if alone:
         names = [0] * len(locked.net.places)
-        under_wh = _below(filled_wh, order.rows)
-        target_wh = np.array([-(-reach[t] // PPM) for t in alone], np.int64) + under_wh[alone]
+        row_of = {t: row for row, (t, _) in enumerate(markets)}
+        rows = np.array([row_of[t] for t in alone])
+        target_wh = np.array([-(-reach[t] // PPM) for t in alone], np.int64) + _below(filled_wh, order.rows)[rows]
         # What is taken never ends behind the stack of its interval but where a schedule breaks its own limits
-        at = np.minimum(np.searchsorted(filled_wh, target_wh), order.rows[np.array(alone) + 1] - 1)
+        at = np.minimum(np.searchsorted(filled_wh, target_wh), order.rows[rows + 1] - 1)
         prices = _offered(cols, order, stack_wh, filled_wh, at, target_wh, case.offer_cap_nano_per_wh)
         for t, price in zip(alone, prices, strict=True):
             found[t] = (names, [price] * len(names), [real[t]] * len(names))
