@@ -61,6 +61,7 @@ class Arrays(NamedTuple):
     cost: Array
     scaled_cost: Array
     """2^32 x cost."""
+    emission: Array
     row_lo: Array
     row_hi: Array
     largest: Array
@@ -107,6 +108,7 @@ def arrays(program: Program) -> Arrays | None:
         hi,
         cost,
         cost * WEIGHT_ONE,
+        np.array(program.emission, np.int64),
         row_lo,
         row_hi,
         largest,

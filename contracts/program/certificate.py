@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import mul
+from typing import NamedTuple
 
 from contracts.program.arrays import SAFE, Array, Arrays, exact_dot
 from contracts.program.case import WEIGHT_ONE, Case, Multiplier
@@ -46,22 +47,43 @@ def bound_scaled(program: Program, multipliers: Sequence[Multiplier]) -> int:
     return total + sum(min(lo * r, hi * r) for lo, hi, r in zip(program.lo, program.hi, reduced, strict=True))
 
 
-def bound_scaled_fast(program: Program, arrays: Arrays | None, multipliers: Sequence[Multiplier]) -> int:
-    """What the reference gives, by arrays where that is exact."""
+class Weights(NamedTuple):
+    """Multipliers in arrays."""
+
+    rows: Array
+    values: Array
+
+
+def dense(arrays: Arrays, multipliers: Sequence[Multiplier]) -> Weights | None:
+    """Multipliers in arrays, where it is plain that they are in order and of a fitting size; else None."""
     import numpy as np
 
-    if arrays is None or not multipliers:
-        return bound_scaled(program, multipliers)
-    numbers = np.array([multiplier.row for multiplier in multipliers], np.int64)
-    weights = np.array([multiplier.weight for multiplier in multipliers], np.int64)
-    # A column's sum is its cost and as many products as it has entries. Floats are near enough to see the distance.
-    if np.abs(weights.astype(float) * arrays.largest[numbers]).max() * arrays.most_entries >= SAFE / 2:
-        return bound_scaled(program, multipliers)
-    vector: Array = np.zeros(len(program.row_lo), np.int64)
-    vector[numbers] = weights
+    rows = np.array([multiplier.row for multiplier in multipliers], np.int64)
+    try:
+        values = np.array([multiplier.weight for multiplier in multipliers], np.int64)
+    except OverflowError:
+        return None
+    if len(rows) and (rows[0] < 0 or rows[-1] >= len(arrays.row_lo) or (rows[1:] <= rows[:-1]).any()):
+        return None
+    # Floats are near enough to see that a product stays below half of what it has to.
+    sizes = np.abs(values.astype(float)) * arrays.largest[rows]
+    return Weights(rows, values) if sizes.max(initial=0) < MAX_WEIGHED / 2 else None
+
+
+def bound_scaled_fast(arrays: Arrays, weights: Weights) -> int | None:
+    """What the reference gives; None: a sum could leave 62 bits."""
+    import numpy as np
+
+    rows, values = weights
+    # A column's sum is its cost and as many products as it has entries.
+    most = (np.abs(values.astype(float)) * arrays.largest[rows]).max(initial=0)
+    if most * arrays.most_entries >= SAFE / 2:
+        return None
+    vector: Array = np.zeros(len(arrays.row_lo), np.int64)
+    vector[rows] = values
     reduced = arrays.scaled_cost - arrays.by_column.times(vector)
-    low, high = arrays.row_lo[numbers], arrays.row_hi[numbers]
-    over_rows = exact_dot(np.where(weights > 0, np.minimum(low, high), np.maximum(low, high)), weights)
+    low, high = arrays.row_lo[rows], arrays.row_hi[rows]
+    over_rows = exact_dot(np.where(values > 0, np.minimum(low, high), np.maximum(low, high)), values)
     return over_rows + exact_dot(np.where(reduced > 0, arrays.lo, arrays.hi), reduced)
 
 
@@ -95,6 +117,6 @@ def threshold_nano(case: Case) -> int:
     return max(base_nano(case) * case.loss_ppm // PPM, sum(prices) + len(case.storages) * max(prices))
 
 
-def gap_ppm(case: Case, cost_nano: int, bound: int) -> int:
+def gap_ppm(base: int, cost_nano: int, bound: int) -> int:
     """Distance of a cost from a bound in parts of the base. A case without fixed demand has a base of one nano."""
-    return (cost_nano - bound) * PPM // max(1, base_nano(case))
+    return (cost_nano - bound) * PPM // max(1, base)

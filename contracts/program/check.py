@@ -7,18 +7,20 @@ show how far from the optimum it is at most. What does not depend on the solutio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from operator import lt
+from operator import lt, mul
 from typing import NamedTuple
 
-from contracts.program import certificate, feasible, fill, validate
-from contracts.program.arrays import Arrays, arrays
+from contracts.program import certificate, feasible, validate
+from contracts.program.arrays import Arrays, arrays, exact_dot
 from contracts.program.case import Case, Solution
-from contracts.program.points import point
+from contracts.program.fill import Choice, Filled, choice, fill_chosen
+from contracts.program.points import dense_point, point
 from contracts.program.price import prices
-from contracts.program.rows import Program, evaluate, program
+from contracts.program.rows import Program, program
 from contracts.program.stack import Locked, lock
-from contracts.program.verdict import Refusal, Schedule, Verdict
+from contracts.program.verdict import Grid, Refusal, Schedule, Verdict
 
 
 class Ready(NamedTuple):
@@ -27,21 +29,36 @@ class Ready(NamedTuple):
     program: Program
     locked: Locked
     arrays: Arrays | None
+    """None: everything is done in Python's integers."""
+    flexible_wh: int
+    """Fixed demand, bids and export limits: all that may be served or not."""
     base_nano: int
     threshold_nano: int
 
 
-def ready(case: Case) -> Ready | Refusal:
-    """Prepare a case, or say why it is none."""
+class Figures(NamedTuple):
+    """Sums over a feasible schedule."""
+
+    cost_nano: int
+    injected_wh: int
+    demand_wh: int
+    carbon_ug: int
+
+
+def ready(case: Case, in_arrays: bool | None = None) -> Ready | Refusal:
+    """Prepare a case, or say why it is none. `in_arrays`: False, never; None, where numbers and size allow it."""
     refusal = validate.problem(case)
     if refusal:
         return refusal
     numbered = program(case)
-    dense = arrays(numbered)
+    dense = None if in_arrays is False else arrays(numbered)
     refusal = validate.impossible(numbered, dense)
     if refusal:
         return refusal
-    return Ready(numbered, lock(case), dense, certificate.base_nano(case), certificate.threshold_nano(case))
+    locked = lock(case, in_columns=None if dense else False)
+    spans = numbered.variables
+    flexible_wh = sum(numbered.hi[spans["unserved"].start : spans["shed"].stop])
+    return Ready(numbered, locked, dense, flexible_wh, certificate.base_nano(case), certificate.threshold_nano(case))
 
 
 def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
@@ -49,20 +66,77 @@ def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
     known = ready(subject) if isinstance(subject, Case) else subject
     if isinstance(known, Refusal):
         return known
-    refusal = unweighable(known.program, solution)
+    weights = certificate.dense(known.arrays, solution.multipliers) if known.arrays else None
+    refusal = None if weights else unweighable(known.program, solution)
     if refusal:
         return refusal
-    chosen = fill.choice(known.locked, solution)
+    chosen = choice(known.locked, solution)
     if isinstance(chosen, Refusal):
         return chosen
-    schedule = fill.fill(known.locked, solution)
-    if isinstance(schedule, Refusal):
-        return schedule
+    filled = fill_chosen(known.locked, chosen)
+    if isinstance(filled, Refusal):
+        return filled
+    schedule = Schedule(*map(_plain, filled.schedule))
+    figures = _swift_figures(known, filled) or _figures(known, chosen, schedule)
+    if isinstance(figures, Refusal):
+        return figures
+    scaled = certificate.bound_scaled_fast(known.arrays, weights) if known.arrays and weights else None
+    if scaled is None:
+        scaled = certificate.bound_scaled(known.program, solution.multipliers)
+    bound_nano = certificate.bound_nano(scaled)
+    priced = prices(known.locked, solution, filled.schedule)
+    return Verdict(
+        schedule,
+        figures.cost_nano,
+        bound_nano,
+        known.base_nano,
+        known.threshold_nano,
+        certificate.gap_ppm(known.base_nano, figures.cost_nano, bound_nano),
+        figures.cost_nano - bound_nano <= known.threshold_nano,
+        figures.injected_wh,
+        figures.demand_wh,
+        figures.carbon_ug,
+        priced.zones,
+        priced.price_nano_per_wh,
+        priced.reached_wh,
+    )
+
+
+def _figures(known: Ready, chosen: Choice, schedule: Schedule) -> Figures | Refusal:
+    """Figures of a schedule in Python's integers, or the first limit that it breaks."""
     x = point(known.program, schedule)
     refusal = feasible.broken(known.program, x) or feasible.unfair_shedding(known.locked, chosen, schedule)
     if refusal:
         return refusal
-    return _verdict(known, solution, schedule, x)
+    injected = (schedule.source_wh, schedule.import_wh, schedule.discharge_wh)
+    served = (schedule.served_wh, schedule.bid_wh, schedule.load_wh, schedule.charge_wh, schedule.export_wh)
+    return Figures(
+        sum(map(mul, known.program.cost, x)),
+        sum(sum(row) for grid in injected for row in grid),
+        sum(sum(row) for grid in served for row in grid),
+        sum(map(mul, known.program.emission, x)),
+    )
+
+
+def _swift_figures(known: Ready, filled: Filled) -> Figures | None:
+    """The same by arrays. None: that is for Python's integers, which also say what is broken."""
+    if known.arrays is None or filled.taken_wh is None:
+        return None
+    x = dense_point(known.program, filled.schedule, filled.taken_wh)
+    if x is None or not feasible.kept(known.program, known.arrays, x):
+        return None
+    wh = {kind: int(x[span.start : span.stop].sum()) for kind, span in known.program.variables.items()}
+    return Figures(
+        exact_dot(x, known.arrays.cost),
+        wh["block"] + wh["import"] + wh["discharge"],
+        known.flexible_wh - wh["unserved"] - wh["shed"] + wh["load"] + wh["charge"],
+        exact_dot(x, known.arrays.emission),
+    )
+
+
+def _plain(grid: Grid) -> list[list[int]]:
+    """A grid in Python's integers, whatever it is in."""
+    return [list(row) for row in grid] if isinstance(grid, Sequence) else grid.tolist()
 
 
 def unweighable(program: Program, solution: Solution) -> Refusal | None:
@@ -73,48 +147,13 @@ def unweighable(program: Program, solution: Solution) -> Refusal | None:
         position = next(at for at, (before, number) in enumerate(pairwise(numbers), 1) if number <= before)
         text = f"Row {numbers[position]} comes after row {numbers[position - 1]}; name each row once, ascending."
         return Refusal("dispatch.multiplier-order", f"multipliers[{position}].row", text)
-    if numbers and numbers[-1] >= rows:
-        text = f"There are {rows} rows, numbered from 0."
-        return Refusal("dispatch.multiplier-row", f"multipliers[{len(numbers) - 1}].row", text)
+    for position in (0, len(numbers) - 1) if numbers else ():
+        if not 0 <= numbers[position] < rows:
+            text = f"There are {rows} rows, numbered from 0."
+            return Refusal("dispatch.multiplier-row", f"multipliers[{position}].row", text)
     large = certificate.oversized(program, solution.multipliers)
     if large is not None:
         number = numbers[large]
         text = f"Times {program.largest[number]}, the largest coefficient of its row, it has to stay below 2^60."
         return Refusal("dispatch.multiplier-size", f"multipliers[{large}].weight", text)
     return None
-
-
-def _verdict(known: Ready, solution: Solution, schedule: Schedule, x: list[int]) -> Verdict:
-    numbered = known.program
-    case, spans = numbered.case, numbered.variables
-    cost_nano = evaluate(numbered, x).cost_nano
-    bound_nano = certificate.bound_nano(certificate.bound_scaled_fast(numbered, known.arrays, solution.multipliers))
-    injected = {kind: x[spans[kind].start : spans[kind].stop] for kind in ("block", "import", "discharge")}
-    carbon_ug = sum(
-        source.factor_ug_per_wh * sum(row) for source, row in zip(case.sources, schedule.source_wh, strict=True)
-    )
-    carbon_ug += sum(
-        factor * energy_wh
-        for tie, row in zip(case.connections, schedule.import_wh, strict=True)
-        for factor, energy_wh in zip(tie.factor_ug_per_wh, row, strict=True)
-    )
-    carbon_ug += sum(
-        store.factor_ug_per_wh * sum(row) for store, row in zip(case.storages, schedule.discharge_wh, strict=True)
-    )
-    served = (schedule.served_wh, schedule.bid_wh, schedule.load_wh, schedule.charge_wh, schedule.export_wh)
-    priced = prices(known.locked, solution, schedule)
-    return Verdict(
-        schedule,
-        cost_nano,
-        bound_nano,
-        known.base_nano,
-        known.threshold_nano,
-        certificate.gap_ppm(case, cost_nano, bound_nano),
-        cost_nano - bound_nano <= known.threshold_nano,
-        sum(map(sum, injected.values())),
-        sum(sum(row) for grid in served for row in grid),
-        carbon_ug,
-        priced.zones,
-        priced.price_nano_per_wh,
-        priced.reached_wh,
-    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.program.case import Case
+from contracts.program.arrays import Array, Arrays
+from contracts.program.case import MAX_TIERS, Case
 from contracts.program.fill import Choice
 from contracts.program.points import row_name, variable_name
 from contracts.program.rows import Program, evaluate
@@ -56,6 +57,26 @@ def broken(program: Program, point: Sequence[int]) -> Refusal | None:
         if not program.row_lo[number] <= activity <= program.row_hi[number]:
             return broken_row(program, number, activity)
     return None
+
+
+def kept(program: Program, arrays: Arrays, point: Array) -> bool:
+    """Whether a point surely keeps everything, the order of shedding included."""
+    import numpy as np
+
+    if (point < arrays.lo).any() or (point > arrays.hi).any():
+        return False
+    activity = arrays.by_row.times(point)
+    if (activity < arrays.row_lo).any() or (activity > arrays.row_hi).any():
+        return False
+    span = program.variables["shed"]
+    shed = point[span.start : span.stop].reshape(program.case.intervals, -1)
+    if not shed.any():
+        return True
+    served = arrays.hi[span.start : span.stop].reshape(shed.shape) - shed
+    tier = np.array([demand.tier for demand in program.case.demands])
+    most_critical_shed = np.where(shed > 0, tier, MAX_TIERS).min(axis=1)
+    least_critical_served = np.where(served > 0, tier, -1).max(axis=1)
+    return not (least_critical_served > most_critical_shed).any()
 
 
 def broken_box(program: Program, number: int, value: int) -> Refusal:

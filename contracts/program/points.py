@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from contracts.program.arrays import Array
 from contracts.program.case import Case, Source
 from contracts.program.rows import Program, loads_at, providers
 from contracts.program.verdict import Grid, Schedule
@@ -38,13 +39,6 @@ def point(program: Program, schedule: Schedule) -> list[int]:
         for t in times
         for demand, row in zip(case.demands, schedule.served_wh, strict=True)
     )
-    credit_wh = (
-        min(store.capacity_wh, row[-1] // (store.efficiency_n * store.efficiency_d))
-        if store.end_value_nano_per_wh > 0
-        else 0
-        for store, row in zip(case.storages, schedule.soc, strict=True)
-        if store.end_value_nano_per_wh is not None
-    )
     return list(
         chain(
             delivered_wh,
@@ -54,13 +48,52 @@ def point(program: Program, schedule: Schedule) -> list[int]:
             _by_interval(schedule.charge_wh, times),
             _by_interval(schedule.discharge_wh, times),
             _by_interval(schedule.soc, times),
-            credit_wh,
+            _credits(case, schedule),
             (schedule.load_wh[which][t] for t, which in loads_at(case)),
             (load.energy_wh - sum(row) for load, row in zip(case.loads, schedule.load_wh, strict=True)),
             _by_interval(schedule.reserve_wh, times),
             _by_interval(schedule.flow_wh, times),
         )
     )
+
+
+def dense_point(program: Program, schedule: Schedule, taken_wh: Array) -> Array | None:
+    """The point of a schedule of which the stack's part is an array already; None: a value is too large for one."""
+    import numpy as np
+
+    case, times = program.case, program.case.intervals
+
+    def by_interval(grid: Grid) -> Array:
+        return np.array(grid, np.int64).reshape(-1, times).T
+
+    slots = [which * times + t for t, which in loads_at(case)]
+    try:
+        load = np.array(list(chain.from_iterable(schedule.load_wh)), np.int64)
+        parts = (
+            taken_wh,
+            by_interval(schedule.charge_wh),
+            by_interval(schedule.discharge_wh),
+            by_interval(schedule.soc),
+            np.array(_credits(case, schedule), np.int64),
+            load[slots],
+            np.array([one.energy_wh for one in case.loads], np.int64) - load.reshape(-1, times).sum(axis=1),
+            by_interval(schedule.reserve_wh),
+            by_interval(schedule.flow_wh),
+        )
+    except OverflowError:
+        return None
+    return np.concatenate([part.reshape(-1) for part in parts])
+
+
+def _credits(case: Case, schedule: Schedule) -> list[int]:
+    """Whole Wh that storages with an end value end with, where it is worth something."""
+    return [
+        min(store.capacity_wh, row[-1] // (store.efficiency_n * store.efficiency_d))
+        if store.end_value_nano_per_wh > 0
+        else 0
+        for store, row in zip(case.storages, schedule.soc, strict=True)
+        if store.end_value_nano_per_wh is not None
+    ]
 
 
 def taken_wh(source: Source, interval: int, total_wh: int) -> list[int]:

@@ -65,6 +65,8 @@ class Program(NamedTuple):
     hi: tuple[int, ...]
     cost: tuple[int, ...]
     """In nano per unit of each variable."""
+    emission: tuple[int, ...]
+    """In micrograms per unit of each variable."""
     rows: dict[str, range]
     """Numbers of the rows of each kind, in the order above."""
     row_lo: tuple[int, ...]
@@ -195,7 +197,8 @@ def program(case: Case) -> Program:
     rows = _Rows(variables)
     places = flows.places(case)
     blocks = _number(case, variables)
-    _write(case, places, blocks, rows)
+    emission = _emissions(case, variables, blocks)
+    _write(case, places, blocks, emission, rows)
     return Program(
         case,
         places,
@@ -203,6 +206,7 @@ def program(case: Case) -> Program:
         tuple(variables.lo),
         tuple(variables.hi),
         tuple(variables.cost),
+        tuple(emission),
         rows.spans,
         tuple(rows.lo),
         tuple(rows.hi),
@@ -262,7 +266,9 @@ def _number(case: Case, variables: _Variables) -> list[list[range]]:
     return numbers
 
 
-def _write(case: Case, places: tuple[str, ...], blocks: list[list[range]], rows: _Rows) -> None:
+def _write(
+    case: Case, places: tuple[str, ...], blocks: list[list[range]], emission: Sequence[int], rows: _Rows
+) -> None:
     """All rows, kind by kind."""
     spans = rows.variables.spans
     times, last = range(case.intervals), case.intervals - 1
@@ -355,7 +361,7 @@ def _write(case: Case, places: tuple[str, ...], blocks: list[list[range]], rows:
     rows.end("loop")
 
     if case.carbon_cap_ug is not None:
-        rows.add(None, _emissions(case, spans, blocks), case.carbon_cap_ug)
+        rows.add(None, [(j, factor) for j, factor in enumerate(emission) if factor], case.carbon_cap_ug)
     rows.end("carbon")
 
 
@@ -414,18 +420,20 @@ def loads_at(case: Case) -> list[tuple[int, int]]:
     return [(t, which) for t, loads in enumerate(_by_interval(case)) for which in loads]
 
 
-def _emissions(case: Case, spans: dict[str, range], blocks: list[list[range]]) -> list[Entry]:
-    """Micrograms per Wh of all that is injected."""
-    entries: list[Entry] = []
-    for t in range(case.intervals):
-        for span, source in zip(blocks[t], case.sources, strict=True):
-            entries += [(j, source.factor_ug_per_wh) for j in span]
-    for kind, factors in (
-        ("import", [tie.factor_ug_per_wh[t] for t in range(case.intervals) for tie in case.connections]),
-        ("discharge", [store.factor_ug_per_wh for _ in range(case.intervals) for store in case.storages]),
+def _emissions(case: Case, variables: _Variables, blocks: list[list[range]]) -> list[int]:
+    """Micrograms per unit of every variable: energy counts where it is injected."""
+    factors = [0] * len(variables.hi)
+    for offered in blocks:
+        for span, source in zip(offered, case.sources, strict=True):
+            factors[span.start : span.stop] = [source.factor_ug_per_wh] * len(span)
+    times = range(case.intervals)
+    for kind, values in (
+        ("import", [tie.factor_ug_per_wh[t] for t in times for tie in case.connections]),
+        ("discharge", [store.factor_ug_per_wh for _ in times for store in case.storages]),
     ):
-        entries += zip(spans[kind], factors, strict=True)
-    return [(j, factor) for j, factor in entries if factor]
+        span = variables.spans[kind]
+        factors[span.start : span.stop] = values
+    return factors
 
 
 # Points

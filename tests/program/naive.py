@@ -127,7 +127,7 @@ def rows(case: Case) -> dict[str, Row]:
         terms[f"what load {load.id} does not get"] = 1
         found[f"energy of load {load.id}"] = (load.energy_wh, terms, load.energy_wh)
     if case.carbon_cap_ug is not None:
-        found["carbon cap"] = (None, _carbon(case), case.carbon_cap_ug)
+        found["carbon cap"] = (None, emissions(case), case.carbon_cap_ug)
     return found
 
 
@@ -161,7 +161,8 @@ def _balance(case: Case, place: str, t: int, at: str) -> Row:
     return (right, terms, right)
 
 
-def _carbon(case: Case) -> Terms:
+def emissions(case: Case) -> Terms:
+    """What emits anything, per unit."""
     terms: Terms = {}
     for t in range(case.intervals):
         at = f" in interval {t}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 from msgspec.structs import replace
 
 from contracts.program import feasible
@@ -26,11 +25,12 @@ from contracts.program.case import (
 from contracts.program.check import Ready, check, ready
 from contracts.program.fill import choice
 from contracts.program.points import point, row_name, variable_name
-from contracts.program.rows import evaluate, providers
+from contracts.program.rows import evaluate
 from contracts.program.verdict import Refusal, Verdict
 from tests.program import naive
-from tests.program.cases import ROUND, cases, small, source
+from tests.program.cases import ROUND, small, source
 from tests.program.optimum import optimum
+from tests.program.solved import solved
 
 ONE = 2**32
 KWH = 1_000
@@ -269,46 +269,6 @@ def test_zones_shed_on_their_own() -> None:
 
 
 # Against the optimum
-
-
-@st.composite
-def solved(draw: st.DrawFn) -> tuple[Case, Solution]:
-    """A case with a solution that has its shape, sensible more often than not, and any multipliers."""
-    case = draw(cases(most_intervals=2, most_wh=2, most_places=2))
-    small_wh = st.sampled_from((0, 0, 0, 1, 2))
-    row = st.tuples(*[small_wh] * case.intervals)
-
-    def grid(things: Any) -> tuple[Any, ...]:
-        return tuple(draw(row) for _ in things)
-
-    loads = tuple(
-        tuple(wh if load.first <= t < load.until else 0 for t, wh in enumerate(draw(row))) for load in case.loads
-    )
-    flows = tuple(
-        LineFlow(i, t, sign * line.limit_wh[t])
-        for i, line in enumerate(case.lines)
-        for t in range(case.intervals)
-        if (sign := draw(st.sampled_from((0, 0, 1, -1))))
-    )
-    known = ready(case)
-    assume(isinstance(known, Ready))
-    rows = len(known.program.row_lo)
-    near = st.integers(-9, 9).map(lambda price: price * ONE) | st.integers(-(2**50), 2**50)
-    weights = draw(st.dictionaries(st.integers(0, rows - 1), near, max_size=rows)) if rows else {}
-    solution = Solution(
-        ROUND,
-        grid(case.storages),
-        grid(case.storages),
-        loads,
-        grid([one for one in case.sources if one.ramp_wh is not None]),
-        grid(providers(case)),
-        draw(st.integers(0, 3)),
-        draw(st.integers(1, 3)),
-        draw(st.integers(0, ONE)),
-        flows,
-        tuple(Multiplier(row, weights[row]) for row in sorted(weights)),
-    )
-    return case, solution
 
 
 @settings(max_examples=150)

@@ -47,6 +47,7 @@ def test_every_row_and_box_is_the_one_that_its_name_says(case: Case) -> None:
     names = [variable_name(found, j) for j in range(len(found.lo))]
     assert dict(zip(names, zip(found.lo, found.hi, found.cost, strict=True), strict=True)) == naive.boxes(case)
     assert len(set(names)) == len(names)
+    assert {name: ug for name, ug in zip(names, found.emission, strict=True) if ug} == naive.emissions(case)
     wanted = naive.rows(case)
     assert sorted(row_name(found, i) for i in range(len(found.row_lo))) == sorted(wanted)
     for i in range(len(found.row_lo)):
