@@ -22,6 +22,7 @@ from contracts.program.fill import (
     Choice,
     by_zone,
     choice,
+    emissions_ug,
     fill,
     imbalance,
     key_of,
@@ -96,20 +97,8 @@ def _under_cap(locked: Locked, plan: Plan) -> Solution | Refusal:
 
 def _emitted_ug(locked: Locked, solution: Solution) -> int | Refusal:
     """Of the schedule, if it has one."""
-    case, schedule = locked.case, fill(locked, solution)
-    if isinstance(schedule, Refusal):
-        return schedule
-    return (
-        sum(source.factor_ug_per_wh * sum(row) for source, row in zip(case.sources, schedule.source_wh, strict=True))
-        + sum(
-            store.factor_ug_per_wh * sum(row) for store, row in zip(case.storages, schedule.discharge_wh, strict=True)
-        )
-        + sum(
-            factor * wh
-            for tie, row in zip(case.connections, schedule.import_wh, strict=True)
-            for factor, wh in zip(tie.factor_ug_per_wh, row, strict=True)
-        )
-    )
+    schedule = fill(locked, solution)
+    return schedule if isinstance(schedule, Refusal) else emissions_ug(locked.case, schedule)
 
 
 # Reserve and ramps

@@ -167,6 +167,20 @@ def charge_states(case: Case, solution: Solution) -> list[list[int]]:
     return states
 
 
+def emissions_ug(case: Case, schedule: Schedule) -> int:
+    """What all intervals together emit: factors x energy injected."""
+    injected = (
+        *((source.factor_ug_per_wh, row) for source, row in zip(case.sources, schedule.source_wh, strict=True)),
+        *((store.factor_ug_per_wh, row) for store, row in zip(case.storages, schedule.discharge_wh, strict=True)),
+    )
+    imported = (
+        (factor, int(energy_wh))
+        for tie, row in zip(case.connections, schedule.import_wh, strict=True)
+        for factor, energy_wh in zip(tie.factor_ug_per_wh, row, strict=True)
+    )
+    return sum(factor * int(sum(row)) for factor, row in injected if factor) + sum(f * wh for f, wh in imported)
+
+
 def over_limit(case: Case, carried_wh: Iterable[int], interval: int) -> Refusal | None:
     """The first line that would carry more than it may."""
     for line, energy_wh in zip(case.lines, carried_wh, strict=True):

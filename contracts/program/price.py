@@ -14,6 +14,9 @@ Readings of the rule, chosen here:
 - A stack is empty where the slack leaves nothing of it: what is less than the slack moves no price. In an island the
   price is then read off the lower ends of ramp-limited sources, if these serve it; else the scarcity of what is offered
   on top of them, which nobody needs, would price all that they deliver.
+- A carbon weight orders the stack that prices are read off only where the cap binds: where emissions are within the
+  slack of it. Elsewhere nobody needs one, and it would let blocks that are taken whole anyway change places, so that
+  another one is reached last.
 - Both sides of a line means all zones that share a price with either. Lines of a mesh that are not at their limits are
   judged before those that are, with what they carry as their limit.
 """
@@ -23,9 +26,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.program import ties
 from contracts.program.case import Case, Connection, Solution
-from contracts.program.fill import Choice, choice, key_of, needed, rooms, stack_of
+from contracts.program.fill import Choice, choice, emissions_ug, key_of, needed, rooms, stack_of
 from contracts.program.rows import export_price, offered_wh
 from contracts.program.stack import Entry, Locked, source_entries
 from contracts.program.verdict import Grid, Refusal, Schedule
@@ -75,6 +80,8 @@ class Carried(NamedTuple):
 
 def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
     """Prices of a schedule that `contracts.program.fill` made of a solution, and that is feasible."""
+    if solution.kappa_num and not _capped(locked.case, schedule):
+        solution = msgspec.structs.replace(solution, kappa_num=0)
     chosen = choice(locked, solution)
     assert not isinstance(chosen, Refusal), "what is no solution has no schedule"
     if locked.columns is not None:
@@ -84,6 +91,14 @@ def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
     else:
         columns = _price_all(locked, chosen, schedule)
     return Priced(*(tuple(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)))
+
+
+def _capped(case: Case, schedule: Schedule) -> bool:
+    """Whether the carbon cap binds."""
+    if case.carbon_cap_ug is None:
+        return False
+    emitted_ug = emissions_ug(case, schedule)
+    return emitted_ug * PPM >= case.carbon_cap_ug * (PPM - case.price_slack_ppm)
 
 
 def _price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column]:
@@ -305,12 +320,12 @@ def _price(case: Case, zone: Zone, total_wh: int, real_wh: int, tied: Sequence[C
 
 
 def _reached(steps: Sequence[Step], reach: int, cap: int) -> int:
-    """Price of the step in which this many millionths of a Wh are reached."""
+    """Price of the step in which this many millionths of a Wh are reached. Penalties are at least the cap."""
     filled_wh = 0
-    for _, price, kind, energy_wh in steps:
+    for _, price, _, energy_wh in steps:
         filled_wh += energy_wh
         if filled_wh * PPM >= reach:
-            return cap if kind == ties.SHED else min(cap, price)
+            return min(cap, price)
     return cap
 
 

@@ -343,7 +343,7 @@ def _offered(
     import numpy as np
 
     entries = order.entries[at]
-    prices: list[int] = np.where(cols.kind[entries] == ties.SHED, cap, np.minimum(cols.price[entries], cap)).tolist()
+    prices: list[int] = np.minimum(cols.price[entries], cap).tolist()
     if order.key is cols.price:
         return prices
     group = np.searchsorted(order.groups, at, "right") - 1

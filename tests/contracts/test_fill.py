@@ -193,6 +193,20 @@ def test_a_line_at_its_limit_ends_a_zone() -> None:
     assert refused(case, flows=(LineFlow(0, 1, 120),)) == "dispatch.flow-unknown"
 
 
+def test_of_a_mesh_all_flows_are_declared_or_none_and_one_is_at_its_limit() -> None:
+    case = one(
+        sources=(source("cheap", (10, 900), place="x"), source("dear", (90, 900), place="z")),
+        demands=(fixed(150, place="z"),),
+        lines=(Line("x-y", "x", "y", (99,)), Line("y-z", "y", "z", (99,)), Line("x-z", "x", "z", (80,))),
+    )
+    assert refused(case) == "dispatch.line-limit"
+    full = (LineFlow(0, 0, 40), LineFlow(1, 0, 40), LineFlow(2, 0, 80))
+    assert delivered(case, flows=full) == [120, 30]
+    assert refused(case, flows=full[:2]) == refused(case, flows=full[2:]) == "dispatch.flow-mesh"
+    free = (LineFlow(0, 0, 39), LineFlow(1, 0, 39), LineFlow(2, 0, 78))
+    assert refused(case, flows=free) == "dispatch.flow-free"
+
+
 def test_what_can_not_balance_is_refused() -> None:
     case = one(
         sources=(source("r", (10, 500), ramp_wh=9),),

@@ -130,6 +130,9 @@ def test_a_loop_of_three_shares_a_flow_by_reactance() -> None:
     lines = (Line("x-y", "x", "y", (99,)), Line("y-z", "y", "z", (99,)), Line("x-z", "x", "z", (99,)))
     case = one(lines=lines)
     assert derive(case, network(case), [90, 0, -90], {}) == [30, 30, 60]
+    assert derive(case, network(case), [100, 0, -100], {}) == [33, 33, 67], "the nearest whole flows"
+    assert derive(case, network(case), [101, 0, -101], {}) == [34, 34, 67]
+    assert derive(case, network(case), [-100, 0, 100], {}) == [-33, -33, -67]
     assert derive(case, network(case), [90, 0, -90], {0: 20, 1: 20, 2: 70}) == [20, 20, 70]
 
 

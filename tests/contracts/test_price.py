@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.dispatch import Market, clear
 from contracts.program.case import (
@@ -68,28 +69,37 @@ def test_an_empty_stack() -> None:
     cheap = (source("a", (70, 100)), source("b", (60, 100)))
     assert price(one(connections=(tie(300, 40, 9, 0),), demands=(fixed(0),), sources=cheap)) == [40]
     assert price(one(connections=(tie(300, 40, 0, 0),), demands=(fixed(0),), sources=cheap)) == [60], "an island"
+    better = replace(tie(300, 45, 9, 0), id="other")
+    assert price(one(connections=(tie(300, 40, 9, 0), better), demands=(fixed(0),))) == [45]
     assert price(one(demands=(fixed(0),), scarcity_nano_per_wh=3_000)) == [3_000]
     served = one(demands=(fixed(200),), storages=(charged,), sources=cheap)
     assert price(served, charge_wh=((0,),), discharge_wh=((200,),)) == [60]
 
 
-def test_a_carbon_weight_orders_and_the_offer_prices() -> None:
-    case = one(
-        sources=(source("dirty", (10, 50), factor=400), source("clean", (50, 100))),
-        demands=(fixed(60),),
-    )
-    assert price(case) == [50]
-    assert price(case, kappa_num=1, kappa_den=8) == [50], "clean first, at 50"
-    assert price(one(sources=case.sources, demands=(fixed(120),)), kappa_num=1, kappa_den=8) == [10]
+def test_a_carbon_weight_orders_where_the_cap_binds_and_the_offer_prices() -> None:
+    sources = (source("dirty", (10, 50), factor=400), source("clean", (50, 100)))
+    free = one(sources=sources, demands=(fixed(120),))
+    capped = one(sources=sources, demands=(fixed(120),), carbon_cap_ug=8_000)
+    assert price(capped, kappa_num=1, kappa_den=8) == [10], "clean first, then 20 of dirty"
+    assert price(free, kappa_num=1, kappa_den=8) == [50]
+    assert price(one(sources=sources, demands=(fixed(120),), carbon_cap_ug=8_041), kappa_num=1, kappa_den=8) == [50]
+    assert price(one(sources=sources, demands=(fixed(60),), carbon_cap_ug=0), kappa_num=1, kappa_den=8) == [50]
 
 
 def test_among_equal_keys_the_cheapest_counts_first() -> None:
-    case = one(
-        sources=(source("dirty", (10, 100), factor=400), source("clean", (50, 100))),
-        demands=(fixed(60),),
-    )
-    for theta in (0, 2**31, 2**32):
+    sources = (source("dirty", (10, 100), factor=400), source("clean", (50, 100)))
+    for theta, dirty_wh in ((0, 0), (2**31, 30), (2**32, 60)):
+        case = one(sources=sources, demands=(fixed(60),), carbon_cap_ug=400 * dirty_wh)
         assert price(case, kappa_num=1, kappa_den=10, theta=theta) == [10]
+
+
+def test_a_weight_that_no_cap_asks_for_moves_no_price() -> None:
+    """All is taken but a Wh, in any order; clean first, the cheap dirty block would be the last and price all."""
+    case = one(
+        sources=(source("dirty", (10, 1_000), factor=400), source("clean", (50, 9_000))), demands=(fixed(9_999),)
+    )
+    for weight in (0, 1, 2**31 - 1):
+        assert price(case, kappa_num=weight) == [50]
 
 
 def ramped(last: int, ramp: int, demand: tuple[int, ...], dear: int = 900) -> Case:
@@ -174,7 +184,8 @@ def test_who_receives_pays_no_less_than_who_sends() -> None:
         demands=(fixed(500, place="y"),),
         lines=(Line("x-y", "x", "y", (120,)),),
     )
-    assert price(case, flows=(LineFlow(0, 0, 120),), kappa_num=1, kappa_den=8) == [50, 50]
+    capped = replace(case, carbon_cap_ug=380 * 400)
+    assert price(capped, flows=(LineFlow(0, 0, 120),), kappa_num=1, kappa_den=8) == [50, 50]
     assert price(case, flows=(LineFlow(0, 0, 120),)) == [10, 10], "without one it is pushed there"
 
 
@@ -185,7 +196,9 @@ def test_a_line_out_of_service_separates() -> None:
         demands=(fixed(100, place="x"), fixed(100, place="y")),
         lines=(Line("x-y", "x", "y", (0,)),),
     )
-    assert sorted(price(reverse, flows=(LineFlow(0, 0, 0),))) == [10, 90]
+    assert price(reverse, flows=(LineFlow(0, 0, 0),)) == [10, 90]
+    dear_first = replace(reverse, sources=reverse.sources[::-1])
+    assert price(dear_first, flows=(LineFlow(0, 0, 0),)) == [90, 10]
 
 
 def test_a_loop_with_a_full_line_prices_each_of_its_places() -> None:
