@@ -19,6 +19,7 @@ import msgspec
 
 from consensus.quorum import is_quorum
 from contracts import epochs, trust
+from contracts.carbon import factors
 from contracts.envelopes import newest
 from contracts.genesis import Balance, Genesis, OpeningRegister, OpeningTrust
 from contracts.governance.proposals import open_proposals
@@ -104,6 +105,8 @@ class LeftBehind(NamedTuple):
     """Rounds that nobody judges; all that was wagered on them is free again."""
     proposals: tuple[int, ...]
     """Changes that nobody approves any more."""
+    certified: tuple[str, ...] = ()
+    """Meters that go on with the factor that counts now, as registered; certificates have to be given again."""
 
 
 def sign_bytes(origin: Origin) -> bytes:
@@ -154,7 +157,7 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         params=now.params,
         consensus=now.consensus,
         members=tuple(sorted(members, key=lambda member: member.id)),
-        meters=tuple(_meter(state, id_) for id_ in going),
+        meters=tuple(factors.carried(state, now.params, _meter(state, id_), time_ms) for id_ in going),
         balances=tuple(sorted((Balance(one.member, one.balance_nano) for one in balances), key=lambda one: one.member)),
         registers=tuple(OpeningRegister(id_, settled[id_].import_wh, settled[id_].export_wh) for id_ in going),
         validators=tuple(sorted(node.node for member in members for node in member.nodes if node.validator)),
@@ -169,12 +172,14 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
 def left_behind(state: State) -> LeftBehind:
     """What `successor` does not take over from this state."""
     counted = state.load(ACCESS_COUNTS, ACCESS_COUNT) or AccessCount(0, 0)
+    site = state.load(SITES, SITE) or Site(())
     places = [state.load(ACCESS_PLACES, ACCESS_PLACES.key(number)) for number in range(counted.policies)]
     return LeftBehind(
         tombstoned=trust.tombstoned(state),
         policies=tuple(place.member for place in places if place is not None),
         rounds=open_rounds(state),
         proposals=tuple(one.number for one in open_proposals(state)),
+        certified=tuple(one.meter for one in site.meters if factors.is_certified(state, one.meter)),
     )
 
 

@@ -15,7 +15,7 @@ from contracts.bodies import MAX_BLOCKS, Claim
 from contracts.units import PPM, Energy, Factor, Id, Meta, Name, Ppm, Price
 
 Positive = Annotated[int, Meta(ge=1, le=2**40 - 1)]
-Role = Literal["supplier", "consumer", "storage", "campus", "utility"]
+Role = Literal["supplier", "consumer", "storage", "campus", "utility", "certifier"]
 Season = Literal["summer", "winter"]
 
 

@@ -151,6 +151,22 @@ def registered(meter: Meter) -> int | None:
     return meter.factor_ug_per_wh
 
 
+def is_certified(state: State, meter: str) -> bool:
+    """Whether a certifier ever said anything of a meter."""
+    return state.load(FACTORS, FACTORS.key(meter)) is not None
+
+
+def carried(state: State, params: PactParams, meter: Meter, time_ms: int) -> Meter:
+    """The registration with which a meter goes on in another chain: certified once, it never falls back to an older and
+    lower word."""
+    if not is_certified(state, meter.id):
+        return meter
+    factor = applied(state, params, meter, time_ms // params.interval_ms)
+    asset = None if meter.asset is None else _replace(meter.asset, embodied_ug_per_wh=0)
+    total = factor.total_ug_per_wh if factor.basis == CERTIFICATE else None
+    return _replace(meter, factor_ug_per_wh=total, asset=asset)
+
+
 def worst(state: State, params: PactParams) -> int:
     """The worst factor on the ledger."""
     held = state.load(WORST_FACTORS, WORST_FACTOR)

@@ -22,6 +22,7 @@ app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 KINDS = (
     *("tx", "reading", "member", "balance", "meter", "envelope", "order", "interval", "explain", "dispatch", "bill"),
     *("energy", "estimates", "corrections", "disputes", "conduct", "reductions", "make-whole", "base-loads"),
+    *("carbon", "factors", "certificates", "offset"),
 )
 
 

@@ -126,6 +126,11 @@ def _warn(left: LeftBehind) -> None:
         line(
             f"Not taken over: access policies. Records of {', '.join(left.policies)} are open until they say otherwise."
         )
+    if left.certified:
+        line(
+            f"Not taken over: certificates of {', '.join(left.certified)}. Their factors go on as registered, until "
+            "certified again. Offsets, certificates of origin and what storages hold of carbon stay behind, too."
+        )
     if left.rounds:
         line(f"Not taken over: rounds {', '.join(map(str, left.rounds))}. What was wagered on them is free again.")
     if left.proposals:

@@ -54,6 +54,7 @@ from contracts.schema import (
     METERS as METER_TABLE,
 )
 from contracts.state import State
+from contracts.succession import left_behind
 from contracts.trust import slash
 from zk.codec import encode
 
@@ -103,6 +104,21 @@ def test_its_certifier_and_the_meters_owner_end_a_certificate_and_the_worst_appl
     assert applied(chain, "m-bio", NEXT + 1).basis == "certificate"
     assert applied(chain, "m-bio", NEXT + 2) == Applied(1_000_000, 0, "worst")
     assert chain.run(factor(chain, "bureau", first=NEXT + 2)) == "ok", "another certifier may follow"
+
+
+def test_a_successor_goes_on_with_the_factor_that_counts_and_no_lower_word() -> None:
+    chain = Chain(certified())
+    for meter, until in (("m-bio", NEXT + 9), ("m-storage", NEXT + 1)):
+        figures = {"operating_ug_per_wh": 0, "embodied_ug_per_wh": 700, "first": NEXT}
+        assert chain.run(factor(chain, meter=meter, until=until, **figures)) == "ok"
+    state = State(chain.store)
+    at = (NEXT + 3) * PARAMS.interval_ms
+    going = {one.id: factors.carried(state, PARAMS, one, at) for one in chain.genesis.meters}
+    assert going["m-bio"].factor_ug_per_wh == 700
+    assert factors.registered(going["m-storage"]) is None, "its certificate has ended: the worst applies there, too"
+    untouched = [one for one in chain.genesis.meters if one.id not in ("m-bio", "m-storage")]
+    assert [going[one.id] for one in untouched] == untouched
+    assert left_behind(state).certified == ("m-bio", "m-storage")
 
 
 def test_the_past_is_never_certified() -> None:
