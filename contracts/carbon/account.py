@@ -158,7 +158,7 @@ def settle(
         assert rest_ug == 0, "where nothing is consumed, injected or registered nothing is carried"
         fixed = NOTHING_FIXED
     else:
-        parts = [largest_remainder(amount, dict(weights), interval) for amount in (rest_ug, *fixed)]
+        parts = [largest_remainder(amount, dict(weights), interval) if amount else {} for amount in (rest_ug, *fixed)]
         shares = {
             member: Share(*(part.get(member, 0) for part in parts)) for member in sorted(weights) if weights[member]
         }

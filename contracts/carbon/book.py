@@ -167,27 +167,26 @@ def _look(
         meter = state.load(METERS, METERS.key(name))
         assert meter is not None, "every meter of the site is registered"
         if name in ties:
-            factor = imported(state, params, meter, interval)
             exported_wh += import_wh
         elif meter.kind == STORAGE:
-            factor = applied(state, params, meter, interval)
-            seen.stores[name] = _store(state, meter, import_wh, export_wh, factor)
-        else:
-            factor = applied(state, params, meter, interval)
-            if import_wh:
-                seen.consumed[meter.member] = seen.consumed.get(meter.member, 0) + import_wh
+            seen.stores[name] = _store(state, params, meter, interval, (import_wh, export_wh))
+        elif import_wh:
+            seen.consumed[meter.member] = seen.consumed.get(meter.member, 0) + import_wh
+        if not export_wh and name not in seen.stores:
+            continue
+        rule = imported if name in ties else applied
+        factor = rule(state, params, meter, interval)
+        seen.factors[name] = meter, factor, export_wh
         if export_wh:
             seen.injected[meter.member] = seen.injected.get(meter.member, 0) + export_wh
-        if name in seen.stores or export_wh:
-            seen.factors[name] = meter, factor, export_wh
-        if name not in seen.stores and export_wh:
-            injection = Injection(name, export_wh, factor.operating_ug_per_wh, factor.embodied_ug_per_wh)
-            seen.injections.append(injection)
+            if name not in seen.stores:
+                figures = factor.operating_ug_per_wh, factor.embodied_ug_per_wh
+                seen.injections.append(Injection(name, export_wh, *figures))
     return seen._replace(exported_wh=exported_wh)
 
 
-def _store(state: State, meter: Meter, charged_wh: int, discharged_wh: int, factor: Applied) -> Store:
-    """A storage as it stands; one that nobody registered more of is taken to lose nothing."""
+def _store(state: State, params: PactParams, meter: Meter, interval: int, flow: tuple[int, int]) -> Store:
+    """A storage as it stands, with what it took and gave; where no more is registered it is taken to lose nothing."""
     held = state.load(STORED, STORED.key(meter.id)) or StoredCarbon(meter.id, 0, 0)
     asset = meter.asset or Asset()
     unit = asset.efficiency_n * asset.efficiency_d
@@ -196,9 +195,8 @@ def _store(state: State, meter: Meter, charged_wh: int, discharged_wh: int, fact
         held.charge,
         None if meter.capacity_wh is None else meter.capacity_wh * unit,
         held.carbon_ug,
-        charged_wh,
-        discharged_wh,
-        factor.total_ug_per_wh,
+        *flow,
+        applied(state, params, meter, interval).total_ug_per_wh,
         asset.efficiency_n,
         asset.efficiency_d,
     )

@@ -100,6 +100,10 @@ def test_a_battery_that_gives_more_than_anybody_saw_go_in_pays_the_worst_factor(
     assert sheet.pool_ug == 5_090 and after.charge == 0
 
 
+def test_a_part_of_a_wh_that_nobody_saw_go_in_counts_as_one() -> None:
+    assert settle(7, [], [Store("b", 99, None, 5, 0, 1, 0, 9, 10)], 0, {"a": 1}, worst_ug_per_wh=7).unseen_ug == 7
+
+
 def test_meters_that_see_more_leave_than_enter_spread_what_there_is() -> None:
     sheet = settle(7, [Injection("m", 10, 0, 10)], [], 8, {"a": 12})
     assert (sheet.energy_wh, sheet.exported_ug, sheet.shares["a"].energy_ug) == (20, 40, 60)
