@@ -81,9 +81,11 @@ def dispatch(
 
     with reporting(json):
         report = measure(progress)
-        columns = ("name", "solve_s", "repair_s", "lock_ms", "verify_ms", "gap_ppm", "cost_nano", "solution_bytes")
-        rows = [[str(one[name]) for name in columns] for one in report["cases"]]
-        emit(json, report, lambda: table("dispatch", columns, rows, right=columns[1:]))
+        columns = {"solve_s": "solve (s)", "repair_s": "repair (s)", "lock_ms": "lock (ms)", "verify_ms": "verify (ms)"}
+        columns["gap_ppm"] = "gap (ppm)"
+        rows = [[one["name"], *(str(one[name]) for name in columns)] for one in report["cases"]]
+        headings = list(columns.values())
+        emit(json, report, lambda: table("dispatch", ["case", *headings], rows, right=headings))
 
 
 def _draw(report: dict[str, Any]) -> None:

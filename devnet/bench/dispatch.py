@@ -1,7 +1,8 @@
 """`gridpact bench dispatch`: what a builder pays to solve a case, and what every node pays to lock it and to verify.
 
-Everything in this process, on the cases of `devnet.bench.dispatch_cases`. Medians; each verification is of a case that
-has just been locked, so that nothing of an earlier one is left in it.
+Everything in this process and on one thread, on the cases of `devnet.bench.dispatch_cases`. Medians of processor time,
+which others on the machine disturb least; each verification is of a case that has just been locked, so that nothing of
+an earlier one is left in it.
 """
 
 from __future__ import annotations
@@ -74,11 +75,11 @@ def _verified(case: Case, solution: Solution) -> _Verified:
     known = ready(case)
     assert not isinstance(known, Refusal), "what was solved is a case"
     gc.collect()
-    start = time.perf_counter()
+    start = time.process_time()
     lock(case)
-    locked = time.perf_counter()
+    locked = time.process_time()
     verdict = check(known, solution)
-    end = time.perf_counter()
+    end = time.process_time()
     if isinstance(verdict, Refusal):
         raise DevnetError("bench.dispatch", f"{case.name}: {verdict.where}: {verdict.message}", "This is a bug.")
     return _Verified(known.program, verdict, locked - start, end - locked)

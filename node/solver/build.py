@@ -35,17 +35,19 @@ MAX_FILLS = 64
 AT_LIMIT, NEAR_LIMIT = 0.5, 3.0
 """Wh from its limit within which a line is declared at it: always, and once it or another has passed it."""
 MAX_ROOM_QUARTERS = 3
+"""Of what loops may be off by: the last quarter is the optimum's."""
 LINE_LIMIT, LOOP = "dispatch.line-limit", "dispatch.loop"
 
 
 class Built(NamedTuple):
-    """A solution with everybody's verdict on it, and how long it took."""
+    """A solution with everybody's verdict on it, and what it took."""
 
     solution: Solution
     verdict: Verdict
     solve_s: float
+    """Processor time of the solver."""
     repair_s: float
-    """Everything but the solver: rounding, weighing, filling, checking."""
+    """Processor time of everything else: writing the program, rounding, weighing, filling, checking."""
 
 
 def build(case: Case, seconds: float) -> Built:
@@ -54,11 +56,11 @@ def build(case: Case, seconds: float) -> Built:
     Raises NodeError: the code of the refusal if the document is no case, what `linear.solve` raises, and
     `solver.repair` if no optimum could be made of whole Wh.
     """
-    start = time.perf_counter()
+    start, started_s = time.perf_counter(), time.process_time()
     known = ready(case)
     if isinstance(known, Refusal):
         raise refused(known)
-    return _Builder(known, seconds, start).build()
+    return _Builder(known, seconds, start, started_s).build()
 
 
 class _Tried(NamedTuple):
@@ -75,18 +77,19 @@ class _Tried(NamedTuple):
 class _Builder:
     """One case while it is solved."""
 
-    def __init__(self, known: Ready, seconds: float, start: float) -> None:
+    def __init__(self, known: Ready, seconds: float, start: float, started_s: float) -> None:
         self.known = known
         self.case = known.program.case
         self.program = known.program
         self.locked = known.locked
         self.seconds = seconds
         self.start = start
+        self.started_s = started_s
         self.solve_s = 0.0
         self.tightened: dict[int, tuple[int, int]] = {}
+        """Rows that have other ends than their own."""
         self.room_quarters = 0
         """Of what loops may be off by, left to rounding."""
-        """Rows that have other ends than their own."""
 
     def build(self) -> Built:
         if merit.is_enough(self.program):
@@ -125,7 +128,7 @@ class _Builder:
         return self._built(solution, verdict) if isinstance(verdict, Verdict) else None
 
     def _built(self, solution: Solution, verdict: Verdict) -> Built:
-        taken_s = time.perf_counter() - self.start
+        taken_s = time.process_time() - self.started_s
         return Built(solution, verdict, self.solve_s, taken_s - self.solve_s)
 
     def _solve(self) -> Optimum:
@@ -200,6 +203,8 @@ class _Builder:
     def _within_lines(self, solution: Solution, optimum: Optimum) -> tuple[Solution, Schedule | Refusal]:
         """Lines that are at their limits declared so, until all others stay within theirs."""
         case = self.case
+        if not case.lines:
+            return solution, fill(self.locked, solution)
         first = self.program.variables["flow"].start
         width = len(case.lines)
         names = {
