@@ -125,15 +125,11 @@ def _swift_figures(known: Ready, filled: Filled) -> Figures | None:
     x = dense_point(known.program, filled.schedule, filled.taken_wh)
     if x is None or not feasible.kept(known.program, known.arrays, x):
         return None
-    spans = known.program.variables
-
-    def wh(first: str, last: str) -> int:
-        return int(x[spans[first].start : spans[last].stop].sum())
-
+    wh = {kind: int(x[span.start : span.stop].sum()) for kind, span in known.program.variables.items()}
     return Figures(
         exact_dot(x, known.arrays.cost),
-        wh("block", "import") + wh("discharge", "discharge"),
-        known.flexible_wh - wh("unserved", "shed") + wh("load", "load") + wh("charge", "charge"),
+        wh["block"] + wh["import"] + wh["discharge"],
+        known.flexible_wh - wh["unserved"] - wh["shed"] + wh["load"] + wh["charge"],
         exact_dot(x, known.arrays.emission),
     )
 

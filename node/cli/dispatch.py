@@ -171,11 +171,13 @@ def judged(case: Case, verdict: Verdict) -> dict[str, Any]:
 
 def said(verdict: Verdict) -> str:
     """A verdict in one sentence."""
+    from node.dispatch.picture import ppm
+
     away_nano = verdict.cost_nano - verdict.bound_nano
     start = "Feasible and certified" if verdict.certified else "Feasible, but not certified"
     return (
         f"{start}: cost {money(verdict.cost_nano)}, no dispatch costs less than {money(verdict.bound_nano)}; "
-        f"{money(away_nano)} apart, {money(verdict.threshold_nano)} allowed ({verdict.gap_ppm} ppm of base)."
+        f"{money(away_nano)} apart ({ppm(verdict, away_nano)} ppm of base), {money(verdict.threshold_nano)} allowed."
     )
 
 
@@ -240,7 +242,7 @@ def _row(shown: Figures, one: Moment) -> tuple[str, ...]:
         " ".join(map(per_kwh, prices)) if len(prices) < 4 else f"{per_kwh(min(prices))} to {per_kwh(max(prices))}",
         _kwh(sum(one.soc_wh)),
         f"{one.carbon_ug / 1e9:,.3f}",
-        ppm(shown, one.gap_nano),
+        ppm(shown.verdict, one.gap_nano),
         ", ".join(remarks),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from contracts.program.verdict import Verdict
 from node.cli.output import money, per_kwh
 from node.dispatch.figures import BATTERY, IMPORT, OTHERS, Figures, Moment
 from node.drawing.panels import COLOURS, LEFT, LEGEND, RIGHT, STYLE, WIDTH, Scale, Step, frame, legend, scale, steps
@@ -41,7 +42,7 @@ def draw(shown: Figures) -> str:
         svg.text(RIGHT, CARBON[0] - 12, text, text_anchor="end", class_="faint")
     base_nano = max(1, verdict.base_nano)
     _bars(svg, shown, across, GAP, "Gap (ppm of base)", lambda one: one.gap_nano * 1e6 / base_nano)
-    text = f"{ppm(shown, shown.common_gap_nano)} ppm belong to no interval"
+    text = f"{ppm(verdict, shown.common_gap_nano)} ppm belong to no interval"
     svg.text(RIGHT, GAP[0] - 12, text, text_anchor="end", class_="faint")
     _tips(svg, shown, across)
     return svg.document()
@@ -66,13 +67,13 @@ def distance(shown: Figures) -> str:
     away_nano = verdict.cost_nano - verdict.bound_nano
     return (
         f"{word}: cost {money(verdict.cost_nano)}, at most {money(away_nano)} above the optimum "
-        f"({ppm(shown, away_nano)} ppm of base), allowed {money(verdict.threshold_nano)}"
+        f"({ppm(verdict, away_nano)} ppm of base), allowed {money(verdict.threshold_nano)}"
     )
 
 
-def ppm(shown: Figures, nano: int) -> str:
+def ppm(verdict: Verdict, nano: int) -> str:
     """Money in parts of the base."""
-    return f"{nano * 1e6 / max(1, shown.verdict.base_nano):,.3f}"
+    return f"{nano * 1e6 / max(1, verdict.base_nano):,.3f}"
 
 
 def kwh(energy_wh: int) -> str:

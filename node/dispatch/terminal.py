@@ -57,7 +57,9 @@ def plot(shown: Figures, columns: int) -> list[Line]:
     for at, store in enumerate(shown.case.storages[:MAX_STORAGES]):
         lines += _bars(store.id, groups, width, _stored(at), lambda value: f"{kwh(round(value))} kWh")
     lines += _bars("carbon", groups, width, lambda one: one.carbon_ug, lambda value: f"{value / 1e9:,.3f} kg")
-    lines += _bars("gap", groups, width, lambda one: one.gap_nano, lambda value: f"{ppm(shown, round(value))} ppm")
+    lines += _bars(
+        "gap", groups, width, lambda one: one.gap_nano, lambda value: f"{ppm(shown.verdict, round(value))} ppm"
+    )
     return lines
 
 
