@@ -45,13 +45,17 @@ def examine(
 ) -> tuple[Slack, ...] | Refusal:
     """What each binding interval asks of the slack place, or the first rule that the voltages break.
 
-    The schedule is that of the solution (`contracts.program.fill`), the network that of the case. Codes `network.*`.
+    The schedule is that of the solution (`contracts.program.fill`), the network that of the case. None: there is none,
+    or not that one any more, and nothing is asked: nobody loses for voltages of a network that was replaced meanwhile.
+    Codes `network.*`.
     """
-    wanted = case.binding if network is not None and network.slack is not None else 0
+    if network is None:
+        return ()
+    wanted = 0 if network.slack is None else case.binding
     if len(solution.voltages) != wanted:
         message = f"{len(solution.voltages)} intervals have voltages; {wanted} have to"
         return Refusal("network.voltages", "voltages", message)
-    if network is None or network.slack is None:
+    if network.slack is None:
         return ()
     prepared = model(network)
     asked: list[Slack] = []

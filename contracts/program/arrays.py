@@ -135,17 +135,23 @@ def extremes(arrays: Arrays) -> tuple[Array, Array]:
 def exact_dot(first: Array, second: Array) -> int:
     """Sum of products of two arrays, exactly: they are cut until every sum has room.
 
-    Quickest where the many small numbers are in the first; zeros there cost nothing, and its few large ones little.
+    Quickest where both are small; else where zeros and many small numbers are in the first.
     """
     import numpy as np
 
+    if not len(first):
+        return 0
+    room = 62 - len(first).bit_length()
+    bits = _bits(second)
+    if _bits(first) + bits <= room:
+        return int(np.dot(first, second))
     total = 0
     size = np.abs(first)
     for chosen in (size >= SMALL, (size < SMALL) & (size > 0)):
         (used,) = np.nonzero(chosen)
         if len(used):
-            one, other = first[used], second[used]
-            total += _dot(one, _bits(one), other, _bits(other), 62 - len(used).bit_length())
+            one = first[used]
+            total += _dot(one, _bits(one), second[used], bits, room)
     return total
 
 

@@ -125,11 +125,15 @@ def _swift_figures(known: Ready, filled: Filled) -> Figures | None:
     x = dense_point(known.program, filled.schedule, filled.taken_wh)
     if x is None or not feasible.kept(known.program, known.arrays, x):
         return None
-    wh = {kind: int(x[span.start : span.stop].sum()) for kind, span in known.program.variables.items()}
+    spans = known.program.variables
+
+    def wh(first: str, last: str) -> int:
+        return int(x[spans[first].start : spans[last].stop].sum())
+
     return Figures(
         exact_dot(x, known.arrays.cost),
-        wh["block"] + wh["import"] + wh["discharge"],
-        known.flexible_wh - wh["unserved"] - wh["shed"] + wh["load"] + wh["charge"],
+        wh("block", "import") + wh("discharge", "discharge"),
+        known.flexible_wh - wh("unserved", "shed") + wh("load", "load") + wh("charge", "charge"),
         exact_dot(x, known.arrays.emission),
     )
 

@@ -2,6 +2,7 @@
 
 linear     the program of a case as HiGHS takes it, and what it answers
 flows      what lines around loops carry, in whole numbers
+powerflow  the voltages that a solution brings, where the ledger has an AC model
 rounding   what a builder chooses, in whole numbers that keep to what couples intervals
 merit      cases that need none of this, because nothing couples intervals or places
 weights    the carbon weight and its share, exactly where offers tie

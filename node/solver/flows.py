@@ -27,17 +27,16 @@ def whole_flows(
     `drift_wh` is what each zone puts in more than in the optimum, since storages, loads and ramps were rounded. Where
     zones can not be made to add up, what comes out is near it.
     """
-    within = {line: max(-limit_wh[line], min(limit_wh[line], wh)) for line, wh in flow_wh.items()}
     fixed = {line: limit_wh[line] if flow_wh[line] > 0 else -limit_wh[line] for line in limited}
-    found = {line: fixed.get(line, round(wh)) for line, wh in within.items()}
-    missing = _left({**within, **fixed}, ends, drift_wh)
+    found = {line: fixed.get(line, round(wh)) for line, wh in flow_wh.items()}
+    missing = _left({**flow_wh, **fixed}, ends, drift_wh)
     for line, (first, second) in ends.items():
         missing[first] -= found[line]
         missing[second] += found[line]
     for spare in (0, 1):
         bounds = {
             line: (max(-limit_wh[line], floor(wh) - spare), min(limit_wh[line], ceil(wh) + spare))
-            for line, wh in within.items()
+            for line, wh in flow_wh.items()
         }
         bounds |= {line: (wh, wh) for line, wh in fixed.items()}
         while any(missing.values()) and _shift(found, ends, bounds, missing):

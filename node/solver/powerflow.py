@@ -15,7 +15,11 @@ from contracts.network.mismatch import TOLERANCE_NPU, Injection, Model, model
 from contracts.network.power import injection
 from contracts.network.records import NANO, Network
 from contracts.program.case import Case, Solution, Voltages
-from contracts.program.verdict import Schedule
+from contracts.program.documents import pack, unpack
+from contracts.program.fill import fill, lock
+from contracts.program.verdict import Refusal, Schedule
+from node.dispatch.documents import refused
+from node.errors import NodeError
 
 Array = Any
 """numpy.ndarray, which is imported only where it is used."""
@@ -28,15 +32,29 @@ ENOUGH = 1e-10
 _STEPS = (0, 1, -1, 1j, -1j, 1 + 1j, 1 - 1j, -1 + 1j, -1 - 1j)
 
 
-class NoFlow(Exception):
-    """No voltages were found: the lines can hardly carry this dispatch."""
+def with_voltages(network: Network | None, case: Case, packed: bytes, interval_ms: int) -> bytes:
+    """A packed solution of a case with the voltages that its network asks for, if it asks for any.
+
+    Found is not allowed: whether they keep to all limits says `contracts.network.power.examine`. Raises NodeError: the
+    code of the refusal if it is no solution of the case or gets too large, and `solver.voltages`.
+    """
+    if network is None or network.slack is None:
+        return packed
+    solution = unpack(packed)
+    if isinstance(solution, Refusal):
+        raise refused(solution)
+    schedule = fill(lock(case), solution)
+    if isinstance(schedule, Refusal):
+        raise refused(schedule)
+    again = pack(attach(network, case, solution, schedule, interval_ms))
+    if isinstance(again, Refusal):
+        raise refused(again)
+    return again
 
 
 def attach(network: Network | None, case: Case, solution: Solution, schedule: Schedule, interval_ms: int) -> Solution:
-    """The solution with the voltages that its network asks for, if it asks for any. Raises NoFlow.
-
-    Found is not allowed: `contracts.network.power.examine` says whether they keep to all limits.
-    """
+    """The solution with the voltages that its network asks for, if it asks for any. Raises NodeError
+    `solver.voltages`."""
     if network is None or network.slack is None:
         return solution
     prepared = model(network)
@@ -47,7 +65,7 @@ def attach(network: Network | None, case: Case, solution: Solution, schedule: Sc
 
 
 def solve(prepared: Model, put: Injection) -> Voltages:
-    """Voltages of all places for what is put in. Raises NoFlow."""
+    """Voltages of all places for what is put in. Raises NodeError `solver.voltages`."""
     import numpy
 
     network = prepared.network
@@ -153,4 +171,8 @@ def _newton(admittance: Array, active: Array, reactive: Array, held: Array, slac
             break
         angle[turned] -= step[: len(turned)]
         size[scaled] -= step[len(turned) :]
-    raise NoFlow("No voltages fit this dispatch: what flows is close to the most that the lines can carry, or beyond.")
+    raise NodeError(
+        "solver.voltages",
+        "No voltages fit this dispatch: what flows is close to the most that the lines can carry, or beyond.",
+        "Lower the limits of the lines that are loaded most.",
+    )

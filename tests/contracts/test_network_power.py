@@ -12,9 +12,11 @@ from contracts.network.lines import HOUR_MS, program_lines
 from contracts.network.power import Slack, examine, injection
 from contracts.network.records import NANO, Branch, Network, Place
 from contracts.program.case import Bid, Block, Case, Connection, Demand, Load, Reserve, Solution, Source, Storage
+from contracts.program.documents import pack, unpack
 from contracts.program.fill import fill, lock
 from contracts.program.verdict import Refusal, Schedule
-from node.solver.powerflow import attach
+from node.errors import NodeError
+from node.solver.powerflow import attach, with_voltages
 from tests.support.networks import WIDE
 
 _replace = msgspec.structs.replace
@@ -164,12 +166,30 @@ def test_voltages_are_of_every_binding_interval_and_of_no_other() -> None:
         answer = physics(case(), voltages=voltages)
         assert isinstance(answer, Refusal) and answer.code == "network.voltages"
     assert isinstance(physics(case(binding=2)), tuple)
-    with_none = (None, _replace(NETWORK, slack=None))
-    for network in with_none:
-        assert physics(case(), network, voltages=()) == ()
-        answer = physics(case(), network)
-        assert isinstance(answer, Refusal) and answer.code == "network.voltages"
+    without = _replace(NETWORK, slack=None)
+    assert physics(case(), without, voltages=()) == ()
+    answer = physics(case(), without)
+    assert isinstance(answer, Refusal) and answer.code == "network.voltages"
+    # Replaced since the offers locked: whatever was attached in good faith costs nobody anything.
+    assert physics(case(), None) == physics(case(), None, voltages=()) == ()
     assert attach(None, case(), Solution(ROUND), filled(case(), Solution(ROUND)), HOUR_MS) == Solution(ROUND)
+
+
+def test_a_builder_attaches_voltages_to_what_it_packed() -> None:
+    given = case()
+    packed = pack(Solution(ROUND))
+    assert isinstance(packed, bytes)
+    again = unpack(with_voltages(NETWORK, given, packed, HOUR_MS))
+    assert not isinstance(again, Refusal)
+    assert again == attach(NETWORK, given, Solution(ROUND), filled(given, Solution(ROUND)), HOUR_MS)
+    assert not isinstance(examine(NETWORK, given, again, filled(given, again), HOUR_MS), Refusal)
+    for network in (None, _replace(NETWORK, slack=None)):
+        assert with_voltages(network, given, packed, HOUR_MS) == packed
+    for wrong, wanted in ((b"\x93", "dispatch.malformed"), (pack(Solution("00" * 32)), "dispatch.round")):
+        assert isinstance(wrong, bytes)
+        with pytest.raises(NodeError) as caught:
+            with_voltages(NETWORK, given, wrong, HOUR_MS)
+        assert caught.value.code == wanted
 
 
 def test_voltages_of_another_dispatch_are_refused() -> None:

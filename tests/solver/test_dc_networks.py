@@ -10,7 +10,7 @@ import numpy
 import pytest
 from pypower.api import case9, case14, case30, ppoption, rundcopf
 
-from contracts.program.case import Block, Case, Demand, Line, LineFlow, Solution, Source
+from contracts.program.case import Block, Case, Demand, Line, LineFlow, Solution, Source, Storage
 from contracts.program.check import check
 from contracts.program.flows import places
 from contracts.program.verdict import Refusal, Verdict
@@ -133,6 +133,25 @@ def test_three_buses_around_a_full_line_are_dispatched_to_the_wh_of_the_answer_b
     assert built.verdict.bound_nano <= built.verdict.cost_nano
     assert price(TRIANGLE, built.verdict, "a") * NANO_PER_DOLLAR == 10_000
     assert price(TRIANGLE, built.verdict, "b") * NANO_PER_DOLLAR == 20_000
+
+
+def test_a_battery_behind_a_full_line_is_rounded_with_its_flows() -> None:
+    """At c nothing gives way but the battery, whose efficiency of 9/11 makes all its energies fractions of a Wh."""
+    rising = Source("dear", "b", ((Block(20_000, 200_000),), (Block(29_000, 200_000),)), "b")
+    cheap = Source("cheap", "a", ((Block(10_000, 200_000),),) * 2, "a")
+    for capacity_wh in (1_001, 4_003, 7_777):
+        store = Storage("m-store", "store", capacity_wh, 0, (5_000,) * 2, (5_000,) * 2, 9, 11, place="c")
+        case = msgspec.structs.replace(
+            TRIANGLE,
+            intervals=2,
+            sources=(cheap, rising),
+            storages=(store,),
+            demands=(Demand("c", (150_000, 150_000), place="c"),),
+            lines=tuple(msgspec.structs.replace(line, limit_wh=line.limit_wh * 2) for line in TRIANGLE.lines),
+            reference_nano_per_wh=(20_000,) * 2,
+        )
+        built = certified(case)
+        assert built.solution.charge_wh[0][0] > 1_000 and built.solution.discharge_wh[0][1] > 600
 
 
 @pytest.mark.parametrize(
