@@ -55,3 +55,9 @@ Height = Annotated[int, Meta(ge=0, le=2**48 - 1)]
 Time = Annotated[int, Meta(ge=0, le=MAX_TIME)]
 Ppm = Annotated[int, Meta(ge=0, le=PPM)]
 Small = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+
+
+def energy_wh(power_w: int, interval_ms: int) -> int:
+    """What this power carries in one interval, rounded down: a limit in Wh is never more than the one in W, and never
+    beyond what an energy may be."""
+    return min(MAX_ENERGY, power_w * interval_ms // WH_MS)

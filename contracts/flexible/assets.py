@@ -10,7 +10,7 @@ from __future__ import annotations
 from contracts.flexible.records import StorageCharge
 from contracts.members import Asset, Meter, Registers
 from contracts.params import PactParams, Problem
-from contracts.units import WH_MS, Energy
+from contracts.units import Energy, energy_wh
 
 NO_ASSET = Asset()
 
@@ -75,7 +75,7 @@ def place_of(meter: Meter) -> str:
 
 def interval_wh(power_w: int, params: PactParams) -> int:
     """Energy of so much power over one interval, rounded down."""
-    return power_w * params.interval_ms // WH_MS
+    return energy_wh(power_w, params.interval_ms)
 
 
 def charge_limits_wh(meter: Meter, params: PactParams) -> tuple[int, int]:

@@ -5,13 +5,7 @@ from __future__ import annotations
 from contracts.network.records import Network
 from contracts.program.case import Case, Line, Transfer
 from contracts.program.flows import Cycle, cycles
-
-HOUR_MS = 3_600_000
-
-
-def energy_wh(power_w: int, interval_ms: int) -> int:
-    """What this power carries in one interval, rounded down: a limit in Wh is never more than the one in W."""
-    return power_w * interval_ms // HOUR_MS
+from contracts.units import WH_MS, energy_wh
 
 
 def program_lines(network: Network, interval_ms: int, intervals: int) -> tuple[Line, ...]:
@@ -43,4 +37,4 @@ def program_transfers(network: Network, interval_ms: int) -> tuple[Transfer, ...
 
 def loops(network: Network) -> tuple[Cycle, ...]:
     """The basis of loops that every case of this network has: it follows from the order of its lines."""
-    return cycles(Case("loops", 1, 1, "00" * 32, lines=program_lines(network, HOUR_MS, 1)))
+    return cycles(Case("loops", 1, 1, "00" * 32, lines=program_lines(network, WH_MS, 1)))

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from contracts.network.lines import HOUR_MS
 from contracts.network.mismatch import Injection, check, model
 from contracts.network.records import Network
 from contracts.program.case import Case, Solution
 from contracts.program.rows import offered_wh
 from contracts.program.verdict import Refusal, Schedule
-from contracts.units import PPM
+from contracts.units import PPM, WH_MS
 
 
 class Slack(NamedTuple):
@@ -31,11 +30,11 @@ class Slack(NamedTuple):
 def injection(network: Network, case: Case, schedule: Schedule, interval: int, interval_ms: int) -> Injection:
     """What a dispatch puts in at each place in an interval; losses by the pact's rule are nobody's there."""
     given, drawn = _energies(network, case, schedule, interval)
-    # Wh per interval x HOUR_MS / interval_ms is W; reactive power is in ppm of it.
-    factor = HOUR_MS * PPM
+    # Wh per interval x WH_MS / interval_ms is W; reactive power is in ppm of it.
+    factor = WH_MS * PPM
     return Injection(
         w=[(one - other) * factor for one, other in zip(given, drawn, strict=True)],
-        var=[-energy * HOUR_MS * place.reactive_ppm for energy, place in zip(drawn, network.places, strict=True)],
+        var=[-energy * WH_MS * place.reactive_ppm for energy, place in zip(drawn, network.places, strict=True)],
         unit=interval_ms * PPM,
     )
 
@@ -65,8 +64,8 @@ def examine(
         flow = check(prepared, put, voltages, where)
         if isinstance(flow, Refusal):
             return flow
-        planned_wh = put.w[prepared.slack] // (HOUR_MS * PPM)
-        extra_wh = _ceil(flow.slack_w * interval_ms, HOUR_MS) - planned_wh
+        planned_wh = put.w[prepared.slack] // (WH_MS * PPM)
+        extra_wh = _ceil(flow.slack_w * interval_ms, WH_MS) - planned_wh
         least_wh, most_wh = _room(network, case, schedule, interval)
         if not least_wh <= extra_wh <= most_wh:
             message = (
@@ -74,7 +73,7 @@ def examine(
                 f"{most_wh} more"
             )
             return Refusal("network.slack", f'place "{network.slack}" in {where}', message)
-        asked.append(Slack(extra_wh, _ceil(flow.loss_w * interval_ms, HOUR_MS)))
+        asked.append(Slack(extra_wh, _ceil(flow.loss_w * interval_ms, WH_MS)))
     return tuple(asked)
 
 

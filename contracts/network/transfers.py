@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from contracts.network.lines import energy_wh, loops
+from contracts.network.lines import loops
 from contracts.network.records import Branch, Network
 from contracts.program.flows import Cycle
+from contracts.units import energy_wh
 
 MAX_SIZE = 2**19
 """Of lines x (places + lines)."""

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.network.lines import HOUR_MS, program_lines
+from contracts.network.lines import program_lines
 from contracts.network.power import Slack, examine, injection
 from contracts.network.records import NANO, Branch, Network, Place
 from contracts.program.case import Bid, Block, Case, Connection, Demand, Load, Reserve, Solution, Source, Storage
 from contracts.program.documents import pack, unpack
 from contracts.program.fill import fill, lock
 from contracts.program.verdict import Refusal, Schedule
+from contracts.units import WH_MS
 from node.errors import NodeError
 from node.solver.powerflow import attach, with_voltages
 from tests.support.networks import WIDE
@@ -32,7 +33,7 @@ NETWORK = Network(
 ROUND = "ab" * 32
 
 
-def case(interval_ms: int = HOUR_MS, **changes: Any) -> Case:
+def case(interval_ms: int = WH_MS, **changes: Any) -> Case:
     """South wants 100 kWh, of which its own source has 30; the utility is in the north. Two intervals, one binds."""
     grid = Connection("grid", "utility", (100, 100), (0, 0), (200_000,) * 2, (0, 0), (0, 0), "north")
     source = Source("m-sun", "sun", (((Block(10, 30_000)),),) * 2, "south")
@@ -56,7 +57,7 @@ def filled(given: Case, solution: Solution) -> Schedule:
 
 
 def physics(
-    given: Case, network: Network | None = NETWORK, interval_ms: int = HOUR_MS, **changes: Any
+    given: Case, network: Network | None = NETWORK, interval_ms: int = WH_MS, **changes: Any
 ) -> tuple[Slack, ...] | Refusal:
     """What the ledger says of the builder's voltages, found for NETWORK."""
     solution = Solution(ROUND)
@@ -99,11 +100,11 @@ def test_rule_losses_are_of_each_place_and_round_up_there() -> None:
 
 def test_shorter_intervals_are_more_power() -> None:
     quarter = case(
-        interval_ms=HOUR_MS // 4,
+        interval_ms=WH_MS // 4,
         demands=(Demand("campus", (25_000, 0), place="south"),),
         sources=(Source("m-sun", "sun", ((Block(10, 7_500),),) * 2, "south"),),
     )
-    (slack,) = physics(quarter, interval_ms=HOUR_MS // 4)  # type: ignore[misc]
+    (slack,) = physics(quarter, interval_ms=WH_MS // 4)  # type: ignore[misc]
     assert slack == Slack(ceil(lost_wh(0.07, 0.05) / 4), ceil(lost_wh(0.07, 0.05) / 4))
 
 
@@ -122,12 +123,12 @@ def test_everything_that_moves_energy_counts_at_its_place() -> None:
         demands=(Demand("campus", (10,), place="south"), Demand("lab", (4,), place="north")),
         bids=(Bid("flex", 8, (100_000,), "south"),),
         loads=(Load("car", "car", 7, 7, 0, 1, 50, "south"),),
-        lines=program_lines(NETWORK, HOUR_MS, 1),
+        lines=program_lines(NETWORK, WH_MS, 1),
     )
     solution = Solution(ROUND, ((200,),), ((3_000,),), ((7,),), (), ((0,),))
     schedule = filled(whole, solution)
     assert (schedule.bid_wh[0][0], schedule.export_wh[0][0]) == (100_000, 70_000)
-    put = injection(NETWORK, whole, schedule, 0, HOUR_MS)
+    put = injection(NETWORK, whole, schedule, 0, WH_MS)
     drawn = 200 + 10 + 100_000 + 7
     south = schedule.source_wh[0][0] + 3_000 - drawn
     assert [w // put.unit for w in put.w] == [-70_000 - 4, south]
@@ -161,7 +162,7 @@ def test_what_the_rule_counts_too_much_must_be_possible_to_leave_out() -> None:
 
 
 def test_voltages_are_of_every_binding_interval_and_of_no_other() -> None:
-    found = attach(NETWORK, case(), Solution(ROUND), filled(case(), Solution(ROUND)), HOUR_MS)
+    found = attach(NETWORK, case(), Solution(ROUND), filled(case(), Solution(ROUND)), WH_MS)
     for voltages in ((), found.voltages * 2):
         answer = physics(case(), voltages=voltages)
         assert isinstance(answer, Refusal) and answer.code == "network.voltages"
@@ -172,32 +173,32 @@ def test_voltages_are_of_every_binding_interval_and_of_no_other() -> None:
     assert isinstance(answer, Refusal) and answer.code == "network.voltages"
     # Replaced since the offers locked: whatever was attached in good faith costs nobody anything.
     assert physics(case(), None) == physics(case(), None, voltages=()) == ()
-    assert attach(None, case(), Solution(ROUND), filled(case(), Solution(ROUND)), HOUR_MS) == Solution(ROUND)
+    assert attach(None, case(), Solution(ROUND), filled(case(), Solution(ROUND)), WH_MS) == Solution(ROUND)
 
 
 def test_a_builder_attaches_voltages_to_what_it_packed() -> None:
     given = case()
     packed = pack(Solution(ROUND))
     assert isinstance(packed, bytes)
-    again = unpack(with_voltages(NETWORK, given, packed, HOUR_MS))
+    again = unpack(with_voltages(NETWORK, given, packed, WH_MS))
     assert not isinstance(again, Refusal)
-    assert again == attach(NETWORK, given, Solution(ROUND), filled(given, Solution(ROUND)), HOUR_MS)
-    assert not isinstance(examine(NETWORK, given, again, filled(given, again), HOUR_MS), Refusal)
+    assert again == attach(NETWORK, given, Solution(ROUND), filled(given, Solution(ROUND)), WH_MS)
+    assert not isinstance(examine(NETWORK, given, again, filled(given, again), WH_MS), Refusal)
     for network in (None, _replace(NETWORK, slack=None)):
-        assert with_voltages(network, given, packed, HOUR_MS) == packed
+        assert with_voltages(network, given, packed, WH_MS) == packed
     for wrong, wanted in ((b"\x93", "dispatch.malformed"), (pack(Solution("00" * 32)), "dispatch.round")):
         assert isinstance(wrong, bytes)
         with pytest.raises(NodeError) as caught:
-            with_voltages(NETWORK, given, wrong, HOUR_MS)
+            with_voltages(NETWORK, given, wrong, WH_MS)
         assert caught.value.code == wanted
 
 
 def test_voltages_of_another_dispatch_are_refused() -> None:
     """One Wh more in the south is 1e-6 per unit; two are more than is tolerated."""
     given = case()
-    solution = attach(NETWORK, given, Solution(ROUND), filled(given, Solution(ROUND)), HOUR_MS)
+    solution = attach(NETWORK, given, Solution(ROUND), filled(given, Solution(ROUND)), WH_MS)
     other = case(demands=(Demand("campus", (100_002, 100_000), place="south"),))
-    answer = examine(NETWORK, other, solution, filled(other, Solution(ROUND)), HOUR_MS)
+    answer = examine(NETWORK, other, solution, filled(other, Solution(ROUND)), WH_MS)
     assert isinstance(answer, Refusal)
     assert (answer.code, answer.where) == ("network.active", 'place "south" in interval 0')
 
@@ -213,8 +214,8 @@ def test_a_line_is_limited_by_apparent_power(limit_va: int, wanted: str) -> None
 def test_a_network_without_lines_is_one_place_of_any_name() -> None:
     alone = Network((Place("zone", least_var=-WIDE, most_var=WIDE),), (), slack="zone")
     given = Case("one place", 1, 1, ROUND, demands=(Demand("campus", (5,)),), sources=(_source(),))
-    solution = attach(alone, given, Solution(ROUND), filled(given, Solution(ROUND)), HOUR_MS)
-    assert examine(alone, given, solution, filled(given, Solution(ROUND)), HOUR_MS) == (Slack(0, 0),)
+    solution = attach(alone, given, Solution(ROUND), filled(given, Solution(ROUND)), WH_MS)
+    assert examine(alone, given, solution, filled(given, Solution(ROUND)), WH_MS) == (Slack(0, 0),)
 
 
 def _source() -> Source:

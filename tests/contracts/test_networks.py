@@ -16,12 +16,14 @@ from contracts.genesis import CODEC
 from contracts.governance.changes import RemoveMember, SetNetwork
 from contracts.members import Asset
 from contracts.network import registered, transfers
-from contracts.network.lines import HOUR_MS, program_lines
+from contracts.network.lines import program_lines, program_transfers
 from contracts.network.records import MAX_ADMITTANCE, NANO, Branch, Network, Place, Transfer
 from contracts.network.registration import MeterPlace, problem
-from contracts.program.case import SITE
+from contracts.program.case import SITE, Case
+from contracts.program.documents import case_of, json_of
 from contracts.schema import NETWORKS
 from contracts.succession import successor
+from contracts.units import MAX_ENERGY, WH_MS
 from tests.support.networks import WIDE, ieee, wires
 from zk.codec import encode
 
@@ -34,7 +36,7 @@ AC = _replace(
 
 
 def wrong(network: Network, **changes: Any) -> tuple[str, str] | None:
-    found = problem(_replace(network, **changes), HOUR_MS, meters())
+    found = problem(_replace(network, **changes), WH_MS, meters())
     if found is None:
         return None
     assert found.message
@@ -88,20 +90,20 @@ def test_what_is_wrong_with_an_ac_model_is_named() -> None:
 
 def test_every_meter_is_at_a_place_and_something_delivers() -> None:
     lost = [*meters(), MeterPlace("m-lost", "west", "load", "campus")]
-    found = problem(NETWORK, HOUR_MS, lost)
+    found = problem(NETWORK, WH_MS, lost)
     assert found is not None and (found.code, found.where) == ("network.place", 'meters["m-lost"]')
     loads = [meter for meter in meters() if meter.kind == "load"]
-    found = problem(_replace(NETWORK, transfers=()), HOUR_MS, loads)
+    found = problem(_replace(NETWORK, transfers=()), WH_MS, loads)
     assert found is not None and found.code == "network.no-source"
 
 
 def test_who_is_refused_for_a_line_is_told_what_share_of_its_envelopes_would_be_safe() -> None:
     chain = wires({("a", "b"): 80}, {"a": (0, 100), "b": (200, 0)})
     where = [MeterPlace("m-a", "a", "source", "a"), MeterPlace("m-b", "b", "load", "b")]
-    found = problem(chain, HOUR_MS, where)
+    found = problem(chain, WH_MS, where)
     assert found is not None and found.code == "network.unsafe"
     assert "100 Wh" in found.message and "80 are" in found.message and "800000 ppm" in found.message
-    assert problem(_replace(chain, transfers=(Transfer("a", "a", 0, 80), chain.transfers[1])), HOUR_MS, where) is None
+    assert problem(_replace(chain, transfers=(Transfer("a", "a", 0, 80), chain.transfers[1])), WH_MS, where) is None
 
 
 def test_what_would_take_too_long_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +117,7 @@ def test_what_would_take_too_long_is_refused_before_it_begins(monkeypatch: pytes
         raise AssertionError("it began")
 
     monkeypatch.setattr(transfers, "loops", began)
-    found = problem(Network(places, chain), HOUR_MS, source)
+    found = problem(Network(places, chain), WH_MS, source)
     assert found is not None and found.code == "network.too-large"
     monkeypatch.undo()
     monkeypatch.setattr(transfers, "heaviest", began)
@@ -127,7 +129,7 @@ def test_what_would_take_too_long_is_refused_before_it_begins(monkeypatch: pytes
     )
     many = (*(_replace(line, id=f"k{number:04d}") for number, line in enumerate(chain[:399])), *ring)
     assert transfers.size(Network(places[:400], many)) <= transfers.MAX_SIZE
-    found = problem(Network(places[:400], many), HOUR_MS, source)
+    found = problem(Network(places[:400], many), WH_MS, source)
     assert found is not None and found.code == "network.too-large"
 
 
@@ -189,7 +191,7 @@ def test_a_successor_begins_with_the_network_without_those_who_left() -> None:
 
 
 def test_the_program_has_the_lines_in_wh_of_its_intervals() -> None:
-    lines = program_lines(_replace(NETWORK, lines=with_line(limit_w=1_003)), HOUR_MS // 4, 3)
+    lines = program_lines(_replace(NETWORK, lines=with_line(limit_w=1_003)), WH_MS // 4, 3)
     assert [line.id for line in lines] == [line.id for line in NETWORK.lines]
     assert lines[0].limit_wh == (250, 250, 250)
     assert (lines[0].from_place, lines[0].to_place) == (NETWORK.lines[0].from_place, NETWORK.lines[0].to_place)
@@ -209,3 +211,14 @@ def test_a_meter_is_where_its_asset_is() -> None:
     assert pact.propose("bio", newcomer(meters=(elsewhere,))) == "network.place"
     here = _replace(new, meter=_replace(new.meter, zone="west", asset=Asset(place="zone")))
     assert pact.propose("bio", newcomer(meters=(here,))) == "ok"
+
+
+def test_no_limit_is_beyond_what_a_case_can_say_however_long_intervals_are() -> None:
+    """The most that can be registered, over a day: 24 times as many Wh as an energy may be."""
+    network = _replace(
+        NETWORK, lines=with_line(limit_w=MAX_ENERGY), transfers=(Transfer("campus", "north", MAX_ENERGY, MAX_ENERGY),)
+    )
+    lines, transfers_ = program_lines(network, 24 * WH_MS, 1), program_transfers(network, 24 * WH_MS)
+    case = Case("day", 1, 1, "00" * 32, lines=lines, transfers=transfers_)
+    assert case_of(json_of(case)) == case
+    assert lines[0].limit_wh == (MAX_ENERGY,) and transfers_[0].import_wh == MAX_ENERGY

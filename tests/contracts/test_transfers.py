@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from pypower.api import case30, case57
 from scipy.optimize import linprog
 
-from contracts.network.lines import HOUR_MS, loops
+from contracts.network.lines import loops
 from contracts.network.records import Branch, Network, Place, Transfer
 from contracts.network.transfers import heaviest
+from contracts.units import WH_MS
 from tests.support.networks import ieee, wires
 
 _replace = msgspec.structs.replace
 
 
-def bounds(network: Network, interval_ms: int = HOUR_MS) -> dict[str, int]:
+def bounds(network: Network, interval_ms: int = WH_MS) -> dict[str, int]:
     return {load.line: load.most_wh for load in heaviest(network, interval_ms)}
 
 
@@ -47,7 +48,7 @@ def test_parallel_lines_share_by_their_reactances() -> None:
 
 def test_envelopes_count_in_whole_wh_of_an_interval() -> None:
     chain = wires({("a", "b"): 1_003}, {"a": (0, 1_003), "b": (2_000, 0)})
-    (load,) = heaviest(chain, HOUR_MS // 4)
+    (load,) = heaviest(chain, WH_MS // 4)
     assert (load.most_wh, load.limit_wh) == (250, 250)
 
 
@@ -112,7 +113,7 @@ def networks(draw: st.DrawFn) -> Network:
 @settings(max_examples=60)
 @given(networks())
 def test_the_bound_is_the_largest_flow_that_a_dispatch_can_have(network: Network) -> None:
-    for index, load in enumerate(heaviest(network, HOUR_MS)):
+    for index, load in enumerate(heaviest(network, WH_MS)):
         most = largest(network, index)
         assert load.most_wh == floor(most + 1e-6)
 
@@ -126,7 +127,7 @@ def test_the_bound_of_an_ieee_network_is_the_largest_flow(make: Callable[[], dic
         for place, milliwatts in zip(network.places, injection.w, strict=True)
     )
     network = _replace(network, transfers=transfers)
-    for index, load in list(enumerate(heaviest(network, HOUR_MS)))[::9]:
+    for index, load in list(enumerate(heaviest(network, WH_MS)))[::9]:
         most = largest(network, index)
         assert most - 1 < load.most_wh < most + 0.01
 

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.network.lines import HOUR_MS, program_lines, program_transfers
+from contracts.network.lines import program_lines, program_transfers
 from contracts.network.records import Branch, Network, Place
 from contracts.network.records import Transfer as Envelope
 from contracts.network.transfers import heaviest
@@ -18,6 +18,7 @@ from contracts.program.case import Bid, Block, Case, Connection, Demand, Load, S
 from contracts.program.check import check, ready
 from contracts.program.fallback import fallback
 from contracts.program.verdict import Refusal, Verdict
+from contracts.units import WH_MS
 
 _replace = msgspec.structs.replace
 ROUND = "cd" * 32
@@ -92,7 +93,7 @@ def safe(network: Network, case: Case) -> Network:
             Envelope(*key, *(watts * share // 1_000 for watts in both)) for key, both in sorted(wanted.items())
         )
         found = _replace(network, transfers=transfers)
-        if all(load.most_wh <= load.limit_wh for load in heaviest(found, HOUR_MS)):
+        if all(load.most_wh <= load.limit_wh for load in heaviest(found, WH_MS)):
             return found
         assert share, "what rounding adds around loops is more than a line carries"
         share = share * 3 // 4
@@ -103,7 +104,7 @@ def safe(network: Network, case: Case) -> Network:
 def test_inside_safe_envelopes_there_is_always_a_fallback_that_keeps_every_line(random: Random) -> None:
     network, case = crowded(random)
     network = safe(network, case)
-    lines, transfers = program_lines(network, HOUR_MS, 2), program_transfers(network, HOUR_MS)
+    lines, transfers = program_lines(network, WH_MS, 2), program_transfers(network, WH_MS)
     inner = within(_replace(case, lines=lines, transfers=transfers))
     found = verdict(inner)
     assert isinstance(found, Verdict), found
@@ -118,15 +119,15 @@ def test_where_the_fallback_finds_no_flows_around_loops_envelopes_do() -> None:
     """Of these networks some have none as long as everybody wants everything."""
     for seed in range(60):
         network, case = crowded(Random(seed))
-        whole = _replace(case, lines=program_lines(network, HOUR_MS, 2))
+        whole = _replace(case, lines=program_lines(network, WH_MS, 2))
         if isinstance(verdict(whole), Refusal):
-            transfers = program_transfers(safe(network, case), HOUR_MS)
+            transfers = program_transfers(safe(network, case), WH_MS)
             assert isinstance(verdict(within(_replace(whole, transfers=transfers))), Verdict)
 
 
 # What goes first
 
-LINE = program_lines(Network((Place("a"), Place("b")), (Branch("l", "a", "b", 1),)), HOUR_MS, 1)
+LINE = program_lines(Network((Place("a"), Place("b")), (Branch("l", "a", "b", 1),)), WH_MS, 1)
 
 
 def small(**fields: object) -> Case:
