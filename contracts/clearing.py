@@ -180,7 +180,7 @@ def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery:
         rewards.proposer(state, context, delivery),
         make_whole.due(state, context.params, record),
         base_load.due(context.params, promised.needs, orders, promised.promised),
-        demand_response.due(state, context.params, interval, delivery, orders, promised.reduced),
+        demand_response.due(state, context.params, interval, orders, promised.reduced),
     ]
 
 

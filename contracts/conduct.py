@@ -63,10 +63,12 @@ def judge(state: State, context: BlockContext, record: IntervalRecord, delivery:
     if not found:
         return []
     state.fill(SHORTFALLS, found, record.interval)
+    together: dict[str, tuple[int, int]] = {}
+    for one in found:
+        ordered_wh, missing_wh = together.get(one.member, (0, 0))
+        together[one.member] = ordered_wh + one.ordered_wh, missing_wh + one.ordered_wh - one.delivered_wh
     events: list[AnyEvent] = []
-    for member in sorted({one.member for one in found}):
-        ordered_wh = sum(one.ordered_wh for one in found if one.member == member)
-        missing_wh = ordered_wh - sum(one.delivered_wh for one in found if one.member == member)
+    for member, (ordered_wh, missing_wh) in sorted(together.items()):
         lost_ppm = trust.lower_index(state, context, member, "under-delivery", missing_wh, ordered_wh)
         events.append(UnderDelivered(member, record.interval, lost_ppm))
     return events

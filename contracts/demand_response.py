@@ -26,7 +26,6 @@ import msgspec
 
 from contracts.bodies import CallReduction, OfferReduction
 from contracts.context import BlockContext, current_interval
-from contracts.delivery import Delivery
 from contracts.estimates import WINDOW_DAYS, day_type
 from contracts.members import Record
 from contracts.mode_rules import responds
@@ -152,7 +151,6 @@ def due(
     state: State,
     params: PactParams,
     interval: int,
-    delivery: Delivery,
     orders: Iterable[Order],
     ordered: dict[str, int],
 ) -> Due:
@@ -163,7 +161,7 @@ def due(
         return Due()
     refused = {order.member: order.requested_wh - order.served_wh for order in orders}
     found = [
-        _measured(state, params, interval, called, delivery, member, energy_wh, refused.get(member, 0))
+        _measured(state, params, interval, called, member, energy_wh, refused.get(member, 0))
         for member, energy_wh in sorted(ordered.items())
     ]
     owed = [
@@ -192,15 +190,13 @@ def _measured(
     params: PactParams,
     interval: int,
     called: ReductionCall,
-    delivery: Delivery,
     member: str,
     energy_wh: int,
     refused_wh: int,
 ) -> Reduction:
     """One member's reduction against its baseline."""
     meters = _load_meters(state, member)
-    silent = any(meter in delivery.estimated.get(member, ()) for meter in meters)
-    metered_wh = None if silent else _metered(state, meters, interval)
+    metered_wh = _metered(state, meters, interval)
     like, usual_wh = baseline(state, params, meters, interval)
     factor_ppm = _factor_ppm(state, params, meters, interval, called.called)
     baseline_wh = min(usual_wh * factor_ppm // PPM, MAX_ENERGY)

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from ledger_world import FIRST, METERS, Chain, Site, bill, change, make_genesis, settle
 
 from contracts.bodies import OfferBlock
+from contracts.estimates import day_type
 from contracts.genesis import Genesis
 from contracts.make_whole import Equipment, Flow, moved, owed_nano
 from contracts.members import Asset
 from contracts.params import DAY_MS, PactParams
-from contracts.records import MadeWhole, Order, StorageOrder, StoreAccount
-from contracts.schema import MADE_WHOLE, ORDERS, STORE_ACCOUNTS
+from contracts.records import MadeWhole, Metered, Order, StorageOrder, StoreAccount
+from contracts.schema import MADE_WHOLE, METERED, ORDERS, STORE_ACCOUNTS
 from contracts.state import State
 from contracts.units import MAX_MONEY
 from zk.codec import encode
@@ -250,8 +251,32 @@ def test_only_what_was_delivered_of_an_order_counts() -> None:
     assert lines(chain, LAST)["make-whole"] == 20 * 13
 
 
+def test_a_loss_waits_for_the_end_of_its_day() -> None:
+    chain = begun(LAST - 2)
+    order(chain, LAST - 2, -10, ("m-storage", 0, 50))
+    settle(chain, LAST - 2, {"m-storage": (0, 50), "m-campus": (1, 0)})
+    assert "make-whole" not in lines(chain, LAST - 2)
+    settle(chain, LAST - 1, {"m-campus": (1, 0)})
+    assert chain.bill(LAST - 1, "storage") is None
+    settle(chain, LAST, {"m-campus": (1, 0)})
+    assert lines(chain, LAST) == {"make-whole": 50 * 13}
+
+
+def test_charging_costs_what_was_taken_and_no_more_than_was_ordered() -> None:
+    for taken_wh, counted_wh in ((60, 60), (140, 100)):
+        chain = begun(LAST)
+        order(chain, LAST, 300, ("m-storage", 100, 0))
+        settle(chain, LAST, {"m-storage": (taken_wh, 0), "m-campus": (1, 0)})
+        assert account_of(chain).stored_nano == counted_wh * 300
+
+
 def test_silence_is_not_made_whole_and_not_when_it_ends() -> None:
     chain = begun(LAST)
+    state = State(chain.store)
+    like = next(at for at in range(LAST - 96, 0, -96) if day_type(PactParams(), at) == day_type(PactParams(), LAST))
+    state.put(METERED, Metered("m-storage", 0, 50, 1), like)
+    state.commit()
+    chain.store.update({key: raw for key, raw in state.changes().items() if raw is not None})
     order(chain, LAST, -10, ("m-storage", 0, 50))
     settle(chain, LAST, {"m-campus": (1, 0)}, silent=("m-storage",))
     assert "make-whole" not in lines(chain, LAST) and made_whole(chain, LAST) == []

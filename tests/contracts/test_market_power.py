@@ -35,7 +35,7 @@ def test_who_is_pivotal_by_hand() -> None:
     assert pivotal([need(55)], {"a": 60, "b": 50}) == ("a",)
     assert pivotal([need(50)], {"a": 50, "b": 50}) == ()
     assert pivotal([need(50, limit=9)], {"a": 60}) == (), "a bid goes without"
-    assert pivotal([need(50)], {"a": 60, "b": 0}) == ("a",), "who has nothing is nobody's need"
+    assert pivotal([need(70)], {"a": 60, "b": 0}) == ("a",), "who has nothing is nobody's need"
 
 
 def test_offers_count_at_most_at_their_reference_and_keep_their_energy() -> None:
@@ -44,6 +44,8 @@ def test_offers_count_at_most_at_their_reference_and_keep_their_energy() -> None
     assert capped.offers == [offer("a", (100, 5), (350, 16), reference=350), offer("b", (REFERENCE, 50))]
     assert capped.members == ("a", "b")
     assert cap([need(60)], offers[:1], {"c": 60}, REFERENCE) == (offers[:1], ())
+    at_it = offer("a", (100, 5), (350, 7), (900, 9), reference=350)
+    assert cap([need(60)], [at_it], {}, REFERENCE).offers == [offer("a", (100, 5), (350, 16), reference=350)]
 
 
 def test_nothing_is_gained_by_splitting_an_offer_among_meters() -> None:
