@@ -39,7 +39,7 @@ def test_a_case_is_solved_in_another_process_as_in_this_one() -> None:
     found = asyncio.run(solve(CASE))
     assert found.solution == build(CASE, 20.0).solution
     assert found.verdict == check(CASE, found.solution) and found.verdict.certified
-    assert found.solve_s > 0
+    assert found.solve_s >= 0 and found.repair_s > 0
 
 
 @pytest.fixture
