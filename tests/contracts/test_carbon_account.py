@@ -133,4 +133,7 @@ def test_what_leaves_the_bounds_of_emissions_is_seen() -> None:
     most = [Injection("m", MAX_ENERGY, MAX_FACTOR, 0)]
     assert in_bounds(settle(7, most, [], 0, {"a": 1}))
     assert not in_bounds(settle(7, most * 3, [], 0, {"a": 1}))
-    assert not in_bounds(settle(7, [], [Store("b", 1, None, MAX_MONEY, 2, 0, 0)], 0, {"a": 1}, Fixed(MAX_MONEY, 1)))
+    assert not in_bounds(settle(7, [], [], 0, {"a": 1}, Fixed(MAX_MONEY, 1)))
+    full = Store("b", 1, None, MAX_MONEY, 1, 0, 0)
+    assert in_bounds(settle(7, [Injection("m", 2, 0, 0)], [full], 0, {"a": 1}))
+    assert not in_bounds(settle(7, [Injection("m", 2, 1, 0)], [full], 0, {"a": 1})), "what is in it"

@@ -22,7 +22,7 @@ from ledger_world import FIRST, INTERVAL_MS, Chain, change, settle
 from contracts.bodies import Correct
 from contracts.carbon.bodies import RegisterFactor, RetireOrigin, TransferOrigin
 from contracts.carbon.events import CarbonSettled, PolicyBroken
-from contracts.carbon.records import IntervalCarbon
+from contracts.carbon.records import CarbonCorrection, IntervalCarbon
 from contracts.cycles import cycle_of
 from contracts.genesis import Genesis
 from contracts.members import PowerLine
@@ -133,24 +133,69 @@ def test_a_silent_source_enters_with_its_carbon_once_its_register_returns() -> N
     check_carbon(chain)
 
 
-def test_a_battery_that_gave_less_than_was_estimated_gets_it_back() -> None:
-    """A Monday and a Tuesday make an estimate; then the register says that nothing was given."""
+def estimated(charged_wh: int) -> tuple[Chain, int]:
+    """A battery that took and gave on a Monday and a Tuesday, and is silent on Wednesday: 40 Wh by estimate."""
     chain = Chain(simple())
-    days = [FIRST + 96 * day for day in (3, 4)]
-    for day in days:
-        settle(chain, day, {"m-bio": (0, 1_000), "m-storage": (900, 0)})
+    for day in (FIRST + 96 * 3, FIRST + 96 * 4):
+        settle(chain, day, {"m-bio": (0, 1_000), "m-storage": (charged_wh, 0)})
         settle(chain, day + 1, {"m-storage": (0, 40), "m-tenant": (40, 0)})
-    last = days[-1] + 96
-    settle(chain, last + 1, {"m-tenant": (40, 0)}, silent=("m-storage",))
-    guess = emitted(chain, last + 1, "m-storage")
-    before = stored(chain)
-    assert guess.energy_wh == 40 and guess.released_ug > 0
-    settle(chain, last + 2, {"m-tenant": (1, 0)})
-    (said,) = [one for one in carbon_corrections(chain) if one.meter == "m-storage"]
-    assert said.emitted_ug == -40 * 7 and said.stored_ug == guess.released_ug
-    assert stored(chain).carbon_ug == before.carbon_ug + guess.released_ug
-    assert stored(chain).charge == before.charge + 100 * 40
+    silent = FIRST + 96 * 5 + 1
+    settle(chain, silent, {"m-tenant": (40, 0)}, silent=("m-storage",))
+    assert emitted(chain, silent, "m-storage").energy_wh == 40
+    return chain, silent
+
+
+def returned(chain: Chain, silent: int, given_wh: int) -> CarbonCorrection:
+    """What the register does to carbon once it says how much was given, evenly over two intervals."""
+    settle(chain, silent + 1, {"m-storage": (0, 2 * given_wh), "m-tenant": (1, 0)})
+    settle(chain, silent + 2, {"m-tenant": (1, 0)})
     check_carbon(chain)
+    (said,) = [one for one in carbon_corrections(chain) if one.meter == "m-storage"]
+    return said
+
+
+def test_a_battery_that_gave_less_than_was_estimated_gets_it_back() -> None:
+    chain, silent = estimated(900)
+    guess, before = emitted(chain, silent, "m-storage"), stored(chain)
+    assert guess.released_ug > 0 and guess.unseen_wh == 0
+    said = returned(chain, silent, 0)
+    assert (said.emitted_ug, said.stored_ug, said.member_ug) == (-40 * 7, guess.released_ug, 0)
+    assert stored(chain) == change(before, carbon_ug=before.carbon_ug + guess.released_ug, charge=before.charge + 4_000)
+
+
+def test_what_an_estimate_took_out_of_nothing_is_taken_back_with_the_worst_factor() -> None:
+    chain, silent = estimated(0)
+    assert emitted(chain, silent, "m-storage").unseen_wh == 40
+    assert returned(chain, silent, 0).emitted_ug == -40 * (7 + 1_000_000)
+    assert stored(chain).carbon_ug == 0
+
+
+def test_a_battery_that_gave_more_than_was_estimated_gives_of_what_it_holds_now() -> None:
+    """100 Wh in each of two intervals: those of the second are drawn at its close, before the correction is."""
+    chain, silent = estimated(900)
+    said = returned(chain, silent, 100)
+    assert said.emitted_ug == 60 * 7
+    held = stored(chain)
+    assert said.stored_ug == -((held.carbon_ug - said.stored_ug) * 6_000 // (held.charge + 6_000))
+
+
+def test_two_words_about_a_battery_come_to_the_same_as_the_last_alone() -> None:
+    def spoken(*words: int) -> Chain:
+        chain = Chain(simple())
+        settle(chain, FIRST, {"m-bio": (0, 1_000), "m-storage": (90, 0)})
+        settle(chain, NEXT, {"m-storage": (0, 80), "m-tenant": (80, 0)})
+        sequence = chain.head("m-storage").sequence
+        for at, given_wh in enumerate(words, start=1):
+            assert chain.run(chain.say("storage", Correct("m-storage", sequence, NEXT, 0, given_wh))) == "ok"
+            settle(chain, NEXT + at, {"m-tenant": (1, 0)})
+            check_carbon(chain)
+        return chain
+
+    once, twice = spoken(20), spoken(75, 20)
+    assert emitted(once, NEXT, "m-storage").unseen_wh > 0, "more was given than was seen to go in"
+    assert stored(once) == stored(twice)
+    sums = [sum(one.emitted_ug for one in carbon_corrections(chain)) for chain in (once, twice)]
+    assert sums[0] == sums[1]
 
 
 # Any traffic
