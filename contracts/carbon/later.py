@@ -6,13 +6,16 @@ carries, what was exported, and what a storage holds, at the mix of then. The di
 consumption of the booking interval, as the residual is. So every interval balances by itself.
 
 What was discharged less than billed comes back as it was released; what was discharged more is drawn from what the
-storage holds now.
+storage holds now. Several words about one storage may make it hold less than nothing in between; only what is missing
+in the end is left to consumption.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from contracts.carbon.account import Store, draw
 from contracts.carbon.factors import Applied, applied, imported, worst
@@ -22,6 +25,8 @@ from contracts.params import PactParams
 from contracts.records import Correction
 from contracts.schema import CARBON_CORRECTIONS, CARBONS, CORRECTIONS, EMITTED, METERS
 from contracts.state import State
+
+_replace = msgspec.structs.replace
 
 
 class Later(NamedTuple):
@@ -76,7 +81,17 @@ def follow(
         later.records[place] = record
         if record.member_ug:
             later.members[one.member] = later.members.get(one.member, 0) + record.member_ug
+    for place, record in _last_words(later.records).items():
+        if record.meter in stores:
+            store = stores[record.meter]
+            later.records[place] = _replace(record, stored_ug=record.stored_ug + max(0, -store.carbon_ug))
+            stores[record.meter] = _possible(store)
     return later
+
+
+def _last_words(records: Mapping[bytes, CarbonCorrection]) -> dict[bytes, CarbonCorrection]:
+    """The last record of each meter."""
+    return {place: records[place] for place in {record.meter: place for place, record in records.items()}.values()}
 
 
 def _of_tie(state: State, params: PactParams, meter: Meter, one: Correction) -> CarbonCorrection:
@@ -96,8 +111,7 @@ def _of_storage(state: State, params: PactParams, stores: dict[str, Store], one:
     n, d = store.efficiency_n, store.efficiency_d
     before_ug = store.carbon_ug
     charged_wh = one.new_import_wh - one.old_import_wh
-    taken_ug = max(-before_ug, _at_mix(state, one))
-    store = _holding(store, store.charge + n * n * charged_wh, before_ug + taken_ug)
+    store = _holding(store, n * n * charged_wh, _at_mix(state, one))
 
     entry = _entry(state, one)
     seen_wh = entry.energy_wh if entry is not None else 0
@@ -106,16 +120,15 @@ def _of_storage(state: State, params: PactParams, stores: dict[str, Store], one:
     if entry is not None and old != new:
         (old_ug, old_unseen), (new_ug, new_unseen) = _released(entry, old), _released(entry, new)
         emitted_ug += new_unseen - old_unseen
-        back_ug = max(-store.carbon_ug, old_ug - new_ug)
-        store = _holding(store, store.charge + d * d * (old - new), store.carbon_ug + back_ug)
+        store = _holding(store, d * d * (old - new), old_ug - new_ug)
     more_wh = max(0, one.new_export_wh - seen_wh) - max(0, one.old_export_wh - seen_wh)
     if more_wh > 0:
-        drawn, released_ug = draw(store._replace(discharged_wh=more_wh))
+        drawn, released_ug = draw(_possible(store)._replace(discharged_wh=more_wh))
         unseen_wh = -(-(d * d * more_wh - drawn) // (d * d))
         emitted_ug += unseen_wh * worst(state, params)
-        store = _holding(store, store.charge - drawn, store.carbon_ug - released_ug)
+        store = _holding(store, -drawn, -released_ug)
     elif more_wh < 0:
-        store = _holding(store, store.charge - d * d * more_wh, store.carbon_ug)
+        store = _holding(store, -d * d * more_wh, 0)
     stores[one.meter] = store
     return _record(one, emitted_ug=emitted_ug, stored_ug=store.carbon_ug - before_ug)
 
@@ -130,9 +143,14 @@ def _released(entry: Emitted, discharged_wh: int) -> tuple[int, int]:
 
 
 def _holding(store: Store, charge: int, carbon_ug: int) -> Store:
-    """The storage with another charge, inside what it can hold, and another carbon."""
-    most = charge if store.capacity is None else min(charge, store.capacity)
-    return store._replace(charge=max(0, most), carbon_ug=carbon_ug)
+    """The storage with so much more in it."""
+    return store._replace(charge=store.charge + charge, carbon_ug=store.carbon_ug + carbon_ug)
+
+
+def _possible(store: Store) -> Store:
+    """The storage with what it can hold at most, and nothing at least."""
+    most = store.charge if store.capacity is None else min(store.charge, store.capacity)
+    return store._replace(charge=max(0, most), carbon_ug=max(0, store.carbon_ug))
 
 
 def _at_mix(state: State, one: Correction) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from carbon_world import (
+    MEMBERS,
     METERS,
     NEXT,
     SIMPLE,
@@ -56,6 +57,7 @@ from contracts.schema import (
 from contracts.state import State
 from contracts.succession import left_behind
 from contracts.trust import slash
+from contracts.units import MAX_MONEY
 from zk.codec import encode
 
 PARAMS = PactParams()
@@ -202,6 +204,18 @@ def test_only_metered_generation_without_operating_emission_is_certified_once() 
     settle(chain, FIRST + 2, {"m-solar": (0, 60), "m-campus": (60, 0)})
     settle(chain, FIRST + 3, {"m-campus": (1, 0)})
     assert totals(chain).issued_wh == 560, "the register that returned brings its own"
+    check_carbon(chain)
+
+
+def test_an_estimate_issues_none_and_the_register_all_of_it() -> None:
+    chain = simple()
+    first = FIRST + 96 * 3
+    for day in range(2):
+        settle(chain, first + 96 * day, {"m-solar": (0, 500), "m-campus": (500, 0)})
+    settle(chain, first + 192, {"m-campus": (500, 0)}, silent=("m-solar",))
+    assert emitted(chain, first + 192, "m-solar").energy_wh == 500 and totals(chain).issued_wh == 1_000
+    settle(chain, first + 193, {"m-solar": (0, 1_100), "m-campus": (1_100, 0)})
+    assert totals(chain).issued_wh == 1_000 + 1_100
     check_carbon(chain)
 
 
@@ -353,6 +367,74 @@ def test_only_delivered_energy_is_paid_for_and_the_highest_premium_first() -> No
     assert lines(chain, "tenant")["green"] == -1_000 * 20_000
     assert lines(chain, "campus")["green"] == -500 * 10_000
     check_carbon(chain)
+
+
+def test_what_is_sold_is_what_was_accepted_and_metered_and_not_owed() -> None:
+    """10 kWh are needed. The source gives 20, and 15 are bid for; then it gives 2, of which 1.5 are owed."""
+    chain = simple()
+    assert chain.run(chain.need("campus", NEXT, 10_000)) == "ok"
+    assert chain.run(chain.offer("solar", "m-solar", NEXT, (80_000, 20_000))) == "ok"
+    assert chain.run(green(chain, energy_wh=15_000)) == "ok"
+    settle(chain, NEXT, {"m-solar": (0, 20_000), "m-campus": (20_000, 0)})
+    assert account(chain, "campus") == {("m-solar", CYCLE): 10_000}
+    chain = simple()
+    chain.store[ORIGINS.key("solar")] = encode(OriginAccount("solar", (), 1_500))
+    assert chain.run(chain.need("campus", NEXT, 10_000)) == "ok"
+    assert chain.run(chain.offer("solar", "m-solar", NEXT, (80_000, 20_000))) == "ok"
+    assert chain.run(green(chain, energy_wh=15_000)) == "ok"
+    settle(chain, NEXT, {"m-solar": (0, 2_000), "m-campus": (2_000, 0)})
+    assert account(chain, "campus") == {("m-solar", CYCLE): 500}
+    assert lines(chain, "campus")["green"] == -500 * 50_000
+    check_carbon(chain)
+
+
+def test_sold_certificates_go_first_and_the_rest_where_its_energy_goes() -> None:
+    chain = simple()
+    assert chain.run(chain.need("campus", NEXT, 700)) == "ok"
+    assert chain.run(chain.offer("solar", "m-solar", NEXT, (5, 1_000))) == "ok"
+    assert chain.run(green(chain, energy_wh=200)) == "ok"
+    settle(chain, NEXT, {"m-solar": (0, 1_000), "m-tie": (300, 0), "m-campus": (700, 0)})
+    held = [account(chain, name).get(("m-solar", CYCLE)) for name in ("campus", "utility", "solar")]
+    assert held == [200, 800 * 300 // 1_000, 560]
+    check_carbon(chain)
+
+
+def test_an_estimate_sells_no_green_share() -> None:
+    chain = simple()
+    first = FIRST + 96 * 3
+    for day in range(2):
+        settle(chain, first + 96 * day, {"m-solar": (0, 500), "m-campus": (500, 0)})
+    last = first + 192
+    chain.at(last - 2)
+    assert chain.run(chain.need("campus", last, 500)) == "ok"
+    assert chain.run(chain.offer("solar", "m-solar", last, (80_000, 500))) == "ok"
+    assert chain.run(green(chain, interval=last)) == "ok"
+    settle(chain, last, {"m-campus": (500, 0)}, silent=("m-solar",))
+    assert emitted(chain, last, "m-solar").energy_wh == 500 and account(chain, "campus") == {}
+    assert "green" not in {line.kind for line in bill(chain, last, "campus").lines}
+
+
+def test_premiums_that_nobody_can_pay_are_not_paid_and_sell_nothing() -> None:
+    """On an island with a price of zero the buyer's balance is at its bound."""
+    roles = MEMBERS | {"utility": ("consumer",)}
+    chain = Chain(make_genesis(meters=SIMPLE, roles=roles, balances={"campus": -MAX_MONEY}))
+    assert chain.run(chain.need("campus", NEXT, 1_000)) == "ok"
+    assert chain.run(chain.offer("solar", "m-solar", NEXT, (-100_000, 400))) == "ok"
+    assert chain.run(chain.offer("bio", "m-bio", NEXT, (0, 10_000))) == "ok"
+    assert chain.run(green(chain, energy_wh=300)) == "ok"
+    settle(chain, NEXT, {"m-solar": (0, 400), "m-bio": (0, 600), "m-campus": (1_000, 0)})
+    assert chain.interval(NEXT).code == "ok" and chain.balance("campus") == -MAX_MONEY
+    assert account(chain, "campus") == {} and account(chain, "solar") == {("m-solar", CYCLE): 400}
+    check_carbon(chain)
+
+
+def test_certificates_end_where_their_count_leaves_its_bounds() -> None:
+    chain = simple()
+    chain.store[ORIGIN_TOTAL] = encode(OriginTotals(MAX_MONEY - 10, retired_wh=MAX_MONEY - 10))
+    for at in range(2):
+        settle(chain, FIRST + at, {"m-solar": (0, 100), "m-campus": (100, 0)})
+        assert account(chain, "solar") == {("m-solar", CYCLE): 10}
+        check_carbon(chain)
 
 
 def test_a_bid_that_is_replaced_or_withdrawn_costs_nothing() -> None:

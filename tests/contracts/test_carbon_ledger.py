@@ -17,17 +17,21 @@ from carbon_world import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_world import FIRST, INTERVAL_MS, Chain, change, settle
+from ledger_world import FIRST, INTERVAL_MS, Chain, change, corrections, settle
 
 from contracts.bodies import Correct
+from contracts.carbon.account import Store
 from contracts.carbon.bodies import RegisterFactor, RetireOrigin, TransferOrigin
 from contracts.carbon.events import CarbonSettled, PolicyBroken
+from contracts.carbon.later import follow
 from contracts.carbon.records import CarbonCorrection, IntervalCarbon
 from contracts.cycles import cycle_of
 from contracts.genesis import Genesis
 from contracts.members import PowerLine
 from contracts.params import CarbonParams, PactParams
-from contracts.schema import CARBON_CORRECTIONS, CARBONS, CARRIED, EMITTED, STORED
+from contracts.records import Correction
+from contracts.schema import CARBON_CORRECTIONS, CARBONS, CARRIED, CORRECTIONS, EMITTED, STORED
+from contracts.state import State
 from contracts.units import MAX_ENERGY
 
 NEXT = FIRST + 1
@@ -198,6 +202,99 @@ def test_two_words_about_a_battery_come_to_the_same_as_the_last_alone() -> None:
     assert sums[0] == sums[1]
 
 
+def test_a_consumer_that_took_less_than_was_estimated_gets_its_own_back_at_the_mix_of_then() -> None:
+    """Silent without a like day: 100 kWh by rating, of which 40 turn out to be true."""
+    chain = Chain(simple())
+    settle(chain, FIRST, {"m-bio": (0, 100_000)}, silent=("m-tenant",))
+    mix = carbon_of(chain, FIRST)
+    settle(chain, NEXT, {"m-tenant": (80, 0), "m-bio": (0, 40)})
+    (said,) = carbon_corrections(chain)
+    assert said.member_ug == -((100_000 - 40) * mix.pool_ug // mix.energy_wh)
+    assert carried(chain, NEXT, "tenant").corrected_ug == said.member_ug < 0
+    check_carbon(chain)
+
+
+def test_a_battery_that_was_silent_while_nothing_happened_holds_what_it_held() -> None:
+    """Taken to have charged, and to have given part of that; both words are taken back in one close."""
+    chain, silent = estimated(900)
+    settle(chain, silent + 1, {"m-tenant": (1, 0)})
+    before, day = stored(chain), silent + 95
+    settle(chain, day, {"m-bio": (0, 1_000)}, silent=("m-storage",))
+    settle(chain, day + 1, {"m-tenant": (40, 0)}, silent=("m-storage",))
+    assert emitted(chain, day, "m-storage").taken_ug > 0 and emitted(chain, day + 1, "m-storage").released_ug > 0
+    settle(chain, day + 2, {"m-tenant": (1, 0)})
+    assert stored(chain) == before
+    check_carbon(chain)
+
+
+def test_a_battery_never_gives_back_more_carbon_than_it_holds() -> None:
+    chain = Chain(simple())
+    settle(chain, FIRST, {"m-bio": (0, 1_000), "m-storage": (100, 0)})
+    stores = {"m-storage": Store("m-storage", 90, 5_000, 7, 0, 0, 7, 9, 10)}
+    (record,) = words(chain, stores, charged(100, 50))
+    assert (stores["m-storage"].charge, stores["m-storage"].carbon_ug, record.stored_ug) == (0, 0, -7)
+    (record,) = words(chain, stores, charged(50, 250))
+    assert (stores["m-storage"].charge, record.stored_ug) == (5_000, 200 * 300), "no more charge than fits"
+
+
+def charged(old_wh: int, new_wh: int) -> Correction:
+    """Another word about what the battery took in the first interval."""
+    return Correction(FIRST, "m-storage", "storage", NEXT, "returned", old_wh, 0, new_wh, 0, (), 0, False)
+
+
+def words(chain: Chain, stores: dict[str, Store], *said: Correction) -> list[CarbonCorrection]:
+    """What these corrections, booked at once, do to storages."""
+    keyed = {CORRECTIONS.key(one.interval, one.meter, number): one for number, one in enumerate(said)}
+    found = follow(State(chain.store), chain.genesis.params, frozenset(), keyed, stores)
+    assert found.shared_ug == sum(one.emitted_ug - one.stored_ug for one in found.records.values())
+    return list(found.records.values())
+
+
+def test_where_two_meters_disagree_the_smaller_counts_until_the_parent_has_spoken() -> None:
+    line = PowerLine("l-1", "m-bio", "m-tenant", "m-campus", 0, 0, 5)
+    chain = Chain(change(simple(), lines=(line,)))
+    settle(chain, FIRST, {"m-bio": (0, 500), "m-tenant": (400, 0)}, silent=("m-campus",))
+    assert emitted(chain, FIRST, "m-bio").energy_wh == 400
+    settle(chain, NEXT, {"m-campus": (900, 0), "m-solar": (0, 900)})
+    settle(chain, NEXT + 1, {"m-tenant": (1, 0)})
+    said = [one for one in carbon_corrections(chain) if one.meter == "m-bio"]
+    assert sum(one.emitted_ug for one in said) == 50 * 300, "450 Wh by the parent"
+    check_carbon(chain)
+
+
+def test_what_is_too_late_to_be_billed_moves_no_carbon() -> None:
+    chain = Chain(simple())
+    settle(chain, FIRST, {"m-tenant": (1, 0)}, silent=("m-bio", "m-solar"))
+    late = FIRST + 96 * 36
+    settle(chain, late, {"m-bio": (0, 100), "m-solar": (0, 60), "m-tenant": (160, 0)})
+    settle(chain, late + 1, {"m-tenant": (1, 0)})
+    assert all(one.final for one in corrections(chain)) and len(corrections(chain)) == 2
+    assert carbon_corrections(chain) == [] and account(chain, "solar") == {
+        ("m-solar", cycle_of(PactParams(), late)): 30
+    }
+    check_carbon(chain)
+
+
+def test_what_was_added_to_a_battery_by_a_later_word_goes_again_by_the_next() -> None:
+    """More than its interval saw, by a verdict; then less, by its owner: the charge is what it was."""
+    chain = Chain(simple())
+    settle(chain, FIRST, {"m-bio": (0, 1_000), "m-storage": (100, 0)})
+    settle(chain, NEXT, {"m-storage": (0, 10), "m-tenant": (10, 0)})
+    held = stored(chain)
+    before = Store("m-storage", held.charge, None, held.carbon_ug, 0, 0, 7, 9, 10)
+    stores = {"m-storage": before}
+
+    def say(old: int, new: int) -> None:
+        words(
+            chain, stores, Correction(NEXT, "m-storage", "storage", NEXT + 2, "verdict", 0, old, 0, new, (), 0, False)
+        )
+
+    say(10, 30)
+    assert stores["m-storage"].charge == before.charge - 2_000
+    say(30, 10)
+    assert stores["m-storage"].charge == before.charge
+
+
 # Any traffic
 
 METERS = sorted(SIMPLE)
@@ -325,16 +422,18 @@ def test_what_breaks_the_policy_is_on_record() -> None:
         settle(chain, FIRST + at, {"m-storage": (0, given_wh), "m-tenant": (given_wh, 0)})
         assert chain.clock is not None
         broken += [event for event in chain.clock.events if isinstance(event, PolicyBroken)]
-    settle(chain, FIRST + 6, {"m-bio": (0, 1), "m-tenant": (1, 0)})
-    assert chain.clock is not None
-    broken += [event for event in chain.clock.events if isinstance(event, PolicyBroken)]
+    for at, flow in ((6, {"m-bio": (0, 1)}), (7, {"m-storage": (0, 80)})):
+        settle(chain, FIRST + at, flow | {"m-tenant": (1, 0)})
+        assert chain.clock is not None
+        broken += [event for event in chain.clock.events if isinstance(event, PolicyBroken)]
     said = [carbon_of(chain, FIRST + at).policy for at in range(5)]
     assert said == ["kept", "kept", "kept", "broken", "broken"]
     assert broken == [
         PolicyBroken(FIRST + 3, 0, 350),
         PolicyBroken(FIRST + 4, 0, 707),
         PolicyBroken(FIRST + 6, 300, 0),
-    ]
+        PolicyBroken(FIRST + 7, 2_000_000, 0),
+    ], "what nobody saw go in counts as operating"
 
 
 def test_a_certified_factor_takes_the_place_of_the_registered_one_where_it_counts() -> None:
