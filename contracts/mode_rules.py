@@ -1,7 +1,7 @@
 """When a site feeds the bus by itself, sells to the grid, or takes less for pay: the formulas of the white paper.
 
-In the paper they are images; this reconstruction is argued in `docs/modes.md`. Powers are energies of one interval in
-Wh, the sign as the bus sees it: what comes in is positive, loading and injection are negative.
+In the paper they are images; this reconstruction is argued in `docs/dispatch.md`. Powers are energies of one interval
+in Wh, the sign as the bus sees it: what comes in is positive, loading and injection are negative.
 
     P(t) = sum g_i(t) + u(t) + s(t) = D(t)         null state: g_i = 0
     C(t) = sum c_i g_i + c_u u + c_s |s|           c_u = import price where u >= 0, else export price

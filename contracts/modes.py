@@ -58,6 +58,7 @@ def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) ->
         return "mode.late"
     if beyond_horizon(context, body.interval + body.count - 1):
         return "mode.horizon"
+    own = IslandOrder(sender, body.reason, body.interval, body.count)
     for interval in range(body.interval, body.interval + body.count):
         key = MODES.key(interval)
         held = state.load(MODES, key)
@@ -66,9 +67,9 @@ def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) ->
         injections = tuple(order for order in record.injections if order.member != sender)
         match body.mode:
             case "island":
-                islands = (*islands, IslandOrder(sender, body.reason))
+                islands = (*islands, own)
             case "injection":
-                injections = (*injections, IslandOrder(sender, body.reason))
+                injections = (*injections, own)
         if max(len(islands), len(injections)) > MAX_ISLAND_ORDERS:
             return "mode.full"
         if held is not None or islands or injections:

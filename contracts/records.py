@@ -120,10 +120,13 @@ class TariffRecord(Record, frozen=True):
 
 
 class IslandOrder(Record, frozen=True):
-    """Who keeps the connection to the public grid open in an interval, and why."""
+    """Who keeps the connection to the public grid open in an interval, or lets the site sell through it, and why."""
 
     member: Id
     reason: Name
+    first: Interval = 0
+    """The window that was ordered as one: `count` intervals from this one on; 0 of them: the interval alone."""
+    count: Count = 0
 
 
 class ReductionCall(Record, frozen=True):

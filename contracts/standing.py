@@ -17,9 +17,9 @@ from contracts.flexible import assets
 from contracts.flexible.records import FlexibleOffers, StorageEntry
 from contracts.mode_rules import Slot
 from contracts.params import DAY_MS, PactParams
-from contracts.records import IntervalRecord, ModeRecord, NeedEntry, OfferEntry, TariffRecord
+from contracts.records import IntervalRecord, IslandOrder, ModeRecord, NeedEntry, OfferEntry, TariffRecord
 from contracts.rolls import BUCKETS
-from contracts.schema import CHARGES, INTERVALS, METERS, MODES, NEEDS, REQUIREMENTS
+from contracts.schema import CHARGES, FLEXIBLE, INTERVALS, METERS, MODES, NEEDS, OFFERS, REQUIREMENTS, TARIFFS
 from contracts.state import State
 
 _replace = msgspec.structs.replace
@@ -82,6 +82,7 @@ def counted(
         tariff.import_nano_per_wh,
         _history(state, params, interval) if connected and orders.injections else (),
     )
+    windows = [_window(state, params, slot, interval, order) for order in orders.injections] if connected else []
     surplus_wh = mode_rules.surplus_wh(slot)
     if not connected:
         capped = market_power.cap(wanted, offers, stored_wh, max(0, tariff.import_nano_per_wh))
@@ -92,11 +93,11 @@ def counted(
         reasons.append(f"called by {orders.call.member}: {orders.call.reason}")
     sells = False
     if orders.injections:
-        saved_nano = saved_by_export_nano(wanted, offers, tariff)
-        sells = mode_rules.injects([slot], -saved_nano, 0, params.modes.export_threshold_nano)
+        saved_nano, threshold_nano = saved_by_export_nano(wanted, offers, tariff), params.modes.export_threshold_nano
+        sells = any(mode_rules.injects(window, -saved_nano, 0, threshold_nano) for window in windows)
         mode = mode_rules.INJECTION if sells and not reduced else mode
         said = "; ".join(f"ordered by {order.member}: {order.reason}" for order in orders.injections)
-        reasons.append(said if sells else f"no injection, {REFUSED[mode_rules.may_inject([slot])]}; {said}")
+        reasons.append(said if sells else f"no injection, {REFUSED[mode_rules.may_inject(windows[0])]}; {said}")
     if params.modes.export_by_order and not sells:
         tariff = _replace(tariff, export_limit_wh=0)
     reason, reduced_wh = "; ".join(reasons), sum(reduced.values())
@@ -130,6 +131,28 @@ def saved_by_export_nano(needs: Sequence[NeedEntry], offers: Sequence[OfferEntry
         served_wh, left_wh = served_wh - own_wh, left_wh - sold_wh
         saved_nano += sold_wh * max(0, export - price)
     return saved_nano
+
+
+def _window(state: State, params: PactParams, slot: Slot, interval: int, order: IslandOrder) -> list[Slot]:
+    """All intervals that one order of injection is about, as they stand by now; `slot` is this one's."""
+    others = range(order.first, order.first + order.count) if order.count else ()
+    return [slot, *(_slot_by_now(state, params, one) for one in others if one != interval)]
+
+
+def _slot_by_now(state: State, params: PactParams, interval: int) -> Slot:
+    """Another interval of a window: its fixed demand and its offers, whatever will be made of them."""
+    record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
+    held = [state.load(OFFERS, OFFERS.key(interval, at)) for at in range(BUCKETS) if record.offer_buckets >> at & 1]
+    flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
+    tariff = state.load(TARIFFS, TARIFFS.key(interval))
+    return Slot(
+        record.demand_wh,
+        sum(block.energy_wh for one in held if one for offer in one.entries for block in offer.blocks),
+        sum(_stored_wh(state, flexible.storages).values()),
+        _reserve_wh(state, params, interval),
+        tariff.import_nano_per_wh if tariff else params.import_nano_per_wh,
+        _history(state, params, interval),
+    )
 
 
 def _stored_wh(state: State, storages: Sequence[StorageEntry]) -> dict[str, int]:

@@ -41,7 +41,8 @@ def test_an_ordered_island_is_shown_with_its_reason_before_and_after_the_lock(gr
     assert (done["code"], done["mode"], done["interval"], done["count"]) == ("ok", "island", NEXT, 2)
     assert done["end_ms"] - done["start_ms"] == 2 * PARAMS.interval_ms
     before = grid.document("query", "interval", str(NEXT), "--prove")["data"]
-    assert (before["mode"], before["island_orders"]) == (None, [{"member": "campus", "reason": "line work"}])
+    standing = {"member": "campus", "reason": "line work", "first": NEXT, "count": 2}
+    assert (before["mode"], before["island_orders"]) == (None, [standing])
     assert "ordered by campus: line work" in grid.run("query", "interval", str(NEXT)).stdout
     grid.chain.leap_to_ms = LOCK_MS
     grid.run("tx", "dispatch", "request", "--as", "campus", "--wh", "5000")

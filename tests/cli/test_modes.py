@@ -120,7 +120,7 @@ def test_injection_is_ordered_and_says_why_it_is_not(grid: Devnet) -> None:
     order = ("tx", "mode", "injection", "--as", "campus", "--from", str(NEXT), "--reason", "sunny")
     assert grid.document(*order)["code"] == "ok"
     before = grid.document("query", "interval", str(NEXT))["data"]
-    assert before["injection_orders"] == [{"member": "campus", "reason": "sunny"}]
+    assert before["injection_orders"] == [{"member": "campus", "reason": "sunny", "first": NEXT, "count": 1}]
     assert "ordered by campus: sunny" in grid.run("query", "interval", str(NEXT)).stdout
     settle(grid)
     shown = grid.document("query", "interval", str(NEXT))["data"]

@@ -167,3 +167,32 @@ def test_orders_are_bounded_and_public() -> None:
     assert inject(chain, count=3) == "ok"
     assert State(chain.store).load(MODES, MODES.key(NEXT + 2)) is not None
     assert MODES.key(FIRST) not in chain.store
+
+
+def test_every_interval_of_the_window_needs_its_surplus_and_its_past() -> None:
+    for lacking, days, sells in ((0, 20, True), (1, 20, False), (0, 10, False)):
+        chain = sunny()
+        assert inject(chain, count=2) == "ok"
+        for day in range(1, days + 1):
+            record = IntervalRecord(NEXT + 1 - day * DAY, "settled", surplus_wh=0)
+            chain.store[INTERVALS.key(record.interval)] = encode(record)
+        if lacking:
+            chain.block(chain.need("tenant", NEXT + 1, lacking))
+        lock(chain)
+        assert (chain.interval(NEXT).mode == "injection") == sells
+
+
+def test_a_window_of_which_the_grid_pays_for_more_than_it_costs_is_not_left() -> None:
+    chain = sunny()
+    usual_too = IntervalRecord(NEXT + 1, "settled", surplus_wh=0)
+    for day in range(1, 21):
+        record = IntervalRecord(usual_too.interval - day * DAY, "settled", surplus_wh=0)
+        chain.store[INTERVALS.key(record.interval)] = encode(record)
+    assert inject(chain, count=2) == "ok"
+    chain.block(
+        chain.tariff(NEXT + 1, -400_000, -400_000),
+        chain.need("tenant", NEXT + 1, 1_000),
+        chain.offer("solar", "m-solar", NEXT + 1, (10_000, 9_000)),
+    )
+    lock(chain)
+    assert chain.interval(NEXT).mode_reason.startswith("no injection, the grid pays for what it delivers")
