@@ -389,7 +389,7 @@ class Builder:
         nodes = self.ledger.nodes
         chosen = [nodes[(self._turn + at) % len(nodes)] for at in range(min(SPREAD, len(nodes)))]
         self._turn += 1
-        handed = [asyncio.ensure_future(_hand(node, raw)) for node in chosen]
+        handed = [asyncio.ensure_future(hand(node, raw)) for node in chosen]
         best: Result | None = None
         try:
             for answered in asyncio.as_completed(handed):
@@ -409,7 +409,8 @@ class Builder:
             self._say(number, text)
 
 
-async def _hand(node: Client, raw: bytes) -> Result | None:
+async def hand(node: Client, raw: bytes) -> Result | None:
+    """What a node says of an envelope once it is final, or refuses; None where it does not answer in time."""
     try:
         async with asyncio.timeout(2 * WAIT_MS / 1000):
             return await node.submit_one(raw, "final", WAIT_MS)

@@ -1,4 +1,4 @@
-"""`gridpact agent build | device | deliver`: what acts for a member, by hand, until it is stopped."""
+"""`gridpact agent build | run | device | deliver`: what acts for a member, by hand, until it is stopped."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from node.agents.builder import Allowance
     from node.client import Account
     from node.light.founding import Founding
+    from node.rulebook.document import Rulebook
+    from node.rulebook.ledger import RuleLedger
+    from node.rulebook.sight import Sight
 
 KEEP_EVERY_S = 60.0
 """Between two times at which the newest header is written down, which must not be too old at the next start."""
@@ -140,6 +143,117 @@ async def _build(
         finally:
             keeping.cancel()
             keep()
+
+
+@app.command()
+def run(
+    rulebook: Annotated[Path, typer.Option("--rulebook", help="The rulebook, TOML; see docs/rulebooks.md.")],
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: Annotated[
+        list[str] | None,
+        typer.Option("--node", help="URL of a node's RPC; several may be given. Default: all nodes of the devnet."),
+    ] = None,
+    directory: options.Devnet = options.DEVNET,
+    genesis: options.Genesis = None,
+    weather: Annotated[
+        list[str] | None, typer.Option("--weather", help="Meter whose output tells of sun or wind; repeat for several.")
+    ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--own", help="JSON by meter: what a battery holds, better forecasts; read anew each interval."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="File that remembers limits. Default: DIR/rulebooks/MEMBER."),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Append what is seen each interval, for `rulebook check --day`.")
+    ] = None,
+    intervals: Annotated[
+        int | None, typer.Option("--intervals", min=1, help="Stop once so many were acted on. Default: never.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Act for a member by its rulebook, before the offers of each interval lock; one line for everything it does."""
+    with reporting(as_json):
+        import asyncio
+
+        from node.cli.context import genesis_document
+        from node.disk import RealDisk
+        from node.light.founding import read_founding
+        from node.rulebook.document import load
+        from node.rulebook.ledger import RuleLedger
+
+        # Before anything else: a rulebook with a mistake does not act at all.
+        rules = load(rulebook)
+        urls = [url for one in node or () for url in node_urls(one, directory)] or node_urls(None, directory)
+        founding = read_founding(genesis_path(genesis, directory))
+        account = signer(founding.chain_id, as_, key, directory)
+        registered = genesis_document(genesis, directory).meters
+        meters = [one.id for one in registered if one.member == account.member and one.kind != "tie"]
+        where = directory / "rulebooks" / account.member if state is None else state
+        disk = RealDisk()
+        disk.make_directory(where.parent)
+        ledger = RuleLedger(where, founding.chain_id, account.member, disk)
+        progress(f"Acting for {account.member} by {rulebook}; Ctrl-C stops it, and {where} remembers its limits.")
+
+        def say(interval: int | None, text: str) -> None:
+            emit(
+                as_json,
+                {"interval": interval, "said": text},
+                lambda: line(text if interval is None else f"interval {interval}: {text}"),
+            )
+
+        seen = (meters, weather or [], own, record)
+        try:
+            asyncio.run(_act(urls, founding, account, rules, ledger, say, seen, intervals))
+        finally:
+            ledger.release()
+
+
+async def _act(
+    urls: list[str],
+    founding: Founding,
+    account: Account,
+    rulebook: Rulebook,
+    ledger: RuleLedger,
+    say: Callable[[int | None, str], None],
+    seen: tuple[list[str], list[str], Path | None, Path | None],
+    intervals: int | None,
+) -> None:
+    import contextlib
+
+    import msgspec
+
+    from node.agents.eyes import Eyes, Own
+    from node.agents.proven import ProvenLedger
+    from node.agents.ruled import RuledAgent
+    from node.client import Client
+    from node.light.session import clock_of
+
+    meters, weather, own, record = seen
+
+    def known(interval: int) -> dict[str, Own]:
+        if own is None:
+            return {}
+        try:
+            return msgspec.json.decode(own.read_bytes(), type=dict[str, Own])
+        except (OSError, msgspec.DecodeError) as error:
+            say(interval, f"rulebook.own: {own} tells nothing: {error}")
+            return {}
+
+    def keep(sight: Sight) -> None:
+        if record is not None:
+            with record.open("ab") as file:
+                file.write(msgspec.json.encode(sight) + b"\n")
+
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(url)) for url in urls]
+        proven = ProvenLedger(clients, founding)
+        eyes = Eyes(proven, account.member, account.reader(), meters, weather, known)
+        agent = RuledAgent(account, proven, eyes, rulebook, ledger, say, keep)
+        await agent.run(clock_of(founding), intervals)
 
 
 @app.command()

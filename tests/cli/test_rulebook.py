@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from contracts.genesis import DevnetClock
 from node.cli.app import app
+from tests.cli.conftest import Devnet
 from tests.rulebook.sights import INTERVAL, seen
+from tests.support.pact import START_MS
 
 BOOK = """
 format = 1
@@ -73,3 +77,42 @@ def test_the_names_are_listed_and_mistakes_are_codes(paths: tuple[str, str], tmp
         (("check", nowhere), "rulebook.unreadable"),
     ):
         assert json.loads(run("rulebook", *arguments, "--json", exit_code=1))["code"] == code
+
+
+SELLS = """
+format = 1
+member = "solar"
+[limits]
+[[rules]]
+name = "sell"
+when = "supply.give_wh > 0"
+do = { action = "offer", meter = "solar-1", blocks = [{ wh = 700, nano_per_wh = 90_000 }] }
+"""
+
+
+@pytest.fixture
+def devnet(tmp_path: Path) -> Iterator[Devnet]:
+    """A chain that stands at its first moment."""
+    made = Devnet(tmp_path / "devnet", DevnetClock(START_MS, 0, 0))
+    yield made
+    made.stop()
+
+
+def test_a_rulebook_acts_from_a_terminal_and_what_it_saw_can_be_played_again(devnet: Devnet, tmp_path: Path) -> None:
+    book, day, own = (tmp_path / name for name in ("book.toml", "day.jsonl", "own.json"))
+    book.write_text(SELLS)
+    own.write_text('{"solar-1": {"charge_wh": 5}}')
+    options = ("--as", "solar", "--record", str(day), "--own", str(own), "--intervals", "1")
+    for _ in range(2):
+        devnet.call(devnet.chain.produce())
+    done = devnet.run("agent", "run", "--rulebook", str(book), *options, "--json")
+    assert done.exit_code == 0, done.output
+    (said,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert said["said"] == "sell: says Offer"
+    standing = devnet.document("query", "interval", str(said["interval"]))["data"]
+    assert standing["offers"] == 1
+    played = devnet.document("rulebook", "check", str(book), "--day", str(day))
+    assert played["intervals"][0]["says"][0]["meter"] == "solar-1" and played["fired"] == {"sell": 1}
+    book.write_text(SELLS.replace("700", "'700'").replace("supply.give_wh", "nothing.at_all"))
+    wrong = devnet.run("agent", "run", "--rulebook", str(book), *options, "--json")
+    assert wrong.exit_code == 1 and json.loads(wrong.stdout)["code"] == "rulebook.unknown"
