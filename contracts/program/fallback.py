@@ -32,7 +32,7 @@ from contracts.program.fill import (
     stack_of,
     take,
 )
-from contracts.program.flows import Network, derive
+from contracts.program.flows import Network, derive, rounded
 from contracts.program.greedy import Free, Left, Plan, Rows, Unbalanced, absorb, place_loads, relieve, withdraw_loads
 from contracts.program.price import inside
 from contracts.program.rows import most_reserve_wh, providers, rating_wh
@@ -314,7 +314,7 @@ def _release(locked: Locked, zoned: Declared, missing_wh: Mapping[int, int]) -> 
     for number in reversed(zoned.flow_wh):
         sign = 1 if zoned.flow_wh[number] > 0 else -1
         sender, receiver = (zoned.zone_of[place] for place in locked.net.ends[number][::sign])
-        if missing_wh.get(receiver, 0) < 0 or missing_wh.get(sender, 0) > 0:
+        if zoned.flow_wh[number] and (missing_wh.get(receiver, 0) < 0 or missing_wh.get(sender, 0) > 0):
             mesh = locked.net.mesh_of[number]
             gone = locked.net.meshes[mesh].lines if mesh >= 0 else (number,)
             return {other: wh for other, wh in zoned.flow_wh.items() if other not in gone}
@@ -322,31 +322,47 @@ def _release(locked: Locked, zoned: Declared, missing_wh: Mapping[int, int]) -> 
 
 
 def _at_limit(locked: Locked, carried_wh: Sequence[int], t: int) -> dict[int, int]:
-    """Of the lines that carry too much the one whose receivers are fewest, at its limit; in a mesh all of its lines,
-    with as much less as the worst of them needs.
+    """Lines that carry too much, at their limits, but for those that bring energy to others of them; in a mesh all of
+    its lines, with as much less as the worst of them needs.
     """
     case, net = locked.case, locked.net
     over = [n for n, line in enumerate(case.lines) if abs(carried_wh[n]) > line.limit_wh[t]]
     alone = [n for n in over if net.mesh_of[n] < 0]
     if alone:
-        number = min(alone, key=lambda n: (_receivers(net, n, carried_wh[n]), n))
-        limit_wh = case.lines[number].limit_wh[t]
-        return {number: limit_wh if carried_wh[number] > 0 else -limit_wh}
+        limits_wh = {n: case.lines[n].limit_wh[t] * (1 if carried_wh[n] > 0 else -1) for n in alone}
+        receiving = {n: _receiving(net, n, carried_wh[n]) for n in alone}
+        last = [n for n in alone if not any(receiving[n].issuperset(net.ends[other]) for other in alone if other != n)]
+        return {n: limits_wh[n] for n in last or alone[:1]}
     if not over:
         return {}
     lines = net.meshes[net.mesh_of[over[0]]].lines
     worst = min(
         (n for n in lines if carried_wh[n]), key=lambda n: Fraction(case.lines[n].limit_wh[t], abs(carried_wh[n]))
     )
-    share = Fraction(case.lines[worst].limit_wh[t], abs(carried_wh[worst]))
-    return {n: int(abs(carried_wh[n]) * share) * (1 if carried_wh[n] > 0 else -1) for n in lines}
+    return _scaled(net, lines, carried_wh, case.lines[worst].limit_wh[t], abs(carried_wh[worst]))
 
 
-def _receivers(net: Network, number: int, carried_wh: int) -> int:
+def _scaled(net: Network, lines: Sequence[int], carried_wh: Sequence[int], part: int, whole: int) -> dict[int, int]:
+    """Flows of a mesh times part / whole, in whole Wh, so that a place that only passes energy on still does."""
+    outside = len(net.ends)
+    left_wh = [0] * len(net.places)
+    exact = {n: carried_wh[n] * part for n in lines}
+    for n in lines:
+        first, second = net.ends[n]
+        left_wh[first] += exact[n]
+        left_wh[second] -= exact[n]
+    ends = [*net.ends, *((len(net.places), place) for place in range(len(net.places)))]
+    exact |= {outside + place: wh for place, wh in enumerate(left_wh) if wh}
+    flows = rounded(ends, exact, whole)
+    return {n: flows[n] for n in lines}
+
+
+def _receiving(net: Network, number: int, carried_wh: int) -> frozenset[int]:
     """Places on the side of a line that it brings energy to."""
     first, second = net.ends[number]
     zone_of = zones(net, {number: 0})
-    return zone_of.count(zone_of[second if carried_wh > 0 else first])
+    here = zone_of[second if carried_wh > 0 else first]
+    return frozenset(place for place, zone in enumerate(zone_of) if zone == here)
 
 
 def _leave(zoned: Declared, stack: Iterable[Entry], taken: Iterable[tuple[Entry, int]]) -> Left:

@@ -255,10 +255,12 @@ def take(
 ) -> list[tuple[Entry, int]] | Refusal:
     """What is taken of each entry of a stack, zone by zone, where places need so much before flows."""
     taken: list[tuple[Entry, int]] = []
+    entries: dict[int, list[Entry]] = {zone: [] for zone in zoned.zone_of}
+    for entry in stack:
+        entries[zoned.zone_of[entry.place]].append(entry)
     for zone, total_wh in by_zone(locked, zoned, needed_wh).items():
-        entries = [entry for entry in stack if zoned.zone_of[entry.place] == zone]
         missing_wh = total_wh
-        for _, level in groupby(entries, key=lambda entry: key_of(solution, entry)):
+        for _, level in groupby(entries[zone], key=lambda entry: key_of(solution, entry)):
             if missing_wh <= 0:
                 break
             group = list(level)

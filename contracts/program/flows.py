@@ -20,6 +20,9 @@ from contracts.program.case import Case, Line
 Cycle = tuple[tuple[int, int], ...]
 """Lines of a loop by number, ascending, each with 1 if it is passed from its first place to its second, else -1."""
 
+Ends = Sequence[tuple[int, int]]
+"""First and second place of each line."""
+
 MAX_LOOP_WORK = 2**20
 """Loops x loops x intervals: about what finding all flows takes. Of a day of quarter hours 104 loops."""
 _BITS = 96
@@ -217,9 +220,8 @@ def _around(case: Case, net: Network, mesh: Mesh, flow_wh: list[int]) -> None:
     for loop, current in zip(mesh.loops, _solve(mesh, [-drop for drop in drops]), strict=True):
         for number, sign in loop:
             exact[number] += sign * current
-    _round(net, exact)
-    for number, flow in exact.items():
-        flow_wh[number] = flow >> _FLOW_BITS
+    for number, wh in rounded(net.ends, exact, 1 << _FLOW_BITS).items():
+        flow_wh[number] = wh
 
 
 def _solve(mesh: Mesh, right: list[int]) -> list[int]:
@@ -236,38 +238,39 @@ def _solve(mesh: Mesh, right: list[int]) -> list[int]:
     return [(value + (1 << shift - 1)) >> shift for value in found]
 
 
-def _round(net: Network, exact: dict[int, int]) -> None:
-    """Round flows in 2^-32 Wh to whole Wh, up or down each, so that every place still balances.
+def rounded(ends: Ends, exact: Mapping[int, int], one: int) -> dict[int, int]:
+    """Flows in 1/one Wh, which balance, rounded to whole Wh, up or down each, so that every place still balances.
 
     A place balances in whole Wh, so no place has one fractional line alone: there is a way around over such lines.
     Pushing as much around it as makes one of them whole, the way that takes less, leaves fewer; and no line passes the
     whole numbers beside it.
     """
-    one = 1 << _FLOW_BITS
+    flows = dict(exact)
     fractional = {number: None for number, flow in sorted(exact.items()) if flow % one}
     while fractional:
-        way = _way_around(net, fractional)
-        up = min(-exact[n] % one if sign > 0 else exact[n] % one for n, sign in way)
-        down = min(exact[n] % one if sign > 0 else -exact[n] % one for n, sign in way)
+        way = _way_around(ends, fractional)
+        up = min(-flows[n] % one if sign > 0 else flows[n] % one for n, sign in way)
+        down = min(flows[n] % one if sign > 0 else -flows[n] % one for n, sign in way)
         push = up if up <= down else -down
         for number, sign in way:
-            exact[number] += sign * push
-            if not exact[number] % one:
+            flows[number] += sign * push
+            if not flows[number] % one:
                 del fractional[number]
+    return {number: flow // one for number, flow in flows.items()}
 
 
-def _way_around(net: Network, lines: Mapping[int, None]) -> list[tuple[int, int]]:
+def _way_around(ends: Ends, lines: Mapping[int, None]) -> list[tuple[int, int]]:
     """A way over these lines, lowest number first, that comes back to where it began."""
     at: dict[int, list[int]] = {}
     for number in lines:
-        for place in net.ends[number]:
+        for place in ends[number]:
             at.setdefault(place, []).append(number)
-    place = net.ends[next(iter(lines))][0]
+    place = ends[next(iter(lines))][0]
     came, way = -1, []
     passed = {place: 0}
     while True:
         came = next(number for number in at[place] if number != came)
-        first, second = net.ends[came]
+        first, second = ends[came]
         way.append((came, 1 if place == first else -1))
         place = second if place == first else first
         if place in passed:

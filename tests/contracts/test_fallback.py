@@ -187,6 +187,29 @@ def test_of_two_lines_in_a_row_the_tighter_one_is_at_its_limit() -> None:
         assert sum(row[0] for row in schedule.served_wh) == min(first, 20 + second)
 
 
+def test_a_line_out_of_service_takes_the_lines_behind_it_with_it() -> None:
+    """The last line is full at first, then what would bring energy to it turns out to be cut."""
+    case = one(
+        sources=(source("a", (10, 900), place="x"),),
+        demands=(fixed(20, place="z"),),
+        lines=(Line("x-y", "x", "y", (0,)), Line("y-z", "y", "z", (10,))),
+    )
+    assert found(case)[1].served_wh == [[0]]
+
+
+def test_a_mesh_that_is_scaled_down_passes_on_what_it_gets() -> None:
+    """Three whole Wh over two ways, one of them over a place that has nothing itself."""
+    lines = (
+        Line("n0", "x", "y", (1,), 1),
+        Line("n1", "x", "z", (1,), 2),
+        Line("m0", "x", "y", (1,), 1),
+        Line("m1", "y", "z", (1,), 1),
+    )
+    case = one(sources=(source("a", (10, 9), place="x"),), demands=(fixed(3, place="z"),), lines=lines)
+    _, schedule, _ = found(case)
+    assert schedule.served_wh[0][0] in (1, 2)
+
+
 def test_a_loop_carries_what_its_tightest_line_lets_it() -> None:
     case = one(
         sources=(source("a", (10, 900), place="x"),),

@@ -14,6 +14,7 @@ from contracts.program.case import (
     Demand,
     Line,
     LineFlow,
+    Reserve,
     Solution,
     Source,
     Storage,
@@ -129,6 +130,22 @@ def test_a_ramp_limited_source_prices_inside_its_reach_alone() -> None:
     assert priced(two, total_wh=((40, 50),)).price_nano_per_wh == ((20, 900),), "scarce where it is, and not before"
 
 
+def test_the_next_interval_and_reserve_hold_a_ramp_limited_source_down() -> None:
+    assert priced(ramped(60, 10, (60, 40)), total_wh=((50, 40),)).price_nano_per_wh == ((900, 20),)
+    assert priced(ramped(60, 10, (60, 60)), total_wh=((50, 50),)).price_nano_per_wh == ((20, 20),)
+    case = ramped(40, 60, (50,))
+    held = replace(case.sources[0], reserve=Reserve(1, (80,)))
+    case = replace(case, sources=(held, case.sources[1]))
+    assert price(case, total_wh=((40,),), reserve_wh=((80,),)) == [900]
+    assert price(case, total_wh=((40,),), reserve_wh=((70,),)) == [20], "it could deliver 50"
+
+
+def test_what_is_shed_is_supply_too() -> None:
+    case = one(sources=(source("a", (10, 790)),), demands=(fixed(987),), price_slack_ppm=200_000)
+    assert price(case) == [10], "197 of 987 are within a fifth"
+    assert price(replace(case, demands=(fixed(988),))) == [CAP]
+
+
 def test_who_serves_an_island_alone_at_a_fixed_level_is_paid_its_offer_and_no_scarcity() -> None:
     alone = one(sources=(source("r", (20, 60), (80, 60), ramp_wh=0, last_wh=100),), demands=(fixed(100),))
     assert price(alone, total_wh=((100,),)) == [80]
@@ -175,6 +192,8 @@ def test_a_line_pushed_to_its_limit_against_merit_order_moves_no_price() -> None
     """Half of what x needs from the dear side: x would pay 90 for the 10 that it has plenty of."""
     assert price(two_places(50, 100, 100), flows=(LineFlow(0, 0, -50),)) == [10, 10]
     assert price(two_places(150, 1_000, 100), flows=()) == [10, 10]
+    tied = priced(two_places(50, 100, 100, far_price=10), flows=(LineFlow(0, 0, 50),))
+    assert tied.zones == ((0,), (0,)), "merit order need not send more: equals may deliver on either side"
 
 
 def test_who_receives_pays_no_less_than_who_sends() -> None:
