@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import lt, mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contracts.program import certificate, feasible, validate
 from contracts.program.arrays import Arrays, arrays, exact_dot
 from contracts.program.case import Case, Solution
 from contracts.program.fill import Choice, Filled, choice, fill_chosen
 from contracts.program.points import dense_point, point
-from contracts.program.price import prices
+from contracts.program.price import prices_chosen
 from contracts.program.rows import Program, program
 from contracts.program.stack import Locked, lock
-from contracts.program.verdict import Grid, Refusal, Schedule, Verdict
+from contracts.program.verdict import Refusal, Schedule, Verdict
 
 
 class Ready(NamedTuple):
@@ -46,7 +46,10 @@ class Figures(NamedTuple):
 
 
 def ready(case: Case, in_arrays: bool | None = None) -> Ready | Refusal:
-    """Prepare a case, or say why it is none. `in_arrays`: False, never; None, where numbers and size allow it."""
+    """Prepare a case, or say why it is none.
+
+    `in_arrays`: True, if numbers are small enough for them; False, never; None, if they are quicker as well.
+    """
     refusal = validate.problem(case)
     if refusal:
         return refusal
@@ -55,7 +58,7 @@ def ready(case: Case, in_arrays: bool | None = None) -> Ready | Refusal:
     refusal = validate.impossible(numbered, dense)
     if refusal:
         return refusal
-    locked = lock(case, in_columns=None if dense else False)
+    locked = lock(case, in_columns=in_arrays if dense else False)
     spans = numbered.variables
     flexible_wh = sum(numbered.hi[spans["unserved"].start : spans["shed"].stop])
     return Ready(numbered, locked, dense, flexible_wh, certificate.base_nano(case), certificate.threshold_nano(case))
@@ -84,7 +87,7 @@ def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
     if scaled is None:
         scaled = certificate.bound_scaled(known.program, solution.multipliers)
     bound_nano = certificate.bound_nano(scaled)
-    priced = prices(known.locked, solution, filled.schedule)
+    priced = prices_chosen(known.locked, chosen, filled.schedule, figures.carbon_ug)
     return Verdict(
         schedule,
         figures.cost_nano,
@@ -138,9 +141,10 @@ def _swift_figures(known: Ready, filled: Filled) -> Figures | None:
     )
 
 
-def _plain(grid: Grid) -> list[list[int]]:
+def _plain(grid: Any) -> Sequence[Sequence[int]]:
     """A grid in Python's integers, whatever it is in."""
-    return [list(row) for row in grid] if isinstance(grid, Sequence) else grid.tolist()
+    rows: Sequence[Sequence[int]] = grid if isinstance(grid, list | tuple) else grid.tolist()
+    return rows
 
 
 def unweighable(program: Program, solution: Solution) -> Refusal | None:

@@ -80,10 +80,15 @@ class Carried(NamedTuple):
 
 def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
     """Prices of a schedule that `contracts.program.fill` made of a solution, and that is feasible."""
-    if solution.kappa_num and not _capped(locked.case, schedule):
-        solution = msgspec.structs.replace(solution, kappa_num=0)
     chosen = choice(locked, solution)
     assert not isinstance(chosen, Refusal), "what is no solution has no schedule"
+    return prices_chosen(locked, chosen, schedule, emissions_ug(locked.case, schedule))
+
+
+def prices_chosen(locked: Locked, chosen: Choice, schedule: Schedule, emitted_ug: int) -> Priced:
+    """The same of a solution whose shape and emissions are known."""
+    if chosen.solution.kappa_num and not _capped(locked.case, emitted_ug):
+        chosen = chosen._replace(solution=msgspec.structs.replace(chosen.solution, kappa_num=0))
     if locked.columns is not None:
         from contracts.program.sweep import price_all
 
@@ -93,12 +98,10 @@ def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
     return Priced(*(tuple(zip(*rows, strict=True)) for rows in zip(*columns, strict=True)))
 
 
-def _capped(case: Case, schedule: Schedule) -> bool:
+def _capped(case: Case, emitted_ug: int) -> bool:
     """Whether the carbon cap binds."""
-    if case.carbon_cap_ug is None:
-        return False
-    emitted_ug = emissions_ug(case, schedule)
-    return emitted_ug * PPM >= case.carbon_cap_ug * (PPM - case.price_slack_ppm)
+    cap_ug = case.carbon_cap_ug
+    return cap_ug is not None and emitted_ug * PPM >= cap_ug * (PPM - case.price_slack_ppm)
 
 
 def _price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column]:

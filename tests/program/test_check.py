@@ -254,6 +254,9 @@ def test_a_critical_tier_is_never_shed_before_a_lesser_one() -> None:
     assert (found.code, found.where) == ("dispatch.shed-order", "shedding at place site in interval 1")
     both = told._replace(served_wh=[[2_999, 4_000], [0, 0]])
     assert feasible.unfair_shedding(known.locked, chosen, both) is None
+    turned = ready(replace(case, demands=case.demands[::-1]))
+    assert isinstance(turned, Ready)
+    assert feasible.unfair_shedding(turned.locked, chosen, other._replace(served_wh=other.served_wh[::-1])) == found
 
 
 def test_zones_shed_on_their_own() -> None:

@@ -30,7 +30,7 @@ def integers(value: Any) -> bool:
 
 def same(case: Case, *solutions: Solution) -> list[Verdict | Refusal]:
     """Verdicts, once both ways have said the same."""
-    swift, slow = check.ready(case), check.ready(case, in_arrays=False)
+    swift, slow = check.ready(case, in_arrays=True), check.ready(case, in_arrays=False)
     assert isinstance(swift, check.Ready) and isinstance(slow, check.Ready) and slow.arrays is None
     verdicts = [check.check(slow, solution) for solution in solutions]
     for solution, wanted in zip(solutions, verdicts, strict=True):
@@ -78,6 +78,16 @@ EDGES: dict[str, tuple[Case, Solution]] = {
     "energy that has no room": (
         small(storages=(HILL,), connections=(replace(WIDE, import_nano_per_wh=(0,), export_nano_per_wh=(0,)),), **OPEN),
         Solution(ROUND, ((MAX_ENERGY,),), ((MAX_ENERGY,),)),
+    ),
+    "charge where nothing can be discharged": (
+        small(storages=(replace(HILL, most_charge_wh=(7,), most_discharge_wh=(0,)),), connections=(WIDE,), **OPEN),
+        Solution(ROUND, ((8,),), ((0,),)),
+    ),
+    "a battery below empty": (
+        small(
+            storages=(Storage("cell", "ann", 9, 5, (9,), (9,), end_value_nano_per_wh=0),), connections=(WIDE,), **OPEN
+        ),
+        Solution(ROUND, ((0,),), ((6,),)),
     ),
     "nothing at all": (small(reference_nano_per_wh=(1,)), Solution(ROUND)),
     "demand and no supply": (small(demands=(Demand("ann", (5,)),), reference_nano_per_wh=(1,)), Solution(ROUND)),
