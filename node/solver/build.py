@@ -27,6 +27,7 @@ from node.errors import NodeError
 from node.solver import linear, merit, weights
 from node.solver.flows import whole_flows
 from node.solver.linear import Optimum
+from node.solver.nudging import nudged
 from node.solver.rounding import chosen
 
 MAX_SOLVES = 10
@@ -37,6 +38,7 @@ AT_LIMIT, NEAR_LIMIT = 0.5, 3.0
 MAX_ROOM_QUARTERS = 3
 """Of what loops may be off by: the last quarter is the optimum's."""
 LINE_LIMIT, LOOP = "dispatch.line-limit", "dispatch.loop"
+SHORTAGE, SURPLUS = BALANCES = "dispatch.shortage", "dispatch.surplus"
 
 
 class Built(NamedTuple):
@@ -219,11 +221,31 @@ class _Builder:
         for _ in range(MAX_FILLS):
             solution = replace(solution, flows=self._declared(flow_wh, limited, drift_wh))
             schedule = fill(self.locked, solution)
-            if not isinstance(schedule, Refusal) or schedule.code != LINE_LIMIT or names[schedule.where] in limited:
+            if isinstance(schedule, Refusal) and schedule.code in BALANCES:
+                moved = self._balanced(solution, schedule)
+                if moved is None:
+                    break
+                solution = moved
+            elif isinstance(schedule, Refusal) and schedule.code == LINE_LIMIT and names[schedule.where] not in limited:
+                passed = names[schedule.where]
+                limited |= {passed} | {at for at, room in room_wh.items() if at[0] == passed[0] and room <= NEAR_LIMIT}
+            else:
                 break
-            passed = names[schedule.where]
-            limited |= {passed} | {at for at, room in room_wh.items() if at[0] == passed[0] and room <= NEAR_LIMIT}
         return solution, schedule
+
+    def _balanced(self, solution: Solution, refusal: Refusal) -> Solution | None:
+        """One Wh more or less in the zone that does not balance; None: nobody in it can give way."""
+        net = self.locked.net
+        where = {
+            f"balance of place {place} in interval {t}": (number, t)
+            for number, place in enumerate(net.places)
+            for t in range(self.case.intervals)
+        }
+        place, interval = where[refusal.where]
+        removed = {flow.line: flow.flow_wh for flow in solution.flows if flow.interval == interval}
+        zone_of = zones(net, removed)
+        inside = {name for name, zone in zip(net.places, zone_of, strict=True) if zone == zone_of[place]}
+        return nudged(self.case, solution, inside, interval, refusal.code == SHORTAGE)
 
     def _declared(
         self,

@@ -1,0 +1,74 @@
+"""Moves one Wh where a zone does not balance for want of it.
+
+Where lines at their limits leave a zone nothing but its storages and loads, their rounding may leave one Wh too much
+or too little, and nothing of the stack can give way. Then one of them does, exactly inside its own limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from msgspec.structs import replace
+
+from contracts.program.case import Case, Solution, Storage
+
+Rows = tuple[tuple[int, ...], ...]
+
+
+def nudged(case: Case, solution: Solution, places: Collection[str], interval: int, more: bool) -> Solution | None:
+    """The solution with one Wh more (or less) for the stack of `places` in an interval; None: nobody there can."""
+    step = 1 if more else -1
+    for at, load in enumerate(case.loads):
+        taken_wh = solution.load_wh[at][interval] - step
+        in_time = load.first <= interval < load.until
+        left_wh = load.energy_wh - sum(solution.load_wh[at]) + step
+        if load.place in places and in_time and 0 <= taken_wh <= load.most_wh and left_wh >= 0:
+            return replace(solution, load_wh=_moved(solution.load_wh, at, interval, -step))
+    for at, store in enumerate(case.storages):
+        if store.place in places:
+            for charge_wh, discharge_wh in _ways(solution, at, interval, step):
+                if keeps(store, charge_wh[at], discharge_wh[at], _held(case, solution, at)):
+                    return replace(solution, charge_wh=charge_wh, discharge_wh=discharge_wh)
+    return None
+
+
+def _ways(solution: Solution, at: int, interval: int, step: int) -> Iterator[tuple[Rows, Rows]]:
+    """Undo a Wh of the opposite first; else one more of the same."""
+    charge_wh, discharge_wh = solution.charge_wh, solution.discharge_wh
+    less = _moved(charge_wh, at, interval, -step), discharge_wh
+    more = charge_wh, _moved(discharge_wh, at, interval, step)
+    charging = charge_wh[at][interval] > 0
+    yield from (less, more) if charging else (more, less)
+
+
+def keeps(store: Storage, charge_wh: Sequence[int], discharge_wh: Sequence[int], held_wh: Sequence[int]) -> bool:
+    """Whether a storage stays inside its limits, with the reserve that it holds."""
+    n, d = store.efficiency_n, store.efficiency_d
+    soc = store.start_soc
+    for t, (c, u, r) in enumerate(zip(charge_wh, discharge_wh, held_wh, strict=True)):
+        most_c, most_u = store.most_charge_wh[t], store.most_discharge_wh[t]
+        soc += n * n * c - d * d * u
+        kept = (
+            0 <= c <= most_c and 0 <= u <= most_u,
+            c * most_u + u * most_c <= most_c * most_u,
+            d * d * r <= soc <= store.capacity_wh * n * d,
+            r - c + u <= most_u,
+        )
+        if not all(kept):
+            return False
+    return store.end_value_nano_per_wh is not None or soc >= store.start_soc
+
+
+def _held(case: Case, solution: Solution, storage: int) -> Sequence[int]:
+    """Reserve that a storage holds."""
+    if case.storages[storage].reserve is None:
+        return (0,) * case.intervals
+    before = sum(source.reserve is not None for source in case.sources)
+    before += sum(store.reserve is not None for store in case.storages[:storage])
+    return solution.reserve_wh[before]
+
+
+def _moved(rows: Rows, at: int, interval: int, step: int) -> Rows:
+    row = list(rows[at])
+    row[interval] += step
+    return (*rows[:at], tuple(row), *rows[at + 1 :])
