@@ -23,6 +23,11 @@ app = typer.Typer(no_args_is_help=True, help="Dispatch cases: solve them, verify
 
 CaseFile = Annotated[Path, typer.Argument(help="Dispatch case, JSON; - for standard input.", metavar="CASE")]
 SolutionFile = Annotated[Path, typer.Argument(help="Solution, JSON.", metavar="SOLUTION")]
+NetworkFile = Annotated[
+    Path | None, typer.Option("--network", help="TOML with a [network]: attach voltages, or check them.")
+]
+Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1_440, help="Length of an interval, for --network.")]
+QUARTER_HOUR = 15
 MAX_SECONDS = 3_600.0
 MAX_MEMORY_MIB = 65_536
 SCHEMAS = ("case", "solution")
@@ -41,6 +46,8 @@ def solve(
     memory_mib: Annotated[
         int, typer.Option("--memory-mib", min=256, max=MAX_MEMORY_MIB, help="Most memory of its process.")
     ] = 3_072,
+    network: NetworkFile = None,
+    minutes: Minutes = QUARTER_HOUR,
     as_json: options.Json = False,
 ) -> None:
     """Solve a case with HiGHS in a process of its own, and check the solution as every node would."""
@@ -49,23 +56,28 @@ def solve(
     import msgspec
 
     from contracts.program.documents import json_of
-    from node.dispatch import documents
+    from node.dispatch import documents, physics
     from node.solver.process import Limits
     from node.solver.process import solve as run
 
     with reporting(as_json):
         wanted = documents.read_case(case)
+        wires = None if network is None else physics.read(network, minutes, wanted)
         solved = asyncio.run(run(wanted, Limits(seconds, memory_mib << 20)))
+        solution, schedule = solved.solution, solved.verdict.schedule
+        if wires is not None:
+            solution = physics.attached(wires, wanted, solution, schedule)
         document = {
             **judged(wanted, solved.verdict),
+            **({} if wires is None else physics.examined(wires, wanted, solution, schedule)),
             "solve_s": round(solved.solve_s, 3),
             "repair_s": round(solved.repair_s, 3),
         }
         if out is not None:
-            write_file(out, json_of(solved.solution).decode())
+            write_file(out, json_of(solution).decode())
             document["file"] = str(out)
         else:
-            document["solution"] = msgspec.to_builtins(solved.solution)
+            document["solution"] = msgspec.to_builtins(solution)
 
         def draw() -> None:
             line(said(solved.verdict))
@@ -78,14 +90,30 @@ def solve(
 
 
 @app.command()
-def verify(case: CaseFile, solution: SolutionFile, as_json: options.Json = False) -> None:
+def verify(
+    case: CaseFile,
+    solution: SolutionFile,
+    network: NetworkFile = None,
+    minutes: Minutes = QUARTER_HOUR,
+    as_json: options.Json = False,
+) -> None:
     """Check a solution in exact integers; exit code 0 only if it is feasible and certified."""
-    from node.dispatch import documents
+    from node.dispatch import documents, physics
 
     with reporting(as_json):
         wanted = documents.read_case(case)
-        _, verdict = _checked(wanted, solution)
-        emit(as_json, judged(wanted, verdict), lambda: line(said(verdict)))
+        found, verdict = _checked(wanted, solution)
+        document = judged(wanted, verdict)
+        if network is not None:
+            wires = physics.read(network, minutes, wanted)
+            document |= physics.examined(wires, wanted, found, verdict.schedule)
+
+        def draw() -> None:
+            line(said(verdict))
+            if network is not None:
+                line(f"Its voltages carry it; {sum(document['loss_wh']):,} Wh are lost on the way.")
+
+        emit(as_json, document, draw)
         if not verdict.certified:
             raise typer.Exit(FAILED)
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from contracts.program.case import Case, Solution
-from contracts.program.codes import CODES
 from contracts.program.documents import (
     MAX_CASE_BYTES,
     MAX_SOLUTION_JSON_BYTES,
@@ -15,6 +14,7 @@ from contracts.program.documents import (
     unpack,
 )
 from contracts.program.verdict import Refusal
+from node.codes import describe
 from node.errors import NodeError
 
 STANDARD_INPUT = Path("-")
@@ -47,7 +47,7 @@ def read_solution(path: Path) -> Solution:
 def refused(refusal: Refusal, path: Path | None = None) -> NodeError:
     """A refusal by the rules of the program, for people; `path` is the file it is about."""
     place = refusal.where if path is None else f"{path}, {refusal.where}"
-    return NodeError(refusal.code, f"{place}: {refusal.message}", CODES[refusal.code].hint)
+    return NodeError(refusal.code, f"{place}: {refusal.message}", describe(refusal.code).hint)
 
 
 def _bytes(path: Path, what: str, most: int) -> bytes:
