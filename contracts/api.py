@@ -98,7 +98,7 @@ from contracts.schema import (
 from contracts.state import State
 from contracts.trust import is_tombstoned
 from contracts.units import MAX_COUNT
-from contracts.wagers import actions, merit_order, rounds
+from contracts.wagers import actions, certified, rounds
 from contracts.wagers.judging import Judges
 from zk.codec import encode
 from zk.hashing import ZERO_HASH
@@ -151,7 +151,7 @@ CARBON_UNITS = 4
 BYTES_PER_UNIT = 256
 """Of a revealed solution: it is checked once, in the block that judges its round."""
 
-JUDGES: Judges = {merit_order.NAME: merit_order.JUDGE}
+JUDGES: Judges = {certified.NAME: certified.JUDGE}
 """What builders may be asked for."""
 
 rules = in_force.rules

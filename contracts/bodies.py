@@ -217,7 +217,7 @@ class FlexibleLoad(Body, frozen=True, tag=20):
     """Energy by a deadline, whenever it is cheapest: an electric vehicle, a job."""
 
     id: Id
-    """The member's own name for it, used once."""
+    """Its name, used once by anybody."""
     interval: Interval
     """First in which it may be served."""
     until: Interval

@@ -23,20 +23,21 @@ from contracts import (
     rewards,
     settlement,
     standing,
+    surges,
 )
 from contracts.carbon import bids, book
 from contracts.carbon.green import Sale
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
-from contracts.ordering import OUT_OF_RANGE, order
+from contracts.ordering import OUT_OF_RANGE, order, plan
 from contracts.receipts import OK, AnyEvent, IntervalSettled, MetersEstimated
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
-from contracts.schedule import closed, due_window, locked, next_due
+from contracts.schedule import Window, closed, due_window, locked, next_due
 from contracts.schema import BALANCES, BILLS, INTERVALS, ORDERS, UTILITIES, UTILITY
 from contracts.state import State
 from contracts.units import MAX_MONEY
-from contracts.wagers import merit_order
+from contracts.wagers import certified
 
 _replace = msgspec.structs.replace
 
@@ -51,8 +52,7 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
         interval, lock = due
         if lock:
             window = due_window(state, context.params, interval)
-            for one in window.intervals:
-                events.append(merit_order.open_round(state, context, one) or order(state, context, one))
+            events += certified.lock(state, context, window)
             locked(state, window)
         elif _is_undecided(state, interval):
             break
@@ -78,7 +78,8 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     key = INTERVALS.key(interval)
     record = state.load(INTERVALS, key)
     if record is None or record.status != ORDERED:
-        events.append(order(state, context, interval))
+        alone = Window(interval, 1)
+        events += order(state, context, alone, plan(state, context, alone, 0))
         record = state.load(INTERVALS, key)
         assert record is not None, "ordering writes the record"
     params = context.params
@@ -103,6 +104,7 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh
     events += disputed
+    events += surges.ask(state, context, interval, delivery)
     silent = delivery.silent()
     if silent:
         events.append(MetersEstimated(interval, len(silent), tuple(silent[:MAX_NAMED])))

@@ -189,7 +189,7 @@ CODES: dict[str, Code] = {
         "The energy does not fit between first interval and deadline.", "Want less, more per interval, or a later end."
     ),
     "load.price": Code("The value is outside price floor and offer cap.", "Choose one between them."),
-    "load.taken": Code("The member has or had a load with this id.", "Choose a new id: each is used once."),
+    "load.taken": Code("A load has or had this id.", "Choose a new id: each is used once."),
     "load.full": Code(
         "The maximum of flexible loads waits, of the member or of all.", "Want it again once some are served or over."
     ),

@@ -8,9 +8,9 @@ the close of an interval every tie meter of the utility is silent or reports an 
 settles as an island, and so do the ones that lock from now on, until a close sees a tie speak with its breaker
 closed. A tie that has never spoken says nothing.
 
-In island there is neither import nor export: `contracts.dispatch` gets no grid, serves the most critical tiers
-first, and `contracts.settlement` knows the scarcity price. The tariff stays in the interval record, because what
-flows through the tie all the same is still the utility's.
+In island there is neither import nor export: a dispatch case has a connection that carries nothing, the most critical
+tiers are served first, and `contracts.settlement` knows the scarcity price. The tariff stays in the interval record,
+because what flows through the tie all the same is still the utility's.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class WagerParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     """Rules of wagering on solutions, see `contracts.wagers`. A round keeps to those it was opened with."""
 
     on: bool = False
-    """False: every interval is ordered when its offers lock, by the merit order that each node computes itself."""
+    """False: every interval is ordered when its offers lock, by the fallback that each node computes itself."""
     wager_ms: Annotated[int, Meta(ge=1, le=DAY_MS)] = 300_000
     """A phase lasts at least so long, and at least a height per seat."""
     commit_ms: Annotated[int, Meta(ge=1, le=DAY_MS)] = 300_000
@@ -174,7 +174,7 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     carbon_cap_ug: Emission | None = None
     """Most that one interval may emit, unless less is required. None: as much as comes."""
     max_dispatch_variables: Annotated[int, Meta(ge=1, le=MAX_VARIABLES)] = 2**17
-    """Larger programs are no question for builders: the fallback decides at once. Of rows, a fourth of it."""
+    """Larger programs are no question for builders: the fallback decides at once."""
     need_threshold_ppm: Ppm | None = None
     """A load meter that takes more of its rating in an interval, and more than was ordered for it, is a need of the
     first interval that is still open. None: nobody's meter asks for anything."""

@@ -111,7 +111,7 @@ FLEXIBLE: Table[FlexibleOffers] = Table("flexible", FlexibleOffers)
 """By interval, as the next."""
 REQUIREMENTS: Table[Requirements] = Table("require", Requirements)
 LOADS: Table[Load] = Table("load", Load)
-"""By member and its own name for it."""
+"""By id."""
 OPEN_LOADS: Table[OpenLoads] = Table("loads", OpenLoads)
 CASES: Table[StoredCase] = Table("case", StoredCase)
 """By first interval of the window."""

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from contracts.envelope import CODEC, AccountEnvelope, Domains
+from contracts.program.case import Case
 from contracts.schedule import first_open
 from devnet import keyring, profiles
 from devnet.conductor import Conductor, Wallet
@@ -42,6 +43,7 @@ from node.agents.builder import Allowance, Builder
 from node.agents.gateway import MeterGateway
 from node.agents.outbox import Outbox
 from node.agents.proven import ProvenLedger
+from node.building import packed
 from node.client import Account, Client, MeterKey
 from node.clock import SystemClock
 from node.disk import AppendFile, RealAppendFile, RealDisk
@@ -49,6 +51,8 @@ from node.errors import NodeError
 from node.home import Home
 from node.light.founding import Founding, read_founding
 
+SOLVE_S = 20.0
+"""A builder's patience with its solver."""
 LAG_S = 0.05
 """Between two questions to a node that is a block behind, or takes no reading now."""
 
@@ -232,9 +236,16 @@ def _builders(
         stack.callback(book.release)
         allowance = Allowance(spec.stake_tokens, spec.limit_tokens, spec.claim)
         say = partial(_say, spec.member)
-        builder = Builder(account, ledger, book, allowance, say)
-        found.append(Liar(account, ledger, book, allowance, say, spec.lies) if spec.lies else builder)
+        builder = Builder(account, ledger, book, allowance, say, _solved)
+        found.append(Liar(account, ledger, book, allowance, say, spec.lies, _solved) if spec.lies else builder)
     return found
+
+
+async def _solved(case: Case) -> bytes:
+    """What the solver finds, in a thread: these builders have a process of their own already."""
+    from node.solver.build import build
+
+    return packed((await asyncio.to_thread(build, case, SOLVE_S)).solution)
 
 
 async def _keep_building(builder: Builder) -> None:

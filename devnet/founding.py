@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
 
 from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningTrust
-from contracts.members import AccountKey, Member, Meter, NodeKeys, PowerLine
+from contracts.members import AccountKey, Asset, Member, Meter, NodeKeys, PowerLine
+from contracts.program.case import MAX_EFFICIENCY
 from contracts.units import PPM
 from devnet import keyring
 from devnet.directory import Layout, MemberEntry, NodeEntry, write_whole
@@ -170,4 +172,21 @@ def _meter(layout: Layout, spec: MeterSpec) -> Meter:
         factor_ug_per_wh=spec.factor_ug_per_wh,
         reference_price_nano_per_wh=prices[0] if prices else None,
         capacity_wh=None if spec.store is None else spec.store.capacity_wh,
+        asset=_asset(spec),
+    )
+
+
+def _asset(spec: MeterSpec) -> Asset | None:
+    """What dispatch has to know of the equipment; None: it follows any order."""
+    store = spec.store
+    if store is None:
+        return None if spec.ramp_w is None else Asset(ramp_w=spec.ramp_w)
+    # The worse way counts for both: the ledger never believes a battery to hold more than it does.
+    efficiency = Fraction(min(store.charge_efficiency_ppm, store.discharge_efficiency_ppm), PPM)
+    each_way = efficiency.limit_denominator(MAX_EFFICIENCY)
+    return Asset(
+        efficiency_n=each_way.numerator,
+        efficiency_d=each_way.denominator,
+        wear_nano_per_wh=store.wear_nano_per_wh,
+        charge_wh=store.capacity_wh * store.charge_ppm // PPM,
     )

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from operator import sub
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from consensus.evidence import DuplicateVote, statement
 from consensus.messages import Vote, VoteType
 from contracts.bodies import CommitSolution, RevealSolution, Wager
-from contracts.dispatch import Market, check, clear
-from contracts.wagers import merit_order
-from contracts.wagers.judging import Case
+from contracts.program.case import Case, Solution
+from contracts.program.documents import unpack
+from contracts.wagers import judging
 from contracts.wagers.records import Round, Wagered
 from devnet.errors import DevnetError
 from devnet.spec import Lie
 from node.agents.book import Book, Engagement
-from node.agents.builder import Allowance, Builder, Say, round_in
+from node.agents.builder import Allowance, Builder, Say, Solver, round_in
 from node.agents.proven import ProvenLedger
+from node.building import make_solution, packed
 from node.client import Account, Client
 from node.keys import read_key
 from zk.codec import encode
@@ -32,7 +35,7 @@ from zk.ed25519 import SigningKey
 from zk.hashing import sha256
 
 FAVOUR_WH = 2_000
-"""What a liar takes from its own dear plant, in place of cheaper energy."""
+"""What a liar takes from its own dear plant in each interval, in place of cheaper energy."""
 LOOKS = 60
 LOOK_S = 0.05
 """How often, and how long apart, a copyist looks for something to copy."""
@@ -42,9 +45,16 @@ class Liar(Builder):
     """A builder that tells the k-th of its lies in round k."""
 
     def __init__(
-        self, account: Account, ledger: ProvenLedger, book: Book, allowance: Allowance, say: Say, lies: Sequence[Lie]
+        self,
+        account: Account,
+        ledger: ProvenLedger,
+        book: Book,
+        allowance: Allowance,
+        say: Say,
+        lies: Sequence[Lie],
+        solver: Solver = make_solution,
     ) -> None:
-        super().__init__(account, ledger, book, allowance, say)
+        super().__init__(account, ledger, book, allowance, say, solver)
         self._lies = lies
         self._lie: Lie = "none"
         """Of the round that is attended to."""
@@ -58,17 +68,20 @@ class Liar(Builder):
         self._lie = self.lie(round_.number)
         await super().attend(round_, own)
 
-    def build(self, market: Market) -> bytes:
+    async def build(self, question: Case) -> bytes:
         """What is best for everybody, or for the liar."""
+        honest = await super().build(question)
+        solution = unpack(honest)
+        assert isinstance(solution, Solution), "the solver's own answer was packed here"
         match self._lie:
             case "favour-own-plant":
-                return favour(market, self.member)
-            case "serve-less":
-                return serve_less(market)
+                return packed(favour(question, solution, self.member))
+            case "promise-more":
+                return packed(promise_more(question, solution))
             case _:
-                return super().build(market)
+                return honest
 
-    def stands_by(self, case: Case, solution: bytes) -> bool:
+    def stands_by(self, case: judging.Case, solution: bytes) -> bool:
         """It wagers on whatever it has."""
         return True
 
@@ -131,35 +144,30 @@ class Liar(Builder):
         return await self.ledger.nodes[0].get(path)
 
 
-def serve_less(market: Market) -> bytes:
-    """The merit order in which somebody gets nothing, and all is delivered and paid as if it did."""
-    best = clear(market)
-    left_out = next((at for at, energy_wh in enumerate(best.served_wh) if energy_wh), None)
-    served = [0 if at == left_out else energy_wh for at, energy_wh in enumerate(best.served_wh)]
-    return merit_order.plan_of(market, best._replace(served_wh=served))
+def promise_more(case: Case, solution: Solution) -> Solution:
+    """A dispatch that counts on energy which nobody has: a source, else a storage, gives more than it can."""
+    ramped = [source for source in case.sources if source.ramp_wh is not None]
+    if ramped:
+        beyond_wh = [sum(block.energy_wh for block in blocks) + 1 for blocks in ramped[0].blocks]
+        return replace(solution, total_wh=(tuple(beyond_wh), *solution.total_wh[1:]))
+    beyond = tuple(most_wh + 1 for store in case.storages[:1] for most_wh in store.most_discharge_wh)
+    return replace(solution, discharge_wh=(beyond or (1,) * case.intervals, *solution.discharge_wh[1:]))
 
 
-def favour(market: Market, member: str) -> bytes:
-    """A dispatch that takes energy from the member's own plant which nobody needs at that price, and less of another's.
+def favour(case: Case, solution: Solution, member: str) -> Solution:
+    """A dispatch that takes energy from the member's own plant which nobody needs at that price, and less of others.
 
-    It is feasible: it balances, and inside each price it follows the rule. The merit order where there is none.
+    It is feasible: a builder chooses what a ramp-limited source delivers, and this one stays inside its ramp and offer.
+    The solution as it is where the member has no such plant with energy to spare.
     """
-    best = clear(market)
-    own = [at for at, one in enumerate(market.supplies) if one.organisation == member]
-    for at in own:
-        spare_wh = min(FAVOUR_WH, market.supplies[at].energy_wh - best.supplied_wh[at])
-        for other in (None, *range(len(market.supplies))):
-            supplied_wh, import_wh = list(best.supplied_wh), best.import_wh
-            supplied_wh[at] += spare_wh
-            if other is None:
-                import_wh -= spare_wh
-            elif other not in own:
-                supplied_wh[other] -= spare_wh
-            if spare_wh > 0 and import_wh >= 0 and min(supplied_wh) >= 0:
-                found = check(market, supplied_wh, best.served_wh, import_wh, best.export_wh)
-                if found is not None:
-                    return merit_order.plan_of(market, found[0])
-    return merit_order.plan_of(market, best)
+    ramped = [source for source in case.sources if source.ramp_wh is not None]
+    totals = list(solution.total_wh)
+    for at, (source, total_wh) in enumerate(zip(ramped, totals, strict=True)):
+        offered_wh = [sum(block.energy_wh for block in blocks) for blocks in source.blocks]
+        spare_wh = min(FAVOUR_WH, *map(sub, offered_wh, total_wh))
+        if source.organisation == member and spare_wh > 0:
+            totals[at] = tuple(energy_wh + spare_wh for energy_wh in total_wh)
+    return replace(solution, total_wh=tuple(totals))
 
 
 async def equivocate(node: str, home: Path, chain_id: str, tellers: Sequence[Client]) -> bytes:

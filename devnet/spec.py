@@ -80,6 +80,12 @@ class Store(Section, frozen=True):
     discharge_efficiency_ppm: Annotated[int, Meta(ge=1, le=PPM)] = 960_000
     buy_below_nano_per_wh: Price = 90_000
     sell_above_nano_per_wh: Price = 220_000
+    wear_nano_per_wh: Annotated[int, Meta(ge=0, le=2**28 - 1)] = 0
+    """Of each Wh that it gives."""
+    end_value_nano_per_wh: Price | None = None
+    """Of each Wh that is left in it after the look-ahead; None: it ends no lower than it began."""
+    offers_itself: bool = False
+    """Its agent lets the dispatch decide when it charges and discharges, in place of blocks and bids."""
 
 
 class MeterSpec(Section, frozen=True):
@@ -99,6 +105,8 @@ class MeterSpec(Section, frozen=True):
     forecast_error_ppm: Ppm = 0
     """How far what happens lies from what was forecast, at most, either way."""
     blocks: Annotated[tuple[OfferShare, ...], Meta(max_length=MAX_BLOCKS)] = ()
+    ramp_w: Energy | None = None
+    """Of a source: how far its power may move from one interval to the next; left out, it follows any order."""
     store: Store | None = None
     tier: Annotated[int, Meta(ge=0, le=7)] = 0
     """In which an island sheds a load; 0 is the last to go."""
@@ -196,7 +204,7 @@ class DisputeSpan(LineEnds, frozen=True, kw_only=True):
         return self.from_interval <= at < self.until_interval
 
 
-Lie = Literal["favour-own-plant", "serve-less", "never-reveal", "reveal-late", "copy", "wager-twice", "none"]
+Lie = Literal["favour-own-plant", "promise-more", "never-reveal", "reveal-late", "copy", "wager-twice", "none"]
 """What a lying builder does in one round; `none`: for once, what an honest one does."""
 
 

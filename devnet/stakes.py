@@ -201,4 +201,4 @@ def told(seen: Observation) -> list[str]:
 
 
 def _instead(one: RoundView) -> str:
-    return f"; ordered was the solution of {one.builder}" if one.builder else "; ordered was the merit order"
+    return f"; ordered was the solution of {one.builder}" if one.builder else "; ordered was the fallback"

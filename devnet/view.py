@@ -274,7 +274,7 @@ def _cells(snapshot: Snapshot, one: dict[str, Any], shown: Form) -> list[str]:
         ]
     cells += ["-"] * (len(DISPATCH) - 1 - len(cells))
     decided = one["status"] in ("ordered", "settled")
-    return [*cells, one.get("builder") or "merit order" if decided else "-"]
+    return [*cells, one.get("builder") or "fallback" if decided else "-"]
 
 
 def _money(snapshot: Snapshot, opening: dict[str, int]) -> Table:

@@ -1,8 +1,7 @@
-"""A builder at work: the market of a locked interval as a node shows it, a solution of it, and the seal on that.
+"""A builder at work: the case of a locked window as a node shows it, a solution of it, and the seal on that.
 
-Nothing here is trusted by anybody: whoever builds may do it in any way, with any solver. This is the way that is never
-beaten, the merit order. Keeps a sealed solution in a file between commitment and reveal, since whoever loses its salt
-loses a part of its wager.
+Nothing here is trusted by anybody: whoever builds may do it in any way, with any solver. Keeps a sealed solution in a
+file between commitment and reveal, since whoever loses its salt loses a part of its wager.
 """
 
 from __future__ import annotations
@@ -15,12 +14,10 @@ from typing import Annotated, Any
 import msgspec
 
 from contracts.bodies import MAX_SOLUTION_BYTES, CommitSolution, RevealSolution
-from contracts.dispatch import Grid, Market
-from contracts.ordering import make_market
-from contracts.params import PactParams
-from contracts.records import NeedEntry, OfferEntry
+from contracts.program.case import Case, Solution
+from contracts.program.documents import case_of, pack
+from contracts.program.verdict import Refusal
 from contracts.units import Count, Hash, Id, Meta
-from contracts.wagers.merit_order import solve
 from contracts.wagers.sealing import seal
 from node.disk import PRIVATE_MODE, sync_directory
 from node.errors import NodeError
@@ -44,34 +41,30 @@ class Sealed(msgspec.Struct, frozen=True, array_like=True):
         return seal(self.chain_id, self.round, self.builder, self.salt, self.solution)
 
 
-def read_market(chain_id: str, document: dict[str, Any]) -> Market:
-    """The market in the data of a query `market`. Raises NodeError `builder.market`."""
+def read_case(answer: dict[str, Any]) -> Case:
+    """The case in a whole answer to a query `case`. Raises NodeError `builder.case`."""
     try:
-        params = PactParams(
-            offer_cap_nano_per_wh=document["offer_cap_nano_per_wh"],
-            scarcity_price_nano_per_wh=document["scarcity_nano_per_wh"],
-            price_slack_ppm=document["slack_ppm"],
-        )
-        grid = None if document["grid"] is None else Grid(**document["grid"])
-        needs = [parse(NeedEntry, one) for one in document["needs"]]
-        offers = [parse(OfferEntry, one) for one in document["offers"]]
-        return make_market(chain_id, params, document["interval"], grid, needs, offers)
-    except (KeyError, TypeError, NotThisForm) as error:
-        raise NodeError("builder.market", f"This is no market: {error}.", "Ask the node for `market`.") from None
+        found = case_of(msgspec.json.encode(answer["data"]["case"]))
+    except (KeyError, TypeError) as error:
+        raise NodeError("builder.case", f"This is no case: {error}.", "Ask the node for `case`.") from None
+    if isinstance(found, Refusal):
+        raise NodeError("builder.case", f"{found.where}: {found.message}", "Ask the node for `case`.")
+    return found
 
 
-def make_solution(chain_id: str, answer: dict[str, Any]) -> bytes:
-    """The merit order of the market in a whole answer to a query `market`.
+def packed(solution: Solution) -> bytes:
+    """A solution as a transaction carries it. Raises NodeError with the code of what keeps it from being one."""
+    raw = pack(solution)
+    if isinstance(raw, Refusal):
+        raise NodeError(raw.code, raw.message, "Solve a smaller case, or one with fewer multipliers.")
+    return raw
 
-    Raises NodeError `builder.market`, `builder.withheld`.
-    """
-    if answer.get("withheld"):
-        raise NodeError(
-            "builder.withheld",
-            "Some needs or offers of the interval are kept from whoever asked.",
-            "Ask as a member that may read them: what is built without them is infeasible.",
-        )
-    return solve(read_market(chain_id, answer["data"]))
+
+async def make_solution(case: Case) -> bytes:
+    """What the solver finds. Raises NodeError `solver.*`, `dispatch.*`."""
+    from node.solver.process import solve
+
+    return packed((await solve(case)).solution)
 
 
 def sealed(chain_id: str, round_: int, builder: str, solution: bytes) -> Sealed:

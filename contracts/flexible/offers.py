@@ -168,7 +168,7 @@ def want(state: State, context: BlockContext, sender: str, body: FlexibleLoad) -
         return "load.energy"
     if not in_bounds(context.params, body.value_nano_per_wh):
         return "load.price"
-    key = LOADS.key(sender, body.id)
+    key = LOADS.key(body.id)
     if state.load(LOADS, key) is not None:
         return "load.taken"
     waiting = state.load(OPEN_LOADS, OPEN_LOAD_LIST)
@@ -178,8 +178,8 @@ def want(state: State, context: BlockContext, sender: str, body: FlexibleLoad) -
     state.save(
         key,
         Load(
-            sender,
             body.id,
+            sender,
             body.interval,
             body.until,
             body.energy_wh,
@@ -187,8 +187,8 @@ def want(state: State, context: BlockContext, sender: str, body: FlexibleLoad) -
             body.value_nano_per_wh,
         ),
     )
-    place = OpenLoad(sender, body.id, body.until)
-    at = bisect_left(entries, (sender, body.id), key=lambda one: (one.member, one.id))
+    place = OpenLoad(body.id, sender, body.until)
+    at = bisect_left(entries, body.id, key=lambda one: one.id)
     state.save(OPEN_LOAD_LIST, OpenLoads((*entries[:at], place, *entries[at:])))
     for interval in range(body.interval, body.until):
         _await(state, interval)
@@ -197,13 +197,13 @@ def want(state: State, context: BlockContext, sender: str, body: FlexibleLoad) -
 
 def withdraw_load(state: State, context: BlockContext, sender: str, body: WithdrawLoad) -> tuple[AnyEvent, ...] | str:
     """Let a load want nothing more than what is ordered. Refuses `load.unknown`, `load.closed`."""
-    key = LOADS.key(sender, body.id)
+    key = LOADS.key(body.id)
     load = state.load(LOADS, key)
-    if load is None:
+    if load is None or load.member != sender:
         return "load.unknown"
     waiting = state.load(OPEN_LOADS, OPEN_LOAD_LIST)
     entries = waiting.entries if waiting else ()
-    left = tuple(one for one in entries if (one.member, one.id) != (sender, body.id))
+    left = tuple(one for one in entries if one.id != body.id)
     if len(left) == len(entries) or is_locked(state, context, load.until - 1):
         return "load.closed"
     state.save(key, _replace(load, withdrawn=True))

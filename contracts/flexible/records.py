@@ -75,8 +75,8 @@ class Requirements(Record, frozen=True):
 class Load(Record, frozen=True):
     """A flexible load and what became of it; see `contracts.bodies.FlexibleLoad`. Stays for good."""
 
-    member: Id
     id: Id
+    member: Id
     first: Interval
     until: Interval
     energy_wh: Energy
@@ -90,13 +90,13 @@ class Load(Record, frozen=True):
 class OpenLoad(Record, frozen=True):
     """Place of a load that may still be served."""
 
-    member: Id
     id: Id
+    member: Id
     until: Interval
 
 
 class OpenLoads(Record, frozen=True):
-    """Loads that wait for energy, by member and id. Working record."""
+    """Loads that wait for energy, ascending by id. Working record."""
 
     entries: Annotated[tuple[OpenLoad, ...], Meta(max_length=MAX_OPEN_LOADS)]
 

@@ -12,6 +12,8 @@ Verdicts, and what they cost:
 - `infeasible`: the wager.
 - `beaten`: feasible, not certified, and another candidate costs less by more than the threshold: the wager.
 - `uncertified`: feasible, not certified, and no candidate shows that it is bad: a fee. A large gap proves no lie.
+- `wasteful`: certified, and it puts in more energy than another one that was revealed, beyond what the case allows: a
+  fee. It proves no lie either.
 - `false-claim`: certified, and what the builder claimed of it is not so: the wager.
 - `void`: the round ended before it could be judged, or the member was removed before it could speak: nothing.
 
@@ -58,6 +60,8 @@ class Case(NamedTuple):
     """Differences in energy up to this are none."""
     weigh: Callable[[bytes], Weighed | None]
     """What a revealed solution is; None: infeasible, or not a solution at all. Never raises."""
+    waste_wh: int | None = None
+    """Most energy that a certified solution may put in beyond the revealed one that puts in least; None: any."""
 
 
 class Judge(NamedTuple):
@@ -103,7 +107,9 @@ def decide(case: Case, criterion: str, submissions: Sequence[Submission]) -> Dec
     candidates = [case.fallback, *[one.weighed for one in submissions if one.weighed is not None]]
     least_nano = min(one.cost_nano for one in candidates)
     least_wh = min(one.energy_wh for one in candidates)
-    verdicts = [_verdict(case, one, least_nano, least_wh) for one in submissions]
+    certified = [one.weighed.energy_wh for one in submissions if one.weighed is not None and one.weighed.certified]
+    spare_wh = None if case.waste_wh is None or not certified else min(certified) + case.waste_wh
+    verdicts = [_verdict(case, one, least_nano, least_wh, spare_wh) for one in submissions]
     valid = {
         one.member: one.weighed
         for one, verdict in zip(submissions, verdicts, strict=True)
@@ -122,7 +128,7 @@ def decide_early(submissions: Sequence[Submission]) -> list[str]:
     return ["infeasible" if one.revealed and one.weighed is None else "void" for one in submissions]
 
 
-def _verdict(case: Case, one: Submission, least_nano: int, least_wh: int) -> str:
+def _verdict(case: Case, one: Submission, least_nano: int, least_wh: int, spare_wh: int | None) -> str:
     weighed = one.weighed
     if not one.revealed:
         return "unrevealed" if one.committed else "silent"
@@ -131,6 +137,8 @@ def _verdict(case: Case, one: Submission, least_nano: int, least_wh: int) -> str
     dear = weighed.cost_nano - least_nano > case.threshold_nano
     if not weighed.certified:
         return "beaten" if dear else "uncertified"
+    if spare_wh is not None and weighed.energy_wh > spare_wh:
+        return "wasteful"
     match one.claim:
         case "least-cost":
             holds = not dear
@@ -160,7 +168,7 @@ def loss_tokens(terms: WagerParams, verdict: str, amount_tokens: int) -> int:
     match verdict:
         case "unrevealed":
             return -(-amount_tokens * terms.unrevealed_ppm // PPM)
-        case "uncertified" | "silent":
+        case "uncertified" | "silent" | "wasteful":
             return min(terms.fee_tokens, amount_tokens)
     return 0
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from consensus.block import build_block
 from consensus.messages import CommitCertificate
-from contracts import api, dispatch
+from contracts import api
 from contracts.bodies import AccountBody, Need, Offer, OfferBlock, PlainReading
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.estimates import WINDOW_DAYS
@@ -26,7 +26,9 @@ from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
 from contracts.members import AccountKey, Member, Meter, NodeKeys
 from contracts.metering import reading_hash
 from contracts.params import DAY_MS, PactParams
+from contracts.program.case import Block, Case, Connection, Demand, Source
 from contracts.receipts import OK
+from contracts.relaxing import answer
 from contracts.schedule import close_ms, lock_ms
 from contracts.schema import BILLS
 from contracts.state import State
@@ -256,27 +258,32 @@ def found(members: int) -> Genesis:
     )
 
 
-def market(offers: int) -> dispatch.Market:
+def case(offers: int) -> Case:
     """`offers` offers of one block each at a few hundred different prices, for two thirds of which there is demand."""
-    supplies = [
-        dispatch.Supply(f"member-{n:05d}", f"meter-{n:05d}", 40_000 + 211 * (n * 7_919 % 500), 50_000, 500 + n % 1_000)
+    sources = tuple(
+        Source(
+            f"meter-{n:05d}",
+            f"member-{n:05d}",
+            ((Block(40_000 + 211 * (n * 7_919 % 500), 500 + n % 1_000),),),
+            factor_ug_per_wh=50_000,
+        )
         for n in range(offers)
-    ]
-    wanted_wh = sum(supply.energy_wh for supply in supplies) * 2 // 3
-    demands = [dispatch.Demand(f"member-{n:05d}", wanted_wh // 1_000, None, n % 4) for n in range(1_000)]
-    grid = dispatch.Grid(UTILITY, 300_000, 50_000, 10**9, 10**6, 400_000)
-    return dispatch.Market(sha256(b"bench round"), supplies, demands, grid, 4_000_000, 4_000_000, 5_000)
+    )
+    wanted_wh = sum(source.blocks[0][0].energy_wh for source in sources) * 2 // 3
+    demands = tuple(Demand(f"member-{n:05d}", (wanted_wh // 1_000,), n % 4) for n in range(1_000))
+    grid = Connection("grid", UTILITY, (300_000,), (50_000,), (10**9,), (10**6,), (400_000,))
+    return Case("bench", 1, 1, sha256(b"bench round").hex(), sources, connections=(grid,), demands=demands)
 
 
 def clearing_ms(offers: int = OFFERS) -> float:
-    """Median time to clear `offers` offers."""
-    given, times = market(offers), []
+    """Median time until every node has its own answer to a case of `offers` offers, checked and priced."""
+    given, times = case(offers), []
     for _ in range(ROUNDS):
         gc.collect()
         start = time.perf_counter()
-        cleared = dispatch.clear(given)
+        found = answer(given)
         times.append(1000 * (time.perf_counter() - start))
-        assert sum(cleared.supplied_wh) > 0 and not cleared.shed_wh, "offers cover the demand"
+        assert found is not None and not found.relaxed, "offers cover the demand"
     return float(statistics.median(times))
 
 

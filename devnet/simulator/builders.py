@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts import api, ordering
+from contracts import windows
 from contracts.bodies import CLAIMS, Claim, RevealSolution, Wager
-from contracts.context import BlockContext
+from contracts.program.case import Case, Solution
 from contracts.schema import ROUNDS
 from contracts.state import State
-from contracts.wagers import merit_order
 from contracts.wagers.records import COMMITTING, REVEALING, WAGERING, Round, minimum_wager
 from contracts.wagers.rounds import open_rounds
 from contracts.wagers.sealing import seal
+from devnet.liars import promise_more
 from devnet.simulator.actors import Actor
 from devnet.simulator.network import Network
 from devnet.simulator.plan import Plan
 from devnet.simulator.traffic import Traffic
+from node.building import packed
 from node.ledger.ledger import Ledger
-from zk.codec import encode
+from node.solver.build import build
+
+SECONDS = 60.0
+"""No limit for a case of one interval, so that a run is a function of its seed."""
 
 
 class Builders(Actor):
@@ -51,10 +55,10 @@ class Builders(Actor):
                 amount = minimum_wager(round_) + self._random.randrange(3)
                 self._traffic.say(member, Wager(round_.number, self._random.choice(claims), amount))
         elif round_.phase == COMMITTING and member in round_.builders and place not in self._sealed:
-            market = ordering.market(state, _context(self._ledger, state), round_.subject)
-            solution = merit_order.solve(market)
-            if member in self._lying:
-                solution = self._twisted(solution)
+            case = windows.kept_case(state, round_.subject)
+            assert case is not None, "what a round is about is kept"
+            best = build(case, SECONDS).solution
+            solution = self._twisted(case, best) if member in self._lying else packed(best)
             salt = self._random.randbytes(32)
             commit, self._sealed[place] = seal(self._ledger.chain_id, round_.number, member, salt, solution)
             self._traffic.say(member, commit)
@@ -63,19 +67,17 @@ class Builders(Actor):
             if member not in self._lying or self._random.randrange(3):
                 self._traffic.say(member, self._sealed[place])
 
-    def _twisted(self, solution: bytes) -> bytes:
-        """What a liar commits to: noise, a part of the truth, another balance, or the truth."""
-        plan = merit_order.PLAN.decode(solution)
+    def _twisted(self, case: Case, best: Solution) -> bytes:
+        """What a liar commits to: noise, a part of the truth, more than there is, or the truth."""
         match self._random.randrange(4):
             case 0:
                 return self._random.randbytes(self._random.randrange(40))
             case 1:
-                return solution[:-1]
+                return packed(best)[:-1]
             case 2:
-                more = merit_order.Plan(plan.supplied_wh, plan.served_wh, plan.import_wh + 1, plan.export_wh)
-                return encode(more)
+                return packed(promise_more(case, best))
             case _:
-                return solution
+                return packed(best)
 
 
 def _open(state: State) -> Iterator[Round]:
@@ -83,9 +85,3 @@ def _open(state: State) -> Iterator[Round]:
         round_ = state.load(ROUNDS, ROUNDS.key(number))
         assert round_ is not None, "an open round is on record"
         yield round_
-
-
-def _context(ledger: Ledger, state: State) -> BlockContext:
-    """That of the next block, as far as a builder needs it."""
-    rules, height = api.rules(state), ledger.height
-    return BlockContext(ledger.chain_id, height + 1, ledger.time_ms(height) + 1, rules.params, rules.consensus)

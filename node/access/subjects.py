@@ -197,7 +197,6 @@ BY_MEMBER = {
     STANDINGS.prefix: ("energy", 1),
     REDUCTION_OFFERS.prefix: ("needs", 1),
     REDUCTIONS.prefix: ("bills", 1),
-    LOADS.prefix: ("needs", 0),
     CARRIED.prefix: ("energy", 1),
     ORIGINS.prefix: ("energy", 0),
 }
@@ -341,6 +340,8 @@ class Subjects:
             return (self.of_line(parts[at]),)
         if table.prefix == CASES.prefix:
             return _CASE
+        if table.prefix == LOADS.prefix:
+            return () if value is None else (Subject("needs", (LOADS.decode(value).member,)),)
         if table.prefix == SOLUTIONS.prefix:
             return (_solution(parts[1]),)
         if table.prefix in BY_ENTRY:

@@ -1,10 +1,10 @@
 """A member's builder: wagers on rounds, commits to a solution, reveals it in time, with the member's own key.
 
 It acts on proven state alone (`node.agents.proven`), so that a node can make it late and nothing else: what it solves
-is the market that all nodes will judge by, and it shows a solution only once it is proven that nobody can commit any
-more. It wagers only on what it has solved already and what the round's own judge, run here, certifies. Salt and
-solution are on disk before the wager leaves (`node.agents.book`), so a builder that is killed anywhere goes on where it
-was. What it may lose in all has a limit. Never lies, and never wagers twice.
+is the case that all nodes will judge by, and it shows a solution only once it is proven that nobody can commit any
+more. It wagers only on what it has solved already, by a solver that it believes nothing, and what the round's own
+judge, run here, certifies. Salt and solution are on disk before the wager leaves (`node.agents.book`), so a builder
+that is killed anywhere goes on where it was. What it may lose in all has a limit. Never lies, and never wagers twice.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
-from contracts import api, ordering
+from contracts import api, windows
 from contracts.bodies import AccountBody, Claim, CommitSolution, RevealSolution, Wager
 from contracts.context import BlockContext
-from contracts.dispatch import Market
 from contracts.governance.rules import rules
+from contracts.program.case import Case as Question
 from contracts.receipts import OK
 from contracts.schema import MEMBERS, ROUNDS, WAGERS
 from contracts.state import State
-from contracts.wagers import merit_order, sealing
+from contracts.wagers import certified, sealing
 from contracts.wagers.judging import Case
 from contracts.wagers.records import (
     COMMITTING,
@@ -38,12 +38,15 @@ from contracts.wagers.records import (
 from contracts.wagers.rounds import open_rounds, rules_hash
 from node.agents.book import Book, Engagement
 from node.agents.proven import Proven, ProvenLedger, Unproven
-from node.building import SALT_BYTES
+from node.building import SALT_BYTES, make_solution
 from node.client import Account, Client, Result, RpcError
 from node.errors import NodeError
 
 Say = Callable[[int | None, str], None]
 """Told what happens: the round that it is about, if it is about one, and a sentence."""
+
+Solver = Callable[[Question], Awaitable[bytes]]
+"""Raises NodeError where it finds nothing."""
 
 SPREAD = 2
 """Nodes that get each envelope: one that keeps it to itself costs nothing."""
@@ -92,14 +95,17 @@ class Builder:
         book: Book,
         allowance: Allowance = FRUGAL,
         say: Say = lambda round_, text: None,
+        solver: Solver = make_solution,
     ) -> None:
-        """`account` signs and is used by nobody else meanwhile. `say` is told in words what happens."""
+        """`account` signs and is used by nobody else meanwhile. `say` is told in words what happens. `solver` packs
+        what it finds; nothing of that is believed."""
         self.member = account.member
         self.book = book
         self.ledger = ledger
         self.allowance = allowance
         self._account = account
         self._say = say
+        self._solve = solver
         self._told: dict[int, str] = {}
         """What was said last about each open round."""
         self._attempts: dict[tuple[int, str], tuple[int, int]] = {}
@@ -262,34 +268,45 @@ class Builder:
 
     async def solve(self, round_: Round) -> bytes | None:
         """A solution that the round's judge finds certified; None, and said why, where there is none."""
-        return await self.ledger.ask(
-            partial(self._solution, round_),
-            "market",
+        known = await self.ledger.ask(
+            partial(self._question, round_),
+            "case",
             round_.subject,
             least_height=round_.opened_height,
             reader=self._account.reader(),
         )
-
-    def _solution(self, round_: Round, seen: Proven) -> bytes | None:
-        state, judge = State(seen), api.JUDGES.get(round_.judge)
-        in_force = rules(state)
-        context = BlockContext(self.ledger.chain_id, seen.height + 1, seen.time_ms, in_force.params, in_force.consensus)
-        if judge is not merit_order.JUDGE:
-            self.tell(round_.number, f"nobody here knows how to build for the judge {round_.judge}")
+        if known is None:
             return None
-        if rules_hash(context) != round_.rules_hash:
-            self.tell(round_.number, "the rules have changed since it was opened: the fallback will decide")
+        question, case = known
+        try:
+            solution = await self.build(question)
+        except NodeError as error:
+            self.tell(round_.number, f"nothing was built: {error}")
             return None
-        case = judge.case(state, context, round_.subject)
-        solution = self.build(ordering.market(state, context, round_.subject))
         if self.stands_by(case, solution):
             return solution
         self.tell(round_.number, "what was built is not good enough to wager on")
         return None
 
-    def build(self, market: Market) -> bytes:
-        """The merit order: nothing costs less in one interval without storage, ramps and lines."""
-        return merit_order.solve(market)
+    def _question(self, round_: Round, seen: Proven) -> tuple[Question, Case] | None:
+        """What a round asks, and how its judge weighs answers; None, and said why, where that can not be built for."""
+        state, judge = State(seen), api.JUDGES.get(round_.judge)
+        in_force = rules(state)
+        context = BlockContext(self.ledger.chain_id, seen.height + 1, seen.time_ms, in_force.params, in_force.consensus)
+        if judge is not certified.JUDGE:
+            self.tell(round_.number, f"nobody here knows how to build for the judge {round_.judge}")
+            return None
+        if rules_hash(context) != round_.rules_hash:
+            self.tell(round_.number, "the rules have changed since it was opened: the fallback will decide")
+            return None
+        question = windows.kept_case(state, round_.subject)
+        if question is None:
+            raise Unproven("agent.unproven", f"No case of round {round_.number} is proven.", "Ask another node.")
+        return question, judge.case(state, context, round_.subject)
+
+    async def build(self, question: Question) -> bytes:
+        """What the solver finds. Raises NodeError `solver.*`, `dispatch.*`."""
+        return await self._solve(question)
 
     def stands_by(self, case: Case, solution: bytes) -> bool:
         """Whether the judge will certify it."""

@@ -144,7 +144,8 @@ def commit_solution(
     number: Number,
     keep: Annotated[Path, typer.Option("--keep", help="New file for solution and salt; revealing needs it.")],
     solution: Annotated[
-        Path | None, typer.Option("--solution", help="File with an encoded solution. Default: the merit order.")
+        Path | None,
+        typer.Option("--solution", help="File with an encoded solution. Default: what is solved here."),
     ] = None,
     *,
     signing: options.Signing,
@@ -154,7 +155,7 @@ def commit_solution(
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Any]:
         from node import building
 
-        raw = _read(solution) if solution is not None else _merit_order(connection, number)
+        raw = _read(solution) if solution is not None else _solved(connection, number)
         what = building.sealed(connection.chain_id, number, str(signing.as_), raw)
         building.keep(keep, what)
         body = what.bodies()[0]
@@ -210,9 +211,9 @@ def _read(path: Path) -> bytes:
         raise NodeError("cli.solution", f"{path}: {error.strerror}.", "Name a file with --solution.") from None
 
 
-def _merit_order(connection: Connection, number: int) -> bytes:
-    """The merit order of what the round is about, as the signer of `connection` may read it. Raises NodeError
-    `builder.subject`."""
+def _solved(connection: Connection, number: int) -> bytes:
+    """What the solver makes of the case that the round is about, as the signer of `connection` may read it. Raises
+    NodeError `builder.subject`."""
     from node import building
 
     about = connection.run(connection.client.query("round", str(number)))["data"]
@@ -220,5 +221,5 @@ def _merit_order(connection: Connection, number: int) -> bytes:
         raise NodeError(
             "builder.subject", f"Round {number} is not about a dispatch.", "Give a solution with --solution FILE."
         )
-    answer = connection.run(connection.client.query("market", str(about["subject"])))
-    return building.make_solution(connection.chain_id, answer)
+    answer = connection.run(connection.client.query("case", str(about["subject"])))
+    return connection.run(building.make_solution(building.read_case(answer)))

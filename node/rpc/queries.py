@@ -44,7 +44,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon, governance, promises, wagers
+from node.rpc import carbon, flexible, governance, promises, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -173,8 +173,16 @@ class Queries:
                 return wagers.wagers_of(view, identifier(member, "member"))
             case "wager", [number_, member]:
                 return wagers.wager_of(view, number(number_, "round number", 2**32), identifier(member, "member"))
-            case "market", [which]:
-                return wagers.market(view, self._which(which))
+            case "case", [which]:
+                return flexible.case_of(view, self._which(which))
+            case "flexible", [which]:
+                return flexible.standing_of(view, self._which(which))
+            case "storage", [meter]:
+                return flexible.storage(view, identifier(meter, "meter"))
+            case "loads", []:
+                return flexible.loads(view)
+            case "load", [load]:
+                return flexible.load(view, identifier(load, "load"))
             case "network", []:
                 return governance.network_of(view)
             case "rules", []:

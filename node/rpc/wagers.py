@@ -1,26 +1,19 @@
-"""Rounds of wagering as queries show them, and the market that a round is about: all that a builder needs."""
+"""Rounds of wagering as queries show them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from contracts.ordering import make_grid
-from contracts.records import OPEN
 from contracts.schema import (
-    INTERVALS,
     OPEN_ROUNDS,
     ROUND_COUNTS,
     ROUNDS,
-    RULES,
-    TARIFFS,
-    UTILITIES,
     WAGERS,
 )
 from contracts.wagers.records import draw_trust, minimum_trust, minimum_wager
 from node.render import render
 from node.rpc.arguments import newest
-from node.rpc.errors import Refusal
-from node.rpc.view import View, standing
+from node.rpc.view import View
 
 Document = dict[str, Any]
 
@@ -61,35 +54,3 @@ def wager_of(view: View, number: int, member: str) -> Document | None:
     """One round with the member's wager on it, or None; None: there is no round with this number."""
     found, own = view.load(ROUNDS, number), view.entry(WAGERS, member, number)
     return None if found is None else {**render(found), "wager": render(own)}
-
-
-def market(view: View, interval: int) -> Document | None:
-    """What decides the dispatch of an interval whose offers are locked, as `node.building.read_market` takes it; None:
-    nobody needs or offers anything in it. Raises `Refusal` before the lock.
-    """
-    record = view.load(INTERVALS, interval)
-    if record is None:
-        return None
-    if record.status == OPEN:
-        raise Refusal(
-            404,
-            "rpc.not-locked",
-            f"Needs and offers of interval {interval} may still change.",
-            "Ask again once its offers are locked: `gridpact query interval` says when.",
-        )
-    needs, offers = standing(view, record)
-    rules, utility, tariff = view.load(RULES, "in-force"), view.load(UTILITIES, "grid"), view.load(TARIFFS, interval)
-    assert rules is not None, "genesis writes the rules"
-    params = rules.params
-    grid = None if utility is None or not record.grid else make_grid(params, utility.member, tariff)
-    return {
-        "interval": interval,
-        "status": record.status,
-        "round": record.round,
-        "needs": [render(one) for one in needs],
-        "offers": [render(one) for one in offers],
-        "grid": None if grid is None else {name: render(value, name) for name, value in grid._asdict().items()},
-        "offer_cap_nano_per_wh": params.offer_cap_nano_per_wh,
-        "scarcity_nano_per_wh": params.scarcity_price_nano_per_wh,
-        "slack_ppm": params.price_slack_ppm,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts import dispatch
 from contracts.bodies import Need
 from contracts.params import WagerParams
-from contracts.wagers.merit_order import plan_of
+from contracts.program.case import Solution
+from contracts.program.check import check
+from contracts.program.documents import unpack
+from contracts.program.verdict import Verdict
 from node import building
 from node.client import Client, RpcError
 from node.errors import NodeError
@@ -98,41 +101,33 @@ def test_a_round_by_hand_from_the_wager_to_the_verdict(devnet: Devnet, tmp_path:
     assert "wager_verdict" in columns and len(rows) == 3
 
 
-def test_the_market_is_what_the_ledger_orders_by(devnet: Devnet) -> None:
-    answer = devnet.call(_market(devnet))
-    chain_id = devnet.chain.ledger.chain_id
-    market = building.read_market(chain_id, answer["data"])
-    merit = dispatch.clear(market)
-    assert building.make_solution(chain_id, answer) == plan_of(market, merit)
-    assert (merit.served_wh, merit.supplied_wh, merit.import_wh) == ([900], [900], 0)
+def test_the_case_is_what_the_ledger_orders_by(devnet: Devnet) -> None:
+    answer = devnet.call(_case(devnet, TARGET))
+    case = building.read_case(answer)
+    raw = asyncio.run(building.make_solution(case))
+    solution = unpack(raw)
+    assert isinstance(solution, Solution)
+    verdict = check(case, solution)
+    assert isinstance(verdict, Verdict)
+    assert verdict.certified and verdict.schedule.served_wh == [[900]]
     produce(devnet, TARGET * PARAMS.interval_ms)
     ordered = devnet.document("query", "dispatch", str(TARGET))["data"]
-    assert (ordered["price_nano_per_wh"], ordered["shed_wh"]) == (merit.price_nano_per_wh, 100)
-    with pytest.raises(NodeError, match="kept from"):
-        building.make_solution(chain_id, {**answer, "withheld": {"needs": 1}})
-    for broken in ({}, {**answer["data"], "grid": {}}, {**answer["data"], "needs": [{}]}):
-        with pytest.raises(NodeError, match="no market"):
-            building.read_market(chain_id, broken)
+    assert (ordered["price_nano_per_wh"], ordered["shed_wh"]) == (verdict.price_nano_per_wh[0][0], 100)
+    for broken in ({}, {"data": None}, {"data": {"case": {**answer["data"]["case"], "intervals": 0}}}):
+        with pytest.raises(NodeError, match=r"builder\.case"):
+            building.read_case(broken)
 
 
-async def _market(devnet: Devnet) -> dict[str, Any]:
+async def _case(devnet: Devnet, interval: int) -> dict[str, Any]:
     async with Client(devnet.url) as client:
-        return await client.query("market", str(TARGET))
+        try:
+            return await client.query("case", str(interval))
+        except RpcError as error:
+            return {"code": error.code}
 
 
-def test_a_market_that_is_not_locked_may_still_change(devnet: Devnet) -> None:
-    later = TARGET + 3
-    devnet.call(devnet.chain.submit([devnet.chain.speaker.member("wind", Need(later, 1, 1_000, None, 1))]))
-
-    async def ask(interval: int) -> dict[str, Any]:
-        async with Client(devnet.url) as client:
-            try:
-                return await client.query("market", str(interval))
-            except RpcError as error:
-                return {"code": error.code}
-
-    assert devnet.call(ask(later))["code"] == "rpc.not-locked"
-    assert devnet.call(ask(later + 1))["code"] == "rpc.unknown-market"
+def test_an_interval_that_is_not_locked_has_no_case_yet(devnet: Devnet) -> None:
+    assert devnet.call(_case(devnet, TARGET + 3)) == {"code": "rpc.unknown-case"}
 
 
 def test_what_the_commands_refuse(devnet: Devnet, tmp_path: Path) -> None:

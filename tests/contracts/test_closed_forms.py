@@ -12,8 +12,8 @@ from math import floor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.dispatch import Demand, Market, Supply, clear
 from contracts.units import PPM
+from tests.contracts.one_interval import Demand, Market, Supply, clear
 from zk.hashing import sha256
 
 CAP = 4_000

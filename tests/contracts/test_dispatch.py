@@ -8,8 +8,8 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.dispatch import Demand, Dispatch, Grid, Market, Supply, clear, uniform_share
 from contracts.units import PPM
+from tests.contracts.one_interval import Demand, Dispatch, Grid, Market, Supply, clear, uniform_share
 from zk.hashing import sha256
 
 CAP = 4_000

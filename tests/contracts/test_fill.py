@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contracts.dispatch import Market, clear
 from contracts.program.case import (
     WEIGHT_ONE,
     Bid,
@@ -29,6 +28,7 @@ from contracts.program.rows import evaluate, losses_wh, offered_wh, program
 from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from tests.contracts.dispatch_cases import ROUND, TIERS, cases, one, solutions, source
+from tests.contracts.one_interval import Market, clear
 from tests.contracts.test_dispatch import markets
 from tests.support.optimum import best
 

@@ -89,7 +89,7 @@ def test_a_load_waits_until_it_is_withdrawn_and_its_name_is_used_once() -> None:
     assert chain.run(chain.say("tenant", WithdrawLoad("b"))) == OK
     assert waiting(chain) == ["a", "c"]
     assert chain.run(load(chain, "b")) == "load.taken"
-    kept = State(chain.store).load(LOADS, LOADS.key("tenant", "b"))
+    kept = State(chain.store).load(LOADS, LOADS.key("b"))
     assert kept is not None
     assert kept.withdrawn
 

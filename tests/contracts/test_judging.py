@@ -173,3 +173,15 @@ def test_rewards_never_exceed_the_share_of_the_pool(
 def test_no_verdict_takes_more_than_the_wager(verdict: str, amount: int) -> None:
     assert 0 <= loss_tokens(TERMS, verdict, amount) <= amount
     assert (loss_tokens(TERMS, verdict, amount) == amount) >= (verdict in LOSING)
+
+
+@pytest.mark.parametrize(("waste_wh", "last"), [(None, "best"), (7, "best"), (6, "wasteful")])
+def test_energy_beyond_the_least_that_was_revealed_is_not_ordered(waste_wh: int | None, last: str) -> None:
+    asked = case()._replace(waste_wh=waste_wh)
+    both = [shown("a", weighed(92, energy=10)), shown("b", weighed(90, energy=17))]
+    found = decide(asked, "least-cost", both)
+    assert found.verdicts == (["valid", last] if last == "best" else ["best", last])
+    assert found.builder == ("b" if last == "best" else "a")
+    assert loss_tokens(TERMS, "wasteful", 50) == 3 and "wasteful" not in LOSING
+    uncertified = [shown("a", weighed(92, certified=False, energy=0)), shown("b", weighed(90, energy=17))]
+    assert decide(asked, "least-cost", uncertified).verdicts[1] == "best", "only what is certified counts as revealed"

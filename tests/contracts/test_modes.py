@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from ledger_world import FIRST, INTERVAL_MS, METERS, Chain, Site, make_genesis
 
 from contracts.bodies import PlainReading
-from contracts.dispatch import Demand, Grid, Market, Supply, clear
 from contracts.envelope import MeterEnvelope
 from contracts.modes import OPEN_BREAKER
 from contracts.params import PactParams
 from contracts.receipts import ModeOrdered
 from contracts.schema import LINK, LINKS, MODES
+from tests.contracts.one_interval import Demand, Grid, Market, Supply, clear
 
 NEXT = FIRST + 2
 PARAMS = PactParams()

@@ -6,7 +6,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contracts.dispatch import Market, clear
 from contracts.program.case import (
     Block,
     Case,
@@ -25,6 +24,7 @@ from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from contracts.units import PPM
 from tests.contracts.dispatch_cases import CAP, ROUND, TIERS, cases, one, solutions, source
+from tests.contracts.one_interval import Market, clear
 from tests.contracts.test_dispatch import markets
 from tests.contracts.test_fill import as_case, fixed
 

@@ -33,8 +33,8 @@ from contracts.params import MIN_UNITS
 from contracts.records import Link
 from contracts.schema import LINK, OPEN_ROUND_LIST, RULES_IN_FORCE, SOLUTIONS
 from contracts.state import State
-from contracts.units import MAX_ENERGY, MAX_MONEY, MAX_PRICE
-from contracts.wagers import merit_order, rounds
+from contracts.units import MAX_ENERGY, MAX_PRICE
+from contracts.wagers import rounds
 from contracts.wagers.records import MAX_ROUNDS, Round
 
 BUILDERS = ("bio", "storage", "utility")
@@ -198,20 +198,23 @@ def test_stakes_of_one_opener_add_up() -> None:
     assert [one.significance_ppm for one in rounds] == [3_000, 6_000]
 
 
-def test_energy_beyond_the_bounds_of_money_is_ordered_without_a_round() -> None:
+def test_whoever_wants_the_moon_takes_nobodys_dispatch_away() -> None:
     chain = Chain(wagering())
-    chain.block(chain.need("campus", TARGET, 2**35))
+    chain.block(chain.need("campus", TARGET, 2**39), chain.need("tenant", TARGET, 5_000, tier=0))
     chain.at(TARGET, -1_800_000).block()
-    assert chain.interval(TARGET).status == "ordered" and open_numbers(chain) == ()
+    assert open_numbers(chain) == (0,)
+    chain.at(TARGET).block()
+    assert chain.order(TARGET, "tenant").served_wh == 5_000
+    campus = chain.order(TARGET, "campus")
+    assert (campus.requested_wh, campus.shed_wh, campus.served_wh) == (2**39, 2**39 - 995_000, 995_000)
+    assert chain.interval(TARGET).shed_wh == campus.shed_wh
+    assert chain.interval(TARGET).price_nano_per_wh == PARAMS.offer_cap_nano_per_wh
 
 
-@pytest.mark.parametrize(("most", "rounds_open"), [(4, ()), (5, (0,))])
-def test_a_market_that_takes_too_long_to_check_is_ordered_without_a_round(
-    monkeypatch: pytest.MonkeyPatch, most: int, rounds_open: tuple[int, ...]
-) -> None:
-    """Three blocks and two needs."""
-    monkeypatch.setattr(merit_order, "MAX_ENTRIES", most)
-    chain = opened()
+@pytest.mark.parametrize(("most", "rounds_open"), [(7, ()), (8, (0,))])
+def test_a_large_case_is_ordered_without_a_round(most: int, rounds_open: tuple[int, ...]) -> None:
+    """Three blocks, a need, a bid, and three variables of the connection."""
+    chain = opened(wagering(change(PARAMS, max_dispatch_variables=most)))
     assert open_numbers(chain) == rounds_open
     assert chain.interval(TARGET).status == ("locked" if rounds_open else "ordered")
 
@@ -274,7 +277,7 @@ def test_a_connection_that_grows_beyond_money_on_the_way_still_ends_the_round() 
     chain.decide(lambda state, _: state.save(RULES_IN_FORCE, msgspec.structs.replace(rules(state), params=largest)))
     chain.at(TARGET).block()
     assert (round_of(chain).phase, round_of(chain).reason) == ("judged", "rules")
-    assert round_of(chain).fallback_nano == MAX_MONEY
+    assert round_of(chain).fallback_nano == 52_650_000_000, "the question is that of the lock"
     assert all(chain.trust(member).free_tokens == OPENING_TOKENS for member in BUILDERS)
     chain.at(TARGET + 3).catch_up()
     assert chain.interval(TARGET).status == "settled"

@@ -10,12 +10,13 @@ from wager_world import (
     LEAD_MS,
     PARAMS,
     TARGET,
+    best_of,
     commit,
     drawn,
-    market_of,
     next_phase,
     open_numbers,
     opened,
+    packed,
     play,
     reveal,
     round_of,
@@ -26,13 +27,12 @@ from wager_world import (
     wagering,
 )
 
-from contracts import dispatch, trust
+from contracts import trust
 from contracts.bodies import CLAIMS, TransferTokens, Wager
 from contracts.genesis import OpeningTrust
 from contracts.receipts import IntervalOrdered, RoundJudged, RoundOpened, SolutionRevealed, WagerJudged, WagerPlaced
 from contracts.schema import SOLUTIONS
 from contracts.state import State
-from contracts.wagers import merit_order
 from contracts.wagers.records import minimum_trust, minimum_wager
 from contracts.wagers.sealing import commitment
 from zk.hashing import sha256
@@ -41,19 +41,15 @@ BUILDERS = ("bio", "storage", "utility")
 
 
 def infeasible(chain: Chain) -> bytes:
-    """More than the sun offers."""
-    return merit_order.plan_of(market_of(chain), dispatch.clear(market_of(chain))._replace(import_wh=1))
+    """More than biodiesel offers."""
+    return packed(change(best_of(chain), total_wh=((40_001,),)))
 
 
 def moved(chain: Chain, energy_wh: int) -> bytes:
-    """So much from the dear block in place of the last one that is needed, as a feasible plan."""
-    market = market_of(chain)
-    honest = dispatch.clear(market)
-    supplied = list(honest.supplied_wh)
-    assert supplied == [20_000, 10_000, 0] and honest.import_wh == 0
-    supplied[1] -= energy_wh
-    supplied[2] += energy_wh
-    return merit_order.plan_of(market, honest._replace(supplied_wh=supplied))
+    """So much from the dear block in place of the last one that is needed, as a feasible solution."""
+    honest = best_of(chain)
+    assert honest.total_wh == ((0,),)
+    return packed(change(honest, total_wh=((energy_wh,),)))
 
 
 # The whole way
@@ -141,21 +137,21 @@ def test_a_dear_dispatch_loses_whatever_it_claims() -> None:
 
 def test_the_threshold_is_a_part_of_fixed_demand_and_one_wh_at_least() -> None:
     """Base 30,000 Wh at 300,000: 20 ppm are 180,000 nano, less than one Wh at the import price; 1,000 ppm are
-    9,000,000. A Wh of biodiesel in place of the sun costs 110,000 more."""
+    9,000,000. A Wh of biodiesel serves the tenant's bid, and costs 50,000 more than that is worth."""
     for loss_ppm, energy_wh, verdict in (
-        (20, 2, "valid"),
-        (20, 3, "beaten"),
-        (1_000, 81, "valid"),
-        (1_000, 82, "beaten"),
+        (20, 6, "valid"),
+        (20, 7, "beaten"),
+        (1_000, 180, "valid"),
+        (1_000, 181, "beaten"),
     ):
         chain = opened(wagering(loss_ppm=loss_ppm))
         builder = drawn(chain, BUILDERS)[0]
         play(chain, {builder: moved(chain, energy_wh)})
         assert wager_of(chain, builder).verdict == verdict, (loss_ppm, energy_wh)
-    edge = change(PARAMS, import_nano_per_wh=220_000)
+    edge = change(PARAMS, import_nano_per_wh=200_000)
     chain = opened(wagering(edge))
     builder = drawn(chain, BUILDERS)[0]
-    play(chain, {builder: moved(chain, 2)})
+    play(chain, {builder: moved(chain, 4)})
     assert wager_of(chain, builder).verdict == "valid", "the threshold itself is inside"
 
 

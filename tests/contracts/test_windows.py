@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_world import FIRST, INTERVAL_MS, Chain, change
 
-from contracts import windows
+from contracts import questions, windows
 from contracts.bodies import ReserveOffer, WithdrawLoad
 from contracts.envelope import Envelope
 from contracts.envelopes import opening_records
@@ -56,7 +56,8 @@ def ordered(chain: Chain) -> list[int]:
 
 
 def case_of(chain: Chain, window: Window = WHOLE) -> Case:
-    return windows.build(State(chain.store), chain.context(), window)
+    context = chain.context()
+    return windows.build(State(chain.store), context, window, context.params.look_ahead_intervals)
 
 
 # Locks
@@ -209,11 +210,9 @@ FOLLOWED = [
 def test_a_source_ramps_from_its_last_order_unless_it_can_not_follow(offered_wh: tuple[int, ...], last_wh: int) -> None:
     chain = windowed(look_ahead_intervals=0)
     assert case_of(chain).sources == ()
-    say(
-        chain,
-        lambda: chain.need("campus", WINDOW - 1, 40_000),
-        lambda: chain.offer("bio", "m-bio", WINDOW - 1, (1_000, 40_000)),
-    )
+    say(chain, lambda: chain.need("campus", WINDOW - 4, 40_000, count=4))
+    for at in range(4):
+        say(chain, lambda at=at: chain.offer("bio", "m-bio", WINDOW - 4 + at, (1_000, 40_000)))
     for at, energy_wh in enumerate(offered_wh):
         say(chain, lambda at=at, wh=energy_wh: chain.offer("bio", "m-bio", WINDOW + at, (1_000, wh)))
     (source,) = case_of(chain).sources
@@ -245,14 +244,14 @@ def test_nothing_in_a_case_leaves_the_envelope_of_its_asset() -> None:
 
 
 def test_what_a_load_has_to_get_is_what_it_can_not_have_later() -> None:
-    wanted = Load("tenant", "car", WINDOW, WINDOW + 6, 6_000, 2_000, 1)
-    assert windows.due_wh(wanted, WINDOW, WINDOW + 4) == 2_000
-    assert windows.due_wh(wanted, WINDOW, WINDOW + 6) == 6_000
-    assert windows.due_wh(change(wanted, ordered_wh=1_500), WINDOW, WINDOW + 4) == 500
-    assert windows.due_wh(change(wanted, ordered_wh=5_000), WINDOW + 4, WINDOW + 8) == 1_000
-    assert windows.due_wh(wanted, WINDOW + 5, WINDOW + 8) == 2_000, "no more than it can take"
-    assert windows.due_wh(wanted, WINDOW + 6, WINDOW + 9) == 0
-    assert windows.due_wh(wanted, WINDOW - 4, WINDOW) == 0
+    wanted = Load("car", "tenant", WINDOW, WINDOW + 6, 6_000, 2_000, 1)
+    assert questions.due_wh(wanted, WINDOW, WINDOW + 4) == 2_000
+    assert questions.due_wh(wanted, WINDOW, WINDOW + 6) == 6_000
+    assert questions.due_wh(change(wanted, ordered_wh=1_500), WINDOW, WINDOW + 4) == 500
+    assert questions.due_wh(change(wanted, ordered_wh=5_000), WINDOW + 4, WINDOW + 8) == 1_000
+    assert questions.due_wh(wanted, WINDOW + 5, WINDOW + 8) == 2_000, "no more than it can take"
+    assert questions.due_wh(wanted, WINDOW + 6, WINDOW + 9) == 0
+    assert questions.due_wh(wanted, WINDOW - 4, WINDOW) == 0
 
 
 def test_loads_are_in_the_case_from_their_first_interval_to_their_deadline() -> None:
@@ -286,7 +285,9 @@ def test_a_kept_case_is_what_it_was() -> None:
     chain = windowed()
     chain.block(chain.need("campus", WINDOW, 1_000))
     window, before = Window(WINDOW, 4), case_of(chain)
-    chain.decide(lambda state, context: windows.keep(state, window, before))
+    kept = windows.stored(window, before)
+    assert kept is not None
+    chain.decide(lambda state, context: windows.keep(state, kept))
     chain.block(chain.need("campus", WINDOW + 5, 1_000))
-    state = State(chain.store)
-    assert windows.load_case(state, chain.context(), window) == before != case_of(chain)
+    assert windows.kept_case(State(chain.store), WINDOW) == before != case_of(chain)
+    assert windows.kept_case(State(chain.store), WINDOW + 4) is None

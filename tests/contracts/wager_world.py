@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from ledger_world import FIRST, OPENING_TOKENS, ROLES, Chain, make_genesis
+from ledger_world import FIRST, METERS, OPENING_TOKENS, ROLES, Chain, make_genesis
 
-from contracts import ordering
+from contracts import windows
 from contracts.bodies import Claim, CommitSolution, RevealSolution, Wager
-from contracts.dispatch import Market
 from contracts.genesis import Genesis, OpeningTrust
+from contracts.members import Asset
 from contracts.params import PactParams, WagerParams
+from contracts.program.case import Case, Solution
+from contracts.program.documents import pack
 from contracts.receipts import AnyEvent
 from contracts.schema import OPEN_ROUND_LIST, OPEN_ROUNDS, ROUNDS, WAGERS
 from contracts.state import State
-from contracts.wagers import merit_order
 from contracts.wagers.records import JUDGED, Round, Wagered
 from contracts.wagers.sealing import seal
+from node.solver.build import build
 from zk.hashing import sha256
 
 TARGET = FIRST + 4
@@ -26,6 +28,8 @@ LEAD_MS = 1_800_000
 TERMS = WagerParams(on=True)
 PARAMS = PactParams(gate_lead_ms=LEAD_MS, wagering=TERMS)
 AMOUNT = 100
+STEERED = METERS | {"m-bio": METERS["m-bio"]._replace(asset=Asset(ramp_w=400_000))}
+"""What biodiesel delivers is for builders to choose: it is ramp-limited, if by no more than its rating."""
 SEATED = ("bio", "campus", "solar", "storage")
 BOND = 10_000
 
@@ -39,7 +43,7 @@ def wagering(params: PactParams = PARAMS, trusts: tuple[OpeningTrust, ...] | Non
         msgspec.structs.replace(given[name] or OpeningTrust(name), bonded_tokens=BOND if name in SEATED else 0)
         for name in sorted(given)
     )
-    return make_genesis(params=changed, trusts=bonded, scopes=("all", "wagering"))
+    return make_genesis(params=changed, meters=STEERED, trusts=bonded, scopes=("all", "wagering"))
 
 
 def opened(genesis: Genesis | None = None) -> Chain:
@@ -70,13 +74,27 @@ def open_numbers(chain: Chain) -> tuple[int, ...]:
     return () if raw is None else OPEN_ROUNDS.decode(raw).rounds
 
 
-def market_of(chain: Chain, interval: int = TARGET) -> Market:
-    return ordering.market(State(chain.store), chain.context(), interval)
+def case_of(chain: Chain, interval: int = TARGET) -> Case:
+    """What a round about a window asks, by its first interval."""
+    found = windows.kept_case(State(chain.store), interval)
+    assert found is not None
+    return found
+
+
+def best_of(chain: Chain, interval: int = TARGET) -> Solution:
+    """What an honest builder finds."""
+    return build(case_of(chain, interval), 60.0).solution
+
+
+def packed(solution: Solution) -> bytes:
+    raw = pack(solution)
+    assert isinstance(raw, bytes)
+    return raw
 
 
 def solution_of(chain: Chain, interval: int = TARGET) -> bytes:
-    """What an honest builder computes."""
-    return merit_order.solve(market_of(chain, interval))
+    """What an honest builder reveals."""
+    return packed(best_of(chain, interval))
 
 
 def wager(chain: Chain, member: str, amount: int = AMOUNT, claim: Claim = "least-cost", number: int = 0) -> str:

@@ -9,54 +9,63 @@ from typing import Any
 import pytest
 
 from consensus.evidence import DuplicateVote, decode
-from contracts.dispatch import Demand, Grid, Market, Supply, check, clear
-from contracts.wagers import merit_order
+from contracts.program.case import Block, Case, Connection, Demand, Source
+from contracts.program.check import check
+from contracts.program.verdict import Refusal, Verdict
 from devnet.errors import DevnetError
-from devnet.liars import FAVOUR_WH, equivocate, favour, serve_less
+from devnet.liars import FAVOUR_WH, equivocate, favour, promise_more
 from node.client import Client
 from node.home import init_home
+from node.solver.build import build
 from zk.ed25519 import verify
 
-SUN = Supply("solar", "pv", 50_000, 10, 6_000)
-WIND = Supply("wind", "turbine", 60_000, 10, 5_000)
-GRID = Grid("utility", 220_000, 40_000, 50_000, 0, 400_000)
+TIMES = 2
 
 
-def market(own_wh: int = 10_000, grid: Grid | None = GRID, demand_wh: int = 20_000) -> Market:
+def case(own_wh: int = 10_000, import_wh: int = 50_000, demand_wh: int = 20_000, ramp_wh: int | None = 10_000) -> Case:
     """Sun, wind and the grid feed a campus; the liar's plant is dearer than all of them."""
-    own = Supply("bio", "genset", 310_000, 20, own_wh)
-    demands = [Demand("campus", demand_wh, None, 0), Demand("tenant", 1_000, None, 1)]
-    return Market(bytes(32), [SUN, WIND, own], demands, grid, 4_000_000, 4_000_000, 5_000)
+
+    def plant(id_: str, owner: str, price: int, energy_wh: int, ramp: int | None = None) -> Source:
+        blocks = (Block(price, energy_wh),) if energy_wh else ()
+        return Source(id_, owner, (blocks,) * TIMES, ramp_wh=ramp)
+
+    sources = (
+        plant("pv", "solar", 50_000, 6_000),
+        plant("turbine", "wind", 60_000, 5_000),
+        plant("genset", "bio", 310_000, own_wh, ramp_wh),
+    )
+    grid = Connection(
+        "grid", "utility", (220_000,) * TIMES, (40_000,) * TIMES, (import_wh,) * TIMES, (0,) * TIMES, (1,) * TIMES
+    )
+    demands = (Demand("campus", (demand_wh,) * TIMES), Demand("tenant", (1_000,) * TIMES, 1))
+    return Case("lies", TIMES, TIMES, "00" * 32, sources, connections=(grid,), demands=demands)
 
 
-def shown(plan: bytes, of: Market) -> tuple[Any, int] | None:
-    found = merit_order.PLAN.decode(plan)
-    supplied = merit_order.spread(of, found.supplied_wh)
-    assert supplied is not None
-    return check(of, supplied, found.served_wh, found.import_wh, found.export_wh)
+@pytest.mark.parametrize(("import_wh", "saved"), [(50_000, 220_000), (0, 60_000)])
+def test_a_liar_sells_its_own_dear_energy_in_a_dispatch_that_is_feasible(import_wh: int, saved: int) -> None:
+    of = case(import_wh=import_wh, demand_wh=20_000 if import_wh else 8_000)
+    best = build(of, 60.0)
+    found = check(of, favour(of, best.solution, "bio"))
+    assert isinstance(found, Verdict)
+    assert found.schedule.source_wh[2] == [wh + FAVOUR_WH for wh in best.verdict.schedule.source_wh[2]]
+    assert found.schedule.served_wh == best.verdict.schedule.served_wh
+    # In place of import, or of wind where there is none.
+    assert found.cost_nano - best.verdict.cost_nano == TIMES * FAVOUR_WH * (310_000 - saved)
+    assert best.verdict.certified and not found.certified
 
 
-@pytest.mark.parametrize("grid", [GRID, None])
-def test_a_liar_sells_its_own_dear_energy_in_a_dispatch_that_is_feasible(grid: Grid | None) -> None:
-    of = market(grid=grid, demand_wh=20_000 if grid else 8_000)
-    best, found = clear(of), shown(favour(of, "bio"), of)
-    assert found is not None
-    planned, cost = found
-    assert planned.supplied_wh[2] == best.supplied_wh[2] + FAVOUR_WH
-    assert sum(planned.served_wh) == sum(best.served_wh) and planned.shed_wh == 0
-    # In place of import, or of sun where there is none.
-    assert cost - merit_order.cost_nano(of, best) == FAVOUR_WH * (310_000 - (220_000 if grid else 50_000))
+@pytest.mark.parametrize("of", [case(own_wh=0), case(ramp_wh=None)])
+def test_who_has_nothing_dear_to_sell_builds_what_all_do(of: Case) -> None:
+    honest = build(of, 60.0).solution
+    assert favour(of, honest, "bio") == honest
+    assert favour(case(), build(case(), 60.0).solution, "nobody").total_wh == ((0,) * TIMES,)
 
 
-def test_who_has_nothing_dear_to_sell_builds_the_merit_order() -> None:
-    of = market(own_wh=0)
-    assert favour(of, "bio") == merit_order.solve(of) == favour(of, "nobody")
-
-
-def test_to_serve_less_and_deliver_the_same_is_infeasible() -> None:
-    of = market()
-    assert shown(merit_order.solve(of), of) is not None
-    assert shown(serve_less(of), of) is None
+@pytest.mark.parametrize("of", [case(), case(ramp_wh=None), case(own_wh=0)])
+def test_to_promise_more_than_there_is_is_infeasible(of: Case) -> None:
+    honest = build(of, 60.0).solution
+    assert isinstance(check(of, honest), Verdict)
+    assert isinstance(check(of, promise_more(of, honest)), Refusal)
 
 
 class Teller(Client):

@@ -88,7 +88,7 @@ def test_every_figure_is_in_its_column() -> None:
     ordered = found[str(FIRST + 1)]
     assert [ordered[name] for name in ("ordered", "import", "export")] == ["602.002", "604.004", "605.005"]
     assert {ordered[name] for name in ("delivered", "paid", "losses", "curtailed", "estimated")} == {"-"}
-    assert ordered["built"] == "merit order"
+    assert ordered["built"] == "fallback"
     opened = found[str(FIRST + 2)]
     assert opened["needed"] == "701.001"
     assert {opened[name] for name in names[4:]} == {"-"}

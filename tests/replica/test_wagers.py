@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contracts import api, ordering
+from contracts import windows
 from contracts.bodies import AccountBody, Need, Offer, OfferBlock, Wager
 from contracts.params import PactParams, WagerParams
 from contracts.records import IntervalRecord
 from contracts.schema import INTERVALS, ROUNDS
 from contracts.state import State
-from contracts.wagers.merit_order import solve
 from contracts.wagers.records import Round
 from contracts.wagers.sealing import seal
+from node.building import packed
+from node.solver.build import build
 from tests.support.memory import Machine, MemoryNetwork
 from tests.support.pact import START_MS, VALIDATORS, Speaker, genesis, meter
 from zk.hashing import sha256
@@ -76,10 +77,11 @@ def test_a_liar_loses_on_every_node_while_one_of_four_is_down() -> None:
     drawn = site.until("commit").builders
     assert sorted(drawn) == sorted(builders)
     machine = site.up()[0]
-    chain_id, document = machine.ledger.chain_id, machine.ledger.genesis
-    context = api.BlockContext(chain_id, machine.ledger.height + 1, START_MS, document.params, document.consensus)
-    market = ordering.market(State(machine.ledger), context, TARGET)
-    solutions = {name: b"a lie" if name == drawn[0] else solve(market) for name in drawn}
+    chain_id = machine.ledger.chain_id
+    case = windows.kept_case(State(machine.ledger), TARGET)
+    assert case is not None
+    best = packed(build(case, 60.0).solution)
+    solutions = {name: b"a lie" if name == drawn[0] else best for name in drawn}
     sealed = {name: seal(chain_id, 0, name, sha256(name.encode()), solutions[name]) for name in drawn}
     site.say(**{name: bodies[0] for name, bodies in sealed.items()})
     site.until("reveal")

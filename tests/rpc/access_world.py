@@ -151,7 +151,8 @@ def found(body: bytes, figure: int) -> bool:
     """Whether a figure stands in an answer: in digits, or in MessagePack, itself in hex or not."""
     size = next(size for size in (4, 8) if figure < 1 << 8 * size)
     packed = figure.to_bytes(size, "big")
-    spelled = re.search(rb"(?<![0-9])%d(?![0-9])" % figure, body)
+    # Five digits do occur in the hex of a signature.
+    spelled = re.search(rb"(?<![0-9a-f])%d(?![0-9a-f])" % figure, body)
     return spelled is not None or packed in body or packed.hex().encode() in body
 
 

@@ -15,6 +15,7 @@ from consensus.light import LightBlock
 from contracts.bodies import Need, Offer, OfferBlock
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.params import WagerParams
+from contracts.program.case import Case
 from contracts.schema import ROUNDS, TRUSTS, WAGERS
 from contracts.state import State
 from contracts.trust import all_tokens
@@ -23,6 +24,7 @@ from node.access.requests import ReaderKey
 from node.agents.book import Book
 from node.agents.builder import FRUGAL, Allowance, Builder
 from node.agents.proven import ProvenLedger
+from node.building import packed
 from node.client import Account, Client, Result, RpcError, Wait
 from node.disk import Disk, MemoryDisk, RealDisk
 from node.light.founding import Founding
@@ -31,6 +33,7 @@ from node.rpc.errors import Refusal
 from node.rpc.light import light_block
 from node.rpc.queries import Queries
 from node.seats import validators_of
+from node.solver.build import build
 from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, everybody
 from tests.support.pact import VALIDATORS, seed_of
 from zk.hashing import sha256
@@ -155,7 +158,12 @@ def builder(
     def say(round_: int | None, text: str) -> None:
         (said if said is not None else []).append(text)
 
-    return kind(account, ledger, book, allowance, say)
+    return kind(account, ledger, book, allowance, say, quick)
+
+
+async def quick(case: Case) -> bytes:
+    """The solver, without a process of its own."""
+    return packed(build(case, 60.0).solution)
 
 
 async def opened(chain: Chain | None = None, **terms: int) -> Chain:

@@ -103,7 +103,11 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("round", "*"): ["round/0"],
     ("wagers", "*"): [f"wagers/{name}" for name in MEMBERS],
     ("wager", "*", "*"): [f"wager/0/{name}" for name in MEMBERS],
-    ("market", "*"): [f"market/{interval}" for interval in INTERVALS],
+    ("case", "*"): [f"case/{interval}" for interval in INTERVALS],
+    ("flexible", "*"): [f"flexible/{interval}" for interval in INTERVALS],
+    ("storage", "*"): [f"storage/{meter.id}" for meter in METERS],
+    ("loads",): ["loads"],
+    ("load", "*"): ["load/car"],
     ("network",): ["network"],
     ("rules",): ["rules"],
     ("proposals",): ["proposals"],
@@ -163,7 +167,7 @@ def test_every_route_and_every_query_has_a_decision() -> None:
 def test_every_table_body_and_event_is_public_or_somebodys() -> None:
     tables = {table.prefix for table in vars(schema).values() if isinstance(table, Table | Rolls)}
     decided = [PUBLIC_TABLES, BY_MEMBER.keys(), BY_METER.keys(), BY_LINE.keys(), BY_ENTRY.keys()]
-    decided.append({schema.SOLUTIONS.prefix, schema.CASES.prefix})
+    decided.append({schema.SOLUTIONS.prefix, schema.CASES.prefix, schema.LOADS.prefix})
     assert tables == set().union(*decided), "decide in node.access.subjects whose the records of a new table are"
     assert sum(map(len, decided)) == len(tables), "nothing is decided twice"
     subjects = Subjects(lambda key: None)

@@ -8,10 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts import ordering
 from contracts.bodies import Need
-from contracts.context import BlockContext
-from contracts.dispatch import Market, clear
 from contracts.schema import INTERVALS, ORDERS
 from contracts.state import State
 from node.agents.proven import Unproven
@@ -33,19 +30,10 @@ from tests.rpc.builder_world import (
 from tests.rpc.chain import Chain
 
 
-def market_of(chain: Chain) -> Market:
-    ledger = chain.ledger
-    context = BlockContext(
-        ledger.chain_id, ledger.height, chain.time_ms, ledger.genesis.params, ledger.genesis.consensus
-    )
-    return ordering.market(State(ledger), context, TARGET)
-
-
-def test_redundant_builders_that_equal_the_merit_order_get_their_wagers_back() -> None:
+def test_redundant_builders_that_equal_the_fallback_get_their_wagers_back() -> None:
     async def go() -> None:
         chain = await opened()
         before = {name: tokens_of(chain, name) for name in BUILDERS}
-        best = clear(market_of(chain))
         said: list[str] = []
         all_three = [builder(chain, name, said=said) for name in BUILDERS]
         await play(chain, lambda: asyncio.gather(*(one.step() for one in all_three)))
@@ -57,9 +45,9 @@ def test_redundant_builders_that_equal_the_merit_order_get_their_wagers_back() -
             assert tokens_of(chain, one.member) == before[one.member]
             assert one.book.page.open == () and one.book.page.lost_tokens == 0 and one.judged == 1
         record = State(chain.ledger).load(INTERVALS, INTERVALS.key(TARGET))
-        assert record is not None and (record.status, record.served_wh) == ("ordered", sum(best.served_wh))
+        assert record is not None and (record.status, record.served_wh) == ("ordered", 25_000)
         solar = State(chain.ledger).entry(ORDERS, "solar", TARGET)
-        assert solar is not None and solar.supplied_wh == sum(best.supplied_wh)
+        assert solar is not None and solar.supplied_wh == 25_000
         assert sum("revealed the solution" in text for text in said) == 3
 
     run(go())
@@ -78,7 +66,7 @@ async def two_open() -> Chain:
 def test_a_round_that_can_not_be_built_for_holds_up_no_other_one() -> None:
     class Keeping(Node):
         async def get(self, path: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-            if path == f"/query/market/{TARGET}":
+            if path == f"/query/case/{TARGET}":
                 raise RpcError("access.denied", "somebody's needs are for nobody else")
             return await super().get(path, *arguments, **options)
 

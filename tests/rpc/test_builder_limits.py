@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from contracts.bodies import RevealSolution
-from contracts.dispatch import Market, clear
-from contracts.wagers import merit_order
+from contracts.program.case import Case
 from contracts.wagers.sealing import seal
+from devnet.liars import promise_more
 from node.agents.book import Book, Engagement
 from node.agents.builder import MAX_ATTEMPTS, POLL_S, Allowance, Builder
+from node.building import packed
 from node.client import Result, Wait
 from node.disk import MemoryDisk
 from node.errors import NodeError
+from node.solver.build import build
 from tests.rpc.builder_world import (
     BOOK,
     STAKE,
@@ -57,9 +59,8 @@ def test_the_limit_counts_what_is_lost_and_what_is_at_stake() -> None:
 
 def test_a_builder_wagers_on_nothing_that_the_judge_would_not_certify() -> None:
     class Careless(Builder):
-        def build(self, market: Market) -> bytes:
-            best = clear(market)
-            return merit_order.plan_of(market, best._replace(import_wh=best.import_wh + 1))
+        async def build(self, question: Case) -> bytes:
+            return packed(promise_more(question, build(question, 60.0).solution))
 
     async def go() -> None:
         chain, said = await opened(), list[str]()

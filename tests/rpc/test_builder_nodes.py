@@ -85,24 +85,24 @@ def test_the_node_that_answered_last_is_asked_first() -> None:
     run(go())
 
 
-def empty_market(answer: dict[str, Any]) -> None:
-    """Leave out what somebody needs, in the data and in the proof."""
-    answer["data"]["needs"] = []
+def no_case(answer: dict[str, Any]) -> None:
+    """Leave out what the round is about, in the data and in the proof."""
+    answer["data"] = None
     for entry in answer["proof"]["entries"]:
-        if entry["key"].startswith(b"needs/".hex()):
+        if entry["key"].startswith(b"case/".hex()):
             entry["value"] = None
 
 
-def other_need(answer: dict[str, Any]) -> None:
+def other_case(answer: dict[str, Any]) -> None:
     """Change one byte of what somebody needs."""
-    entry = next(one for one in answer["proof"]["entries"] if one["key"].startswith(b"needs/".hex()))
-    entry["value"] = entry["value"][:-2] + "01"
+    entry = next(one for one in answer["proof"]["entries"] if one["key"].startswith(b"case/".hex()))
+    entry["value"] = entry["value"].replace(b"[25000]".hex(), b"[26000]".hex())
 
 
-def no_needs(answer: dict[str, Any]) -> None:
-    """Prove all but what somebody needs."""
+def unproven_case(answer: dict[str, Any]) -> None:
+    """Prove all but what the round is about."""
     entries = answer["proof"]["entries"]
-    answer["proof"]["entries"] = [one for one in entries if not one["key"].startswith(b"needs/".hex())]
+    answer["proof"]["entries"] = [one for one in entries if not one["key"].startswith(b"case/".hex())]
 
 
 def no_proof(answer: dict[str, Any]) -> None:
@@ -114,11 +114,11 @@ def own_header(answer: dict[str, Any]) -> None:
     answer["proof"]["header"]["time_ms"] += 1
 
 
-@pytest.mark.parametrize("lie", [empty_market, other_need, no_needs, no_proof, own_header])
-def test_a_node_that_lies_about_the_market_gets_no_wager_and_costs_none(lie: Any) -> None:
+@pytest.mark.parametrize("lie", [no_case, other_case, unproven_case, no_proof, own_header])
+def test_a_node_that_lies_about_the_case_gets_no_wager_and_costs_none(lie: Any) -> None:
     async def go() -> None:
         chain = await opened()
-        liar = Lying(chain, "market", lie)
+        liar = Lying(chain, "case", lie)
         alone = builder(chain, "campus", [liar])
         with pytest.raises(Unproven):
             await alone.step()

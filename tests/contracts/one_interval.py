@@ -1,7 +1,6 @@
-"""Who delivers and who is served in one interval: fill, ties and price, in exact integers.
+"""An oracle for `contracts.program`: who delivers and who is served in one interval, written another way.
 
-A pure function of plain tuples, so that anybody can recompute an interval from its needs and offers. One
-zone, no ramps, carbon weight zero. Knows no state, no money and no time.
+A pure function of plain tuples. One zone, no ramps, carbon weight zero.
 
 The stack holds offers, import, shedding, and every bid as if it were supply at its own limit price ("unserved
 bid"); it is filled to fixed demand + all bids. Export is a bid of the utility. One pass then serves exports
@@ -19,8 +18,6 @@ Two readings of the rule, chosen here:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 from contracts.program.ties import IMPORT, OFFER, SHED, UNSERVED, uniform_share
@@ -118,53 +115,6 @@ def clear(market: Market) -> Dispatch:
     real_wh = sum(supplied) + import_wh + shed_wh
     price = _price(market, grid, supplied, levels, real_wh)
     return Dispatch(supplied, served, import_wh, export_wh, shed_wh, price, lowered)
-
-
-def check(
-    market: Market, supplied_wh: Sequence[int], served_wh: Sequence[int], import_wh: int, export_wh: int
-) -> tuple[Dispatch, int] | None:
-    """The dispatch that somebody else plans, with its price by the same rule, and its cost; None where it is not one.
-
-    It balances, keeps inside every limit, and among blocks of one price follows the fill: what stands earlier in the
-    order is taken first (so nobody of a more critical tier is shed while a less critical one is served), and a group
-    that is taken in part is shared as `clear` shares it. Free is alone how much is taken at which price; so what costs
-    least is the dispatch of `clear`. Cost is that of all accepted blocks, unserved bids and shedding included.
-    """
-    if len(supplied_wh) != len(market.supplies) or len(served_wh) != len(market.demands):
-        return None
-    import_limit_wh, export_limit_wh = market.grid[3:5] if market.grid else (0, 0)
-    bounded = [
-        *zip(supplied_wh, (supply.energy_wh for supply in market.supplies), strict=True),
-        *zip(served_wh, (demand.energy_wh for demand in market.demands), strict=True),
-        (import_wh, import_limit_wh),
-        (export_wh, export_limit_wh),
-    ]
-    if not all(0 <= energy_wh <= limit_wh for energy_wh, limit_wh in bounded):
-        return None
-    if sum(supplied_wh) + import_wh != sum(served_wh) + export_wh:
-        return None
-    grid, lowered = _lowered(market.grid)
-    levels: list[tuple[int, int]] = []
-    shed_wh = 0
-    for _, blocks in groupby(_stack(market, grid), key=itemgetter(0)):
-        level, taken = list(blocks), []
-        for _, _, kind, _, _, _, energy_wh, index in level:
-            if kind == OFFER:
-                taken.append(supplied_wh[index])
-            elif kind == IMPORT:
-                taken.append(import_wh)
-            else:
-                taken.append(energy_wh - (export_wh if index < 0 else served_wh[index]))
-            shed_wh += taken[-1] if kind == SHED else 0
-        accepted, parts = _fill(level, sum(taken), market.round_id)
-        if taken != [energy_wh for _, energy_wh in accepted] + [0] * (len(level) - len(accepted)):
-            return None
-        levels += parts
-    supplied = list(supplied_wh)
-    real_wh = sum(supplied) + import_wh + shed_wh
-    price = _price(market, grid, supplied, levels, real_wh)
-    planned = Dispatch(supplied, list(served_wh), import_wh, export_wh, shed_wh, price, lowered)
-    return planned, sum(price * energy_wh for price, energy_wh in levels)
 
 
 def _lowered(grid: Grid | None) -> tuple[Grid | None, bool]:
