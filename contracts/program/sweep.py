@@ -165,12 +165,7 @@ def _taken(
     taken_wh = np.where(order.key < limit, stack_wh, 0)
     for lo, hi, wh in zip(first.tolist(), end.tolist(), rest_wh.tolist(), strict=True):
         tied = order.entries[lo:hi]
-        if hi - lo > 1:
-            tied = tied[stack_wh[tied] > 0]
-            if len(tied) > 1:
-                taken_wh[tied] = _shared(locked, solution, tied, stack_wh[tied], wh)
-                continue
-        taken_wh[tied] = wh
+        taken_wh[tied] = _shared(locked, solution, tied, stack_wh[tied], wh) if hi - lo > 1 else wh
     return taken_wh
 
 
