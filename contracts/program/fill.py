@@ -19,7 +19,7 @@ from contracts.program.case import Case, Solution
 from contracts.program.flows import derive
 from contracts.program.rows import rating_wh
 from contracts.program.stack import Entry, Locked, claim, lock
-from contracts.program.verdict import Refusal, Schedule
+from contracts.program.verdict import Grid, Refusal, Schedule
 from contracts.program.zones import Declared, declared
 
 __all__ = ["Choice", "Locked", "choice", "fill", "lock", "stack_of"]
@@ -169,16 +169,21 @@ def charge_states(case: Case, solution: Solution) -> list[list[int]]:
 
 def emissions_ug(case: Case, schedule: Schedule) -> int:
     """What all intervals together emit: factors x energy injected."""
-    injected = (
-        *((source.factor_ug_per_wh, row) for source, row in zip(case.sources, schedule.source_wh, strict=True)),
-        *((store.factor_ug_per_wh, row) for store, row in zip(case.storages, schedule.discharge_wh, strict=True)),
-    )
     imported = (
-        (factor, int(energy_wh))
+        factor * int(energy_wh)
         for tie, row in zip(case.connections, schedule.import_wh, strict=True)
         for factor, energy_wh in zip(tie.factor_ug_per_wh, row, strict=True)
     )
-    return sum(factor * int(sum(row)) for factor, row in injected if factor) + sum(f * wh for f, wh in imported)
+    injected_wh = (*_sums(schedule.source_wh), *_sums(schedule.discharge_wh))
+    factors = [source.factor_ug_per_wh for source in case.sources]
+    factors += [store.factor_ug_per_wh for store in case.storages]
+    return sum(imported) + sum(factor * energy_wh for factor, energy_wh in zip(factors, injected_wh, strict=True))
+
+
+def _sums(grid: Grid) -> list[int]:
+    """Of each row, of lists or of an array."""
+    sums: list[int] = grid.sum(axis=1).tolist() if hasattr(grid, "sum") else [sum(row) for row in grid]
+    return sums
 
 
 def over_limit(case: Case, carried_wh: Iterable[int], interval: int) -> Refusal | None:

@@ -101,7 +101,7 @@ def as_case(market: Market) -> Case:
 
 
 @given(markets())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_one_interval_is_filled_as_the_one_interval_dispatch_is(market: Market) -> None:
     schedule, expected = filled(as_case(market)), clear(market)
     assert [row[0] for row in schedule.source_wh] == expected.supplied_wh
@@ -232,7 +232,7 @@ def test_a_load_takes_nothing_outside_its_time() -> None:
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_any_solution_balances_everywhere_inside_every_box_or_is_refused(data: st.DataObject) -> None:
     case = data.draw(cases(places=4))
     solution = data.draw(solutions(case))
@@ -278,7 +278,7 @@ def test_any_solution_balances_everywhere_inside_every_box_or_is_refused(data: s
 
 
 @given(cases(places=2))
-@settings(max_examples=150)
+@settings(max_examples=120)
 def test_where_nothing_couples_it_is_an_optimum(case: Case) -> None:
     """Against another solver: without storages, loads, ramps, reserves and lines nobody has anything to choose."""
     sources = tuple(replace(thing, ramp_wh=None, last_wh=None, reserve=None) for thing in case.sources)

@@ -57,7 +57,7 @@ def exact_flows(case: Case, left: list[int]) -> list[Fraction]:
 
 
 @given(networks())
-@settings(max_examples=250)
+@settings(max_examples=180)
 def test_flows_balance_to_the_wh_and_are_less_than_one_from_the_solution(drawn: tuple[Case, list[int]]) -> None:
     case, left = drawn
     if not case.lines:
@@ -78,7 +78,7 @@ def test_flows_balance_to_the_wh_and_are_less_than_one_from_the_solution(drawn: 
 
 
 @given(networks(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_zones_are_what_the_lines_left_join(drawn: tuple[Case, list[int]], data: st.DataObject) -> None:
     case, _ = drawn
     net = network(case)

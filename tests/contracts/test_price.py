@@ -46,7 +46,7 @@ def tie(imports: int, exports: int, import_wh: int, export_wh: int, place: str =
 
 
 @given(markets())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_one_interval_is_priced_as_the_one_interval_dispatch_is(market: Market) -> None:
     if market.grid and not market.grid.import_limit_wh and not market.grid.export_limit_wh:
         market = market._replace(grid=None)  # a connection that carries nothing is none
@@ -270,7 +270,7 @@ def test_one_wh_of_a_dear_block_moves_nothing_whatever_carries_the_rest() -> Non
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_prices_of_any_schedule_are_offered_ones(data: st.DataObject) -> None:
     """Never above the cap, never anything but an offer, a bid, a tariff, the cap or scarcity: so never from duals."""
     case = data.draw(cases(places=4))

@@ -46,14 +46,14 @@ def _filled(locked: Any, solution: Solution) -> Filled | Refusal:
 
 
 @given(st.data())
-@settings(max_examples=250)
+@settings(max_examples=200)
 def test_arrays_and_integers_agree_about_any_solution_of_any_network(data: st.DataObject) -> None:
     case = data.draw(cases(places=4))
     same(case, data.draw(solutions(case)))
 
 
 @given(st.data())
-@settings(max_examples=200)
+@settings(max_examples=150)
 def test_arrays_and_integers_agree_at_one_place(data: st.DataObject) -> None:
     case = data.draw(cases())
     same(case, data.draw(solutions(case)))
