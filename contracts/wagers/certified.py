@@ -82,7 +82,7 @@ def _case(state: State, context: BlockContext, first: int) -> Case:
     record = state.load(INTERVALS, INTERVALS.key(first))
     assert known is not None and record is not None, "a round is about what has an answer"
     terms = Plan(known.case, None, record.relaxed)
-    network, interval_ms = _network(state, context, known.case), context.params.interval_ms
+    network, interval_ms = network_of(state, context, known.case), context.params.interval_ms
 
     def weigh(solution: bytes) -> Weighed | None:
         found = unpack(solution)
@@ -96,7 +96,7 @@ def _case(state: State, context: BlockContext, first: int) -> Case:
     return Case(_weighed(known.verdict, terms), known.verdict.threshold_nano, 0, weigh, waste_wh)
 
 
-def _network(state: State, context: BlockContext, case: Question) -> Network | None:
+def network_of(state: State, context: BlockContext, case: Question) -> Network | None:
     """The network whose voltages a solution has to bring; None: it needs none, or another one was registered since."""
     network = registered.of(state)
     if network is None or program_lines(network, context.params.interval_ms, case.intervals) != case.lines:

@@ -20,6 +20,7 @@ from contracts import api, windows
 from contracts.bodies import AccountBody, Claim, CommitSolution, RevealSolution, Wager
 from contracts.context import BlockContext
 from contracts.governance.rules import rules
+from contracts.network.records import Network
 from contracts.program.case import Case as Question
 from contracts.receipts import OK
 from contracts.schema import MEMBERS, ROUNDS, WAGERS
@@ -41,9 +42,21 @@ from node.agents.proven import Proven, ProvenLedger, Unproven
 from node.building import SALT_BYTES, make_solution
 from node.client import Account, Client, Result, RpcError
 from node.errors import NodeError
+from node.solver.powerflow import with_voltages
 
 Say = Callable[[int | None, str], None]
 """Told what happens: the round that it is about, if it is about one, and a sentence."""
+
+
+class Asked(NamedTuple):
+    """What a round asks, and how its judge weighs answers."""
+
+    question: Question
+    case: Case
+    network: Network | None
+    """Whose voltages an answer has to bring; None: it needs none."""
+    interval_ms: int
+
 
 Solver = Callable[[Question], Awaitable[bytes]]
 """Raises NodeError where it finds nothing."""
@@ -277,18 +290,18 @@ class Builder:
         )
         if known is None:
             return None
-        question, case = known
         try:
-            solution = await self.build(question)
+            solution = await self.build(known.question)
+            solution = with_voltages(known.network, known.question, solution, known.interval_ms)
         except NodeError as error:
             self.tell(round_.number, f"nothing was built: {error}")
             return None
-        if self.stands_by(case, solution):
+        if self.stands_by(known.case, solution):
             return solution
         self.tell(round_.number, "what was built is not good enough to wager on")
         return None
 
-    def _question(self, round_: Round, seen: Proven) -> tuple[Question, Case] | None:
+    def _question(self, round_: Round, seen: Proven) -> Asked | None:
         """What a round asks, and how its judge weighs answers; None, and said why, where that can not be built for."""
         state, judge = State(seen), api.JUDGES.get(round_.judge)
         in_force = rules(state)
@@ -302,7 +315,8 @@ class Builder:
         question = windows.kept_case(state, round_.subject)
         if question is None:
             raise Unproven("agent.unproven", f"No case of round {round_.number} is proven.", "Ask another node.")
-        return question, judge.case(state, context, round_.subject)
+        case = judge.case(state, context, round_.subject)
+        return Asked(question, case, certified.network_of(state, context, question), context.params.interval_ms)
 
     async def build(self, question: Question) -> bytes:
         """What the solver finds. Raises NodeError `solver.*`, `dispatch.*`."""

@@ -8,7 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.bodies import Need
+from contracts.bodies import Approve, Need, Propose, RevealSolution
+from contracts.governance.changes import SetNetwork
+from contracts.network import registered
+from contracts.network.records import NANO, Branch, Network, Place
+from contracts.program.documents import unpack
+from contracts.program.verdict import Refusal
 from contracts.schema import INTERVALS, ORDERS
 from contracts.state import State
 from node.agents.proven import Unproven
@@ -18,6 +23,7 @@ from tests.rpc.builder_world import (
     LOCK_MS,
     PACT,
     TARGET,
+    TERMS,
     Node,
     builder,
     opened,
@@ -27,7 +33,8 @@ from tests.rpc.builder_world import (
     tokens_of,
     wager_of,
 )
-from tests.rpc.chain import Chain
+from tests.rpc.chain import METERS, Chain
+from tests.support.pact import VALIDATORS
 
 
 def test_redundant_builders_that_equal_the_fallback_get_their_wagers_back() -> None:
@@ -49,6 +56,35 @@ def test_redundant_builders_that_equal_the_fallback_get_their_wagers_back() -> N
         solar = State(chain.ledger).entry(ORDERS, "solar", TARGET)
         assert solar is not None and solar.supplied_wh == 25_000
         assert sum("revealed the solution" in text for text in said) == 3
+
+    run(go())
+
+
+def test_where_the_ledger_has_an_ac_model_builders_bring_voltages() -> None:
+    """Of two places with the whole site at one of them: without voltages no judge would take a solution."""
+
+    async def go() -> None:
+        params = msgspec.structs.replace(PACT, wagering=TERMS)
+        chain = Chain(meters=METERS, params=params)
+        place = Place("site", least_var=-(10**9), most_var=10**9)
+        wires = (Branch("tie", "annexe", "site", 10**6, g_npu=5 * NANO, b_npu=-20 * NANO),)
+        network = Network((Place("annexe"), place), wires, slack="site")
+        await chain.submit([chain.speaker.member("campus", Propose(SetNetwork(network), "wires", 1_000))])
+        await chain.produce()
+        await chain.submit([chain.speaker.member(name, Approve(0)) for name in VALIDATORS[:3]])
+        await chain.produce()
+        assert registered.of(State(chain.ledger)) == network
+        await opened(chain)
+        node = Node(chain)
+        all_three = [builder(chain, name, [node]) for name in BUILDERS]
+        await play(chain, lambda: asyncio.gather(*(one.step() for one in all_three)))
+        for name in BUILDERS:
+            found = wager_of(chain, name)
+            assert found is not None and (found.verdict, found.lost_tokens) == ("best", 0)
+        for revealed in (body for body in node.heard if isinstance(body, RevealSolution)):
+            solution = unpack(revealed.solution)
+            assert not isinstance(solution, Refusal)
+            assert [len(one.re_npu) for one in solution.voltages] == [2]
 
     run(go())
 
