@@ -1,16 +1,17 @@
 """The answer that every node has to a case: the fallback, and what is given up where there is none.
 
-A chain must never halt over a case, and no interval may stay without an order. So where a case can not be kept, what is
-required of it goes in a fixed order, until the fallback is feasible: what passes the members' registered envelopes, for
-which lines are strong enough whatever flows; the reserve; the cap on carbon; ramps. What went is on record, and
-builders solve what is left. A case that is none even then (sums beyond the bounds of money) is ordered empty.
+A chain must never halt over a case, and no interval may stay without an order. So where a case can not be kept, what
+is required of it goes in a fixed order, until the fallback is feasible: the reserve; the cap on carbon; ramps; at last
+what passes the members' registered envelopes, for which lines are strong enough whatever flows. What went in vain comes
+back, so that nobody is cut off for a reserve that is not there. What went for good is on record, and builders solve
+what is left. A case that is none even then (sums beyond the bounds of money) is ordered empty.
 
 Pure. Never improves on the fallback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import msgspec
@@ -44,30 +45,40 @@ def _without_ramps(case: Case) -> Case:
 
 
 RELAXATIONS: tuple[tuple[str, Callable[[Case], Case]], ...] = (
-    ("lines", within),
     ("reserve", lambda case: _replace(case, reserve_wh=())),
     ("carbon", lambda case: _replace(case, carbon_cap_ug=None)),
     ("ramp", _without_ramps),
+    ("lines", within),
 )
-"""In the order in which they go."""
+"""In the order in which they go: what costs members least comes first."""
 
 
 def answer(case: Case) -> Answer | None:
-    """The fallback of a case, relaxed as far as it takes; None: there is none at all."""
-    relaxed: tuple[str, ...] = ()
-    found = _tried(case, relaxed)
-    for name, relax in RELAXATIONS:
+    """The fallback of a case, relaxed as far as it takes and no further; None: there is none at all."""
+    gone: tuple[str, ...] = ()
+    found = _tried(case, gone)
+    for name, _ in RELAXATIONS:
         if found is not None:
             break
-        less = relax(case)
-        if less != case:
-            case, relaxed = less, (*relaxed, name)
-            found = _tried(case, relaxed)
+        if _without(case, (*gone, name)) != _without(case, gone):
+            gone = (*gone, name)
+            found = _tried(case, gone)
+    if found is None:
+        return None
+    for name in gone[:-1]:
+        found = _tried(case, tuple(one for one in found.relaxed if one != name)) or found
     return found
 
 
+def _without(case: Case, gone: Collection[str]) -> Case:
+    for name, relax in RELAXATIONS:
+        if name in gone:
+            case = relax(case)
+    return case
+
+
 def _tried(case: Case, relaxed: tuple[str, ...]) -> Answer | None:
-    known = ready(case)
+    known = ready(_without(case, relaxed))
     if isinstance(known, Refusal):
         return None
     solution = fallback(known.locked)
