@@ -22,6 +22,7 @@ from contracts.program.points import schedule as real_schedule
 from contracts.program.rows import Program
 from contracts.program.verdict import Refusal, Schedule, Verdict
 from contracts.program.zones import zones
+from contracts.units import MAX_MONEY
 from node.dispatch.documents import refused
 from node.errors import NodeError
 from node.solver import linear, merit, weights
@@ -110,7 +111,13 @@ class _Builder:
                 tried = tried._replace(refusal=verdict)
             if not self._tighten(tried, attempt):
                 break
-            optimum = self._solve()
+            try:
+                optimum = self._solve()
+            except NodeError as error:
+                if error.code != "solver.infeasible":
+                    raise
+                # Of the tightened program, and not of the case.
+                break
         refusal = tried.refusal
         assert refusal is not None, "what passes is returned"
         raise NodeError(
@@ -198,15 +205,14 @@ class _Builder:
 
         def emitted(theta: int) -> int:
             schedule = fill(self.locked, replace(solution, theta=theta))
-            return WEIGHT_ONE * cap_ug if isinstance(schedule, Refusal) else emitted_ug(self.case, schedule)
+            # What other lines would not carry is no dispatch at all, and worse than any emission.
+            return cap_ug + MAX_MONEY if isinstance(schedule, Refusal) else emitted_ug(self.case, schedule)
 
         return weights.share(emitted, cap_ug, self.program.largest[self.program.rows["carbon"].start])
 
     def _within_lines(self, solution: Solution, optimum: Optimum) -> tuple[Solution, Schedule | Refusal]:
-        """Lines that are at their limits declared so, until all others stay within theirs."""
+        """Lines that are at their limits declared so, until all others stay within theirs and all zones balance."""
         case = self.case
-        if not case.lines:
-            return solution, fill(self.locked, solution)
         first = self.program.variables["flow"].start
         width = len(case.lines)
         names = {
@@ -217,7 +223,7 @@ class _Builder:
         flow_wh = {(t, i): float(optimum.point[first + t * width + i]) for t, i in names.values()}
         room_wh = {(t, i): case.lines[i].limit_wh[t] - abs(wh) for (t, i), wh in flow_wh.items()}
         limited = {at for at, room in room_wh.items() if room <= AT_LIMIT}
-        drift_wh = self._drift_wh(solution, optimum)
+        drift_wh = self._drift_wh(solution, optimum) if case.lines else []
         for _ in range(MAX_FILLS):
             solution = replace(solution, flows=self._declared(flow_wh, limited, drift_wh))
             schedule = fill(self.locked, solution)

@@ -27,6 +27,9 @@ DEFINITIONS = frozenset({"soc"})
 SLACK = 1e-6
 """Of a scaled row: less than this is no violation."""
 ROW_WISE, MINIMISE = 2, 1
+DUAL_SIMPLEX, PRIMAL_SIMPLEX = 1, 4
+LOST = frozenset({"Not Set", "Unknown", "Solve error"})
+"""How the dual simplex ends where magnitudes are too far apart for it; the primal one mostly is not."""
 
 
 class Optimum(NamedTuple):
@@ -65,11 +68,14 @@ def solve(program: Program, seconds: float, tightened: Mapping[int, tuple[int, i
     import numpy as np
 
     model = _model(program, tightened or {})
-    highs = _highs(seconds)
     start = time.process_time()
-    _run(highs, model)
+    for strategy in (DUAL_SIMPLEX, PRIMAL_SIMPLEX):
+        highs = _highs(seconds, strategy)
+        _run(highs, model)
+        status = highs.modelStatusToString(highs.getModelStatus())
+        if status not in LOST:
+            break
     taken = time.process_time() - start
-    status = highs.modelStatusToString(highs.getModelStatus())
     match status:
         case "Optimal":
             pass
@@ -184,13 +190,14 @@ def _model(program: Program, tightened: Mapping[int, tuple[int, int]]) -> _Model
     )
 
 
-def _highs(seconds: float) -> Any:
+def _highs(seconds: float, strategy: int = DUAL_SIMPLEX) -> Any:
     import highspy
 
     highs = highspy.Highs()
     for name, value in (
         ("output_flag", False),
         ("solver", "simplex"),
+        ("simplex_strategy", strategy),
         ("presolve", "off"),
         ("threads", 1),
         ("random_seed", 0),

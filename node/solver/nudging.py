@@ -1,7 +1,8 @@
 """Moves one Wh where a zone does not balance for want of it.
 
-Where lines at their limits leave a zone nothing but its storages and loads, their rounding may leave one Wh too much
-or too little, and nothing of the stack can give way. Then one of them does, exactly inside its own limits.
+Where a zone has little but storages, loads and ramp-limited sources, as behind a line at its limit, their rounding may
+leave one Wh too much or too little, and nothing of the stack can give way. Then one of them does, exactly inside its
+own limits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from contracts.program.case import Case, Solution, Storage
+from contracts.program.case import Case, Solution, Source, Storage
+from contracts.program.rows import offered_wh, providers, rating_wh
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -27,8 +29,13 @@ def nudged(case: Case, solution: Solution, places: Collection[str], interval: in
     for at, store in enumerate(case.storages):
         if store.place in places:
             for charge_wh, discharge_wh in _ways(solution, at, interval, step):
-                if keeps(store, charge_wh[at], discharge_wh[at], _held(case, solution, at)):
+                if keeps(store, charge_wh[at], discharge_wh[at], _held(case, solution, store)):
                     return replace(solution, charge_wh=charge_wh, discharge_wh=discharge_wh)
+    ramped = (source for source in case.sources if source.ramp_wh is not None)
+    for at, source in enumerate(ramped):
+        total_wh = _moved(solution.total_wh, at, interval, step)
+        if source.place in places and climbs(source, total_wh[at], _held(case, solution, source)):
+            return replace(solution, total_wh=total_wh)
     return None
 
 
@@ -59,13 +66,21 @@ def keeps(store: Storage, charge_wh: Sequence[int], discharge_wh: Sequence[int],
     return store.end_value_nano_per_wh is not None or soc >= store.start_soc
 
 
-def _held(case: Case, solution: Solution, storage: int) -> Sequence[int]:
-    """Reserve that a storage holds."""
-    if case.storages[storage].reserve is None:
-        return (0,) * case.intervals
-    before = sum(source.reserve is not None for source in case.sources)
-    before += sum(store.reserve is not None for store in case.storages[:storage])
-    return solution.reserve_wh[before]
+def climbs(source: Source, total_wh: Sequence[int], held_wh: Sequence[int]) -> bool:
+    """Whether a ramp-limited source stays inside its limits, with the reserve that it holds."""
+    before = source.last_wh
+    for t, (energy_wh, reserve_wh) in enumerate(zip(total_wh, held_wh, strict=True)):
+        steep = before is not None and abs(energy_wh - before) > (source.ramp_wh or 0)
+        if steep or not 0 <= energy_wh <= min(offered_wh(source, t), rating_wh(source, t) - reserve_wh):
+            return False
+        before = energy_wh
+    return True
+
+
+def _held(case: Case, solution: Solution, thing: Source | Storage) -> Sequence[int]:
+    """Reserve that somebody holds."""
+    reserving = [one.id for one in providers(case)]
+    return solution.reserve_wh[reserving.index(thing.id)] if thing.reserve is not None else (0,) * case.intervals
 
 
 def _moved(rows: Rows, at: int, interval: int, step: int) -> Rows:

@@ -18,6 +18,8 @@ from contracts.program.rows import Program, loads_at, most_reserve_wh, offered_w
 
 NOISE = 1e-6
 """Wh by which a float may miss the whole number that it means."""
+MAX_TURNS = 64
+"""Of giving way, by charging and by discharging in one interval."""
 Point = Any
 """Sequence of floats, by variable: a list, or the solver's array."""
 Path = list[int]
@@ -88,10 +90,7 @@ def _followed(
         u = min(most_down, max(0, floor(wanted_down + NOISE) - discharged)) if less > NOISE else 0
         u = min(u, most_wh - discharged)
         c = _share_time(c, u, most_up, most_down)
-        if soc + gain * c - drain * u > full:
-            c = max(0, c - -(-(soc + gain * c - drain * u - full) // gain))
-        if soc + gain * c - drain * u < 0:
-            u = max(0, u - -(-(drain * u - soc - gain * c) // drain))
+        c, u = _within_box(soc, full, (gain, drain), c, u)
         soc += gain * c - drain * u
         charged, discharged = charged + c, discharged + u
         up.append(c)
@@ -101,6 +100,20 @@ def _followed(
         _refill(store, up, down, states)
         _spend(store, discharge, up, down, states, most_wh)
     return up, down, states[-1]
+
+
+def _within_box(soc: int, full: int, units: tuple[int, int], c: int, u: int) -> tuple[int, int]:
+    """As much of both as leaves the charge state between empty and full; in turns, where the box is narrow."""
+    gain, drain = units
+    for _ in range(MAX_TURNS):
+        over, under = soc + gain * c - drain * u - full, drain * u - soc - gain * c
+        if over > 0:
+            c -= min(c, -(-over // gain))
+        elif under > 0:
+            u -= min(u, -(-under // drain))
+        else:
+            return c, u
+    return 0, 0
 
 
 def _returnable(store: Storage, discharged_wh: int) -> int:

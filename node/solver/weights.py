@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 from contracts.program.case import MAX_WEIGHT, WEIGHT_ONE
@@ -19,6 +18,8 @@ from node.solver.linear import Optimum
 
 NEAR = 1e-6
 """Relative distance within which two floats may mean the same."""
+MAX_NEIGHBOURS = 32
+"""Of an entry among those that tie with it, that it is compared to."""
 MAX_TRIES = 68
 """Of shares: two for each bit of one. Few are needed."""
 
@@ -51,13 +52,15 @@ def _tied(program: Program, optimum: Optimum, wanted: float) -> set[Fraction]:
     columns, times, price = columns[near], places[near] // len(program.places), price[near]
     order = np.lexsort((factor[columns], price, times))
     ratios = set()
-    for first, second in pairwise(order):
-        apart = factor[columns[second]] - factor[columns[first]]
-        level = abs(price[second] - price[first]) <= NEAR * max(1.0, abs(price[first]))
-        if times[first] == times[second] and level and apart:
-            ratio = Fraction(int(cost[columns[first]]) - int(cost[columns[second]]), int(apart))
-            if ratio > 0 and max(ratio.numerator, ratio.denominator) <= MAX_WEIGHT:
-                ratios.add(ratio)
+    for at, first in enumerate(order):
+        for second in order[at + 1 : at + 1 + MAX_NEIGHBOURS]:
+            if times[first] != times[second] or abs(price[second] - price[first]) > NEAR * max(1.0, abs(price[first])):
+                break
+            apart = int(factor[columns[second]]) - int(factor[columns[first]])
+            if apart:
+                ratio = Fraction(int(cost[columns[first]]) - int(cost[columns[second]]), apart)
+                if ratio > 0 and max(ratio.numerator, ratio.denominator) <= MAX_WEIGHT:
+                    ratios.add(ratio)
     return ratios
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.program.case import Case, Load, Reserve, Solution, Storage
+from contracts.program.case import Block, Case, Load, Reserve, Solution, Source, Storage
 from contracts.program.rows import program
 from devnet.bench.dispatch_cases import drawn_plan, make
 from node.solver.build import build
@@ -17,16 +17,20 @@ FULL = Storage("full", "org", 100, 8_950, (9, 9), (9, 9), 9, 10, place="here")
 
 
 def net_wh(case: Case, solution: Solution, place: str, t: int) -> int:
-    """What storages and loads of a place give to its stack."""
+    """What storages, loads and ramp-limited sources of a place give to its stack."""
     stores = zip(case.storages, solution.charge_wh, solution.discharge_wh, strict=True)
     loads = zip(case.loads, solution.load_wh, strict=True)
     given = sum(u[t] - c[t] for store, c, u in stores if store.place == place)
+    ramped = (source for source in case.sources if source.ramp_wh is not None)
+    given += sum(row[t] for one, row in zip(ramped, solution.total_wh, strict=True) if one.place == place)
     return given - sum(row[t] for load, row in loads if load.place == place)
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_exactly_one_wh_moves_and_no_limit_breaks(seed: int) -> None:
-    plan = drawn_plan(seed)._replace(storages=2, loads=2, intervals=6, places=2, meshed=False, reserve_ppm=30_000)
+    plan = drawn_plan(seed)._replace(
+        storages=2, loads=2, intervals=6, ramps=True, places=2, meshed=False, reserve_ppm=30_000
+    )
     case = make(plan)
     whole = chosen(program(case), random_point(program(case), seed))
     fields = ("charge_wh", "discharge_wh", "load_wh", "total_wh", "reserve_wh")
@@ -66,6 +70,21 @@ def test_reserve_that_is_held_stays_backed() -> None:
     held = Solution(case.round_id, charge_wh=((0, 0),), discharge_wh=((0, 0),), reserve_wh=((9, 9),))
     assert nudged(case, free, {"site"}, 0, True) is not None
     assert nudged(case, held, {"site"}, 0, True) is None
+
+
+def test_a_source_gives_way_within_ramps_offers_and_reserve() -> None:
+    source = Source(
+        "engine", "org", ((Block(1, 9),),) * 2, rating_wh=10, ramp_wh=2, last_wh=5, reserve=Reserve(0, (2, 2))
+    )
+    case = Case("engine", 2, 2, "00" * 32, (source,))
+
+    def after(totals: tuple[int, int], reserve: tuple[int, int], t: int, more: bool) -> object:
+        moved = nudged(case, Solution(case.round_id, total_wh=(totals,), reserve_wh=(reserve,)), {"site"}, t, more)
+        return moved and moved.total_wh[0]
+
+    assert after((6, 8), (0, 0), 0, True) == (7, 8) and after((6, 8), (0, 0), 0, False) is None
+    assert after((7, 8), (0, 0), 0, True) is None and after((7, 9), (0, 0), 1, True) is None
+    assert after((7, 8), (0, 1), 1, True) == (7, 9) and after((7, 8), (0, 2), 1, True) is None
 
 
 def test_a_load_gives_way_in_its_time_and_within_what_it_wants() -> None:
