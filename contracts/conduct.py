@@ -1,8 +1,9 @@
 """What suppliers are worth that are counted on: who gives less than ordered loses trust, who holds back is named.
 
 Judged when an interval closes, per source and storage, by its own registers: more than `delivery_loss_ppm` of what was
-ordered missing is a shortfall, on record with its Wh. A member's shortfalls at one close cost its index once: a quarter
-of it times the missing part of what those meters were ordered.
+ordered missing is a shortfall, on record with its Wh. A member's shortfalls at one close would cost a quarter of its
+index times the missing part of what those meters were ordered; of the closes of one UTC day the worst counts. So a day
+without wind, or a machine that broke, never costs more than a lie does.
 
 - A silent meter is not judged while it is estimated, since nobody knows. When its register returns, the whole run of
   silent intervals is judged at once, against all that was ordered in it (in the last `MAX_JUDGED` intervals of longer
@@ -31,11 +32,21 @@ import msgspec
 from contracts import trust
 from contracts.context import BlockContext
 from contracts.delivery import Delivery
-from contracts.params import PactParams
+from contracts.params import DAY_MS, PactParams
 from contracts.receipts import AnyEvent, UnderDelivered, WithholdingReported
-from contracts.records import IntervalRecord, Shortfall, SiteMeter, Withholding
+from contracts.records import ConductDay, IntervalRecord, Shortfall, SiteMeter, Withholding
 from contracts.rolls import bucket
-from contracts.schema import FLEXIBLE, INTERVALS, METERED, METERS, OFFERS, ORDERS, SHORTFALLS, WITHHOLDINGS
+from contracts.schema import (
+    CONDUCT_DAYS,
+    FLEXIBLE,
+    INTERVALS,
+    METERED,
+    METERS,
+    OFFERS,
+    ORDERS,
+    SHORTFALLS,
+    WITHHOLDINGS,
+)
 from contracts.state import State
 from contracts.units import MAX_ENERGY, PPM, WH_MS
 
@@ -69,9 +80,24 @@ def judge(state: State, context: BlockContext, record: IntervalRecord, delivery:
         together[one.member] = ordered_wh + one.ordered_wh, missing_wh + one.ordered_wh - one.delivered_wh
     events: list[AnyEvent] = []
     for member, (ordered_wh, missing_wh) in sorted(together.items()):
-        lost_ppm = trust.lower_index(state, context, member, "under-delivery", missing_wh, ordered_wh)
+        lost_ppm = _blame(state, context, record.interval, member, missing_wh, ordered_wh)
         events.append(UnderDelivered(member, record.interval, lost_ppm))
     return events
+
+
+def _blame(state: State, context: BlockContext, interval: int, member: str, missing_wh: int, ordered_wh: int) -> int:
+    """What a close with shortfalls costs a member's index beyond what its day has cost already, in ppm."""
+    today = interval * context.params.interval_ms // DAY_MS
+    day, held = state.entry(CONDUCT_DAYS, member), trust.current(state, context, member)
+    assert held is not None, "only members deliver"
+    if day is None or day.day != today:
+        day = ConductDay(member, today, held.index_ppm, 0)
+    due_ppm = day.index_ppm * missing_wh // (4 * ordered_wh)
+    if due_ppm <= day.lost_ppm:
+        return 0
+    lost_ppm = trust.lower_index(state, context, member, "under-delivery", due_ppm - day.lost_ppm)
+    state.put(CONDUCT_DAYS, _replace(day, lost_ppm=due_ppm))
+    return lost_ppm
 
 
 def report(

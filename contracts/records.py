@@ -26,6 +26,7 @@ from contracts.units import (
     Meta,
     Money,
     Name,
+    Ppm,
     Price,
     Rate,
     Time,
@@ -587,6 +588,16 @@ class Shortfall(Record, frozen=True):
     ordered_wh: Total
     """As far as somebody took energy: in an island nobody can give what nobody takes."""
     delivered_wh: Total
+
+
+class ConductDay(Record, frozen=True):
+    """What a member's shortfalls of one UTC day have cost its index. Working record of `contracts.conduct`."""
+
+    member: Id
+    day: Count
+    index_ppm: Ppm
+    """Before the first of them."""
+    lost_ppm: Ppm
 
 
 class Withholding(Record, frozen=True):

@@ -49,6 +49,7 @@ from contracts.records import (
     BaseLoads,
     Basis,
     Bill,
+    ConductDay,
     Correction,
     Dispute,
     EpochMix,
@@ -192,6 +193,8 @@ CHARGES: Rolls[StorageCharge] = Rolls("charge", StorageCharge)
 REDUCTION_OFFERS: Rolls[ReductionOffer] = Rolls("reduce", ReductionOffer)
 """By interval and member, as the next."""
 REDUCTIONS: Rolls[Reduction] = Rolls("reduction", Reduction)
+CONDUCT_DAYS: Rolls[ConductDay] = Rolls("conduct", ConductDay)
+"""By member."""
 WITHHOLDINGS: Rolls[Withholding] = Rolls("withholding", Withholding)
 """By interval and meter."""
 STORE_ACCOUNTS: Rolls[StoreAccount] = Rolls("store", StoreAccount)

@@ -214,13 +214,13 @@ def raise_index(state: State, context: BlockContext, member: str, significance_p
 
 
 def lower_index(
-    state: State, context: BlockContext, member: str, reason: str = "false", part: int = 1, whole: int = 1
+    state: State, context: BlockContext, member: str, reason: str = "false", most_ppm: int | None = None
 ) -> int:
-    """A quarter of what the member had shown is gone, or `part` of that quarter: a wager was lost, or as much of an
-    order was not delivered. `reason` is the kind of the `Change`; returns what it cost, in ppm."""
+    """A quarter of what the member had shown is gone, or `most_ppm` where that is less: a wager was lost, or an order
+    was not kept. `reason` is the kind of the `Change`; returns what it cost, in ppm."""
     trust = current(state, context, member)
     assert trust is not None, "only members show anything"
-    lost_ppm = trust.index_ppm * part // (4 * whole)
+    lost_ppm = trust.index_ppm // 4 if most_ppm is None else min(trust.index_ppm // 4, most_ppm)
     index_ppm = trust.index_ppm - lost_ppm
     state.put(TRUSTS, _replace(trust, index_ppm=index_ppm, index_change=Change(reason, context.height)))
     return lost_ppm
