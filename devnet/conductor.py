@@ -18,7 +18,7 @@ from contracts.bodies import AccountBody, Correct, Need, Offer, Reserve, Tariff
 from contracts.envelope import Domains
 from contracts.modes import OPEN_BREAKER
 from contracts.records import LOCKED
-from contracts.schedule import close_ms, lock_ms
+from contracts.schedule import close_ms, first_open, lock_ms, window_start
 from contracts.wagers.records import DRAWING, JUDGED
 from devnet.courier import WAIT_MS, Courier, Parcel
 from devnet.diary import Diary
@@ -123,9 +123,9 @@ class Conductor:
 
         interval = first if progress.happened is None else progress.happened + 1
         if interval == first:
-            await self._market(first)
-        if wanted(interval):
-            await self._order(interval)
+            await self._market(range(first, self._posted_until(first - 1, last)))
+        for which in filter(wanted, range(interval, self._locked_until(interval - 1))):
+            await self._order(which)
         while wanted(interval - 1):
             await self._reach(interval * self._params.interval_ms, f"the start of interval {interval}")
             if wanted(interval):
@@ -138,9 +138,9 @@ class Conductor:
                 self._let_happen(interval - 1)
                 said.append(self._deliver(interval - 1))
                 dues.append((close_ms(self._params, interval - 1), self._settle, interval - 1))
-            if wanted(interval + 1):
-                said.append(self._market(interval + 1))
-                dues.append((lock_ms(self._params, interval + 1), self._order, interval + 1))
+            said.append(self._market(range(self._posted_until(interval - 1, last), self._posted_until(interval, last))))
+            locking = range(self._locked_until(interval - 1), self._locked_until(interval))
+            dues += [(lock_ms(self._params, which), self._order, which) for which in filter(wanted, locking)]
             await asyncio.gather(*said)
             dues.sort(key=lambda due: due[0])
             for _, together in groupby(dues, key=lambda due: due[0]):
@@ -154,8 +154,21 @@ class Conductor:
     def _has_passed(self, interval: int) -> bool:
         return interval < self._tempo.now_ms() // self._params.interval_ms
 
-    async def _market(self, interval: int) -> None:
-        """Everybody says what it has to say about `interval`, knowing what is out of order one interval before."""
+    def _locked_until(self, interval: int) -> int:
+        """The first interval whose window does not lock by the end of this one."""
+        return first_open(self._params, (interval + 1) * self._params.interval_ms)
+
+    def _posted_until(self, interval: int, last: int | None) -> int:
+        """The first interval that nobody has spoken about by the end of this one: windows that lock, and their
+        look-ahead."""
+        until = self._locked_until(interval) + self._params.look_ahead_intervals
+        return until if last is None else min(until, last + 1)
+
+    async def _market(self, intervals: range) -> None:
+        """Everybody says what it has to say about some intervals, knowing what is out of order before the first."""
+        if not intervals:
+            return
+        interval = intervals.start
         height = int((await self._courier.get("/status"))["height"])
         self._world.lost = self._held("lose", interval - 1)
         restated = await self._restated(interval)
@@ -164,12 +177,13 @@ class Conductor:
             said = [
                 self._wallets[agent.member].seal(body, _kind(body), height)
                 for agent in self._agents
-                for body in agent.market(interval)
+                for which in intervals
+                for body in agent.market(which)
             ]
             return said + [self._owners[member].seal(body, _kind(body), height) for member, body in restated]
 
         parcels = self._diary.posting(interval, sealed)
-        await self._send(parcels, f"{len(parcels)} needs, offers and tariffs of interval {interval} to be final")
+        await self._send(parcels, f"{len(parcels)} needs, offers and tariffs from interval {interval} on to be final")
 
     async def _restated(self, interval: int) -> list[tuple[str, Correct]]:
         """What owners of mended meters have to say beside the market of `interval`: what really flowed."""
@@ -200,8 +214,10 @@ class Conductor:
         """Read the orders per meter, once the gate has passed and every node has computed them."""
         await self._reach(lock_ms(self._params, interval), f"the gate of interval {interval}")
         status = await self._until_status(interval, (LOCKED, "ordered", "settled"), "its dispatch")
-        if status == LOCKED:
+        if status == LOCKED and interval == window_start(self._params, interval):
             await self._wager_on(interval)
+        elif status == LOCKED:
+            await self._until_status(interval, ("ordered", "settled"), "the round of its window")
         if status == "empty":
             return
         document = (await self._courier.get(f"/query/dispatch/{interval}"))["data"]
@@ -214,6 +230,8 @@ class Conductor:
                 if meter.member == order["member"] and meter.kind == "storage":
                     supply_wh = found.get(meter.id, Order()).supply_wh
                     found[meter.id] = Order(supply_wh, int(order["served_wh"]))
+            for one in order["storages"]:
+                found[one["meter"]] = Order(int(one["discharge_wh"]), int(one["charge_wh"]))
 
     async def _wager_on(self, interval: int) -> None:
         """Let builders speak in each phase of the interval's round before time goes on to the phase's end.

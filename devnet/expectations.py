@@ -54,6 +54,7 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(expect.load_served, "load_served", _unserved(seen))
     demand(expect.intervals_settled, "intervals_settled", _unsettled(seen))
     demand(expect.wagered_on, "wagered_on", stakes.undecided(seen))
+    demand(expect.builders_earn, "builders_earn", stakes.unpaid(seen))
     demand(True, "costs", stakes.misjudged(seen, expect.costs))
     demand(expect.losses_by_the_rules, "losses_by_the_rules", stakes.unlawful(seen))
     demand(True, "refused_words", stakes.refused_otherwise(seen, expect.refused_words))

@@ -132,6 +132,8 @@ class WagerView(Record, frozen=True):
     lost_tokens: int
     reward_tokens: int
     cost_nano: str | None = None
+    reward_nano: str = "0"
+    """Money that it earned."""
 
 
 class IndexWord(Record, frozen=True):

@@ -375,6 +375,7 @@ class _Reader:
                     verdict=str(one["verdict"]),
                     lost_tokens=int(one["lost_tokens"]),
                     reward_tokens=int(one["reward_tokens"]),
+                    reward_nano=one["reward_nano"],
                     cost_nano=one["cost_nano"],
                 )
                 for one in data["placed"]

@@ -265,6 +265,8 @@ class Expectations(Section, frozen=True):
     """Exactly these meters are restated by their owners in exactly these intervals, to what really flowed."""
     corrections_billed: bool = True
     """Each member's correction line is the sum of the corrections that are booked in its interval, to the nano."""
+    builders_earn: bool = False
+    """Some builder improved on the fallback, and is paid for it."""
     wagered_on: bool = False
     """A round in which builders were judged decided every interval, none worse than by the fallback."""
     costs: tuple[Cost, ...] = ()

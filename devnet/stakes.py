@@ -44,6 +44,14 @@ def undecided(seen: Observation) -> list[str]:
     return offenders
 
 
+def unpaid(seen: Observation) -> list[str]:
+    """That no builder of the run earned anything; none where one did."""
+    rounds = () if seen.wagering is None else seen.wagering.rounds
+    if any(int(wager.reward_nano) for one in rounds for wager in one.wagers):
+        return []
+    return ["no builder improved on the fallback"]
+
+
 def misjudged(seen: Observation, costs: tuple[Cost, ...]) -> list[str]:
     """Wagers with another verdict than they should have: those of `costs` as they say, all others harmless."""
     known = seen.wagering

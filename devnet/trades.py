@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import groupby
 
-from contracts.bodies import MAX_SPAN, AccountBody, Need, Offer, OfferBlock, Tariff
+from contracts.bodies import MAX_SPAN, AccountBody, Need, Offer, OfferBlock, StorageOffer, Tariff
 from contracts.units import PPM
 from devnet.scenario import Scenario
 from devnet.spec import MeterSpec, TariffHours, Utility
@@ -60,7 +60,8 @@ class Supplier(Agent):
 
 
 class StorageKeeper(Agent):
-    """Buys when energy is cheap, sells when it is dear, never promises what the battery could not do."""
+    """Buys when energy is cheap, sells when it is dear, never promises what the battery could not do; or lets the
+    dispatch decide."""
 
     def market(self, interval: int) -> list[AccountBody]:
         """A bid for the room it has and an offer of the charge it holds; its prices keep them apart."""
@@ -68,6 +69,10 @@ class StorageKeeper(Agent):
         for meter in self._meters:
             store = meter.store
             assert store is not None, "a storage meter has a store"
+            if store.offers_itself:
+                limit_wh, end_value = self._world.limit_wh(meter.id), store.end_value_nano_per_wh
+                bodies.append(StorageOffer(meter.id, interval, 1, limit_wh, limit_wh, end_value, 0, 0))
+                continue
             if (room_wh := self._world.chargeable_wh(meter.id)) > 0:
                 bodies.append(Need(interval, 1, room_wh, store.buy_below_nano_per_wh, 0))
             if (held_wh := self._world.dischargeable_wh(meter.id)) > 0:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from contracts.bodies import Correct, Need, Offer, PlainReading
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.modes import OPEN_BREAKER
+from contracts.schedule import first_open, lock_ms
 from devnet import profiles, scenario
 from devnet.agents import KillSafeDisk
 from devnet.conductor import POLL_S, Conductor, Wallet
@@ -117,8 +119,8 @@ class Willing(Client):
             case ["", "query", "interval", _]:
                 return {"data": {"status": "settled"}}
             case ["", "query", "dispatch", _]:
-                geothermal = {"member": "geothermal", "served_wh": 0, "meters": [GEOTHERMAL]}
-                battery = {"member": "storage", "served_wh": 1_000, "meters": []}
+                geothermal = {"member": "geothermal", "served_wh": 0, "meters": [GEOTHERMAL], "storages": []}
+                battery = {"member": "storage", "served_wh": 1_000, "meters": [], "storages": []}
                 return {"data": {"orders": [geothermal, battery]}}
             case ["", "query", "energy", interval, meter]:
                 (settled,) = (body for body in self.readings[meter] if body.interval == int(interval))
@@ -342,3 +344,29 @@ def said(node: Willing) -> list[str]:
         for envelope in node.markets
         if isinstance(envelope.body, Need | Offer | Correct)
     )
+
+
+@given(st.integers(1, 12), st.integers(0, 20), st.integers(0, 899_999), st.integers(0, 40))
+def test_every_interval_is_spoken_about_once_and_before_its_window_locks(
+    window: int, ahead: int, lead_ms: int, count: int
+) -> None:
+    params = msgspec.structs.replace(
+        CAMPUS.params, window_intervals=window, look_ahead_intervals=ahead, gate_lead_ms=lead_ms
+    )
+    conductor = object.__new__(Conductor)
+    conductor._params = params
+    first = first_open(params, FIRST * params.interval_ms)
+    last = first + count
+    spoken = list(range(first, conductor._posted_until(first - 1, last)))
+    locked = list(range(first, conductor._locked_until(first - 1)))
+    for interval in range(first, last + 1):
+        assert interval in locked, "it is ordered when it starts"
+        said = range(conductor._posted_until(interval - 1, last), conductor._posted_until(interval, last))
+        assert all(lock_ms(params, one) > interval * params.interval_ms for one in said)
+        spoken += said
+        due = range(conductor._locked_until(interval - 1), conductor._locked_until(interval))
+        assert all(lock_ms(params, one) <= (interval + 1) * params.interval_ms for one in due)
+        assert set(due) <= {one for one in spoken if one <= last} | set(range(last + 1, last + 99))
+        locked += due
+    assert spoken == list(range(first, last + 1))
+    assert locked == list(range(first, locked[-1] + 1))
