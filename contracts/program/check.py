@@ -80,7 +80,7 @@ def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
     if isinstance(filled, Refusal):
         return filled
     schedule = Schedule(*map(_plain, filled.schedule))
-    figures = _swift_figures(known, filled) or _figures(known, chosen, schedule)
+    figures = _dense_figures(known, chosen, filled, schedule) or _figures(known, chosen, schedule)
     if isinstance(figures, Refusal):
         return figures
     scaled = certificate.bound_scaled_fast(known.arrays, weights) if known.arrays and weights else None
@@ -121,13 +121,18 @@ def _figures(known: Ready, chosen: Choice, schedule: Schedule) -> Figures | Refu
     )
 
 
-def _swift_figures(known: Ready, filled: Filled) -> Figures | None:
-    """The same by arrays. None: that is for Python's integers, which also say what is broken."""
+def _dense_figures(known: Ready, chosen: Choice, filled: Filled, schedule: Schedule) -> Figures | Refusal | None:
+    """The same by arrays. None: some number is too large for them."""
     if known.arrays is None or filled.taken_wh is None:
         return None
     x = dense_point(known.program, filled.schedule, filled.taken_wh)
-    if x is None or not feasible.kept(known.program, known.arrays, x):
+    if x is None:
         return None
+    refusal = feasible.broken_dense(known.program, known.arrays, x)
+    if refusal is None and not feasible.surely_fair(known.program, known.arrays, x):
+        refusal = feasible.unfair_shedding(known.locked, chosen, schedule)
+    if refusal:
+        return refusal
     spans = known.program.variables
 
     def wh(first: str, last: str) -> int:

@@ -59,15 +59,23 @@ def broken(program: Program, point: Sequence[int]) -> Refusal | None:
     return None
 
 
-def kept(program: Program, arrays: Arrays, point: Array) -> bool:
-    """Whether a point surely keeps everything, the order of shedding included."""
+def broken_dense(program: Program, arrays: Arrays, point: Array) -> Refusal | None:
+    """The same of a point in an array."""
     import numpy as np
 
-    if (point < arrays.lo).any() or (point > arrays.hi).any():
-        return False
+    (outside,) = np.nonzero((point < arrays.lo) | (point > arrays.hi))
+    if len(outside):
+        return broken_box(program, int(outside[0]), int(point[outside[0]]))
+    # Inside the boxes no activity leaves 62 bits.
     activity = arrays.by_row.times(point)
-    if (activity < arrays.row_lo).any() or (activity > arrays.row_hi).any():
-        return False
+    (outside,) = np.nonzero((activity < arrays.row_lo) | (activity > arrays.row_hi))
+    return broken_row(program, int(outside[0]), int(activity[outside[0]])) if len(outside) else None
+
+
+def surely_fair(program: Program, arrays: Arrays, point: Array) -> bool:
+    """Whether no tier is shed while a less critical one is served anywhere in the same interval, whatever the zones."""
+    import numpy as np
+
     span = program.variables["shed"]
     shed = point[span.start : span.stop].reshape(program.case.intervals, -1)
     if not shed.any():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
+import contracts.program.check as check_module
 from contracts.program import feasible
 from contracts.program.case import (
     Bid,
@@ -23,7 +24,7 @@ from contracts.program.case import (
     Storage,
 )
 from contracts.program.check import Ready, check, ready
-from contracts.program.fill import choice
+from contracts.program.fill import Choice, Filled, choice, fill_chosen
 from contracts.program.points import point, row_name, variable_name
 from contracts.program.rows import evaluate
 from contracts.program.verdict import Refusal, Verdict
@@ -259,6 +260,40 @@ def test_a_critical_tier_is_never_shed_before_a_lesser_one() -> None:
     assert feasible.unfair_shedding(turned.locked, chosen, other._replace(served_wh=other.served_wh[::-1])) == found
 
 
+@pytest.mark.parametrize("in_arrays", [True, False])
+def test_whoever_fills_unfairly_is_not_believed(in_arrays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fill sheds in order; a schedule that does not is refused all the same, by either way."""
+    case = small(
+        sources=(source("sun", (10, 3_000)),),
+        demands=(Demand("ann", (3_000,)), Demand("bob", (1_000,), 1)),
+        reference_nano_per_wh=(90,),
+    )
+    known = ready(case, in_arrays)
+    assert isinstance(known, Ready) and isinstance(check(known, Solution(ROUND)), Verdict)
+    chosen = choice(known.locked, Solution(ROUND))
+    assert isinstance(chosen, Choice)
+    fair = fill_chosen(known.locked, chosen)
+    assert isinstance(fair, Filled)
+    taken_wh = fair.taken_wh
+    if in_arrays:
+        assert taken_wh[-2:].tolist() == [0, 1_000]
+        taken_wh[-2:] = (1, 999)
+    unfair = Filled(fair.schedule._replace(served_wh=[[2_999], [1]]), taken_wh)
+    monkeypatch.setattr(check_module, "fill_chosen", lambda *_: unfair)
+    assert refusal(known, Solution(ROUND)).code == "dispatch.shed-order"
+
+
+@pytest.mark.parametrize(("reference", "certified"), [(2, True), (1, False), (3, True)])
+def test_certified_is_within_the_threshold_to_the_nano(reference: int, certified: bool) -> None:
+    """Seven Wh cost 16 nano, and a weight of 2 nano shows that none cost less than 14."""
+    case = small(
+        sources=(source("sun", (2, 5), (3, 5)),), demands=(Demand("ann", (7,)),), reference_nano_per_wh=(reference,)
+    )
+    found = verdict(case, Solution(ROUND, multipliers=(Multiplier(0, 2 * ONE),)))
+    assert (found.cost_nano, found.bound_nano, found.threshold_nano) == (16, 14, reference)
+    assert found.certified == certified
+
+
 def test_zones_shed_on_their_own() -> None:
     """Behind a full line the critical demand is shed while the other side serves everybody."""
     case = small(
@@ -274,7 +309,7 @@ def test_zones_shed_on_their_own() -> None:
 # Against the optimum
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(solved())
 def test_what_passes_is_feasible_and_certified_means_near(pair: tuple[Case, Solution]) -> None:
     case, solution = pair
