@@ -31,7 +31,7 @@ def weights(rows: int, most: int = 2**60) -> st.SearchStrategy[tuple[Multiplier,
     return chosen.map(lambda found: tuple(Multiplier(row, found[row]) for row in sorted(found)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(cases(most_intervals=2, most_wh=2, most_places=2), st.data())
 def test_no_weights_lead_above_the_true_optimum(case: Case, data: st.DataObject) -> None:
     found = program(case)

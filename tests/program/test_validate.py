@@ -240,7 +240,7 @@ def test_sizes_come_before_values() -> None:
     assert found is not None and found.code == "dispatch.size"
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(cases(most_intervals=2, most_wh=2, most_places=2))
 def test_what_is_called_infeasible_is(case: Case) -> None:
     found = validate.problem(case)
