@@ -22,7 +22,7 @@ from contracts.schedule import close_ms, first_open, lock_ms, window_start
 from contracts.wagers.records import DRAWING, JUDGED
 from devnet.courier import WAIT_MS, Courier, Parcel
 from devnet.diary import Diary
-from devnet.faults import Fault, broken, misreading, to_restate
+from devnet.faults import Fault, broken, misreading, sagging, to_restate
 from devnet.observation import Submitted
 from devnet.scenario import MAX_INTERVALS, Scenario
 from devnet.tempo import Tempo
@@ -272,6 +272,7 @@ class Conductor:
         self._world.lost = self._held("lose", interval)
         self._world.open = self._held("open", interval)
         self._world.counts_ppm = misreading(self._faults, interval - (progress.first or 0))
+        self._world.gives_ppm = sagging(self._faults, interval - (progress.first or 0))
         outcome = self._world.deliver(interval, self._orders.pop(interval, {}))
         if len(progress.outcomes) >= MAX_INTERVALS:
             del progress.outcomes[next(iter(progress.outcomes))]

@@ -60,6 +60,7 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(True, "refused_words", stakes.refused_otherwise(seen, expect.refused_words))
     demand(expect.tokens_conserved, "tokens_conserved", stakes.tokens_off(seen))
     demand(True, "punished", stakes.punished_otherwise(seen, expect.punished))
+    demand(True, "under_delivered", stakes.unreliable_otherwise(seen, expect.under_delivered))
     demand(expect.statements_proven, "statements_proven", _unproven(seen))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
         count = sum(item.kind == kind for item in seen.submitted)

@@ -17,7 +17,7 @@ RESTATED_AFTER = 2
 
 Action = (
     Literal["kill", "restart", "pause", "resume", "partition", "heal", "equivocate"]
-    | Literal["silence", "speak", "lose", "regain", "misread", "mend", "open", "close"]
+    | Literal["silence", "speak", "lose", "regain", "misread", "mend", "open", "close", "sag", "recover"]
 )
 
 
@@ -29,8 +29,9 @@ class Fault(Section, frozen=True):
     the world, at an interval: a meter in `silence` counts on and says nothing until it may `speak`; a source that is
     lost (`lose`) gives and offers nothing until `regain`, and what was promised for the interval of the loss is not
     delivered; a meter that does `misread` counts only `counts_ppm` of what flows until someone does `mend` it,
-    whereupon its owner may `restate` what it should have counted. A tie whose breaker is `open` carries nothing, and
-    says so, until someone does `close` it: meanwhile the site is an island, and balances by itself.
+    whereupon its owner may `restate` what it should have counted. A source that does `sag` gives only `gives_ppm` of
+    what it could, and offers as ever, until it may `recover`. A tie whose breaker is `open` carries nothing, and says
+    so, until someone does `close` it: meanwhile the site is an island, and balances by itself.
     """
 
     action: Action
@@ -41,6 +42,8 @@ class Fault(Section, frozen=True):
     """Equipment."""
     counts_ppm: Ppm | None = None
     """Of a meter that misreads."""
+    gives_ppm: Ppm | None = None
+    """Of a source that sags."""
     restate: bool = False
     """Of a meter that is mended: the owner corrects every interval in which it misread."""
     after_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
@@ -52,7 +55,7 @@ class Fault(Section, frozen=True):
         return self.action in EQUIPMENT
 
 
-EQUIPMENT = ("silence", "speak", "lose", "regain", "misread", "mend", "open", "close")
+EQUIPMENT = ("silence", "speak", "lose", "regain", "misread", "mend", "open", "close", "sag", "recover")
 MENDS = {
     "restart": "kill",
     "resume": "pause",
@@ -61,6 +64,7 @@ MENDS = {
     "regain": "lose",
     "mend": "misread",
     "close": "open",
+    "recover": "sag",
 }
 """Actions that undo another."""
 
@@ -110,6 +114,11 @@ def misreading(faults: Sequence[Fault], at: int) -> dict[str, int]:
     return {
         meter: fault.counts_ppm for meter, fault in held(faults, "misread", at).items() if fault.counts_ppm is not None
     }
+
+
+def sagging(faults: Sequence[Fault], at: int) -> dict[str, int]:
+    """What sources give of what they could in the run's `at`-th interval, in ppm; those that give all are left out."""
+    return {meter: fault.gives_ppm for meter, fault in held(faults, "sag", at).items() if fault.gives_ppm is not None}
 
 
 def to_restate(faults: Sequence[Fault], at: int) -> list[tuple[str, int]]:

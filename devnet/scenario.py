@@ -351,11 +351,16 @@ def _check(scenario: Scenario, where: str) -> None:
                 f"{where}: faults[{index}]: `{AGENTS}` can only be killed; they start again by themselves.",
                 "Use `kill`, without a `restart`.",
             )
-        if (fault.counts_ppm is not None) != (fault.action == "misread") or (fault.restate and fault.action != "mend"):
+        if (
+            (fault.counts_ppm is not None) != (fault.action == "misread")
+            or (fault.gives_ppm is not None) != (fault.action == "sag")
+            or (fault.restate and fault.action != "mend")
+        ):
             raise DevnetError(
                 "scenario.fault",
-                f"{where}: faults[{index}]: `counts_ppm` goes with `misread`, `restate` with `mend`, and only there.",
-                "Say how much of what flows a meter that misreads still counts.",
+                f"{where}: faults[{index}]: `counts_ppm` goes with `misread`, `gives_ppm` with `sag`, and `restate` "
+                "with `mend`.",
+                "Say how much of what flows a meter still counts, or of what it could a source still gives.",
             )
         if bool(fault.meters) != fault.on_equipment or (fault.on_equipment and fault.interval is None):
             raise DevnetError(

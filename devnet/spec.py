@@ -279,6 +279,8 @@ class Expectations(Section, frozen=True):
     """Members and pool have the tokens of genesis, and each member what wagers and offences left it."""
     punished: tuple[Id, ...] = ()
     """Exactly these members lose bond and name, and their power two epochs later."""
+    under_delivered: tuple[Id, ...] | None = None
+    """Exactly these members lost trust because they gave less than was ordered; None: whoever did."""
     statements_proven: bool = False
     """Every member's statement of every billing cycle is proven with headers alone, has what its bills add up to, and
     those of a cycle sum to zero. Takes about as long as asking for them: a second for five members and a cycle."""

@@ -135,6 +135,18 @@ def refused_otherwise(seen: Observation, planned: tuple[RefusedWord, ...]) -> li
     ]
 
 
+def unreliable_otherwise(seen: Observation, planned: tuple[str, ...] | None) -> list[str]:
+    """Members that lost trust for giving less than ordered and should not have, or the other way round."""
+    if planned is None:
+        return []
+    words = () if seen.wagering is None else seen.wagering.words
+    found = {word.member for word in words if word.round is None and word.lost_ppm}
+    return [
+        f"{member} lost {'' if member in found else 'no '}trust for giving less than ordered"
+        for member in sorted(found ^ {*planned})
+    ]
+
+
 def tokens_off(seen: Observation) -> list[str]:
     """A supply that moved, a pool or members that have something else than wagers and offences left them."""
     known = seen.wagering

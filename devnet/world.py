@@ -105,6 +105,8 @@ class World:
         """Ties with an open breaker: where the site's is one of them, it is an island."""
         self.counts_ppm: Mapping[str, int] = {}
         """What the registers of meters that misread count of what flows."""
+        self.gives_ppm: Mapping[str, int] = {}
+        """What sources that sag give of what they could, and are taken to be able to."""
 
     @property
     def state(self) -> WorldState:
@@ -139,7 +141,8 @@ class World:
         error_ppm = self.meters[meter].forecast_error_ppm
         digest = sha256(f"{self._seed}/{meter}/{interval}".encode()).digest()
         off_ppm = int.from_bytes(digest[:8], "big") % (2 * error_ppm + 1) - error_ppm
-        return min(self.forecast_wh(meter, interval) * (PPM + off_ppm) // PPM, self.limit_wh(meter))
+        able_wh = self.forecast_wh(meter, interval) * (PPM + off_ppm) // PPM
+        return min(able_wh, self.limit_wh(meter)) * self.gives_ppm.get(meter, PPM) // PPM
 
     def limit_wh(self, meter: str) -> int:
         """Most that the equipment can move in one interval."""

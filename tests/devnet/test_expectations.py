@@ -151,6 +151,7 @@ ALL = Expectations(
     restated_meters=(MeterSpan("meter-3", 1, 2),),
     wagered_on=True,
     statements_proven=True,
+    under_delivered=("cid",),
     costs=(Cost("ann", ("infeasible",)),),
     refused_words=(RefusedWord("ann", 1, "wager.twice"),),
     punished=("dan",),
@@ -342,6 +343,11 @@ BROKEN: dict[str, list[Observation]] = {
         with_stakes(words=(WORDS[0], *WORDS[2:])),
         with_stakes(words=WORDS[:2]),
         with_stakes(words=(*WORDS, IndexWord(3, "cid", 3, "best", "9"))),
+    ],
+    "under_delivered": [
+        with_stakes(words=(WORDS[0], *WORDS[2:])),
+        with_stakes(words=(*WORDS, IndexWord(3, "bob", lost_ppm=1))),
+        replace(GOOD, wagering=None),
     ],
     "refused_words": [
         with_stakes(refused=()),

@@ -11,7 +11,7 @@ from contracts.members import PowerLine
 from devnet import founding, scenario
 from devnet.directory import Layout
 from devnet.errors import DevnetError
-from devnet.faults import Fault, broken, misreading, to_restate, within
+from devnet.faults import Fault, broken, misreading, sagging, to_restate, within
 from devnet.profiles import load as load_profiles
 from node import genesis_file
 from node.home import Home
@@ -164,6 +164,8 @@ def test_faults_and_stores_must_make_sense(right: str, wrong: str, code: str) ->
         ("until_interval = 6", "until_interval = -1", "scenario.value"),
         ('id = "storage"', 'id = "agents"', "scenario.duplicate"),
         ("counts_ppm = 500_000\n", "", "scenario.fault"),
+        ('action = "misread"', 'action = "sag"', "scenario.fault"),
+        ("counts_ppm = 500_000", "gives_ppm = 500_000", "scenario.fault"),
         ("counts_ppm = 500_000", "counts_ppm = 1_000_001", "scenario.value"),
         ('action = "misread"', 'action = "silence"', "scenario.fault"),
         ('action = "lose"', 'action = "open"', "scenario.fault"),
@@ -278,6 +280,11 @@ def test_meters_misread_until_they_are_mended_and_owners_speak_two_intervals_lat
     ]
     assert {at: said for at in range(12) if (said := to_restate(COUNTING, at))} == {6: [("m", 2), ("m", 3)]}
     assert [fault.action for fault in within(COUNTING, 3)] == ["misread", "mend", "mend"]
+
+
+def test_sources_sag_until_they_recover() -> None:
+    faults = (Fault("sag", meters=("s",), gives_ppm=700_000, interval=1), Fault("recover", meters=("s",), interval=3))
+    assert [sagging(faults, at) for at in range(4)] == [{}, {"s": 700_000}, {"s": 700_000}, {}]
 
 
 @pytest.mark.parametrize("name", ["campus", "four-sources"])

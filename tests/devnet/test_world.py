@@ -154,6 +154,15 @@ def test_a_week_starts_on_monday() -> None:
     assert [world.forecast_wh("s", monday + slot) for slot in (-1, 0, 1)] == [0, 1_000, 0]
 
 
+def test_a_source_that_sags_gives_less_than_it_is_taken_to_be_able_to() -> None:
+    meters = (MeterSpec("plant", "solar", "source", 4_000), MeterSpec("rack", "wind", "load", 4_000))
+    world = World(msgspec.structs.replace(BASE, meters=meters, line_loss_ppm=0, lines=()), FLAT)
+    able_wh = world.forecast_wh("plant", 0)
+    world.gives_ppm = {"plant": 250_000}
+    assert world.forecast_wh("plant", 0) == able_wh and world.limit_wh("plant") == able_wh
+    assert world.deliver(0, {"plant": Order(able_wh)}).flows["plant"] == Flow(0, able_wh // 4)
+
+
 @settings(max_examples=60)
 @given(ratings, st.integers(0, 300_000), st.integers(0, PPM), st.integers(0, 10**6))
 def test_a_line_carries_what_its_receiver_takes_and_meters_may_misread_it(
