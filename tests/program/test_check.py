@@ -164,6 +164,12 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "headroom of storage cell in interval 1",
     ),
     "too dirty": ({"total_wh": ((200, 300),)}, "dispatch.carbon", "carbon cap"),
+    "two intervals beyond power": (
+        {"charge_wh": ((801, 900),)},
+        "dispatch.charge-limit",
+        "charge of storage cell in interval 0",
+    ),
+    "no reserve at all": ({"reserve_wh": ((0, 0), (0, 0))}, "dispatch.reserve-need", "reserve in interval 0"),
     "no row": (
         {"multipliers": (Multiplier(0, 1), Multiplier(10**5, 1))},
         "dispatch.multiplier-row",
@@ -188,13 +194,16 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+@pytest.mark.parametrize("in_arrays", [True, False])
 @pytest.mark.parametrize("name", WRONG)
-def test_every_limit_has_its_code_and_says_where(name: str) -> None:
+def test_every_limit_has_its_code_and_says_where(name: str, in_arrays: bool) -> None:
     changes, code, where = WRONG[name]
     changed = replace(GOOD, **changes)
     if name == "no headroom in the cell":
         changed = replace(changed, reserve_wh=((300, 300), (100, 100)))
-    found = refusal(YARD, changed)
+    known = ready(YARD, in_arrays)
+    assert isinstance(known, Ready)
+    found = refusal(known, changed)
     assert (found.code, found.where) == (code, where), found
 
 
