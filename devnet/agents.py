@@ -33,13 +33,15 @@ from devnet.errors import DevnetError
 from devnet.faults import within
 from devnet.liars import Liar
 from devnet.observation import Submitted
-from devnet.scenario import Scenario
+from devnet.ruled import Ruled, own_data
+from devnet.scenario import Scenario, rulebook_of
 from devnet.tempo import Running, Stepped, Tempo
 from devnet.trades import hire
 from devnet.traffic import Traffic
 from devnet.world import Flow, World
 from node.agents.book import Book
 from node.agents.builder import Allowance, Builder
+from node.agents.eyes import Eyes
 from node.agents.gateway import MeterGateway
 from node.agents.outbox import Outbox
 from node.agents.proven import ProvenLedger
@@ -50,6 +52,7 @@ from node.disk import AppendFile, RealAppendFile, RealDisk
 from node.errors import NodeError
 from node.home import Home
 from node.light.founding import Founding, read_founding
+from node.rulebook.ledger import RuleLedger
 
 SOLVE_S = 20.0
 """A builder's patience with its solver."""
@@ -153,10 +156,11 @@ async def _play(
             # Where time does not wait for them they wait for nobody either.
             building = [asyncio.ensure_future(_keep_building(builder)) for builder in builders]
             stack.callback(lambda: [one.cancel() for one in building])
+        ruled = _ruled(layout, scenario, world, clients, read_founding(home.genesis), builders, stack)
         conductor = Conductor(
             scenario,
             world,
-            hire(scenario, world),
+            hire(scenario, world, ruled),
             wallets,
             gateways,
             courier,
@@ -246,6 +250,48 @@ async def _solved(case: Case) -> bytes:
     from node.solver.build import build
 
     return packed((await asyncio.to_thread(build, case, SOLVE_S)).solution)
+
+
+def _ruled(
+    layout: Layout,
+    scenario: Scenario,
+    world: World,
+    nodes: Sequence[Client],
+    founding: Founding,
+    builders: Sequence[Builder],
+    stack: contextlib.AsyncExitStack,
+) -> list[Ruled]:
+    """An agent per member with a rulebook, each with its own view of the chain and its own first node."""
+    found: list[Ruled] = []
+    for at, spec in enumerate(scenario.rulebooks):
+        first = at % len(nodes)
+        seed = keyring.seed(layout.agent_keys / f"{spec.member}.json", "account")
+        account = Account(founding.chain_id, spec.member, seed)
+        meters = [meter for meter in scenario.meters if meter.member == spec.member and meter.kind != "tie"]
+        proven = ProvenLedger([*nodes[first:], *nodes[:first]], founding)
+        names = [meter.id for meter in meters]
+        eyes = Eyes(proven, spec.member, account.reader(), names, spec.weather, own_data(world, meters))
+        ledger = RuleLedger(layout.rulebooks / spec.member, founding.chain_id, spec.member, KillSafeDisk())
+        stack.callback(ledger.release)
+        found.append(
+            Ruled(
+                spec.member,
+                meters,
+                world,
+                rulebook_of(spec),
+                eyes,
+                ledger,
+                layout.rulebooks / f"{spec.member}.jsonl",
+                partial(_rule_said, spec.member),
+                next((one for one in builders if one.member == spec.member), None),
+            )
+        )
+    return found
+
+
+def _rule_said(member: str, text: str) -> None:
+    """A line in the agents' log."""
+    print(f"rulebook {member}: {text}", flush=True)
 
 
 async def _keep_building(builder: Builder) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
-from contracts.bodies import AccountBody, Correct, Need, Offer, Reserve, Tariff
+from contracts.bodies import AccountBody, Correct, Need, Offer, Reserve, Tariff, Transfer
 from contracts.envelope import Domains
 from contracts.modes import OPEN_BREAKER
 from contracts.records import LOCKED
@@ -40,7 +40,7 @@ INSIST_EVERY = 20
 EXPIRY_BLOCKS = 20_000
 """About an hour: longer than any halt that a person waits out."""
 
-Kind = Literal["need", "offer", "tariff", "transfer", "correction"]
+Kind = Literal["need", "offer", "tariff", "transfer", "correction", "word"]
 
 
 class Wallet:
@@ -172,6 +172,7 @@ class Conductor:
         height = int((await self._courier.get("/status"))["height"])
         self._world.lost = self._held("lose", interval - 1)
         restated = await self._restated(interval)
+        await asyncio.gather(*(agent.look(interval) for agent in self._agents))
 
         def sealed() -> list[Parcel]:
             said = [
@@ -377,5 +378,7 @@ def _kind(body: AccountBody) -> Kind:
             return "tariff"
         case Correct():
             return "correction"
-        case _:
+        case Transfer():
             return "transfer"
+        case _:
+            return "word"

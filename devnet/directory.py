@@ -66,6 +66,7 @@ class Layout:
         self.meter_keys = self.keys / "meters"
         self.builder_keys = self.keys / "builders"
         self.books = self.root / "builders"
+        self.rulebooks = self.root / "rulebooks"
         self.nodes = self.root / "nodes"
         self.scenario = self.root / "scenario.json"
         self.clock = self.root / "clock.json"
@@ -120,6 +121,7 @@ class Layout:
             self.meter_keys,
             self.builder_keys,
             self.books,
+            self.rulebooks,
             self.nodes,
             self.outbox,
         ):

@@ -17,7 +17,7 @@ class Submitted(Record, frozen=True):
     """One envelope that an agent signed and sent, whatever became of it."""
 
     hash: str
-    kind: Literal["reading", "transfer", "need", "offer", "tariff", "correction"]
+    kind: Literal["reading", "transfer", "need", "offer", "tariff", "correction", "word"]
     by: str
     """Meter of a reading, else member."""
     sequence: int = 0

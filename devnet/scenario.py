@@ -33,10 +33,14 @@ from devnet.spec import (
     Load,
     MemberSpec,
     MeterSpec,
+    RulebookSpec,
     Season,
     Section,
     Utility,
 )
+from node.errors import NodeError
+from node.rulebook import document as rulebook
+from node.rulebook.document import Rulebook
 
 MIN_VALIDATORS = 4
 MAX_VALIDATORS = 7
@@ -70,6 +74,7 @@ class Scenario(Section, frozen=True):
     utility: Utility | None = None
     builders: Annotated[tuple[BuilderSpec, ...], Meta(max_length=64)] = ()
     """Members whose agents build solutions where `params.wagering` is on."""
+    rulebooks: Annotated[tuple[RulebookSpec, ...], Meta(max_length=64)] = ()
     load: Load | None = None
     intervals: Annotated[int, Meta(ge=1, le=MAX_INTERVALS)] = 8
     """How many intervals `devnet run` runs, unless told otherwise."""
@@ -324,6 +329,7 @@ def _check(scenario: Scenario, where: str) -> None:
         raise DevnetError(
             "scenario.builders", f"{where}: builders have nothing to do.", "Set `on = true` in [params.wagering]."
         )
+    _check_rulebooks(scenario, ids, where)
     for index, meter in enumerate(scenario.meters):
         if meter.member not in ids:
             raise DevnetError(
@@ -403,6 +409,34 @@ def _check(scenario: Scenario, where: str) -> None:
             f"{where}: clock.origin is not on a boundary of {scenario.params.interval_ms} ms.",
             "Start on the interval.",
         )
+
+
+def _check_rulebooks(scenario: Scenario, members: list[str], where: str) -> None:
+    """Raise `DevnetError` for a rulebook that is nobody's, or no rulebook."""
+    for index, spec in enumerate(scenario.rulebooks):
+        path = f"{where}: rulebooks[{index}]"
+        if spec.member not in members:
+            raise DevnetError(
+                "scenario.reference", f"{path}: there is no member `{spec.member}`.", _closest(spec.member, members)
+            )
+        if spec.member in [one.member for one in scenario.rulebooks[:index]]:
+            raise DevnetError("scenario.duplicate", f"{path}: `{spec.member}` has two rulebooks.", "Write one.")
+        _known_meters(scenario, spec.weather, path)
+        try:
+            written = rulebook_of(spec)
+        except NodeError as error:
+            raise DevnetError("scenario.rulebook", f"{path}: {error.message}", error.hint) from None
+        if written.member != spec.member:
+            raise DevnetError(
+                "scenario.rulebook",
+                f"{path}: `{spec.file}` is of `{written.member}`.",
+                "Name a rulebook of that member.",
+            )
+
+
+def rulebook_of(spec: RulebookSpec) -> Rulebook:
+    """The rulebook that a scenario names. Raises NodeError `rulebook.*`."""
+    return rulebook.load(SCENARIOS / "rulebooks" / f"{spec.file}.toml")
 
 
 def _check_lines(scenario: Scenario, where: str) -> None:

@@ -224,6 +224,16 @@ class BuilderSpec(Section, frozen=True):
     lies: Annotated[tuple[Lie, ...], Meta(max_length=512)] = ()
 
 
+class RulebookSpec(Section, frozen=True):
+    """A member whose agent acts by a rulebook, in place of the trades of its equipment; see `devnet.ruled`."""
+
+    member: Id
+    file: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}\Z")]
+    """Name of one that is shipped, in `devnet/scenarios/rulebooks/`."""
+    weather: Annotated[tuple[Id, ...], Meta(max_length=16)] = ()
+    """Meters whose output tells it of sun and wind."""
+
+
 class Cost(Section, frozen=True):
     """What the wagers of one builder come to: the verdict of each round from the chain's first on, harmless after."""
 

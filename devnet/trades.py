@@ -30,6 +30,9 @@ class Agent(ABC):
         self._meters = meters
         self._world = world
 
+    async def look(self, interval: int) -> None:  # noqa: B027 - most agents know all that they need
+        """Learn what has to be asked for, before `market` is asked about `interval`."""
+
     @abstractmethod
     def market(self, interval: int) -> list[AccountBody]:
         """What to say about `interval`."""
@@ -123,13 +126,15 @@ class UtilityDesk(Agent):
         return next((row for row in reversed(rows) if row.from_hour <= hour), rows[-1])
 
 
-def hire(scenario: Scenario, world: World) -> list[Agent]:
-    """One agent per member and trade, in the order of the scenario."""
-    agents: list[Agent] = []
+def hire(scenario: Scenario, world: World, ruled: Sequence[Agent] = ()) -> list[Agent]:
+    """One agent per member and trade, in the order of the scenario; `ruled` act for members with a rulebook."""
+    agents: list[Agent] = list(ruled)
+    taken = {agent.member for agent in ruled}
     for member in scenario.members:
         own = [meter for meter in scenario.meters if meter.member == member.id]
         for kind, trade in (("load", Consumer), ("source", Supplier), ("storage", StorageKeeper)):
-            if meters := [meter for meter in own if meter.kind == kind]:
+            meters = [meter for meter in own if meter.kind == kind]
+            if meters and member.id not in taken:
                 agents.append(trade(member.id, meters, world))
         if scenario.utility is not None and "utility" in member.roles:
             agents.append(UtilityDesk(member.id, own, world, scenario.utility, scenario.params.interval_ms))

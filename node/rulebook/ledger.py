@@ -111,12 +111,15 @@ class RuleLedger:
         page = msgspec.structs.replace(page, open=tuple(left), spent_nano=paid_nano)
         if page != self.page:
             self._write(page)
-        return Spent(page.spent_nano + sum(one.worst_nano for one in page.open), page.staked_tokens)
+        # What was said of the sight's own interval is said anew, or not at all.
+        open_nano = sum(one.worst_nano for one in page.open if one.interval != sight.interval)
+        return Spent(page.spent_nano + open_nano, page.staked_tokens)
 
     def act(self, interval: int, worst_nano: int, stake_tokens: int, envelopes: tuple[bytes, ...]) -> None:
         """Keep what is about to be said of an interval; on disk when this returns. Raises NodeError `disk.*`."""
         page = self.page
-        opened = (*page.open, *((Open(interval, worst_nano),) if worst_nano else ()))
+        others = tuple(one for one in page.open if one.interval != interval)
+        opened = (*others, *((Open(interval, worst_nano),) if worst_nano else ()))
         spent_nano = page.spent_nano + sum(one.worst_nano for one in opened[:-MAX_OPEN])
         self._write(
             msgspec.structs.replace(
