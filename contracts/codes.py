@@ -193,7 +193,7 @@ CODES: dict[str, Code] = {
     "load.full": Code(
         "The maximum of flexible loads waits, of the member or of all.", "Want it again once some are served or over."
     ),
-    "load.unknown": Code("The member has no load with this id.", "See them with `gridpact query loads MEMBER`."),
+    "load.unknown": Code("The member has no load with this id.", "See them with `gridpact query loads`."),
     "load.closed": Code(
         "The load was withdrawn, or its last interval is locked.", "Nothing to do: nothing more is ordered for it."
     ),

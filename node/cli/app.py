@@ -12,6 +12,7 @@ from node.cli.carbon import app as carbon
 from node.cli.carbon_tx import app as tx_carbon
 from node.cli.dispatch import app as dispatch
 from node.cli.doctor import register as register_doctor
+from node.cli.flexible import register as register_flexible
 from node.cli.govern import app as govern
 from node.cli.home import register as register_home
 from node.cli.light import register as register_light
@@ -37,6 +38,7 @@ register_status(app)
 register_doctor(app)
 register_home(app)
 register_wagers(tx, query)
+register_flexible(tx, query)
 register_modes(tx, query)
 tx.add_typer(tx_dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
