@@ -8,13 +8,14 @@ No value leaves 63 bits: keys stay below 2^60, and all energies of a case togeth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from contracts.program import ties
-from contracts.program.case import Case
-from contracts.program.rows import export_price
+from contracts.program.case import Block, Case
+from contracts.program.rows import export_price, losses_wh
 
 Array = Any
 """numpy's ndarray of int64."""
@@ -109,18 +110,17 @@ class Columns(NamedTuple):
     """By carbon weight, the last few; with the sum of `stack_wh` up to each entry."""
 
 
-def columns(case: Case, place_of: Mapping[str, int], wanted_wh: Sequence[Sequence[int]]) -> Columns:
+def columns(case: Case, place_of: Mapping[str, int]) -> Columns:
     """The entries of a case."""
     import numpy as np
 
     times, sources = case.intervals, case.sources
-    offers = [source.blocks[t] for t in range(times) for source in sources]
-    counts = np.fromiter(map(len, offers), np.int64, len(offers))
-    blocks = [block for part in offers for block in part]
+    counts, places = _block_counts(case)
+    count = int(counts.sum())
     parts = [
         (
-            np.fromiter((block.energy_wh for block in blocks), np.int64, len(blocks)),
-            np.fromiter((block.price_nano_per_wh for block in blocks), np.int64, len(blocks)),
+            np.fromiter(map(attrgetter("energy_wh"), _blocks(case)), np.int64, count)[places],
+            np.fromiter(map(attrgetter("price_nano_per_wh"), _blocks(case)), np.int64, count)[places],
             np.repeat(np.tile(whole(source.factor_ug_per_wh for source in sources), times), counts),
             np.repeat(np.tile(whole(place_of[source.place] for source in sources), times), counts),
             np.repeat(np.tile(np.arange(len(sources)), times), counts),
@@ -132,14 +132,13 @@ def columns(case: Case, place_of: Mapping[str, int], wanted_wh: Sequence[Sequenc
     kind: Array = np.repeat([ties.OFFER, ties.IMPORT, ties.UNSERVED, ties.SHED], [len(part[0]) for part in parts])
     ends = tuple(np.cumsum([len(part[0]) for part in parts]).tolist())
     by_interval = np.argsort(interval.astype(np.uint8), kind="stable")
-    count = len(blocks)
     starts = np.cumsum(counts) - counts
     owners = np.flatnonzero(counts)
     first = starts[owners]
     sums_wh = np.cumsum(energy_wh[:count])
     below_wh = sums_wh - energy_wh[:count]
     before_wh = below_wh - np.repeat(below_wh[first], counts[owners])
-    offered_wh: Array = np.zeros(len(offers), np.int64)
+    offered_wh: Array = np.zeros(len(counts), np.int64)
     if count:
         offered_wh[owners] = np.add.reduceat(energy_wh[:count], first)
     limited = np.array([source.ramp_wh is not None for source in sources], bool)
@@ -165,7 +164,7 @@ def columns(case: Case, place_of: Mapping[str, int], wanted_wh: Sequence[Sequenc
             case, place_of, limited, (number[:count], interval[:count], energy_wh[:count]), first + counts[owners] - 1
         ),
         _reserving(case, offered_wh.reshape(times, len(sources)).T, number[:count], interval[:count]),
-        np.array(wanted_wh, np.int64).reshape(times, len(place_of)),
+        _wanted(case, place_of, energy_wh, ends),
         tuple(
             whole(place_of[place] for place in things)
             for things in (
@@ -177,6 +176,57 @@ def columns(case: Case, place_of: Mapping[str, int], wanted_wh: Sequence[Sequenc
         ),
         {},
     )
+
+
+def _blocks(case: Case) -> Iterator[Block]:
+    """Source by source, as they lie in memory: three times as quick as interval by interval."""
+    return chain.from_iterable(chain.from_iterable(source.blocks for source in case.sources))
+
+
+def _block_counts(case: Case) -> tuple[Array, Array]:
+    """How many blocks each source offers, interval by interval; and where these are source by source."""
+    import numpy as np
+
+    offers = case.intervals * len(case.sources)
+    by_source = np.fromiter(map(len, chain.from_iterable(source.blocks for source in case.sources)), np.int64, offers)
+    starts, counts = (
+        values.reshape(len(case.sources), case.intervals).T.reshape(-1)
+        for values in (np.cumsum(by_source) - by_source, by_source)
+    )
+    shift = starts - (np.cumsum(counts) - counts)
+    return counts, np.arange(int(counts.sum())) + np.repeat(shift, counts)
+
+
+def _wanted(case: Case, place_of: Mapping[str, int], energy_wh: Array, ends: Sequence[int]) -> Array:
+    """What the stack of each interval and place is filled to before anybody chooses anything."""
+    import numpy as np
+
+    _, import_end, unserved_end, shed_end = ends
+    wanted_wh: Array = np.zeros((case.intervals, len(place_of)), np.int64)
+    add_at(
+        wanted_wh,
+        whole(place_of[demand.place] for demand in case.demands),
+        energy_wh[unserved_end:shed_end].reshape(case.intervals, -1).T,
+    )
+    wanted_wh += np.array([[losses_wh(case, wh) for wh in row] for row in wanted_wh.tolist()], np.int64).reshape(
+        wanted_wh.shape
+    )
+    add_at(
+        wanted_wh,
+        whole(place_of[thing.place] for things in (case.bids, case.connections) for thing in things),
+        energy_wh[import_end:unserved_end].reshape(case.intervals, -1).T,
+    )
+    return wanted_wh
+
+
+def add_at(total: Array, places: Array, rows: Array) -> None:
+    """Add rows by thing and interval to a total by interval and place."""
+    import numpy as np
+
+    if total.shape[1] == 1:
+        total[:, 0] += rows.sum(axis=0)
+    else:
+        np.add.at(total.T, places, rows)
 
 
 def whole(values: Iterable[int | None]) -> Array:

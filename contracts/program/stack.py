@@ -20,8 +20,8 @@ from contracts.program.case import Case, Source
 from contracts.program.flows import Network, network
 from contracts.program.rows import export_price, losses_wh
 
-COLUMNS_FROM = 100
-"""Entries from which columns are quicker."""
+COLUMNS_FROM = 60
+"""Things x intervals from which columns are quicker."""
 
 
 class Entry(NamedTuple):
@@ -46,7 +46,7 @@ class Locked(NamedTuple):
     round_id: bytes
     place_of: Mapping[str, int]
     wanted_wh: Sequence[Sequence[int]]
-    """By interval and place: fixed demand, its losses, all bids and all that could be exported."""
+    """By interval and place: fixed demand, its losses, all bids and all that could be exported; as `stacks`."""
     ramped: Sequence[int]
     """Numbers of the ramp-limited sources."""
     reserving: Sequence[int]
@@ -63,16 +63,14 @@ def lock(case: Case, in_columns: bool | None = None) -> Locked:
     """Order a case that `contracts.program.validate` lets pass. `in_columns`: None, as its size wants it."""
     net = network(case)
     place_of = {place: number for number, place in enumerate(net.places)}
-    wanted_wh = _wanted(case, place_of)
     if in_columns is None:
-        entries = sum(len(blocks) for source in case.sources for blocks in source.blocks)
-        entries += case.intervals * (len(case.demands) + len(case.bids) + 2 * len(case.connections))
-        in_columns = entries >= COLUMNS_FROM
+        things = len(case.sources) + len(case.demands) + len(case.bids) + 2 * len(case.connections)
+        in_columns = case.intervals * things >= COLUMNS_FROM
     columns = None
     if in_columns:
         from contracts.program import columns as arrays
 
-        columns = arrays.columns(case, place_of, wanted_wh)
+        columns = arrays.columns(case, place_of)
         arrays.ordered(columns, 0, 1)
     reserving = [number for number, source in enumerate(case.sources) if source.reserve is not None]
     return Locked(
@@ -80,7 +78,7 @@ def lock(case: Case, in_columns: bool | None = None) -> Locked:
         net,
         bytes.fromhex(case.round_id),
         place_of,
-        wanted_wh,
+        [] if in_columns else _wanted(case, place_of),
         [number for number, source in enumerate(case.sources) if source.ramp_wh is not None],
         reserving,
         len(reserving) + sum(store.reserve is not None for store in case.storages),

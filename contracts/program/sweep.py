@@ -12,7 +12,7 @@ from itertools import accumulate, chain
 
 from contracts.program import ties
 from contracts.program.case import Solution
-from contracts.program.columns import UNLIMITED, Array, Columns, Order, divided, ordered, whole
+from contracts.program.columns import UNLIMITED, Array, Columns, Order, add_at, divided, ordered, whole
 from contracts.program.fill import Choice, Filled, by_zone, charge_states, imbalance, over_limit
 from contracts.program.flows import derive
 from contracts.program.price import Column, interval_prices
@@ -30,16 +30,6 @@ def grid(rows: Sequence[Sequence[int]], times: int) -> Array:
     import numpy as np
 
     return np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * times).reshape(len(rows), times)
-
-
-def _add_at(total: Array, places: Array, rows: Array) -> None:
-    """Add rows by thing and interval to a total by interval and place."""
-    import numpy as np
-
-    if total.shape[1] == 1:
-        total[:, 0] += rows.sum(axis=0)
-    else:
-        np.add.at(total.T, places, rows)
 
 
 def _rooms(cols: Columns, solution: Solution) -> Array:
@@ -70,11 +60,11 @@ def needed_by_place(locked: Locked, chosen: Choice) -> Array:
     total_wh = locked.columns.wanted_wh.copy()
     if case.storages:
         charged_wh = grid(solution.charge_wh, times) - grid(solution.discharge_wh, times)
-        _add_at(total_wh, locked.columns.places[2], charged_wh)
+        add_at(total_wh, locked.columns.places[2], charged_wh)
     if case.loads:
-        _add_at(total_wh, whole(locked.place_of[load.place] for load in case.loads), grid(solution.load_wh, times))
+        add_at(total_wh, whole(locked.place_of[load.place] for load in case.loads), grid(solution.load_wh, times))
     if locked.ramped:
-        _add_at(total_wh, locked.columns.ramped.places, -grid(solution.total_wh, times))
+        add_at(total_wh, locked.columns.ramped.places, -grid(solution.total_wh, times))
     return total_wh
 
 
@@ -253,7 +243,7 @@ def price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column
     below_wh: Array = np.zeros(0, np.int64)
     if locked.ramped:
         low_wh, high_wh = _boxes(locked, chosen)
-        _add_at(total_wh, cols.ramped.places, grid(solution.total_wh, case.intervals) - low_wh)
+        add_at(total_wh, cols.ramped.places, grid(solution.total_wh, case.intervals) - low_wh)
         stack_wh, below_wh = _inside(cols, stack_wh, low_wh, high_wh)
         filled_wh = np.cumsum(stack_wh[order.entries])
     real_wh = _real_supply(locked, schedule)
@@ -327,7 +317,7 @@ def _real_supply(locked: Locked, schedule: Schedule) -> Array:
         shed_wh - np.asarray(schedule.served_wh, np.int64).reshape(-1, times),
     )
     for places, grid_wh in zip(cols.places, rows, strict=True):
-        _add_at(total_wh, places, np.asarray(grid_wh, np.int64).reshape(-1, times))
+        add_at(total_wh, places, np.asarray(grid_wh, np.int64).reshape(-1, times))
     return total_wh
 
 

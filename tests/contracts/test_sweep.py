@@ -6,17 +6,19 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.program.case import Case, Solution
+from contracts.program.columns import MAX_ORDERS
 from contracts.program.fill import Filled, choice, fill_chosen, plain
 from contracts.program.points import point
 from contracts.program.price import prices
 from contracts.program.rows import program
 from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
-from tests.contracts.dispatch_cases import cases, solutions
+from tests.contracts.dispatch_cases import cases, one, solutions, source
 from tests.contracts.test_dispatch import markets
-from tests.contracts.test_fill import as_case
+from tests.contracts.test_fill import as_case, fixed
 
 
 def same(case: Case, solution: Solution) -> Schedule | None:
@@ -55,8 +57,21 @@ def test_arrays_and_integers_agree_about_any_solution_of_any_network(data: st.Da
 @given(st.data())
 @settings(max_examples=150)
 def test_arrays_and_integers_agree_at_one_place(data: st.DataObject) -> None:
-    case = data.draw(cases())
+    case = replace(data.draw(cases()), carbon_cap_ug=data.draw(st.sampled_from([None, 0])))
     same(case, data.draw(solutions(case)))
+
+
+def test_arrays_read_a_price_among_equal_keys_as_integers_do() -> None:
+    """Of one key: dirty at 10, clean at 50, in either order of their energies."""
+    for dirty_wh, clean_wh in ((100, 90), (90, 100), (30, 200)):
+        sources = (source("dirty", (10, dirty_wh), factor=400), source("clean", (50, clean_wh)))
+        case = one(sources=sources, demands=(fixed(120),), carbon_cap_ug=0)
+        solution = Solution(case.round_id, kappa_num=1, kappa_den=10, theta=2**31)
+        same(case, solution)
+        locked = lock(case, in_columns=True)
+        filled = _filled(locked, solution)
+        assert isinstance(filled, Filled)
+        assert prices(locked, solution, filled.schedule).price_nano_per_wh == ((50,),)
 
 
 @given(markets())
@@ -74,10 +89,6 @@ def test_arrays_and_integers_agree_at_the_bounds_of_numbers(data: st.DataObject)
 
 
 def test_only_a_few_orders_are_kept() -> None:
-    from contracts.program.columns import MAX_ORDERS
-    from tests.contracts.dispatch_cases import one, source
-    from tests.contracts.test_fill import fixed
-
     case = one(sources=(source("a", (10, 50), factor=3), source("b", (20, 50))), demands=(fixed(60),))
     locked = lock(case, in_columns=True)
     for kappa in range(3 * MAX_ORDERS):
