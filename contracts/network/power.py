@@ -78,21 +78,23 @@ def examine(
 
 
 def _energies(network: Network, case: Case, schedule: Schedule, interval: int) -> tuple[list[int], list[int]]:
-    """Given and drawn at each place, in Wh."""
+    """Given and drawn at each place, in Wh. What the utility takes is given less: no load with reactive power."""
     number = _numbers(network)
     given, drawn = [0] * len(network.places), [0] * len(network.places)
-    for places, rows, total in (
-        ([source.place for source in case.sources], schedule.source_wh, given),
-        ([tie.place for tie in case.connections], schedule.import_wh, given),
-        ([store.place for store in case.storages], schedule.discharge_wh, given),
-        ([tie.place for tie in case.connections], schedule.export_wh, drawn),
-        ([store.place for store in case.storages], schedule.charge_wh, drawn),
-        ([demand.place for demand in case.demands], schedule.served_wh, drawn),
-        ([bid.place for bid in case.bids], schedule.bid_wh, drawn),
-        ([load.place for load in case.loads], schedule.load_wh, drawn),
+    ties = [tie.place for tie in case.connections]
+    stores = [store.place for store in case.storages]
+    for places, rows, sign, total in (
+        ([source.place for source in case.sources], schedule.source_wh, 1, given),
+        (ties, schedule.import_wh, 1, given),
+        (ties, schedule.export_wh, -1, given),
+        (stores, schedule.discharge_wh, 1, given),
+        (stores, schedule.charge_wh, 1, drawn),
+        ([demand.place for demand in case.demands], schedule.served_wh, 1, drawn),
+        ([bid.place for bid in case.bids], schedule.bid_wh, 1, drawn),
+        ([load.place for load in case.loads], schedule.load_wh, 1, drawn),
     ):
         for place, row in zip(places, rows, strict=True):
-            total[number.get(place, 0)] += row[interval]
+            total[number.get(place, 0)] += sign * row[interval]
     return given, drawn
 
 

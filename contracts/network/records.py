@@ -34,7 +34,7 @@ class Place(Record, frozen=True):
     shunt_g_npu: Admittance = 0
     shunt_b_npu: Admittance = 0
     reactive_ppm: Annotated[int, Meta(ge=-10 * PPM, le=10 * PPM)] = 0
-    """Reactive power that is drawn here with each W that is drawn, tan phi."""
+    """Reactive power that loads draw here with each W that they draw, tan phi."""
     least_var: Reactive = 0
     """Least that sources and compensators here can give on top of that."""
     most_var: Reactive = 0
