@@ -371,7 +371,8 @@ CODES: dict[str, Code] = {
     ),
     "governance.envelope": Code(
         "The envelope contradicts itself or its meter.",
-        "Keep powers within the rating and the safe state within them, in one direction; sort times, without overlap.",
+        "Keep powers within the rating, the safe state within them, in one direction, and critical load within that; "
+        "sort times, without overlap.",
     ),
     "governance.revoked": Code(
         "The meter's key was revoked, and the envelope brings no new one.", "Add the public key of the mended device."

@@ -115,7 +115,8 @@ def is_open(envelope: AssetEnvelope, interval_ms: int, interval: int) -> bool:
 
 
 def fits(envelope: AssetEnvelope, meter: Meter) -> bool:
-    """Whether an envelope makes sense for a meter: within its rating, and its safe state within itself."""
+    """Whether an envelope makes sense for a meter: within its rating, its safe state within itself, and critical load
+    within that."""
     spans = envelope.spans
     return (
         meter.kind in {*GIVING_KINDS, *TAKING_KINDS}
@@ -124,7 +125,7 @@ def fits(envelope: AssetEnvelope, meter: Meter) -> bool:
         and envelope.safe_give_w <= envelope.give_w
         and envelope.safe_take_w <= envelope.take_w
         and not (envelope.safe_give_w and envelope.safe_take_w)
-        and envelope.floor_w <= envelope.take_w
+        and envelope.floor_w <= envelope.safe_take_w
         and all(span.from_minute < span.until_minute for span in spans)
         and all(before.until_minute <= after.from_minute for before, after in pairwise(spans))
     )

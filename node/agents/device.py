@@ -22,7 +22,7 @@ from contracts.members import AssetEnvelope, Meter, Record, Terms
 from contracts.records import Order
 from contracts.schema import ENVELOPES, METERS, ORDERS, RULES, RULES_IN_FORCE
 from contracts.state import Table
-from contracts.units import Energy, Height, Id, Interval, Meta
+from contracts.units import WH_MS, Energy, Height, Id, Interval, Meta
 from node.agents.island import Move
 from node.disk import Disk
 from node.errors import NodeError
@@ -227,12 +227,12 @@ class Device:
         limits = self.limits(interval)
         held = next((one for one in self.page.held if one.interval == interval), None)
         if held is None:
-            code, move = limits.code.replace("envelope.", "device.") or "device.no-order", self.safe(interval)
+            code, move = limits.code.replace("envelope.", "device.") or "device.no-order", self.safe()
         else:
             move = Move(held.give_wh, held.take_wh)
             code = self._beyond(move, limits, interval)
             if code:
-                move = self.safe(interval)
+                move = self.safe()
         self.acted(interval, move)
         return Decided(interval, move, code or "ok")
 
@@ -275,14 +275,13 @@ class Device:
             ledger.code or plate.code,
         )
 
-    def safe(self, interval: int) -> Move:
-        """The safe state: the ledger's within the plate's powers, before any terms that of the plate."""
-        plate, hour_ms = self.plate, 3_600_000
-        envelope = plate if self.page.terms is None else self.page.terms.envelope
-        if envelope is None:
-            return Move()
-        give_w, take_w = min(envelope.safe_give_w, plate.give_w), min(envelope.safe_take_w, plate.take_w)
-        return Move(give_w * self._interval_ms // hour_ms, take_w * self._interval_ms // hour_ms)
+    def safe(self) -> Move:
+        """The safe state: what ledger and plate both allow, and never less than the plate's critical load."""
+        plate, terms = self.plate, self.page.terms
+        envelope = plate if terms is None else terms.envelope or AssetEnvelope(plate.meter, 0, 0)
+        give_w = min(envelope.safe_give_w, plate.safe_give_w)
+        take_w = max(min(envelope.safe_take_w, plate.safe_take_w), plate.floor_w)
+        return Move(give_w * self._interval_ms // WH_MS, take_w * self._interval_ms // WH_MS)
 
     def _write(self, page: DevicePage) -> None:
         if page != self.page:

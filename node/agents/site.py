@@ -8,6 +8,7 @@ somebody with a network sends the outboxes on (`node.agents.gateway`). Waits for
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,6 @@ from contracts.units import Energy, Id, Interval, Meta, Time
 from node.agents.device import Decided, Device, DeviceRefusal
 from node.agents.gateway import MeterGateway
 from node.agents.island import Asset, Move, balance
-from node.errors import NodeError
 
 MAX_ORDER_BYTES = 16 * 1024 * 1024
 MAX_ORDERS = 1_024
@@ -122,14 +122,18 @@ class Site:
             try:
                 if device is None:
                     raise DeviceRefusal("device.other", "No device here has that name.", "Name files METER.*.json.")
-                if file.stat().st_size > MAX_ORDER_BYTES:
-                    raise DeviceRefusal("device.unproven", "It is larger than any proof.", "Fetch the order.")
+                if not file.is_file() or file.stat().st_size > MAX_ORDER_BYTES:
+                    raise DeviceRefusal(
+                        "device.unproven", "It is no file, or larger than any proof.", "Fetch the order."
+                    )
                 device.hear(file.read_bytes(), now_ms)
             except DeviceRefusal as refusal:
                 refused[file.name] = f"{refusal.code}: {refusal.message}"
             except OSError as error:
-                raise NodeError("disk.failed", f"{file}: {error.strerror}.", "Check the directory.") from None
-            file.unlink(missing_ok=True)
+                # Whoever may write here must not be able to stop the agent.
+                refused[file.name] = f"device.unproven: It can't be read: {error.strerror}."
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
         return refused
 
     def _ordered(self, now_ms: int) -> dict[str, Decided]:

@@ -72,7 +72,7 @@ def test_a_quorum_that_signs_a_wider_envelope_first_moves_nothing_beyond_the_pla
     device = world.device()
     assert refused(device, world.raw(LAST), at(NEXT)) == "device.power"
     # Its safe state is no way out either.
-    assert device.act(at(LAST)).move == Move(9_000, 0)
+    assert device.act(at(LAST)).move == SAFE
 
 
 def test_a_device_follows_a_narrower_envelope_at_once(world: World) -> None:
@@ -119,6 +119,12 @@ def test_ramps_count_from_the_interval_before_and_from_standstill_after_a_gap(wo
 
 def test_critical_load_is_no_orders_to_take() -> None:
     plate = AssetEnvelope("campus-1", 0, 40_000, floor_w=8_000, safe_take_w=8_000)
+    dark = World(plate)
+    dark.agree(SetEnvelope(AssetEnvelope("campus-1", 0, 40_000)), 0)
+    dark.order(NEXT, 9_000)
+    spared = dark.device(plate)
+    spared.hear(dark.raw(NEXT, meter="campus-1", member="campus"), at(INTERVAL))
+    assert spared.act(at(INTERVAL)) == (INTERVAL, Move(0, 2_000), "device.no-order"), "nor a vote's"
     for on_ledger in (plate, msgspec.structs.replace(plate, floor_w=0)):
         world = World(on_ledger)
         world.order(NEXT, 1_999)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -195,6 +196,8 @@ def test_a_site_plays_an_island_without_a_network_and_is_settled_once_on_return(
         key = {"kind": "meter", "seed": seed_of(meter).hex(), "public_key": "", "devnet": True, "meter": meter}
         (keys / f"{meter}.json").write_text(json.dumps(key))
     (orders / "rival.json").write_bytes(b"{}")
+    os.mkfifo(orders / "solar-1.pipe.json")
+    (orders / "solar-1.gone.json").symlink_to(tmp_path / "nowhere")
 
     def shown(interval: int, solar_wh: int, campus_wh: int) -> dict[str, AssetSensed]:
         return {
@@ -230,7 +233,9 @@ def test_a_site_plays_an_island_without_a_network_and_is_settled_once_on_return(
     assert done[1] == done[2] == {"solar-1": (2_500, 0, "ok"), "campus-1": (0, 2_500, "ok")}
     # Back on the grid there is no order for this interval: everybody is in its safe state, and says so.
     assert done[3] == {"solar-1": (100, 0, "device.no-order"), "campus-1": (0, 1_000, "device.no-order")}
-    assert list(acted[0].refused) == ["rival.json"] and acted[0].refused["rival.json"].startswith("device.other")
+    told = {name: said.partition(":")[0] for name, said in acted[0].refused.items()}
+    unproven = dict.fromkeys(("solar-1.gone.json", "solar-1.pipe.json"), "device.unproven")
+    assert told == {"rival.json": "device.other"} | unproven
     assert list(orders.iterdir()) == [], "each order is looked at once"
 
     asyncio.run(deliver(world, state))

@@ -118,6 +118,7 @@ def test_an_interval_over_midnight_needs_both_sides_of_it() -> None:
         ("storage", {"safe_take_w": 20_001}),
         ("storage", {"safe_give_w": 1, "safe_take_w": 1}),
         ("storage", {"floor_w": 20_001}),
+        ("storage", {"floor_w": 101, "safe_take_w": 100}),
         ("storage", {"spans": (DaySpan(5, 5),)}),
         ("storage", {"spans": (DaySpan(5, 9), DaySpan(8, 10))}),
         ("storage", {"spans": (DaySpan(5, 9), DaySpan(1, 2))}),
