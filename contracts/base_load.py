@@ -82,6 +82,11 @@ def register(state: State, context: BlockContext, sender: str, body: BaseLoad) -
     return (BaseLoadRegistered(sender, meter.id, body.power_w),)
 
 
+def registered(state: State) -> tuple[str, ...]:
+    """Meters with a base load, in the order of admission."""
+    return tuple(entry.meter for entry in _entries(state))
+
+
 def firm_w(state: State) -> int:
     """What an island gives at any time without its largest source."""
     site = state.load(SITES, SITE) or Site(())

@@ -18,7 +18,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from consensus.quorum import is_quorum
-from contracts import epochs, trust
+from contracts import base_load, epochs, trust
 from contracts.carbon import factors
 from contracts.envelopes import newest
 from contracts.genesis import Balance, Genesis, OpeningRegister, OpeningTrust
@@ -107,6 +107,8 @@ class LeftBehind(NamedTuple):
     """Changes that nobody approves any more."""
     certified: tuple[str, ...] = ()
     """Meters that go on with the factor that counts now, as registered; certificates have to be given again."""
+    promised: tuple[str, ...] = ()
+    """Meters whose base load has to be registered again, in the order in which it was admitted."""
 
 
 def sign_bytes(origin: Origin) -> bytes:
@@ -180,6 +182,7 @@ def left_behind(state: State) -> LeftBehind:
         rounds=open_rounds(state),
         proposals=tuple(one.number for one in open_proposals(state)),
         certified=tuple(one.meter for one in site.meters if factors.is_certified(state, one.meter)),
+        promised=base_load.registered(state),
     )
 
 

@@ -131,6 +131,8 @@ def _warn(left: LeftBehind) -> None:
             f"Not taken over: certificates of {', '.join(left.certified)}. Their factors go on as registered, until "
             "certified again. Offsets, certificates of origin and what storages hold of carbon stay behind, too."
         )
+    if left.promised:
+        line(f"Not taken over: base loads of {', '.join(left.promised)}, until they are registered again.")
     if left.rounds:
         line(f"Not taken over: rounds {', '.join(map(str, left.rounds))}. What was wagered on them is free again.")
     if left.proposals:

@@ -15,6 +15,7 @@ from contracts.receipts import BaseLoadRegistered
 from contracts.records import BaseLoadEntry, BaseLoads, NeedEntry, Order
 from contracts.schema import BASE_LOAD_LIST, BASE_LOADS
 from contracts.state import State
+from contracts.succession import left_behind
 
 RATE = 7_000
 MODES = ModeParams(breach_nano_per_wh=RATE)
@@ -169,3 +170,11 @@ def test_defaults_promise_nothing_and_cost_nothing() -> None:
     assert PactParams().modes.breach_nano_per_wh > 0
     chain = Chain()
     assert chain.run(chain.say("tenant", BaseLoad("m-tenant", 1))) == "base.capacity", "nothing is firm"
+
+
+def test_a_successor_promises_nothing_and_says_whose_base_load_stays_behind() -> None:
+    chain = Chain(genesis())
+    for meter in ("m-tenant", "m-campus"):
+        assert chain.run(promise(chain, meter, 1_000)) == "ok"
+    assert left_behind(State(chain.store)).promised == ("m-tenant", "m-campus")
+    assert left_behind(State(Chain().store)).promised == ()
