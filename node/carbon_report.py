@@ -50,6 +50,11 @@ WORDS = {
     WORST: ("none", "worst on the ledger"),
 }
 """Certificate and boundary of what no certifier vouches for, by basis."""
+FIXED = {
+    "certificate": "parameters of the pact: carbon.site_ug, carbon.travel_ug",
+    "boundary": "the site, and travel of staff, visitors and deliveries, per interval",
+}
+"""Of what no energy brings."""
 
 
 class ReportFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,6 +136,7 @@ def make_report(
         "lines": lines,
         "totals": render(sums),
         "factors": _factors(records),
+        "fixed": FIXED,
         "unexplained_ug": str(brought - explained),
         "retired": [render(one) for one in retired],
         "retired_offsets_ug": str(sum(one.amount_ug for one in retired)),

@@ -378,6 +378,10 @@ def _draw_factors(data: Data) -> None:
         ]
         for one in data["factors"]
     ]
+    fixed = int(data["totals"].get("site_ug", 0)) + int(data["totals"].get("travel_ug", 0))
+    if fixed:
+        said = data["fixed"]
+        listed.append(["(none)", "-", "-", kilograms(fixed), "-", said["certificate"], said["boundary"]])
     table("Factors (operating + embodied)", FACTOR_HEADINGS, listed, right=FACTOR_HEADINGS[1:4])
 
 

@@ -85,7 +85,8 @@ def test_a_report_of_the_site_balances_and_names_who_vouches(site: Site) -> None
     assert (sun["certifier"], sun["certificate"], sun["boundary"]) == ("biodiesel", "TUV-7", "cradle to grave")
     assert (sun["embodied_ug"], sun["origin_wh"]) == (str(COUNT * 3_000 * 40), COUNT * 3_000)
     assert (factors["wind-1"]["basis"], factors["wind-1"]["boundary"]) == ("worst", "worst on the ledger")
-    assert shown["unexplained_ug"] == "0"
+    assert shown["unexplained_ug"] == "0" and "carbon.site_ug" in shown["fixed"]["certificate"]
+    assert "(none)" in site.run("carbon", "report").stdout
     members = [site.document("carbon", "report", "--member", name)["data"] for name in ("campus", "biodiesel")]
     assert sum(int(one["totals"]["carried_ug"]) for one in members) == sums["attributed_ug"]
     assert members[0]["lines"][0]["mix_ug_per_wh"] == POOL // 4_000
