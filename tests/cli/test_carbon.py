@@ -16,6 +16,9 @@ from contracts.bodies import Offer, OfferBlock
 from contracts.carbon.bodies import RegisterFactor
 from contracts.cycles import cycle_of
 from contracts.params import CarbonParams
+from contracts.records import Schedule
+from contracts.schema import CARBONS, CARRIED, CERTIFICATES, EMITTED, SCHEDULE, SCHEDULES
+from node.carbon_report import Records, make_report, needed_keys
 from node.rpc.server import RpcServer
 from tests.cli.conftest import Devnet
 from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain
@@ -138,7 +141,7 @@ def _member(file: dict[str, Any]) -> None:
 
 
 def _period(file: dict[str, Any]) -> None:
-    file["report"]["until_interval"] = FIRST
+    file["report"]["until_interval"] = file["report"]["first_interval"]
 
 
 def _huge(file: dict[str, Any]) -> None:
@@ -150,11 +153,67 @@ def test_no_altered_report_passes(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     assert site.run("carbon", "report", "--member", "campus", "--prove-to", str(file)).exit_code == 0
     drops = [_drop(what) for what in ("solar-1", "emitted", "certificate")]
-    for alter in (_total, _boundary, _interval, _offset, _member, _period, _huge, *drops):
+    for alter in (_total, _boundary, _interval, _offset, _member, *drops):
         read = json.loads(file.read_text())
         alter(read)
         answer = site.document("carbon", "verify", "-", exit_code=1, stdin=json.dumps(read).encode())
         assert answer["code"] == "proof.carbon", alter
+    for alter in (_period, _huge):
+        read = json.loads(file.read_text())
+        alter(read)
+        answer = site.document("carbon", "verify", "-", exit_code=1, stdin=json.dumps(read).encode())
+        assert answer["code"] == "proof.carbon" and "3000 intervals" in answer["message"]
+
+
+def test_no_report_passes_that_is_made_to_fit_what_its_file_leaves_out_or_adds(site: Site, tmp_path: Path) -> None:
+    """A forger who says what its own choice of true records says."""
+    run(site, 2)
+    file, longer = tmp_path / "report.json", tmp_path / "longer.json"
+    assert site.run("carbon", "report", "--member", "campus", "--prove-to", str(longer)).exit_code == 0
+    short = ("--from", str(FIRST), "--until", str(FIRST + 1))
+    assert site.run("carbon", "report", "--member", "campus", *short, "--prove-to", str(file)).exit_code == 0
+    whole, one = json.loads(longer.read_text()), json.loads(file.read_text())
+    booked = {b"carbon/%010d" % FIRST, b"carried/%010d/campus" % FIRST, b"emitted/%010d/" % FIRST}
+
+    def of_interval(entry: dict[str, Any]) -> bool:
+        return any(bytes.fromhex(entry["key"]).startswith(key) for key in booked)
+
+    left_out = [entry for entry in whole["proof"]["entries"] if not of_interval(entry)]
+    assert 0 < len(left_out) < len(whole["proof"]["entries"])
+    forged = [fit(site, {**whole, "proof": {**whole["proof"], "entries": left_out}})]
+    for name in (b"emitted/%010d/" % (FIRST + 1), b"carbon/%010d" % (FIRST + 1), b"schedule/"):
+        added = [entry for entry in whole["proof"]["entries"] if bytes.fromhex(entry["key"]).startswith(name)]
+        forged.append(fit(site, {**one, "proof": {**one["proof"], "entries": one["proof"]["entries"] + added}}))
+    forged.append({**one, "proof": {**one["proof"], "entries": whole["proof"]["entries"]}})
+    for file_ in forged:
+        answer = site.document("carbon", "verify", "-", exit_code=1, stdin=json.dumps(file_).encode())
+        assert answer["code"] == "proof.carbon"
+
+
+def fit(site: Site, file: dict[str, Any]) -> dict[str, Any]:
+    """The file with the report that its records would make."""
+    stated = file["report"]
+    first, until = stated["first_interval"], stated["until_interval"]
+    held = {bytes.fromhex(one["key"]): one["value"] for one in file["proof"]["entries"]}
+    needed = set(needed_keys(PARAMS, first, until, "campus", stated["as_of_ms"]))
+    known = {key: bytes.fromhex(value) for key, value in held.items() if value is not None}
+    of_tables = [key for key in held.keys() - needed if key.startswith((b"emitted/", b"certificate/"))]
+    emitted = [EMITTED.decode_entry(known[key]) for key in of_tables if key.startswith(b"emitted/")]
+    said = [CERTIFICATES.decode(known[key]) for key in of_tables if key.startswith(b"certificate/")]
+    times = range(first, until)
+    records = Records(
+        SCHEDULES.decode(known[SCHEDULE]) if SCHEDULE in known else Schedule((), ()),
+        {t: CARBONS.decode(known[key]) for t in times if (key := CARBONS.key(t)) in known},
+        {t: CARRIED.decode_entry(known[key]) for t in times if (key := CARRIED.key(t, "campus")) in known},
+        emitted,
+        {(one.meter, one.number): one for one in said},
+        (),
+    )
+    try:
+        made = make_report(PARAMS, first, until, "campus", stated["as_of_ms"], records)
+    except ValueError:
+        made = stated
+    return {**file, "report": made}
 
 
 def test_leaving_out_a_meter_is_said_and_not_silent(site: Site) -> None:
