@@ -18,9 +18,9 @@ from contracts.carbon.origin import is_green
 from contracts.carbon.records import MAX_GREEN_BIDS, GreenBids, GreenEntry, OriginAccount
 from contracts.context import BlockContext
 from contracts.records import IntervalRecord, Line, OfferEntry
-from contracts.rolls import BUCKETS
+from contracts.rolls import BUCKETS, bucket
 from contracts.schedule import beyond_horizon, is_locked
-from contracts.schema import GREEN, INTERVALS, METERS, OFFERS, ORIGINS
+from contracts.schema import GREEN, INTERVALS, METERS, NEEDS, OFFERS, ORIGINS
 from contracts.settlement import Due, Owed
 from contracts.state import State
 from zk.hashing import domain, sha256
@@ -51,10 +51,12 @@ def bid(state: State, context: BlockContext, sender: str, body: GreenBid) -> tup
 
 
 def wanted(state: State, interval: int) -> list[Level]:
-    """What is bid for in an interval, the highest premium first; nothing where nobody bids."""
+    """What is bid for in an interval, the highest premium first; nothing where nobody bids. A share is one of what its
+    buyer asked for: nobody buys energy green that it does not take."""
     held = state.load(GREEN, GREEN.key(interval))
     entries = held.entries if held is not None else ()
-    return levels([Bid(entry.member, entry.premium_nano_per_wh, entry.energy_wh) for entry in entries])
+    asked = ((entry, min(entry.energy_wh, _asked_wh(state, interval, entry.member))) for entry in entries)
+    return levels([Bid(entry.member, entry.premium_nano_per_wh, wh) for entry, wh in asked if wh])
 
 
 def segments(
@@ -109,6 +111,12 @@ def due(state: State, found: Sequence[Sale]) -> Due:
             sums[member] = energy_wh + sign * sale.energy_wh, amount_nano + sign * sale.amount_nano
     lines = ((member, Line("green", sums[member][0], None, sums[member][1])) for member in sorted(sums))
     return Due(tuple(Owed(member, line) for member, line in lines if line.amount_nano))
+
+
+def _asked_wh(state: State, interval: int, member: str) -> int:
+    """What a member needs in an interval, at any price."""
+    needs = state.load(NEEDS, NEEDS.key(interval, bucket(member)))
+    return sum(need.energy_wh for need in needs.entries if need.member == member) if needs is not None else 0
 
 
 def _offers(state: State, interval: int) -> list[OfferEntry]:

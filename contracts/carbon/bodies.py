@@ -86,8 +86,9 @@ class RetireOrigin(Record, frozen=True, tag=134):
 
 
 class GreenBid(Record, frozen=True, tag=135):
-    """What the sender pays on top for green energy in `count` intervals from `interval` on, `energy_wh` in each; a
-    later bid of the sender replaces an earlier one, no energy withdraws it."""
+    """What the sender pays on top for green energy in `count` intervals from `interval` on, for `energy_wh` in each at
+    most, and no more than it needs there. Its later bid replaces an earlier one, no energy withdraws it.
+    """
 
     interval: Interval
     count: Annotated[int, Meta(ge=1, le=MAX_GREEN_SPAN)]

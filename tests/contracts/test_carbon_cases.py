@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from carbon_world import METERS, NEXT, certified, factor, green
 from flexible_world import storage
@@ -105,3 +107,29 @@ def test_without_policy_and_bids_only_factors_count(fields: dict[str, int]) -> N
     case = case_of(chain)
     assert case.carbon_cap_ug is None and blocks(case, "m-bio") == [(90_000, 60_000)]
     assert CarbonParams().zero_ghg is False
+
+
+# As ordered
+
+
+def ordered(premium: int = 0, **carbon: Any) -> dict[str, int]:
+    """Who is ordered to deliver what for 20 kWh, where the sun asks for more than bio-diesel."""
+    chain = Chain(certified(**carbon))
+    assert chain.run(chain.need("campus", NEXT, 20_000, tier=0)) == "ok"
+    assert chain.run(chain.offer("bio", "m-bio", NEXT, (90_000, 60_000))) == "ok"
+    assert chain.run(chain.offer("solar", "m-solar", NEXT, (100_000, 15_000))) == "ok"
+    if premium:
+        assert chain.run(green(chain, energy_wh=30_000, premium_nano_per_wh=premium)) == "ok"
+    chain.at(NEXT)
+    chain.catch_up()
+    found = {name: chain.order(NEXT, name) for name in ("bio", "solar")}
+    return {member: order.supplied_wh for member, order in found.items()}
+
+
+def test_a_premium_turns_the_dispatch_to_green_energy_and_a_smaller_one_does_not() -> None:
+    assert ordered() == ordered(premium=9_999) == {"bio": 20_000, "solar": 0}
+    assert ordered(premium=10_001) == {"bio": 5_000, "solar": 15_000}
+
+
+def test_under_the_policy_only_what_critical_demand_lacks_is_ordered_from_what_emits() -> None:
+    assert ordered(zero_ghg=True) == {"bio": 5_000, "solar": 15_000}

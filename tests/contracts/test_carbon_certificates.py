@@ -336,6 +336,7 @@ def dispatched(*bids: tuple[str, int, int], solar_wh: int = 20_000) -> Chain:
     """Two buyers bid for a green share of an interval in which the sun delivers."""
     chain = simple()
     assert chain.run(chain.need("campus", NEXT, 40_000)) == "ok"
+    assert chain.run(chain.need("tenant", NEXT, 1_000)) == "ok"
     assert chain.run(chain.offer("solar", "m-solar", NEXT, (80_000, 20_000))) == "ok"
     assert chain.run(chain.offer("bio", "m-bio", NEXT, (90_000, 60_000))) == "ok"
     for sender, energy_wh, premium in bids:
