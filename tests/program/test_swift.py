@@ -5,16 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from contracts.program import check
-from contracts.program.case import WEIGHT_ONE, Bid, Case, Connection, Demand, Load, Solution, Storage
+from contracts.program.case import (
+    MAX_WEIGHT,
+    WEIGHT_ONE,
+    Bid,
+    Case,
+    Connection,
+    Demand,
+    LineFlow,
+    Load,
+    Multiplier,
+    Solution,
+    Storage,
+)
 from contracts.program.fallback import fallback
+from contracts.program.rows import providers
 from contracts.program.verdict import Refusal, Verdict
 from contracts.units import MAX_ENERGY, MAX_PRICE
 from devnet.bench.dispatch_cases import drawn_plan, make
-from tests.program.cases import ROUND, small, source
+from tests.program.cases import ROUND, cases, small, source
 from tests.program.solved import solved
 
 
@@ -40,7 +54,7 @@ def same(case: Case, *solutions: Solution) -> list[Verdict | Refusal]:
     return verdicts
 
 
-@settings(max_examples=100)
+@settings(max_examples=80)
 @given(solved(most_wh=6, most_places=3))
 def test_both_ways_say_the_same_of_any_solution(pair: tuple[Case, Solution]) -> None:
     (found,) = same(*pair)
@@ -107,3 +121,44 @@ EDGES: dict[str, tuple[Case, Solution]] = {
 @pytest.mark.parametrize("name", EDGES)
 def test_both_ways_say_the_same_at_the_bounds(name: str) -> None:
     same(*(EDGES[name]))
+
+
+@st.composite
+def wild(draw: st.DrawFn) -> tuple[Case, Solution]:
+    """A case with a solution of any numbers that a document may have, in its shape or nearly."""
+    case = draw(cases(most_wh=draw(st.sampled_from((4, 2**20, 2**34)))))
+    assume(isinstance(check.ready(case), check.Ready))
+    wh = st.sampled_from((0, 1, 2**20, MAX_ENERGY)) | st.integers(0, MAX_ENERGY)
+    spare = draw(st.sampled_from((0, 0, 0, 1)))
+
+    def grid(count: int) -> tuple[tuple[int, ...], ...]:
+        row = st.tuples(*[wh] * (case.intervals + spare * draw(st.integers(0, 1))))
+        return tuple(draw(row) for _ in range(count + spare * draw(st.integers(0, 1))))
+
+    flow = st.builds(
+        LineFlow,
+        st.integers(0, len(case.lines)),
+        st.integers(0, case.intervals),
+        st.sampled_from((0, MAX_ENERGY, -MAX_ENERGY)) | st.integers(-4, 4),
+    )
+    weight = st.sampled_from((0, 1, -(2**60), 2**60)) | st.integers(-(2**60), 2**60)
+    return case, Solution(
+        ROUND,
+        grid(len(case.storages)),
+        grid(len(case.storages)),
+        grid(len(case.loads)),
+        grid(sum(one.ramp_wh is not None for one in case.sources)),
+        grid(len(providers(case))),
+        draw(st.sampled_from((0, 1, MAX_WEIGHT))),
+        draw(st.sampled_from((1, 2, MAX_WEIGHT))),
+        draw(st.sampled_from((0, 1, WEIGHT_ONE - 1, WEIGHT_ONE))),
+        tuple(draw(st.lists(flow, max_size=4))),
+        tuple(Multiplier(row, draw(weight)) for row in draw(st.lists(st.integers(0, 30), max_size=4))),
+    )
+
+
+@settings(max_examples=60)
+@given(wild())
+def test_no_numbers_make_a_check_raise(pair: tuple[Case, Solution]) -> None:
+    (found,) = same(*pair)
+    event(found.code if isinstance(found, Refusal) else "passed")
