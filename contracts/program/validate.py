@@ -239,18 +239,21 @@ def _priced(case: Case, where: str, prices: Iterable[int]) -> Iterator[Refusal]:
 
 
 def _sources(case: Case) -> Iterator[Refusal]:
+    floor, cap = case.price_floor_nano_per_wh, case.offer_cap_nano_per_wh
     for i, source in enumerate(case.sources):
+        rating_wh = source.rating_wh
         for t, blocks in enumerate(source.blocks):
-            prices = [block.price_nano_per_wh for block in blocks]
-            if any(map(ge, prices, prices[1:])):
-                text = "Prices do not rise strictly from block to block; sort them and merge equal ones."
-                yield Refusal("dispatch.blocks", f"sources[{i}].blocks[{t}]", text)
+            if len(blocks) > 1:
+                prices = [block.price_nano_per_wh for block in blocks]
+                if any(map(ge, prices, prices[1:])):
+                    text = "Prices do not rise strictly from block to block; sort them and merge equal ones."
+                    yield Refusal("dispatch.blocks", f"sources[{i}].blocks[{t}]", text)
             # They rise, so the first and the last are the extremes.
-            yield from _priced(case, f"sources[{i}].blocks[{t}]", (*prices[:1], *prices[-1:]))
-            if source.rating_wh is not None and rows.offered_wh(source, t) > source.rating_wh:
-                text = (
-                    f"{rows.offered_wh(source, t)} Wh are offered, and its rating is {source.rating_wh} Wh; offer less."
-                )
+            if blocks and not floor <= blocks[0].price_nano_per_wh <= blocks[-1].price_nano_per_wh <= cap:
+                prices = [block.price_nano_per_wh for block in blocks]
+                yield from _priced(case, f"sources[{i}].blocks[{t}]", prices)
+            if rating_wh is not None and rows.offered_wh(source, t) > rating_wh:
+                text = f"{rows.offered_wh(source, t)} Wh are offered, and its rating is {rating_wh} Wh; offer less."
                 yield Refusal("dispatch.rating", f"sources[{i}].blocks[{t}]", text)
 
 
