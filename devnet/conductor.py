@@ -123,7 +123,7 @@ class Conductor:
 
         interval = first if progress.happened is None else progress.happened + 1
         if interval == first:
-            await self._market(range(first, self._posted_until(first - 1, last)))
+            await self._market(first, range(first, self._posted_until(first - 1, last)))
         for which in filter(wanted, range(interval, self._locked_until(interval - 1))):
             await self._order(which)
         while wanted(interval - 1):
@@ -138,7 +138,8 @@ class Conductor:
                 self._let_happen(interval - 1)
                 said.append(self._deliver(interval - 1))
                 dues.append((close_ms(self._params, interval - 1), self._settle, interval - 1))
-            said.append(self._market(range(self._posted_until(interval - 1, last), self._posted_until(interval, last))))
+            unsaid = range(self._posted_until(interval - 1, last), self._posted_until(interval, last))
+            said.append(self._market(interval + 1, unsaid))
             locking = range(self._locked_until(interval - 1), self._locked_until(interval))
             dues += [(lock_ms(self._params, which), self._order, which) for which in filter(wanted, locking)]
             await asyncio.gather(*said)
@@ -164,15 +165,15 @@ class Conductor:
         until = self._locked_until(interval) + self._params.look_ahead_intervals
         return until if last is None else min(until, last + 1)
 
-    async def _market(self, intervals: range) -> None:
-        """Everybody says what it has to say about some intervals, knowing what is out of order before the first."""
-        if not intervals:
+    async def _market(self, before: int, intervals: range) -> None:
+        """Everybody says before one interval begins what it has to say about some, knowing what is out of order."""
+        restated = await self._restated(before)
+        if not intervals and not restated:
             return
-        interval = intervals.start
         height = int((await self._courier.get("/status"))["height"])
-        self._world.lost = self._held("lose", interval - 1)
-        restated = await self._restated(interval)
-        await asyncio.gather(*(agent.look(interval) for agent in self._agents))
+        self._world.lost = self._held("lose", before - 1)
+        if intervals:
+            await asyncio.gather(*(agent.look(intervals.start) for agent in self._agents))
 
         def sealed() -> list[Parcel]:
             said = [
@@ -183,11 +184,11 @@ class Conductor:
             ]
             return said + [self._owners[member].seal(body, _kind(body), height) for member, body in restated]
 
-        parcels = self._diary.posting(interval, sealed)
-        await self._send(parcels, f"{len(parcels)} needs, offers and tariffs from interval {interval} on to be final")
+        parcels = self._diary.posting(before, sealed)
+        await self._send(parcels, f"{len(parcels)} needs, offers and tariffs before interval {before} to be final")
 
     async def _restated(self, interval: int) -> list[tuple[str, Correct]]:
-        """What owners of mended meters have to say beside the market of `interval`: what really flowed."""
+        """What owners of mended meters have to say before `interval`: what really flowed."""
         first = self.progress.first or 0
         said = []
         for meter, at in to_restate(self._faults, interval - first):

@@ -13,7 +13,7 @@ from contracts.units import Id, Meta, Ppm
 from devnet.spec import Section
 
 RESTATED_AFTER = 2
-"""Intervals from a mending to the one before whose market the owner speaks: what it corrects is settled by then."""
+"""Intervals from a mending to the one before which the owner speaks: what it corrects is settled by then."""
 
 Action = (
     Literal["kill", "restart", "pause", "resume", "partition", "heal", "equivocate"]
@@ -122,7 +122,7 @@ def sagging(faults: Sequence[Fault], at: int) -> dict[str, int]:
 
 
 def to_restate(faults: Sequence[Fault], at: int) -> list[tuple[str, int]]:
-    """Meters and intervals of the run that owners restate with the market of its `at`-th interval."""
+    """Meters and intervals of the run that owners restate before its `at`-th interval."""
     mended = at - RESTATED_AFTER
     return [
         (meter, before)

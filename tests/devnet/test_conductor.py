@@ -153,6 +153,7 @@ def play(
     faults: Sequence[Fault] = (),
     node: Willing | None = None,
     doom: Doom | None = None,
+    window: int = 1,
 ) -> tuple[Watched, Willing, Conductor]:
     """A run, or what is left of one that was killed: the directory and the node are all that remains of that."""
     world, node = Watched(), node or Willing()
@@ -174,12 +175,13 @@ def play(
             if wallet is not None:
                 wallet.skip(envelope.public_key, envelope.nonce)
     courier = Courier([node])
+    params = msgspec.structs.replace(CAMPUS.params, window_intervals=window)
     try:
         for gateway in gateways.values():
             while gateway.waiting:
                 asyncio.run(courier.ask(gateway.flush))
         conductor = Conductor(
-            CAMPUS,
+            msgspec.structs.replace(CAMPUS, params=params),
             world,
             hire(CAMPUS, world),
             wallets,
@@ -294,9 +296,11 @@ def test_an_open_tie_says_so_and_the_site_balances_by_itself(tmp_path: Path) -> 
         assert outcome["injected_wh"] == outcome["withdrawn_wh"] + outcome["losses_wh"]
 
 
-def test_an_owner_restates_what_a_mended_meter_misread_once(tmp_path: Path) -> None:
-    """Half of what flowed in the first interval is counted; the owner names the whole of it, with its own key."""
-    world, node, conductor = play(tmp_path, [], COUNT, EQUIPMENT)
+@pytest.mark.parametrize("window", [1, 4])
+def test_an_owner_restates_what_a_mended_meter_misread_once(tmp_path: Path, window: int) -> None:
+    """Half of what flowed in the first interval is counted; the owner names the whole of it, with its own key, whether
+    or not it is time to speak about a market."""
+    world, node, conductor = play(tmp_path, [], COUNT, EQUIPMENT, window=window)
     (said,) = [one for one in node.markets if isinstance(one.body, Correct)]
     true_wh = world.actual_wh(HALF, FIRST)
     first, *others = node.readings[HALF]
