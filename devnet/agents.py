@@ -151,7 +151,7 @@ async def _play(
             world.registers[gateway.meter] = Flow(int(head["import_wh"]), int(head["export_wh"]))
         if (known := diary.progress().world) is not None:
             world.restore(known)
-        builders = _builders(layout, scenario, clients, read_founding(home.genesis), stack)
+        builders = builders_of(layout, scenario, clients, read_founding(home.genesis), stack)
         if not document.stepped:
             # Where time does not wait for them they wait for nobody either.
             building = [asyncio.ensure_future(_keep_building(builder)) for builder in builders]
@@ -226,10 +226,16 @@ async def _wallets(
     return wallets
 
 
-def _builders(
-    layout: Layout, scenario: Scenario, nodes: Sequence[Client], founding: Founding, stack: contextlib.AsyncExitStack
+def builders_of(
+    layout: Layout,
+    scenario: Scenario,
+    nodes: Sequence[Client],
+    founding: Founding,
+    stack: contextlib.AsyncExitStack,
+    tell: Callable[[str, int | None, str], None] | None = None,
 ) -> list[Builder]:
-    """A builder per member that has one, each with its own key, book and view of the chain, and its own first node."""
+    """A builder per member that has one, each with its own key, book and view of the chain, and its own first node.
+    `tell` hears what each says; without it, that is in the agents' log."""
     found: list[Builder] = []
     for at, spec in enumerate(scenario.builders):
         first = at % len(nodes)
@@ -239,7 +245,7 @@ def _builders(
         book = Book(layout.books / spec.member, founding.chain_id, spec.member, KillSafeDisk())
         stack.callback(book.release)
         allowance = Allowance(spec.stake_tokens, spec.limit_tokens, spec.claim)
-        say = partial(_say, spec.member)
+        say = partial(tell or _say, spec.member)
         builder = Builder(account, ledger, book, allowance, say, _solved)
         found.append(Liar(account, ledger, book, allowance, say, spec.lies, _solved) if spec.lies else builder)
     return found

@@ -24,7 +24,7 @@ from contracts.program.verdict import Refusal, Verdict
 from contracts.receipts import AnyEvent, RoundOpened
 from contracts.records import IntervalRecord
 from contracts.schedule import Window
-from contracts.schema import INTERVALS
+from contracts.schema import CASES, INTERVALS
 from contracts.state import State
 from contracts.units import MAX_ENERGY, MAX_MONEY, PPM
 from contracts.wagers import rounds
@@ -76,9 +76,9 @@ def _stake_nano(state: State, window: Window, case: Question) -> int:
 
 def _case(state: State, context: BlockContext, first: int) -> Case:
     """The window that begins with `first`, and its fallback."""
-    question = windows.kept_case(state, first)
-    assert question is not None, "what a round is about is kept"
-    known = relaxing.answer(question)
+    kept = state.load(CASES, CASES.key(first))
+    assert kept is not None, "what a round is about is kept"
+    known = relaxing.remembered(kept.document)
     record = state.load(INTERVALS, INTERVALS.key(first))
     assert known is not None and record is not None, "a round is about what has an answer"
     terms = Plan(known.case, None, record.relaxed)
@@ -92,7 +92,7 @@ def _case(state: State, context: BlockContext, first: int) -> Case:
         flows = examine(network, known.case, found, verdict.schedule, interval_ms)
         return None if isinstance(flows, Refusal) else _weighed(verdict, terms)
 
-    waste_wh = known.verdict.demand_wh * question.energy_ppm // PPM
+    waste_wh = known.verdict.demand_wh * known.case.energy_ppm // PPM
     return Case(_weighed(known.verdict, terms), known.verdict.threshold_nano, 0, weigh, waste_wh)
 
 

@@ -72,6 +72,18 @@ def scale(
 
 
 @app.command()
+def day(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """From the needs of a day to its orders on four nodes, with builders, a battery and short phases."""
+    from devnet.bench.day import measure
+
+    with reporting(json):
+        report = measure(progress)
+        emit(json, report, lambda: _draw(report))
+
+
+@app.command()
 def dispatch(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
