@@ -165,7 +165,7 @@ def naive(matrix: Matrix, voltages: Voltages) -> tuple[list[int], list[int]]:
     return active, reactive
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(matrices())
 def test_powers_are_exact_in_integers_and_in_limbs(given_: tuple[Matrix, Voltages]) -> None:
     matrix, voltages = given_

@@ -110,7 +110,7 @@ def networks(draw: st.DrawFn) -> Network:
     return Network(tuple(Place(f"p{place}") for place in range(places)), lines, transfers)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(networks())
 def test_the_bound_is_the_largest_flow_that_a_dispatch_can_have(network: Network) -> None:
     for index, load in enumerate(heaviest(network, WH_MS)):

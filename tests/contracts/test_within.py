@@ -99,7 +99,7 @@ def safe(network: Network, case: Case) -> Network:
         share = share * 3 // 4
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.randoms(use_true_random=False))
 def test_inside_safe_envelopes_there_is_always_a_fallback_that_keeps_every_line(random: Random) -> None:
     network, case = crowded(random)
@@ -117,7 +117,7 @@ def test_inside_safe_envelopes_there_is_always_a_fallback_that_keeps_every_line(
 
 def test_where_the_fallback_finds_no_flows_around_loops_envelopes_do() -> None:
     """Of these networks some have none as long as everybody wants everything."""
-    for seed in range(60):
+    for seed in range(30):
         network, case = crowded(Random(seed))
         whole = _replace(case, lines=program_lines(network, WH_MS, 2))
         if isinstance(verdict(whole), Refusal):

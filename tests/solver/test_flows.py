@@ -60,7 +60,7 @@ def networks(draw: st.DrawFn) -> Drawn:
     return dict(enumerate(flow_wh)), dict(enumerate(ends))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(networks())
 def test_every_zone_adds_up_within_a_wh_of_each_flow(drawn: Drawn) -> None:
     flow_wh, ends = drawn
