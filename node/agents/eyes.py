@@ -13,6 +13,7 @@ from typing import Literal, TypeVar, cast
 import msgspec
 
 from contracts.envelopes import at, in_force
+from contracts.flexible.assets import unit
 from contracts.governance.records import Rules
 from contracts.governance.rules import rules
 from contracts.members import Holding, Trust
@@ -21,6 +22,7 @@ from contracts.records import OPEN, SETTLED, Bill, IntervalRecord, Metered, Tari
 from contracts.schema import (
     BALANCES,
     BILLS,
+    CHARGES,
     ENVELOPES,
     INTERVALS,
     METERED,
@@ -148,7 +150,17 @@ class Eyes:
         seen = await self._ask(read, "envelope", meter)
         told = None if own is None else own.expect
         expected = told if told is not None else await self._expected(meter, interval, now.params)
-        return msgspec.structs.replace(seen, expect=expected)
+        charge_wh = await self._charge(meter) if own is None and seen.kind == "storage" else seen.charge_wh
+        return msgspec.structs.replace(seen, expect=expected, charge_wh=charge_wh)
+
+    async def _charge(self, meter: str) -> int:
+        """What the ledger says that a storage holds."""
+
+        def read(seen: Proven) -> int:
+            registered, held = State(seen).load(METERS, METERS.key(meter)), seen.get(CHARGES.key(meter))
+            return 0 if registered is None or held is None else CHARGES.decode_entry(held).soc // unit(registered)
+
+        return await self._ask(read, "storage", meter)
 
     # Prices
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from contracts.bodies import Need, Offer, OfferBlock, SetMode, Tariff
-from contracts.members import AssetEnvelope
+from contracts.members import Asset, AssetEnvelope
 from node.agents.builder import EXPIRY_BLOCKS
 from node.agents.eyes import AHEAD, Eyes, Own
 from node.agents.proven import ProvenLedger, Unproven
@@ -22,9 +22,9 @@ from node.rulebook.document import Rulebook
 from node.rulebook.ledger import RuleLedger
 from node.rulebook.sight import Forecast, Sight
 from tests.rpc.builder_world import Lying, Mute, Node, founding
-from tests.rpc.chain import INTERVAL, PARAMS, Chain
+from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain
 from tests.rulebook.sights import rulebook
-from tests.support.pact import seed_of
+from tests.support.pact import meter, seed_of
 
 NEXT = INTERVAL + 1
 DAY = 96
@@ -69,10 +69,11 @@ def agent(
     own: Mapping[str, Own] | None = None,
     said: list[str] | None = None,
     seen: list[Sight] | None = None,
+    meters: Sequence[str] = ("solar-1",),
 ) -> RuledAgent:
     account = Account(chain.ledger.chain_id, "solar", seed_of("solar"))
     proven = ProvenLedger([Node(chain)] if nodes is None else nodes, founding(chain), lambda: chain.time_ms)
-    eyes = Eyes(proven, "solar", account.reader(), ["solar-1"], ["solar-1"], lambda interval: own or {})
+    eyes = Eyes(proven, "solar", account.reader(), meters, ["solar-1"], lambda interval: own or {})
     ledger = RuleLedger(Path("kept"), chain.ledger.chain_id, "solar", disk or MemoryDisk())
     told = [] if said is None else said
     keep = [] if seen is None else seen
@@ -92,14 +93,34 @@ def test_it_sees_prices_history_and_its_own_and_offers_what_it_expects() -> None
         assert decision is not None and decision.stopped is None and decision.troubles == ()
         (sight,) = seen
         known = [interval for interval in (NEXT, NEXT + DAY, NEXT + 2 * DAY)]
-        (meter,) = sight.meters
-        assert (meter.kind, meter.give_wh, meter.take_wh) == ("source", 10_000, 0)
-        assert (meter.expect.samples, meter.expect.mean, meter.expect.p10) == (len(known), 2_000, 1_000)
-        assert meter.expect == sight.weather and sight.price.samples == 3
+        (roof,) = sight.meters
+        assert (roof.kind, roof.give_wh, roof.take_wh) == ("source", 10_000, 0)
+        assert (roof.expect.samples, roof.expect.mean, roof.expect.p10) == (len(known), 2_000, 1_000)
+        assert roof.expect == sight.weather and sight.price.samples == 3
         assert sight.import_nano_per_wh == sight.ahead[0] and len(sight.ahead) <= AHEAD
         assert sight.mode == "grid" and sight.index_ppm > 0
         expected = Offer("solar-1", target, (OfferBlock(sight.import_nano_per_wh // 2, 2_000),))
         assert decision.bodies == (expected,)
+
+    run(go())
+
+
+def test_what_a_storage_holds_is_the_ledgers_unless_its_owner_knows_better() -> None:
+    async def go() -> None:
+        cells = msgspec.structs.replace(
+            meter("cells", "solar", "storage"),
+            capacity_wh=9_000,
+            asset=Asset(efficiency_n=24, efficiency_d=25, charge_wh=5_000),
+        )
+        chain = Chain(automatic=False, meters=(cells, *METERS))
+        for _ in range(2):
+            await chain.produce()
+        for own, charge_wh in (({}, 5_000), ({"cells": Own(6_000)}, 6_000)):
+            seen: list[Sight] = []
+            one = agent(chain, rulebook(FIXED, member="solar"), own=own, seen=seen, meters=("cells",))
+            await one.act(NEXT)
+            (sight,) = seen[0].meters
+            assert (sight.kind, sight.charge_wh, sight.capacity_wh) == ("storage", charge_wh, 9_000)
 
     run(go())
 

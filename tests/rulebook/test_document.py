@@ -9,6 +9,7 @@ import pytest
 from devnet import scenario
 from node.rulebook.document import MAX_BYTES, load, parse
 from node.rulebook.expression import RulebookError
+from node.rulebook.replay import DAYS, load_day, replay, shipped
 from tests.rulebook.sights import rulebook
 
 RULE = "[[rules]]\nname = 'r'\nwhen = 'true'\ndo = { action = 'need', wh = 1 }\n"
@@ -72,5 +73,12 @@ def test_rules_in_one_line_are_read_too() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((scenario.SCENARIOS / "rulebooks").glob("*.toml")), ids=lambda path: path.stem)
-def test_the_examples_are_rulebooks(path: Path) -> None:
-    assert load(path).about
+def test_the_examples_act_on_their_recorded_day_and_no_rule_of_theirs_fails(path: Path) -> None:
+    example = load(path)
+    assert example.about and example.member in shipped()
+    day = load_day(DAYS / f"{example.member}.jsonl")
+    steps = replay(example, day)
+    assert len(steps) == 96
+    assert [step.decision.stopped for step in steps] == [None] * 96
+    assert [trouble for step in steps for trouble in step.decision.troubles] == []
+    assert sum(len(step.decision.bodies) for step in steps) > 70

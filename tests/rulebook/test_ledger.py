@@ -13,7 +13,7 @@ from node.disk import MemoryDisk
 from node.errors import NodeError
 from node.rulebook.forecasts import expect, like_days
 from node.rulebook.ledger import MAX_OPEN, MAX_PENDING, RuleLedger
-from node.rulebook.replay import load_day, replay, shipped
+from node.rulebook.replay import load_day, replay
 from node.rulebook.sight import NOTHING, Spent
 from tests.rulebook.sights import DAY, INTERVAL, SIGHT, rulebook, seen
 
@@ -142,4 +142,3 @@ def test_what_is_no_day_is_refused(content: str, tmp_path: Path) -> None:
     assert refused.value.code == "rulebook.day"
     with pytest.raises(NodeError):
         load_day(tmp_path / "none")
-    assert isinstance(shipped(), list)
