@@ -103,6 +103,14 @@ EDGES: dict[str, tuple[Case, Solution]] = {
         ),
         Solution(ROUND, ((0,),), ((6,),)),
     ),
+    "a charge state beyond 64 bits": (
+        small(
+            intervals=192,
+            storages=(Storage("cell", "ann", 9, 0, (9,) * 192, (9,) * 192, 1, 1_000),),
+            reference_nano_per_wh=(1,) * 192,
+        ),
+        Solution(ROUND, ((MAX_ENERGY,) * 192,), ((MAX_ENERGY,) * 192,)),
+    ),
     "nothing at all": (small(reference_nano_per_wh=(1,)), Solution(ROUND)),
     "demand and no supply": (small(demands=(Demand("ann", (5,)),), reference_nano_per_wh=(1,)), Solution(ROUND)),
     "a bid and no supply": (small(bids=(Bid("ann", 3, (5,)),), reference_nano_per_wh=(1,)), Solution(ROUND)),
