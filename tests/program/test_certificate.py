@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
@@ -133,6 +133,8 @@ def test_arrays_are_refused_where_sums_could_leave_them() -> None:
 NUMBERS = st.integers(-(2**62), 2**62) | st.integers(-(2**20), 2**20) | st.sampled_from((2**62, -(2**62), 2**63 - 1))
 
 
+@example([(2**31 - 1, 2**31 - 1)], 3)
+@example([(-(2**31), 2**31 - 1)], 3)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=40), st.integers(1, 3_000))
 def test_products_are_summed_exactly(pairs: list[tuple[int, int]], times: int) -> None:
     first, second = ([pair[i] for pair in pairs] * times for i in range(2))

@@ -24,7 +24,7 @@ from contracts.program.case import (
     Storage,
 )
 from contracts.program.rows import extremes, program
-from contracts.units import MAX_ENERGY, MAX_PRICE
+from contracts.units import MAX_PRICE
 from tests.program.cases import cases, small, source
 from tests.program.optimum import optimum
 
@@ -263,10 +263,21 @@ def test_a_row_that_no_point_reaches_is_named() -> None:
     )
 
 
-def test_costs_stay_money() -> None:
-    store = replace(STORE, capacity_wh=MAX_ENERGY, end_value_nano_per_wh=-500_000, wear_nano_per_wh=MAX_PRICE)
-    case = replace(FINE, storages=(store,) * 1, demands=(Demand("ann", (MAX_ENERGY,)),))
-    built = program(case)
+HALF = 2**63 // 2 // MAX_PRICE
+MUCH: dict[str, dict[str, Any]] = {
+    "demand": {"demands": (Demand("ann", (2 * HALF,)), Demand("ann", (HALF,)))},
+    "what sources pay and are paid": {
+        "sources": (source("sun", (-MAX_PRICE, HALF), (MAX_PRICE, HALF)), source("wind", (1, 2**40 - 1))),
+        "price_floor_nano_per_wh": -MAX_PRICE,
+        "offer_cap_nano_per_wh": MAX_PRICE,
+        "shed_nano_per_wh": (MAX_PRICE,),
+    },
+}
+
+
+@pytest.mark.parametrize("name", MUCH)
+def test_costs_stay_money(name: str) -> None:
+    built = program(replace(FINE, **MUCH[name]))
     assert arrays(built) is not None
     for found in (validate.impossible(built), validate.impossible(built, arrays(built))):
         assert found is not None and (found.code, found.where) == ("dispatch.money", "case")
