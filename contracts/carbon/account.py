@@ -111,6 +111,14 @@ class Fixed(NamedTuple):
 NOTHING_FIXED = Fixed(0, 0)
 
 
+def passed(generates: bool, import_wh: int, export_wh: int) -> tuple[int, int]:
+    """What was consumed behind a meter, and what entered through it. A source brings in all that it exports; any other
+    meter passes on what it took, and only the rest of either is consumed or enters: a feeder is no power plant."""
+    if generates:
+        return import_wh, export_wh
+    return max(0, import_wh - export_wh), max(0, export_wh - import_wh)
+
+
 def draw(store: Store) -> tuple[int, int]:
     """Part of the charge at the start that is discharged, in 1/(n*d) Wh, and the carbon that goes with it: all at the
     end of the charge."""

@@ -15,7 +15,7 @@ from contracts.carbon.account import Fixed, Injection, Sheet, Store, StoreAfter
 from contracts.carbon.events import CarbonSettled, PolicyBroken
 from contracts.carbon.factors import STORAGE, Applied, applied, imported, worst
 from contracts.carbon.green import Sale
-from contracts.carbon.origin import Book, Moved, is_green
+from contracts.carbon.origin import GENERATING, Book, Moved, is_green
 from contracts.carbon.policy import NO_PAST, Past, above, follow, kept
 from contracts.carbon.records import (
     CarbonTotals,
@@ -170,8 +170,10 @@ def _look(
             exported_wh += import_wh
         elif meter.kind == STORAGE:
             seen.stores[name] = _store(state, params, meter, interval, (import_wh, export_wh))
-        elif import_wh:
-            seen.consumed[meter.member] = seen.consumed.get(meter.member, 0) + import_wh
+        else:
+            consumed_wh, export_wh = account.passed(meter.kind == GENERATING, import_wh, export_wh)
+            if consumed_wh:
+                seen.consumed[meter.member] = seen.consumed.get(meter.member, 0) + consumed_wh
         if not export_wh and name not in seen.stores:
             continue
         rule = imported if name in ties else applied

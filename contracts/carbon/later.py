@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.carbon.account import Store, draw
+from contracts.carbon.account import Store, draw, passed
 from contracts.carbon.factors import Applied, applied, imported, worst
+from contracts.carbon.origin import GENERATING
 from contracts.carbon.records import CarbonCorrection, Emitted, IntervalCarbon
 from contracts.members import Meter
 from contracts.params import PactParams
@@ -97,13 +98,17 @@ def _last_words(records: Mapping[bytes, CarbonCorrection]) -> dict[bytes, Carbon
 def _of_tie(state: State, params: PactParams, meter: Meter, one: Correction) -> CarbonCorrection:
     factor = _factor(state, one) or imported(state, params, meter, one.interval)
     emitted_ug = (one.new_export_wh - one.old_export_wh) * factor.total_ug_per_wh
-    return _record(one, emitted_ug=emitted_ug, exported_ug=_at_mix(state, one))
+    exported_wh = one.new_import_wh - one.old_import_wh
+    return _record(one, emitted_ug=emitted_ug, exported_ug=_at_mix(state, one.interval, exported_wh))
 
 
 def _of_member(state: State, params: PactParams, meter: Meter, one: Correction) -> CarbonCorrection:
     factor = _factor(state, one) or applied(state, params, meter, one.interval)
-    emitted_ug = (one.new_export_wh - one.old_export_wh) * factor.total_ug_per_wh
-    return _record(one, emitted_ug=emitted_ug, member_ug=_at_mix(state, one))
+    generates = meter.kind == GENERATING
+    old = passed(generates, one.old_import_wh, one.old_export_wh)
+    new = passed(generates, one.new_import_wh, one.new_export_wh)
+    emitted_ug = (new[1] - old[1]) * factor.total_ug_per_wh
+    return _record(one, emitted_ug=emitted_ug, member_ug=_at_mix(state, one.interval, new[0] - old[0]))
 
 
 def _of_storage(state: State, params: PactParams, stores: dict[str, Store], one: Correction) -> CarbonCorrection:
@@ -111,7 +116,7 @@ def _of_storage(state: State, params: PactParams, stores: dict[str, Store], one:
     n, d = store.efficiency_n, store.efficiency_d
     before_ug = store.carbon_ug
     charged_wh = one.new_import_wh - one.old_import_wh
-    store = _holding(store, n * n * charged_wh, _at_mix(state, one))
+    store = _holding(store, n * n * charged_wh, _at_mix(state, one.interval, charged_wh))
 
     entry = _entry(state, one)
     seen_wh = entry.energy_wh if entry is not None else 0
@@ -153,10 +158,9 @@ def _possible(store: Store) -> Store:
     return store._replace(charge=max(0, most), carbon_ug=max(0, store.carbon_ug))
 
 
-def _at_mix(state: State, one: Correction) -> int:
-    """Carbon of what was taken more (or less) in the corrected interval, at its mix."""
-    then = state.load(CARBONS, CARBONS.key(one.interval)) or IntervalCarbon(one.interval, "")
-    more_wh = one.new_import_wh - one.old_import_wh
+def _at_mix(state: State, interval: int, more_wh: int) -> int:
+    """Carbon of what was taken more (or less) in a closed interval, at its mix."""
+    then = state.load(CARBONS, CARBONS.key(interval)) or IntervalCarbon(interval, "")
     if not then.energy_wh:
         return 0
     size_ug = then.pool_ug * abs(more_wh) // then.energy_wh

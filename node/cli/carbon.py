@@ -146,9 +146,9 @@ def totals(asking: options.Asking) -> None:
     """Everything since genesis: emitted is carried, exported or held."""
 
     def draw(data: Data, _: Form) -> None:
-        for title, found in data.items():
-            listed = [[name, f"{int(value):,}"] for name, value in (found or {}).items()]
-            table(f"Since genesis: {title}", ["What", "Amount"], listed, right=["Amount"])
+        listed = [[f"carbon, {name[:-3]}", f"{kilograms(ug)} kg"] for name, ug in (data["carbon"] or {}).items()]
+        listed += [[f"origin, {name[:-3]}", f"{wh:,} Wh"] for name, wh in (data["origin"] or {}).items()]
+        table("Since genesis", ["What", "Amount"], listed, right=["Amount"])
 
     show("carbon", [], draw, asking, PLAIN)
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.carbon.account import Fixed, Injection, Sheet, Store, at_mix, draw, in_bounds, settle
+from contracts.carbon.account import Fixed, Injection, Sheet, Store, at_mix, draw, in_bounds, passed, settle
 from contracts.units import MAX_ENERGY, MAX_FACTOR, MAX_MONEY
 
 ENERGY = st.one_of(st.sampled_from([0, 1, MAX_ENERGY]), st.integers(0, 5_000))
@@ -119,6 +119,12 @@ def test_without_consumption_the_first_weights_that_are_not_all_zero_carry() -> 
     }
     nothing = settle(7, [], [], 0, {}, Fixed(5, 5))
     assert (nothing.shares, nothing.emitted_ug, nothing.site_ug) == ({}, 0, 0)
+
+
+def test_a_feeder_brings_nothing_in_and_consumes_nothing() -> None:
+    assert passed(False, 500, 500) == (0, 0)
+    assert passed(False, 500, 80) == (420, 0) and passed(False, 80, 500) == (0, 420)
+    assert passed(True, 80, 500) == (80, 500)
 
 
 def test_drawing_takes_a_fair_part_and_everything_at_the_end() -> None:

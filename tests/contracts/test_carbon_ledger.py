@@ -99,6 +99,21 @@ def test_a_battery_gives_back_what_it_took_and_its_own() -> None:
     check_carbon(chain)
 
 
+def test_what_a_load_passes_on_enters_once_and_is_carried_by_who_takes_it() -> None:
+    """The campus takes 500 Wh and passes 80 on to its tenant; later it turns out to have taken 600."""
+    chain = Chain(simple())
+    settle(chain, FIRST, {"m-bio": (0, 500), "m-campus": (500, 80), "m-tenant": (80, 0)})
+    one = carbon_of(chain, FIRST)
+    assert (one.pool_ug, one.energy_wh, one.attributed_ug) == (500 * 300, 500, 500 * 300)
+    assert [carried(chain, FIRST, name).consumed_wh for name in ("campus", "tenant")] == [420, 80]
+    sequence = chain.head("m-campus").sequence
+    assert chain.run(chain.say("campus", Correct("m-campus", sequence, FIRST, 600, 70))) == "ok"
+    settle(chain, NEXT, {"m-tenant": (1, 0)})
+    (said,) = carbon_corrections(chain)
+    assert (said.emitted_ug, said.member_ug) == (0, (530 - 420) * 300)
+    check_carbon(chain)
+
+
 def test_the_site_is_carried_even_where_nothing_flows() -> None:
     chain = Chain(simple(site_ug=7))
     assert chain.run(chain.need("campus", FIRST + 2, 5)) == "ok"
