@@ -45,7 +45,7 @@ MAX_RETURNS = 4_096
 MAX_NEEDS_PER_MEMBER = 64
 """Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
 
-MAX_RELAXED = 4
+MAX_RELAXED = 5
 MAX_BASELINE_DAYS = 10
 MAX_EVENT_DAYS = 64
 """Days with an event that are remembered: more than a baseline looks back."""
@@ -308,7 +308,7 @@ class IntervalRecord(Record, frozen=True):
     window: Interval | None = None
     """First interval of those that were ordered together with it; None: it was ordered alone."""
     relaxed: Annotated[tuple[Id, ...], Meta(max_length=MAX_RELAXED)] = ()
-    """What had to go, in this order, for there to be any dispatch at all: `lines`, `reserve`, `carbon`, `ramp`."""
+    """What had to go, in this order, for there to be any dispatch at all; see `contracts.relaxing`."""
     zones: Count = 1
     """Price zones; of several, `price_nano_per_wh` is that of the first place, and each order has its own."""
     reserve_wh: Total = 0

@@ -1,10 +1,11 @@
 """The answer that every node has to a case: the fallback, and what is given up where there is none.
 
 A chain must never halt over a case, and no interval may stay without an order. So where a case can not be kept, what
-is required of it goes in a fixed order, until the fallback is feasible: the reserve; the cap on carbon; ramps; at last
-what passes the members' registered envelopes, for which lines are strong enough whatever flows. What went in vain comes
-back, so that nobody is cut off for a reserve that is not there. What went for good is on record, and builders solve
-what is left. A case that is none even then (sums beyond the bounds of money) is ordered empty.
+is required of it goes in a fixed order, until the fallback is feasible: the reserve; the cap on carbon; ramps; losses
+by the pact's rule, which nobody can shed where no line brings them; at last what passes the members' registered
+envelopes, for which lines are strong enough whatever flows. What went in vain comes back, so that nobody is cut off for
+a reserve that is not there. What went for good is on record, and builders solve what is left. A case that is none even
+then (sums beyond the bounds of money) is ordered empty.
 
 Pure. Never improves on the fallback.
 """
@@ -52,6 +53,7 @@ RELAXATIONS: tuple[tuple[str, Callable[[Case], Case]], ...] = (
     ("reserve", lambda case: _replace(case, reserve_wh=())),
     ("carbon", lambda case: _replace(case, carbon_cap_ug=None)),
     ("ramp", _without_ramps),
+    ("losses", lambda case: _replace(case, line_loss_ppm=0)),
     ("lines", within),
 )
 """In the order in which they go: what costs members least comes first."""
