@@ -170,11 +170,12 @@ class World:
 
         Sources follow their orders as far as nature allows, batteries as far as their charge allows, loads
         take what they want whatever was ordered, and the tie carries the difference up to its rating. Beyond
-        that, injections are curtailed or loads cut, in proportion: on a wire nothing is left over. In an island there
-        are no orders: the agents at the devices share what there is (`node.agents.island`).
+        that, injections are curtailed or loads cut, in proportion: on a wire nothing is left over. In an island
+        orders move nothing but what a battery takes: the agents at the devices share what there is
+        (`node.agents.island`).
         """
         if self._tie is not None and self._tie.id in self.open:
-            return self._balance(interval)
+            return self._balance(interval, orders)
         takes: dict[str, int] = {}
         gives: dict[str, int] = {}
         for meter, spec in self.meters.items():
@@ -209,8 +210,10 @@ class World:
             taken_wh += max(-gap_wh, 0)
         return self._happened(interval, flows, injected_wh, taken_wh, wanted_wh - withdrawn_wh)
 
-    def _balance(self, interval: int) -> Outcome:
-        """An interval without the public grid."""
+    def _balance(self, interval: int, orders: Mapping[str, Order]) -> Outcome:
+        """An interval without the public grid. A battery takes no more of what is over than it was ordered to: what it
+        takes beyond orders is billed at the price of scarcity.
+        """
         assets = []
         for meter, spec in self.meters.items():
             most_wh, stores = self.limit_wh(meter), spec.store is not None
@@ -223,7 +226,7 @@ class World:
                     able_wh if spec.kind == "load" else 0,
                     spec.tier,
                     self.dischargeable_wh(meter) if stores else able_wh,
-                    self.chargeable_wh(meter) if stores else 0,
+                    min(self.chargeable_wh(meter), orders.get(meter, Order()).charge_wh) if stores else 0,
                 )
             )
         moves = balance(assets, self._loss_ppm)

@@ -117,8 +117,13 @@ def test_an_island_serves_its_critical_tiers_from_what_it_has_and_its_tie_carrie
         "tie": Flow(0, 0),
     }
     assert (outcome.unserved_wh, outcome.losses_wh, world.charge_wh("cells")) == (1_500, 0, 9_700)
+    world.meters["load-0"] = msgspec.structs.replace(world.meters["load-0"], rating_w=400)
+    world.meters["load-1"] = msgspec.structs.replace(world.meters["load-1"], rating_w=400)
+    world.meters["load-2"] = msgspec.structs.replace(world.meters["load-2"], rating_w=400)
+    takes = [world.deliver(at, orders).flows["cells"] for at, orders in ((1, {}), (2, {"cells": Order(charge_wh=40)}))]
+    assert takes == [Flow(0, 0), Flow(40, 0)], "what is over is curtailed unless somebody bought it"
     world.open = frozenset()
-    assert world.deliver(1, {}).unserved_wh == 0
+    assert world.deliver(3, {}).unserved_wh == 0
 
 
 def test_what_is_not_fed_is_counted() -> None:
