@@ -96,3 +96,10 @@ def test_only_a_few_orders_are_kept() -> None:
         assert isinstance(filled, Filled)
         assert plain(filled.schedule).source_wh == ([[50], [10]] if 10 + 3 * kappa <= 20 else [[10], [50]])
     assert len(locked.columns.orders) == MAX_ORDERS
+
+
+def test_what_a_source_is_said_to_deliver_beyond_its_offer_is_in_its_last_block() -> None:
+    """So that the check finds a block outside its box, and not a place that does not balance."""
+    case = one(sources=(source("r", (10, 50), (20, 50), ramp_wh=9),), demands=(fixed(200),))
+    schedule = same(case, Solution(case.round_id, total_wh=((130,),)))
+    assert schedule is not None and schedule.source_wh == [[130]]
