@@ -12,7 +12,7 @@
     ties       who gets how much of what is equal
     zones      what is left of the network without the lines at their limits
     fill       everything that a builder does not choose, by rule
-    price      prices per interval and zone
+    price      prices per interval and zone, and `sharing` which zones share one
     columns, sweep  fill and prices of all intervals at once, in arrays
     fallback   what happens if nobody solves anything, and `greedy` what it chooses beside its fill
     compose    one solution out of parts

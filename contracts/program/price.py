@@ -17,13 +17,12 @@ Readings of the rule, chosen here:
 - A carbon weight orders the stack that prices are read off only where the cap binds: where emissions are within the
   slack of it. Elsewhere nobody needs one, and it would let blocks that are taken whole anyway change places, so that
   another one is reached last.
-- Both sides of a line means all zones that share a price with either. Lines of a mesh that are not at their limits are
-  judged before those that are, with what they carry as their limit.
+- Both sides of a line means all zones that share a price with either (`contracts.program.sharing`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,17 +31,13 @@ from contracts.program import ties
 from contracts.program.case import Case, Connection, Solution
 from contracts.program.fill import Choice, choice, emissions_ug, key_of, needed, rooms, stack_of
 from contracts.program.rows import export_price, offered_wh
+from contracts.program.sharing import Carried, Groups, Step, Zone, as_zone, received
 from contracts.program.stack import Entry, Locked, source_entries
 from contracts.program.verdict import Grid, Refusal, Schedule
 from contracts.units import PPM
 
-MAX_PASSES = 4
-"""Over the lines at their limits; who has not come to share a price by then does not."""
-
 Column = tuple[list[int], list[int], list[int]]
 """Of an interval: first places, prices and real supply by place."""
-Step = tuple[int, int, int, int]
-"""Of a stack: key, price, class, energy."""
 
 
 class Priced(NamedTuple):
@@ -53,29 +48,6 @@ class Priced(NamedTuple):
     price_nano_per_wh: Grid
     reached_wh: Grid
     """Real supply of those places."""
-
-
-class Zone(NamedTuple):
-    """What decides the price of places that share one."""
-
-    steps: Sequence[Step]
-    """In order, equal keys cheapest first."""
-    below: Sequence[Step]
-    """Lower ends of ramp-limited sources, in the same order."""
-    total_wh: int
-    """What the stack is filled to but for what declared lines carry."""
-    local_wh: int
-    """Real supply but for what declared lines bring."""
-
-
-class Carried(NamedTuple):
-    """A declared line in one interval."""
-
-    ends: tuple[int, int]
-    """Its zones."""
-    flow_wh: int
-    full: bool
-    """It is at its limit."""
 
 
 def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
@@ -146,20 +118,19 @@ def interval_prices(
         )
         for number, carried_wh in sorted(flow_wh.items())
     ]
-    zones = {zone: Zone(steps[zone], below[zone], total[zone], local[zone]) for zone in steps}
-    group_of, groups = _join(case, zones, lines)
-    tied: dict[int, list[Connection]] = {group: [] for group in groups}
+    zones = {name: as_zone(steps[name], below[name], total[name], local[name]) for name in steps}
+    groups = Groups(case.price_slack_ppm, zones, lines)
+    tied: dict[int, list[Connection]] = {name: [] for name in groups.zones}
     for tie in case.connections:
         if tie.import_limit_wh[interval] or tie.export_limit_wh[interval]:
-            tied[group_of[zone_of[locked.place_of[tie.place]]]].append(tie)
-    price: dict[int, int] = {}
-    real: dict[int, int] = {}
-    for name, group in groups.items():
-        out_wh, in_wh = _across(group_of, lines, (name,))
-        real[name] = group.local_wh + in_wh
-        price[name] = _price(case, group, group.total_wh + out_wh - in_wh, real[name], tied[name], interval)
-    _receive(group_of, lines, price)
-    named = [group_of[zone] for zone in zone_of]
+            tied[groups.group_of[zone_of[locked.place_of[tie.place]]]].append(tie)
+    real = {name: groups.real_wh(name) for name in groups.zones}
+    price = {
+        name: _price(case, group, groups.total_wh(name), real[name], tied[name], interval)
+        for name, group in groups.zones.items()
+    }
+    received(groups.group_of, lines, price)
+    named = [groups.group_of[name] for name in zone_of]
     return named, [price[name] for name in named], [real[name] for name in named]
 
 
@@ -221,92 +192,6 @@ def inside(locked: Locked, number: int, interval: int, lo_wh: int, hi_wh: int) -
     return found
 
 
-def _across(group_of: Mapping[int, int], lines: Iterable[Carried], inner: Sequence[int]) -> tuple[int, int]:
-    """What declared lines carry out of these groups, and into them."""
-    out_wh = in_wh = 0
-    for line in lines:
-        first, second = (group_of[end] in inner for end in line.ends)
-        if first != second:
-            flow_wh = line.flow_wh if first else -line.flow_wh
-            out_wh += max(0, flow_wh)
-            in_wh += max(0, -flow_wh)
-    return out_wh, in_wh
-
-
-def _join(case: Case, zones: Mapping[int, Zone], lines: Sequence[Carried]) -> tuple[dict[int, int], dict[int, Zone]]:
-    """The group of each zone by its first zone, and the groups, where those share a price that nothing separates.
-
-    Otherwise pushing a line to its limit would move prices.
-    """
-    group_of = {zone: zone for zone in zones}
-    groups = dict(zones)
-    ordered = sorted(lines, key=lambda line: line.full)
-    for _ in range(MAX_PASSES):
-        before = len(groups)
-        for line in ordered:
-            first, second = sorted(group_of[end] for end in line.ends)
-            if first == second or _separate(case, group_of, groups, lines, first, second):
-                continue
-            one, other = groups[first], groups.pop(second)
-            groups[first] = Zone(
-                sorted([*one.steps, *other.steps]),
-                sorted([*one.below, *other.below]),
-                one.total_wh + other.total_wh,
-                one.local_wh + other.local_wh,
-            )
-            for zone, group in group_of.items():
-                if group == second:
-                    group_of[zone] = first
-        if len(groups) == before:
-            break
-    return group_of, groups
-
-
-def _separate(
-    case: Case,
-    group_of: Mapping[int, int],
-    groups: Mapping[int, Zone],
-    lines: Sequence[Carried],
-    first: int,
-    second: int,
-) -> bool:
-    """Whether merit order over both would send more than the lines between them carry, by more than the slack."""
-    carried_wh = 0
-    for line in lines:
-        if (group_of[line.ends[0]], group_of[line.ends[1]]) == (first, second):
-            carried_wh += line.flow_wh
-        elif (group_of[line.ends[1]], group_of[line.ends[0]]) == (first, second):
-            carried_wh -= line.flow_wh
-    one, other = groups[first], groups[second]
-    out_wh, in_wh = _across(group_of, lines, (first,))
-    own_wh = one.total_wh + out_wh - in_wh - carried_wh
-    outside_wh = _across(group_of, lines, (first, second))
-    total_wh = one.total_wh + other.total_wh + outside_wh[0] - outside_wh[1]
-    slack = case.price_slack_ppm * (one.local_wh + other.local_wh + outside_wh[1])
-    least_wh, most_wh = _taken(one.steps, other.steps, total_wh)
-    forth = (least_wh - own_wh - carried_wh) * PPM > slack
-    back = (own_wh - most_wh + carried_wh) * PPM > slack
-    return forth if carried_wh > 0 else back if carried_wh < 0 else forth or back
-
-
-def _taken(one: Sequence[Step], other: Sequence[Step], total_wh: int) -> tuple[int, int]:
-    """Least and most that merit order over both stacks, filled to a total, takes of the first."""
-    steps = sorted([*((key, 0, energy_wh) for key, _, _, energy_wh in one), *((key, 1, wh) for key, _, _, wh in other)])
-    taken = [0, 0]
-    start = 0
-    while start < len(steps):
-        key, level = steps[start][0], [0, 0]
-        while start < len(steps) and steps[start][0] == key:
-            level[steps[start][1]] += steps[start][2]
-            start += 1
-        missing_wh = total_wh - sum(taken)
-        if sum(level) >= missing_wh:
-            missing_wh = max(0, missing_wh)
-            return taken[0] + max(0, missing_wh - level[1]), taken[0] + min(level[0], missing_wh)
-        taken = [taken[0] + level[0], taken[1] + level[1]]
-    return taken[0], taken[0]
-
-
 def _price(case: Case, zone: Zone, total_wh: int, real_wh: int, tied: Sequence[Connection], interval: int) -> int:
     """The price of places that share one, before what they receive over lines at their limits."""
     cap = case.offer_cap_nano_per_wh
@@ -330,22 +215,6 @@ def _reached(steps: Sequence[Step], reach: int, cap: int) -> int:
         if filled_wh * PPM >= reach:
             return min(cap, price)
     return cap
-
-
-def _receive(group_of: Mapping[int, int], lines: Iterable[Carried], price: dict[int, int]) -> None:
-    """Who receives over a line at its limit pays no less than who sends."""
-    sent = [
-        (group_of[line.ends[line.flow_wh < 0]], group_of[line.ends[line.flow_wh > 0]])
-        for line in lines
-        if line.full and line.flow_wh
-    ]
-    moved = True
-    while moved:
-        moved = False
-        for sender, receiver in sent:
-            if price[receiver] < price[sender]:
-                price[receiver] = price[sender]
-                moved = True
 
 
 def rents_nano(locked: Locked, schedule: Schedule, priced: Priced, interval: int) -> list[int]:

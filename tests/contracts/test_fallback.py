@@ -155,6 +155,14 @@ def test_who_values_what_is_left_in_a_storage_gives_it_before_anybody_is_shed() 
     assert found(case)[1].served_wh == [[30]]
 
 
+def test_losses_that_nobody_covers_are_discharged_for() -> None:
+    """They are owed even where all demand is shed."""
+    store = Storage("s", "s", 100, 30, (50,), (50,), end_value_nano_per_wh=10)
+    case = one(demands=(fixed(100),), storages=(store,), line_loss_ppm=100_000)
+    assert found(case)[1].served_wh == [[20]]
+    assert refused(msgspec.structs.replace(case, storages=())) == "dispatch.shortage"
+
+
 def test_a_load_runs_where_energy_is_left_cheapest_and_below_its_value() -> None:
     case = many(
         3,
