@@ -40,7 +40,8 @@ def _demand(data: Data) -> str:
     if data["price"] is None:
         return text + "; needs are still taken."
     shed_wh, reduced_wh = demand["shed_wh"], demand["reduced_wh"]
-    refused_wh = wanted_wh - demand["served_wh"] - shed_wh - reduced_wh
+    # Of orders that are kept, what they charge can not be told apart from what they use.
+    refused_wh = max(0, wanted_wh - demand["served_wh"] - shed_wh - reduced_wh)
     text += "; all of it is served" if demand["served_wh"] == wanted_wh else f"; {_wh(demand['served_wh'])} are served"
     text += f", {_wh(reduced_wh)} are done without for pay" if reduced_wh else ""
     text += f", {_wh(shed_wh)} are shed, least critical tier first" if shed_wh else ""
@@ -50,8 +51,9 @@ def _demand(data: Data) -> str:
 
 def _offers(data: Data) -> str:
     offered = data["offered"]
+    moved = _moved(data["moved"])
     if not offered["members"]:
-        return "Offered: no supplier offered energy in this interval."
+        return f"Offered: no supplier offered energy in this interval.{moved}"
     text = f"Offered: {_wh(offered['offered_wh'])} by {_count(offered['members'], 'supplier')}"
     if "all" in offered:
         return f"{text} so far: {_side(offered['all'], taken=False)}."
@@ -60,7 +62,22 @@ def _offers(data: Data) -> str:
         for name, words in (("cheaper", "cheaper than the price"), ("equal", "at the price"), ("dearer", "dearer"))
         if offered[name]["members"]
     ]
-    return f"{text}; {'; '.join(parts)}."
+    return f"{text}; {'; '.join(parts)}.{moved}"
+
+
+def _moved(moved: Data) -> str:
+    """What storages and flexible loads do, and what had to be given up."""
+    parts = [
+        f"{words} {_wh(moved[name])}"
+        for name, words in (
+            ("discharged_wh", "storages give"),
+            ("charged_wh", "storages take"),
+            ("loads_wh", "flexible loads get"),
+        )
+        if moved[name]
+    ]
+    text = f" Moved in time: {', '.join(parts)}." if parts else ""
+    return text + (f" Given up to have a dispatch at all: {', '.join(moved['relaxed'])}." if moved["relaxed"] else "")
 
 
 def _side(side: Data, *, taken: bool) -> str:

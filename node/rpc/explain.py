@@ -50,12 +50,17 @@ def explain(
         "equal": [block for block in blocks if block.price_nano_per_wh == price],
         "dearer": [block for block in blocks if block.price_nano_per_wh > price],
     }
+    moved = {
+        "charged_wh": sum(one.charge_wh for order in orders for one in order.storages),
+        "discharged_wh": sum(one.discharge_wh for order in orders for one in order.storages),
+        "loads_wh": sum(one.energy_wh for order in orders for one in order.loads),
+    }
     real_wh = record.supplied_wh + record.import_wh + record.shed_wh
     return {
         "demand": {
             "fixed_wh": record.demand_wh,
             "bids_wh": record.bids_wh,
-            "served_wh": record.served_wh,
+            "served_wh": record.served_wh - moved["charged_wh"] - moved["loads_wh"],
             "shed_wh": record.shed_wh,
             "reduced_wh": record.reduced_wh,
             "members": len(asked),
@@ -66,6 +71,7 @@ def explain(
             "members": len({block.member for block in blocks}),
             **({name: _side(some) for name, some in sides.items()} if ordered else {"all": _side(blocks)}),
         },
+        "moved": {**moved, "relaxed": list(record.relaxed)},
         "price": {
             "price_nano_per_wh": price,
             "set_by": _set_by(params, record, tariff, needs, orders, sides["equal"]),

@@ -24,6 +24,7 @@ from contracts.schema import (
     BALANCES,
     BILLS,
     ENVELOPES,
+    FLEXIBLE,
     HEADS,
     INTERVALS,
     MEMBERS,
@@ -386,6 +387,7 @@ class Queries:
         needs, offers = standing(view, record)
         orders = []
         concerned = {need.member for need in needs}.union((offer.member for offer in offers), members)
+        concerned |= {one.member for one in view.entries(FLEXIBLE, interval)}
         # Of one whose orders are kept, needs and offers would be told wrongly.
         shown = {name for name in concerned if view.may(Subject("orders", (name,)))}
         needs = [need for need in needs if need.member in shown]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.bodies import Need
 from contracts.members import Asset
 from tests.cli.conftest import Devnet
 from tests.rpc import chain as served
@@ -95,3 +96,22 @@ def test_what_the_commands_refuse(devnet: Devnet) -> None:
     assert code("query", "storage", "solar-1") == "rpc.unknown-storage"
     assert code("query", "load", "bus") == "rpc.unknown-load"
     assert code("query", "case", str(NEXT)) == "rpc.unknown-case"
+
+
+def test_what_a_storage_is_ordered_to_do_is_proven_and_explained(devnet: Devnet) -> None:
+    at = ("--from", str(NEXT))
+    devnet.document("tx", "storage", "--as", "wind", "--meter", STORE, "--charge", "500", "--discharge", "900",
+                    "--end-value", "0", *at)  # fmt: skip
+    speaker = devnet.chain.speaker
+    devnet.call(devnet.chain.submit([speaker.member("campus", Need(NEXT, 1, 700, None, 1))]))
+    devnet.call(devnet.chain.produce(NEXT * PARAMS.interval_ms - PARAMS.gate_lead_ms))
+    devnet.call(devnet.chain.produce())
+    ordered = devnet.document("query", "dispatch", str(NEXT), "--prove")["data"]
+    orders = {one["member"]: one for one in ordered["orders"]}
+    (store,) = orders["wind"]["storages"]
+    assert (store["meter"], store["charge_wh"], store["discharge_wh"]) == (STORE, 0, 700)
+    assert store["soc"] == 4_000 * 90 - 100 * 700
+    assert (orders["campus"]["served_wh"], ordered["served_wh"], ordered["supplied_wh"]) == (700, 700, 700)
+    lines = devnet.document("query", "interval", str(NEXT), "--explain", "--as", "campus")["data"]["lines"]
+    assert lines[0].endswith("all of it is served.")
+    assert lines[1].endswith("Moved in time: storages give 700 Wh.")
