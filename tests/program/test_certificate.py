@@ -124,10 +124,17 @@ def test_arrays_take_no_multipliers_that_the_reference_refuses(case: Case, data:
         assert any(abs(one.weight) * found.largest[one.row] >= 2**59 for one in told)
 
 
-def test_arrays_are_refused_where_sums_could_leave_them() -> None:
-    store = Storage("hill", "ann", MAX_ENERGY, 0, (MAX_ENERGY,), (MAX_ENERGY - 2,))
-    assert arrays(program(small(storages=(store,)))) is None
-    assert arrays(program(small(connections=(TIE,)))) is not None
+@pytest.mark.parametrize(
+    ("wh", "other_wh", "n", "fit"),
+    [
+        (MAX_ENERGY, MAX_ENERGY - 2, 1, False),  # an end of the sharing row beyond 64 bits
+        (MAX_ENERGY, MAX_ENERGY, 999, False),  # an activity of the charge state beyond 61
+        (MAX_ENERGY // 4, MAX_ENERGY // 4, 999, True),
+    ],
+)
+def test_arrays_are_refused_where_sums_could_leave_them(wh: int, other_wh: int, n: int, fit: bool) -> None:
+    store = Storage("hill", "ann", wh, 0, (wh,), (other_wh,), n, 1 if n == 1 else 1_000)
+    assert (arrays(program(small(storages=(store,)))) is not None) == fit
 
 
 NUMBERS = st.integers(-(2**62), 2**62) | st.integers(-(2**20), 2**20) | st.sampled_from((2**62, -(2**62), 2**63 - 1))
