@@ -73,7 +73,7 @@ def order(
         )
         written: list[Order] = []
         if decided.verdict is not None:
-            totals = orders.totals(decided.case, decided.verdict, at, record.demand_wh)
+            totals = orders.totals(decided.case, decided.verdict, at, record.demand_wh - record.reduced_wh)
             said = _said(state, context, interval)
             written = orders.orders(decided.case, decided.verdict, places, at, interval, said)
             record = _replace(record, **totals._asdict())

@@ -83,6 +83,7 @@ def test_who_does_without_is_paid_by_the_utility_and_buys_nothing_it_does_not_ta
     record = chain.interval(NEXT)
     assert (record.mode, record.mode_reason) == ("demand_response", "called by utility: peak")
     assert chain.order(NEXT, "tenant").requested_wh == 600
+    assert (record.demand_wh, record.served_wh, record.shed_wh, record.reduced_wh) == (1_000, 600, 0, 400)
     settle(chain, NEXT, {"m-tenant": (600, 0), "m-bio": (0, 600)})
     found = reduction(chain)
     assert (found.ordered_wh, found.baseline_wh, found.metered_wh, found.factor_ppm) == (400, 1_000, 600, 1_000_000)
