@@ -109,6 +109,13 @@ def test_where_nothing_is_coupled_no_solver_is_asked(seed: int, monkeypatch: pyt
     assert found.cost_nano == found.bound_nano == exact
 
 
+def test_an_offer_to_pay_for_taking_energy_that_nobody_wants_leaves_no_gap() -> None:
+    sunk = Source("sunk", "org", ((Block(-400_000, 50_000), Block(-5, 50_000)),))
+    case = Case("nobody", 1, 1, "00" * 32, (sunk,), reference_nano_per_wh=(1,))
+    found = build(case, 20.0).verdict
+    assert (found.cost_nano, found.bound_nano, found.certified) == (0, 0, True)
+
+
 def corrupted(change: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> Callable[..., Optimum]:
     """A solver that lies about the optimum."""
     real = linear.solve

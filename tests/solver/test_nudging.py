@@ -63,8 +63,11 @@ def test_nobody_is_moved_beyond_its_limits() -> None:
     assert nudged(case, idle, {"there"}, 0, more=False) is not None
 
 
-def test_reserve_that_is_held_stays_backed() -> None:
-    store = Storage("one", "org", 100, 40, (9, 9), (9, 9), end_value_nano_per_wh=1, reserve=Reserve(1, (50, 50)))
+@pytest.mark.parametrize(("start", "most"), [(9, 20), (50, 9)])
+def test_reserve_that_is_held_stays_backed(start: int, most: int) -> None:
+    """By what is stored, and by what it can give at once."""
+    offer = Reserve(1, (50, 50))
+    store = Storage("one", "org", 100, start, (9, 9), (most, most), end_value_nano_per_wh=1, reserve=offer)
     case = Case("held", 2, 2, "00" * 32, storages=(store,))
     free = Solution(case.round_id, charge_wh=((0, 0),), discharge_wh=((0, 0),), reserve_wh=((8, 8),))
     held = Solution(case.round_id, charge_wh=((0, 0),), discharge_wh=((0, 0),), reserve_wh=((9, 9),))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.program.case import Case, Reserve, Storage
+from contracts.program.case import Block, Case, Reserve, Source, Storage
 from contracts.program.rows import Program, program
 from devnet.bench.dispatch_cases import CAMPUS, drawn_plan, make
 from node.solver import linear
@@ -131,6 +131,15 @@ def test_storage_of_any_efficiency_comes_back(
         point[made.variables["charge"].start + t] = min(move[0], float(move[2]))
         point[made.variables["discharge"].start + t] = min(move[1], float(move[3]))
     assert broken(case, chosen(made, point)) == []
+
+
+def test_a_source_goes_down_in_time_for_what_it_offers_next() -> None:
+    """It may only fall by 20, and offers 10 after 100: so 100, however much the optimum says, can not be delivered."""
+    offers = tuple((Block(1, most),) for most in (100, 100, 10))
+    case = Case("one", 3, 3, "00" * 32, (Source("unit", "org", offers, ramp_wh=20),))
+    made = program(case)
+    assert chosen(made, [100.0, 100.0, 10.0]).total_wh == [[50, 30, 10]]
+    assert chosen(made, [0.0, 100.0, 0.0]).total_wh == [[0, 20, 0]]
 
 
 def test_a_full_battery_cycles_by_what_it_can_take_back() -> None:

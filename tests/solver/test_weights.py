@@ -59,6 +59,16 @@ def test_the_weight_is_the_ratio_of_the_pair_that_ties() -> None:
     assert abs(float(found) + optimum.multipliers[made.rows["carbon"].start]) < 1e-9
 
 
+@pytest.mark.parametrize("noise", [1e-12, -1e-10, 1e-8])
+def test_noise_of_the_solver_does_not_untie_what_ties(noise: float) -> None:
+    """The nearest fraction to a float is another one as soon as its last digits are wrong."""
+    made = program(make(CAMPUS))
+    optimum = linear.solve(made, 20.0)
+    moved = optimum.multipliers.copy()
+    moved[made.rows["carbon"].start] *= 1 + noise
+    assert weights.weight(made, optimum._replace(multipliers=moved)) == weights.weight(made, optimum)
+
+
 def test_without_a_tie_any_fraction_near_it_will_do() -> None:
     made = program(make(CAMPUS))
     optimum = linear.solve(made, 20.0)
