@@ -34,7 +34,8 @@ from devnet.faults import within
 from devnet.liars import Liar
 from devnet.observation import Submitted
 from devnet.ruled import Ruled, own_data
-from devnet.scenario import Scenario, rulebook_of
+from devnet.scenario import Scenario
+from devnet.scenario_checks import rulebook_of
 from devnet.tempo import Running, Stepped, Tempo
 from devnet.trades import hire
 from devnet.traffic import Traffic

@@ -25,7 +25,8 @@ from devnet import keyring, processes
 from devnet.directory import FORMAT, Document, Layout, NodeEntry
 from devnet.errors import DevnetError
 from devnet.founding import PORTS_PER_NODE, Founding, found
-from devnet.scenario import AGENTS, Scenario
+from devnet.scenario import Scenario
+from devnet.scenario_checks import AGENTS
 from node.client import Account, SyncClient
 
 START_TIMEOUT_S = 30.0

@@ -25,7 +25,8 @@ from devnet.launcher import Launcher
 from devnet.liars import equivocate
 from devnet.observation import Observation, Submitted
 from devnet.observe import observe
-from devnet.scenario import AGENTS, Scenario
+from devnet.scenario import Scenario
+from devnet.scenario_checks import AGENTS
 from devnet.spec import Expectations
 from node.cli.context import genesis_document
 from node.client import Client

@@ -16,6 +16,7 @@ from devnet import ruled, scenario
 from devnet.errors import DevnetError
 from devnet.profiles import load as load_profiles
 from devnet.ruled import Ruled, own_data
+from devnet.scenario_checks import rulebook_of
 from devnet.trades import Supplier, UtilityDesk, hire
 from devnet.world import World
 from node.agents.builder import FRUGAL, Builder
@@ -137,7 +138,7 @@ WRITTEN = 'base = "campus"\n[[rulebooks]]\nmember = "wind"\nfile = "wind"\nweath
 
 def test_a_scenario_names_who_acts_by_which_rulebook() -> None:
     (spec,) = scenario.parse(WRITTEN.encode()).rulebooks
-    assert scenario.rulebook_of(spec).member == "wind"
+    assert rulebook_of(spec).member == "wind"
     assert msgspec.json.decode(msgspec.json.encode(CAMPUS), type=scenario.Scenario) == CAMPUS
 
 
