@@ -277,7 +277,8 @@ def _ruled(
         meters = [meter for meter in scenario.meters if meter.member == spec.member and meter.kind != "tie"]
         proven = ProvenLedger([*nodes[first:], *nodes[:first]], founding)
         names = [meter.id for meter in meters]
-        eyes = Eyes(proven, spec.member, account.reader(), names, spec.weather, own_data(world, meters))
+        known, since_ms = own_data(world, meters), scenario.clock.origin_ms
+        eyes = Eyes(proven, spec.member, account.reader(), names, spec.weather, known, since_ms)
         ledger = RuleLedger(layout.rulebooks / spec.member, founding.chain_id, spec.member, KillSafeDisk())
         stack.callback(ledger.release)
         found.append(

@@ -76,15 +76,19 @@ class Eyes:
         meters: Sequence[str],
         weather: Sequence[str] = (),
         own: OwnData = nothing_of_its_own,
+        since_ms: int = 0,
     ) -> None:
-        """`meters` are the member's own; `weather` those whose output tells of sun and wind, whoever has them."""
+        """`meters` are the member's own; `weather` those whose output tells of sun and wind, whoever has them.
+        Before `since_ms`, the time of genesis, there is no history to ask for.
+        """
         self._ledger = ledger
         self._member = member
         self._reader = reader
         self._meters = sorted(meters)[:MAX_METERS]
         self._weather = sorted(weather)
         self._own = own
-        self._known: dict[tuple[str, int], int | None] = {}
+        self._since_ms = since_ms
+        self._known: dict[tuple[str, int], int] = {}
         """Energy of a meter, or (no meter) price, of an interval that is settled."""
         self._tariffs: dict[int, TariffRecord | None] = {}
 
@@ -214,28 +218,34 @@ class Eyes:
         """From the newest like days, as many as its own error takes."""
         history: dict[int, int] = {}
         for one in like_days(params, interval)[: 2 * LIKE_DAYS]:
+            if (one + 1) * params.interval_ms <= self._since_ms or await self._figure("", one) is None:
+                # Before the first block, or never settled: no meter has anything to tell of it.
+                continue
             figure = await self._figure(meter, one)
             if figure is not None:
                 history[one] = figure
         return expect(params, history, interval)
 
     async def _figure(self, meter: str, interval: int) -> int | None:
-        """What a meter moved, or (no meter) what a Wh cost, in an interval; None where nobody has shown it."""
+        """What a meter moved, or (no meter) what a Wh cost, in an interval; None where nobody has shown it, and a later
+        look may find more.
+        """
         place = meter, interval
-        if place not in self._known:
-            try:
-                if meter:
-                    found = await self._ask(lambda seen: _moved(seen, meter, interval), "energy", interval, meter)
-                else:
-                    record = await self._record(interval)
-                    found = record.price_nano_per_wh if record is not None and record.status == SETTLED else None
-            except Unproven:
-                # It is kept from this member, or there was nothing. A later look may find more.
-                return None
+        if place in self._known:
+            return self._known[place]
+        try:
+            if meter:
+                found = await self._ask(lambda seen: _moved(seen, meter, interval), "energy", interval, meter)
+            else:
+                record = await self._record(interval)
+                found = record.price_nano_per_wh if record is not None and record.status == SETTLED else None
+        except Unproven:
+            return None
+        if found is not None:
             if len(self._known) >= MAX_KNOWN:
                 del self._known[next(iter(self._known))]
             self._known[place] = found
-        return self._known[place]
+        return found
 
     async def _paid(self, interval: int) -> int | None:
         """What the member paid in an interval; None: it is not settled."""

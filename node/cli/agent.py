@@ -190,8 +190,8 @@ def run(
         urls = [url for one in node or () for url in node_urls(one, directory)] or node_urls(None, directory)
         founding = read_founding(genesis_path(genesis, directory))
         account = signer(founding.chain_id, as_, key, directory)
-        registered = genesis_document(genesis, directory).meters
-        meters = [one.id for one in registered if one.member == account.member and one.kind != "tie"]
+        document = genesis_document(genesis, directory)
+        meters = [one.id for one in document.meters if one.member == account.member and one.kind != "tie"]
         where = directory / "rulebooks" / account.member if state is None else state
         disk = RealDisk()
         disk.make_directory(where.parent)
@@ -205,7 +205,7 @@ def run(
                 lambda: line(text if interval is None else f"interval {interval}: {text}"),
             )
 
-        seen = (meters, weather or [], own, record)
+        seen = (meters, weather or [], own, record, document.time_ms)
         try:
             asyncio.run(_act(urls, founding, account, rules, ledger, say, seen, intervals))
         finally:
@@ -219,7 +219,7 @@ async def _act(
     rulebook: Rulebook,
     ledger: RuleLedger,
     say: Callable[[int | None, str], None],
-    seen: tuple[list[str], list[str], Path | None, Path | None],
+    seen: tuple[list[str], list[str], Path | None, Path | None, int],
     intervals: int | None,
 ) -> None:
     import contextlib
@@ -232,7 +232,7 @@ async def _act(
     from node.client import Client
     from node.light.session import clock_of
 
-    meters, weather, own, record = seen
+    meters, weather, own, record, since_ms = seen
 
     def known(interval: int) -> dict[str, Own]:
         if own is None:
@@ -251,7 +251,7 @@ async def _act(
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(url)) for url in urls]
         proven = ProvenLedger(clients, founding)
-        eyes = Eyes(proven, account.member, account.reader(), meters, weather, known)
+        eyes = Eyes(proven, account.member, account.reader(), meters, weather, known, since_ms)
         agent = RuledAgent(account, proven, eyes, rulebook, ledger, say, keep)
         await agent.run(clock_of(founding), intervals)
 

@@ -24,7 +24,7 @@ from node.rulebook.sight import Forecast, Sight
 from tests.rpc.builder_world import Lying, Mute, Node, founding
 from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain
 from tests.rulebook.sights import rulebook
-from tests.support.pact import meter, seed_of
+from tests.support.pact import START_MS, meter, seed_of
 
 NEXT = INTERVAL + 1
 DAY = 96
@@ -73,7 +73,7 @@ def agent(
 ) -> RuledAgent:
     account = Account(chain.ledger.chain_id, "solar", seed_of("solar"))
     proven = ProvenLedger([Node(chain)] if nodes is None else nodes, founding(chain), lambda: chain.time_ms)
-    eyes = Eyes(proven, "solar", account.reader(), meters, ["solar-1"], lambda interval: own or {})
+    eyes = Eyes(proven, "solar", account.reader(), meters, ["solar-1"], lambda interval: own or {}, START_MS)
     ledger = RuleLedger(Path("kept"), chain.ledger.chain_id, "solar", disk or MemoryDisk())
     told = [] if said is None else said
     keep = [] if seen is None else seen
@@ -101,6 +101,28 @@ def test_it_sees_prices_history_and_its_own_and_offers_what_it_expects() -> None
         assert sight.mode == "grid" and sight.index_ppm > 0
         expected = Offer("solar-1", target, (OfferBlock(sight.import_nano_per_wh // 2, 2_000),))
         assert decision.bodies == (expected,)
+
+    run(go())
+
+
+def test_nobody_is_asked_for_what_was_before_the_chain() -> None:
+    async def go() -> None:
+        chain = await lived(1)
+        asked: list[str] = []
+
+        class Counting(Node):
+            async def get(self, path: str, reader: Any = None, **options: str | int) -> dict[str, Any]:
+                asked.append(path)
+                return await super().get(path, reader, **options)
+
+        one = agent(chain, rulebook(FIXED, member="solar"), nodes=[Counting(chain)])
+        await one.act(NEXT + DAY)
+        first = len(asked)
+        assert f"/query/energy/{NEXT}/solar-1" in asked and first < 40, asked
+        await one.act(NEXT + DAY + 1)
+        # Of its time the day before there is nothing, and of the days before that nobody asks.
+        assert not any("/query/energy/" in path for path in asked[first:])
+        assert f"/query/interval/{NEXT + 1}" in asked and f"/query/interval/{NEXT - DAY}" not in asked
 
     run(go())
 
