@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.carbon import bids, policy
 from contracts.carbon.book import past_before
-from contracts.carbon.factors import Applied, applied, imported
+from contracts.carbon.factors import Applied, applied_over, imported
 from contracts.carbon.green import blocks
 from contracts.carbon.policy import Constrained, Operating
 from contracts.context import BlockContext
@@ -26,8 +26,8 @@ _replace = msgspec.structs.replace
 def dispatched(state: State, context: BlockContext, first: int, case: Case) -> Constrained:
     """The case as it is dispatched; `first` is the ledger's number of its first interval."""
     times = range(first, first + case.intervals)
-    found = {source.id: [_applied(state, context, source.id, t) for t in times] for source in case.sources}
-    stores = {store.id: [_applied(state, context, store.id, t) for t in times] for store in case.storages}
+    found = {source.id: _applied(state, context, source.id, times) for source in case.sources}
+    stores = {store.id: _applied(state, context, store.id, times) for store in case.storages}
     ties = _ties(state)
     imports = [max((imported(state, context.params, tie, t) for tie in ties), key=_total, default=None) for t in times]
     case = _replace(
@@ -89,10 +89,10 @@ def _ties(state: State) -> list[Meter]:
     return [meter for meter in found if meter is not None]
 
 
-def _applied(state: State, context: BlockContext, name: str, interval: int) -> Applied:
+def _applied(state: State, context: BlockContext, name: str, times: range) -> list[Applied]:
     meter = state.load(METERS, METERS.key(name))
     assert meter is not None, "who offers is registered"
-    return applied(state, context.params, meter, interval)
+    return applied_over(state, context.params, meter, times)
 
 
 def _total(factor: Applied) -> int:

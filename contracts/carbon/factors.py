@@ -122,14 +122,25 @@ def end(state: State, context: BlockContext, sender: str, body: EndFactor) -> Ev
 
 def applied(state: State, params: PactParams, meter: Meter, interval: int) -> Applied:
     """What a Wh from this meter (of a storage: discharged) emits in an interval. Of a tie see `imported`."""
-    held = state.load(FACTORS, FACTORS.key(meter.id))
+    return _at(meter, state.load(FACTORS, FACTORS.key(meter.id)), worst(state, params), interval)
+
+
+def applied_over(state: State, params: PactParams, meter: Meter, times: range) -> list[Applied]:
+    """The factors that apply in some intervals, at least one; the same in all of them stands there once."""
+    held, highest = state.load(FACTORS, FACTORS.key(meter.id)), worst(state, params)
+    if held is None or times.stop <= held.since:
+        times = times[:1]
+    return [_at(meter, held, highest, interval) for interval in times]
+
+
+def _at(meter: Meter, held: FactorSpans | None, highest: int, interval: int) -> Applied:
+    """The factor of a meter in an interval, from what is certified for it and the worst on the ledger."""
     if held is not None and interval >= held.since:
         for span in held.spans:
             if span.first <= interval < span.until:
                 return Applied(span.operating_ug_per_wh, span.embodied_ug_per_wh, CERTIFICATE, span.number)
     elif (factor := registered(meter)) is not None:
         return Applied(0, factor, REGISTRATION) if meter.kind == STORAGE else Applied(factor, 0, REGISTRATION)
-    highest = worst(state, params)
     return Applied(0, highest, WORST) if meter.kind == STORAGE else Applied(highest, 0, WORST)
 
 
