@@ -48,6 +48,8 @@ from contracts.state import State
 from zk.hashing import domain, sha256
 
 E = TypeVar("E", bound=OfferEntry | ReserveEntry | StorageEntry)
+MAX_UNHEARD = 96
+"""Intervals before a window whose orders say where a storage stands that has not been heard since."""
 GRID = "grid"
 """Name of the connection in a case."""
 
@@ -301,12 +303,13 @@ class Question:
         return tuple(stores)
 
     def _start_soc(self, meter: Meter) -> int:
-        """What a storage will hold when the window begins, if it follows its orders until then."""
+        """What a storage will hold when the window begins, if it follows its orders until then, also those of intervals
+        in which its meter was silent."""
         held = self._state.entry(CHARGES, meter.id)
         assert held is not None, "what a storage holds is on the ledger from its admission on"
         soc = assets.start_soc(meter, held)
-        for interval in unsettled(self._state, self._window.first):
-            order = self._state.entry(ORDERS, meter.member, interval) if interval > held.interval else None
+        for interval in range(max(held.interval + 1, self._window.first - MAX_UNHEARD), self._window.first):
+            order = self._state.entry(ORDERS, meter.member, interval)
             for one in order.storages if order else ():
                 if one.meter == meter.id:
                     soc = assets.moved(meter, soc, one.charge_wh, one.discharge_wh)

@@ -54,11 +54,11 @@ def first_open(params: PactParams, time_ms: int) -> int:
 
 
 def due_window(state: State, params: PactParams, interval: int) -> Window:
-    """What locks together with an interval whose lock is due: its neighbours in the window that nobody has locked or
-    closed before, by parameters that were others."""
-    start, closed = window_start(params, interval), _load(state).closed
+    """What locks together with an interval whose lock is due: its neighbours in the window that nobody has locked
+    before, by parameters that were others. What has closed is not open any more."""
+    start = window_start(params, interval)
     first, end = interval, interval + 1
-    while first > start and (closed is None or first - 1 > closed) and _status(state, first - 1) == OPEN:
+    while first > start and _status(state, first - 1) == OPEN:
         first -= 1
     most = min(start + params.window_intervals, MAX_COUNT + 1)
     while end < most and _status(state, end) == OPEN:

@@ -185,6 +185,13 @@ def test_a_charge_stays_inside_the_storage(moves: list[tuple[int, int]]) -> None
         before = after
 
 
+def test_the_tolerance_is_kept_to_the_last_part_of_a_wh() -> None:
+    meter, at_start = registered(BATTERY), Registers("m", 0, 0, 0)
+    params = change(PactParams(), soc_tolerance_wh=1_000)
+    for soc, fits in ((50_000 * UNIT, True), (50_000 * UNIT - 1, False)):
+        assert assets.is_plausible(params, meter, StorageCharge("m", 0, soc), at_start, (0, 0), 51_000) == fits
+
+
 def test_a_report_beyond_the_capacity_begins_full() -> None:
     meter = registered(BATTERY)
     assert assets.start_soc(meter, StorageCharge("m", 0, 0, CAPACITY_WH + 5)) == CAPACITY_WH * UNIT

@@ -10,13 +10,15 @@ from flexible_world import EQUIPPED, UNIT, charge_of, load, require, reserve, st
 from ledger_world import FIRST, INTERVAL_MS, Chain, change, make_genesis
 from wager_world import BOND, SEATED, TERMS, best_of, case_of, drawn, packed, play, round_of, solution_of, wager_of
 
-from contracts import relaxing
+from contracts import relaxing, windows
 from contracts.envelope import Envelope
 from contracts.genesis import OpeningTrust
 from contracts.params import PactParams
+from contracts.program.case import Case
 from contracts.program.check import check
 from contracts.program.verdict import Refusal, Verdict
 from contracts.records import LOCKED, ORDERED
+from contracts.schedule import Window
 from contracts.schema import CASES, LOADS, OPEN_LOAD_LIST, OPEN_LOADS
 from contracts.state import State
 
@@ -94,14 +96,39 @@ def test_a_builder_that_uses_the_battery_is_ordered_and_paid() -> None:
 
 
 def test_the_next_window_begins_where_orders_lead() -> None:
-    chain = pact(on=False)
+    chain = pact()
     say(chain, lambda: storage(chain, WINDOW, count=12, end_value_nano_per_wh=0))
     locked(chain)
+    builders = drawn(chain, BUILDERS)
+    play(chain, dict.fromkeys(builders, solution_of(chain, WINDOW)))
     last = chain.order(WINDOW + 3, "storage").storages[0].soc
+    assert last != 50_000 * UNIT
     chain.at(WINDOW + 4, -LEAD_MS).block()
     following = msgspec.json.decode(CASES.decode(chain.store[CASES.key(WINDOW + 4)]).document)
     assert following["storages"][0]["start_soc"] == last
     assert charge_of(chain).soc == 50_000 * UNIT, "what really flowed is for meters to say"
+
+
+def test_while_a_window_is_undecided_nobody_knows_where_the_next_one_begins() -> None:
+    chain = pact()
+    say(
+        chain,
+        lambda: storage(chain, WINDOW, count=12),
+        lambda: load(chain, interval=WINDOW, until=WINDOW + 7, energy_wh=20_000),
+    )
+    for at in range(8):
+        say(chain, lambda at=at: chain.offer("bio", "m-bio", WINDOW + at, (200_000, 20_000)))
+    locked(chain)
+
+    def following() -> Case:
+        return windows.build(State(chain.store), chain.context(), Window(WINDOW + 4, 4))
+
+    waiting = following()
+    assert (waiting.storages, waiting.loads, waiting.sources[0].last_wh) == ((), (), None)
+    builders = drawn(chain, BUILDERS)
+    play(chain, dict.fromkeys(builders, solution_of(chain, WINDOW)))
+    known = following()
+    assert known.storages and known.sources[0].last_wh is not None
 
 
 def test_who_has_no_certificate_pays_a_fee_and_is_not_ordered() -> None:
@@ -149,14 +176,16 @@ def test_a_load_is_served_by_its_deadline_and_then_waits_no_longer() -> None:
     chain = pact(on=False)
     say(
         chain,
+        lambda: chain.tariff(WINDOW + 4, DAY, 10_000, count=4),
+        lambda: load(chain, "bus", interval=WINDOW, until=WINDOW + 6),
         lambda: load(chain, interval=WINDOW, until=WINDOW + 3),
         lambda: load(chain, "van", interval=WINDOW, until=WINDOW + 14),
     )
     locked(chain)
     served = [sum(one.energy_wh for one in chain.order(WINDOW + at, "tenant").loads) for at in range(2)]
-    assert sum(served) == 6_000, "in the cheap intervals"
-    car = LOADS.decode(chain.store[LOADS.key("car")])
-    assert car.ordered_wh == 6_000
+    assert sum(served) == 12_000, "in the cheap intervals"
+    for name in ("bus", "car"):
+        assert LOADS.decode(chain.store[LOADS.key(name)]).ordered_wh == 6_000
     waiting = OPEN_LOADS.decode(chain.store[OPEN_LOAD_LIST])
     assert [one.id for one in waiting.entries] == ["van"], "which can have all of it later"
     assert chain.order(WINDOW, "tenant").served_wh == served[0]
