@@ -54,7 +54,8 @@ def prices(locked: Locked, solution: Solution, schedule: Schedule) -> Priced:
     """Prices of a schedule that `contracts.program.fill` made of a solution, and that is feasible."""
     chosen = choice(locked, solution)
     assert not isinstance(chosen, Refusal), "what is no solution has no schedule"
-    return prices_chosen(locked, chosen, schedule, emissions_ug(locked.case, schedule))
+    emitted_ug = emissions_ug(locked.case, schedule) if solution.kappa_num else 0
+    return prices_chosen(locked, chosen, schedule, emitted_ug)
 
 
 def prices_chosen(locked: Locked, chosen: Choice, schedule: Schedule, emitted_ug: int) -> Priced:

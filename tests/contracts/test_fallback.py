@@ -58,6 +58,14 @@ def test_no_line_carries_more_than_it_may(case: Case) -> None:
         found(case)
 
 
+@given(cases(places=6))
+@settings(max_examples=150)
+def test_a_load_that_can_not_be_served_costs_nobody_the_dispatch(case: Case) -> None:
+    """What is tried for loads and storages is taken back where it leads nowhere."""
+    if isinstance(fallback(msgspec.structs.replace(case, loads=())), Solution):
+        assert isinstance(fallback(case), Solution)
+
+
 @given(cases(), st.lists(st.integers(0, 4), min_size=3, max_size=3), st.integers(0, 4_000))
 @settings(max_examples=80)
 def test_reserves_and_the_carbon_cap_are_kept_or_named(case: Case, reserve: list[int], cap: int) -> None:
@@ -245,6 +253,30 @@ def test_reserve_is_held_by_who_asks_least_and_may_not_run_beside_it() -> None:
     assert refused(short) == "dispatch.reserve-need"
 
 
+def test_nobody_holds_what_it_has_not_stored_or_must_deliver() -> None:
+    store = Storage("s", "s", 100, 20, (50,), (50,), reserve=Reserve(1, (50,)))
+    spare = source("spare", (90, 100), reserve=Reserve(9, (100,)))
+    stored = one(sources=(spare,), storages=(store,), reserve_wh=(30,))
+    assert found(stored)[0].reserve_wh == ((10,), (20,))
+    slow = source("slow", (10, 100), ramp_wh=10, last_wh=100, reserve=Reserve(1, (50,)))
+    slowing = one(sources=(slow, spare), demands=(fixed(120),), reserve_wh=(15,))
+    solution, _, _ = found(slowing)
+    assert (solution.total_wh, solution.reserve_wh) == (((90,),), ((10,), (5,)))
+
+
+def test_a_full_storage_is_not_filled_beyond_its_capacity() -> None:
+    """What it gives for ten it could only get back with a little more than ten, and has no room for that."""
+    case = many(
+        2,
+        sources=(Source("a", "a", days(((10, 90),), ((10, 150),))),),
+        demands=(Demand("t", (100, 100)),),
+        storages=(Storage("s", "s", 50, 50 * 90, (50, 50), (50, 50), efficiency_n=9, efficiency_d=10),),
+    )
+    assert found(case)[1].served_wh == [[90, 100]]
+    less = msgspec.structs.replace(case.storages[0], start_soc=49 * 90)
+    assert found(msgspec.structs.replace(case, storages=(less,)))[1].served_wh == [[100, 100]]
+
+
 def test_a_cap_is_kept_by_cleaner_energy_then_by_shedding_then_named() -> None:
     tie = Connection("tie", "utility", (900,), (0,), (40,), (0,), (0,))
     case = one(
@@ -254,6 +286,7 @@ def test_a_cap_is_kept_by_cleaner_energy_then_by_shedding_then_named() -> None:
         carbon_cap_ug=30_000,
     )
     assert found(case)[1].import_wh == [[40]]
+    assert 890 * 1_024 // 400 < found(case)[0].kappa_num <= 890 * 1_024 // 400 + 65, "the price of a ug, within 1/64"
     assert found(case)[1].served_wh == [[100]]
     less = msgspec.structs.replace(case, carbon_cap_ug=0)
     assert found(less)[1].served_wh == [[40]]
