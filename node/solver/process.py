@@ -73,9 +73,10 @@ def wrong(why: str) -> NodeError:
 
 
 def command(limits: Limits) -> tuple[str, ...]:
-    """What is run."""
+    """What is run: this very program, whatever lies in the directory where somebody calls it."""
     return (
         sys.executable,
+        "-P",
         "-m",
         "node.solver.worker",
         "--seconds",

@@ -154,13 +154,16 @@ def test_the_worker_answers_in_its_own_words() -> None:
     assert late.solution is None and late.problem is not None and late.problem.code == "solver.time"
 
 
-def test_the_worker_runs_alone() -> None:
-    """As an agent starts it: a case in, an answer out, and nothing else said."""
+def test_the_worker_runs_alone(tmp_path: Path) -> None:
+    """As an agent starts it: a case in, an answer out, and nothing loaded from where it is called."""
+    for trap in ("node", "contracts", "msgspec"):
+        (tmp_path / f"{trap}.py").write_text("raise SystemExit('loaded from the working directory')")
     done = subprocess.run(
         process.command(Limits(20.0)),
         input=msgspec.json.encode(CASE),
         capture_output=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     assert json.loads(done.stdout)["solution"]["round_id"] == CASE.round_id and done.stderr == b""
