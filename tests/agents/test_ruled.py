@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from contracts.bodies import Need, Offer, OfferBlock, SetMode, Tariff
+from contracts.envelope import CODEC, AccountEnvelope
 from contracts.members import Asset, AssetEnvelope
 from node.agents.builder import EXPIRY_BLOCKS
 from node.agents.eyes import AHEAD, Eyes, Own
@@ -228,7 +229,8 @@ def test_what_has_expired_is_given_up_and_blocks_nothing_after_it() -> None:
         first = agent(chain, rules, nodes=[Deaf(chain)], disk=disk)
         await first.act(NEXT)
         await first.act(NEXT + 1)
-        assert len(first._ledger.page.pending) == 2
+        signed = [CODEC.decode(raw) for raw in first._ledger.page.pending]
+        assert [one.nonce for one in signed if isinstance(one, AccountEnvelope)] == [0, 1]
         first._ledger.release()
         for _ in range(EXPIRY_BLOCKS + 2):
             await chain.produce()
