@@ -11,8 +11,8 @@ without wind, or a machine that broke, never costs more than a lie does.
   which the same energy spreads, belongs to the run. So nothing is judged twice, and silence hides nothing.
 - Other later words (what an owner restates against itself, what a parent meter decides) move money alone: honesty is
   not to cost what a lie would keep.
-- In an island energy that nobody takes can't be given. What consumers took less than ordered counts as not ordered, in
-  equal parts of every order.
+- In an island energy that nobody takes can't be given. What consumers, batteries and the grid took less than ordered
+  counts as not ordered, in equal parts of every order; so does all export of an interval that turned out to be one.
 
 Withholding is reported, and nothing follows from it by itself: a source's meter says with its reading what it could
 give (`generation_w`), and the member offered less of it, as blocks or reserve, than that by more than the tolerance,
@@ -171,6 +171,8 @@ def _ordered(state: State, now: IntervalRecord, meter: SiteMeter, interval: int)
 def _expected(record: IntervalRecord, ordered_wh: int) -> int:
     """The part of an order that somebody was there to take."""
     taken_wh = record.withdrawn_wh - record.tie_export_wh
-    untaken_wh = 0 if record.grid else max(0, record.served_wh - taken_wh)
+    # What was to be taken: by consumers and the grid, or where batteries charge all that was to come in.
+    wanted_wh = max(record.served_wh + record.export_wh, record.supplied_wh + record.import_wh)
+    untaken_wh = 0 if record.grid else max(0, wanted_wh - taken_wh)
     supplied_wh = max(record.supplied_wh, ordered_wh)
     return ordered_wh - (-(-ordered_wh * min(untaken_wh, supplied_wh) // supplied_wh) if supplied_wh else 0)

@@ -131,6 +131,16 @@ def test_in_an_island_nobody_is_blamed_for_what_nobody_took() -> None:
         assert bool(shortfalls(chain, NEXT)) == blamed
 
 
+def test_nobody_is_blamed_for_export_that_could_not_leave_what_turned_out_to_be_an_island() -> None:
+    for given_wh, blamed in ((10_000, False), (9_000, True)):
+        chain = Chain()
+        chain.block(chain.need("campus", NEXT, 10_000), chain.offer("bio", "m-bio", NEXT, (10_000, 20_000)))
+        settle(chain, NEXT - 1, {})
+        delivers(chain, NEXT, given_wh, silent=("m-tie",))
+        assert (chain.interval(NEXT).grid, chain.interval(NEXT).supplied_wh) == (False, 20_000)
+        assert bool(shortfalls(chain, NEXT)) == blamed
+
+
 def test_on_the_grid_what_nobody_took_could_have_been_exported() -> None:
     chain = Chain()
     ordered(chain, NEXT)
