@@ -227,6 +227,7 @@ class World:
                     spec.tier,
                     self.dischargeable_wh(meter) if stores else able_wh,
                     min(self.chargeable_wh(meter), orders.get(meter, Order()).charge_wh) if stores else 0,
+                    ordered_wh=orders.get(meter, Order()).supply_wh,
                 )
             )
         moves = balance(assets, self._loss_ppm)

@@ -1,9 +1,9 @@
 """Who gives and who takes while a site is an island: what the agents at its devices do without any network.
 
 Critical load comes first, tier by tier, then what else each tier wants; what there is not enough of is shared inside a
-tier in proportion. Sources give before storages, storages take what is over, and the rest is curtailed. Nobody leaves
-its limits, which are those of the last committed envelope. Energy balances to the Wh, losses included. Pure: the same
-for every agent that sees the same.
+tier in proportion. Sources give what was ordered of them first, then what else they can, before storages; storages take
+what is over, and the rest is curtailed. Nobody leaves its limits, which are those of the last committed envelope.
+Energy balances to the Wh, losses included. Pure: the same for every agent that sees the same.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Asset(NamedTuple):
     """What a storage could take."""
     last: Move = Move()
     """In the interval before."""
+    ordered_wh: int = 0
+    """Of a source, by the last order that reached its agent."""
 
 
 def balance(assets: Sequence[Asset], loss_ppm: int) -> dict[str, Move]:
@@ -56,7 +58,12 @@ def balance(assets: Sequence[Asset], loss_ppm: int) -> dict[str, Move]:
         }
         takes |= share(charges, spare_wh * PPM // (PPM + loss_ppm))
         needed_wh = _with_losses(sum(takes.values()), loss_ppm)
-    gives = share(gives, needed_wh)
+    ordered = share(
+        {one.meter: min(gives[one.meter], one.ordered_wh) for one in assets if one.meter in gives}, needed_wh
+    )
+    others = {meter: energy_wh - ordered[meter] for meter, energy_wh in gives.items()}
+    others = share(others, needed_wh - sum(ordered.values()))
+    gives = {meter: ordered[meter] + others[meter] for meter in gives}
     gives |= share(stored, needed_wh - sum(gives.values()))
     return {one.meter: Move(gives.get(one.meter, 0), takes.get(one.meter, 0)) for one in assets}
 

@@ -62,6 +62,13 @@ def test_sources_give_before_storages_and_what_is_over_is_stored() -> None:
     assert balance(sunny, 0) == {"l": Move(0, 500), "s": Move(550, 0), "b": Move(0, 50)}
 
 
+def test_sources_give_what_was_ordered_before_anything_else() -> None:
+    two = [source("a", 900)._replace(ordered_wh=200), source("b", 900)._replace(ordered_wh=400)]
+    for wanted_wh, shares in ((300, (100, 200)), (600, (200, 400)), (720, (270, 450)), (1_800, (900, 900))):
+        moves = balance([load("l", wanted_wh), *two], 0)
+        assert (moves["a"].give_wh, moves["b"].give_wh) == shares
+
+
 def test_a_source_comes_up_no_faster_than_its_ramp() -> None:
     assert balance([load("l", 500), source("s", 900, ramp_wh=50, last_wh=100)], 0)["s"] == Move(150, 0)
 
