@@ -247,8 +247,10 @@ def builders_of(
         stack.callback(book.release)
         allowance = Allowance(spec.stake_tokens, spec.limit_tokens, spec.claim)
         say = partial(tell or _say, spec.member)
-        builder = Builder(account, ledger, book, allowance, say, _solved)
-        found.append(Liar(account, ledger, book, allowance, say, spec.lies, _solved) if spec.lies else builder)
+        if spec.lies:
+            found.append(Liar(account, ledger, book, allowance, say, spec.lies, _solved, spec.lies_from))
+        else:
+            found.append(Builder(account, ledger, book, allowance, say, _solved))
     return found
 
 

@@ -42,7 +42,7 @@ LOOK_S = 0.05
 
 
 class Liar(Builder):
-    """A builder that tells the k-th of its lies in round k."""
+    """A builder that tells the k-th of its lies in the k-th round from one on."""
 
     def __init__(
         self,
@@ -53,15 +53,18 @@ class Liar(Builder):
         say: Say,
         lies: Sequence[Lie],
         solver: Solver = make_solution,
+        lies_from: int = 0,
     ) -> None:
         super().__init__(account, ledger, book, allowance, say, solver)
         self._lies = lies
+        self._lies_from = lies_from
         self._lie: Lie = "none"
         """Of the round that is attended to."""
 
     def lie(self, number: int) -> Lie:
         """What it does in a round."""
-        return self._lies[number] if number < len(self._lies) else "none"
+        at = number - self._lies_from
+        return self._lies[at] if 0 <= at < len(self._lies) else "none"
 
     async def attend(self, round_: Round, own: Wagered | None) -> None:
         """As an honest builder, knowing which lie is due."""

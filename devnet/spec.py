@@ -211,8 +211,8 @@ Lie = Literal["favour-own-plant", "promise-more", "never-reveal", "reveal-late",
 class BuilderSpec(Section, frozen=True):
     """A member whose agent builds solutions for rounds of wagering, with a key of its own.
 
-    One that lies tells the k-th of its `lies` in the k-th round of the chain, and is honest once they are told; see
-    `devnet.liars`.
+    One that lies tells the k-th of its `lies` in the k-th round of the chain from `lies_from` on, and is honest before
+    and once they are told; see `devnet.liars`.
     """
 
     member: Id
@@ -222,6 +222,7 @@ class BuilderSpec(Section, frozen=True):
     """Most that it may lose in all."""
     claim: Claim = "least-cost"
     lies: Annotated[tuple[Lie, ...], Meta(max_length=512)] = ()
+    lies_from: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
 
 
 class RulebookSpec(Section, frozen=True):
@@ -235,10 +236,16 @@ class RulebookSpec(Section, frozen=True):
 
 
 class Cost(Section, frozen=True):
-    """What the wagers of one builder come to: the verdict of each round from the chain's first on, harmless after."""
+    """What the wagers of one builder come to: the verdict of each round from one on, harmless before and after."""
 
     member: Id
     verdicts: Annotated[tuple[Id, ...], Meta(max_length=512)]
+    from_round: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+
+    def due(self, round_: int) -> str:
+        """The verdict that a round should have; empty: any harmless one."""
+        at = round_ - self.from_round
+        return self.verdicts[at] if 0 <= at < len(self.verdicts) else ""
 
 
 class RefusedWord(Section, frozen=True):

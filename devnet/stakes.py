@@ -55,12 +55,11 @@ def unpaid(seen: Observation) -> list[str]:
 def misjudged(seen: Observation, costs: tuple[Cost, ...]) -> list[str]:
     """Wagers with another verdict than they should have: those of `costs` as they say, all others harmless."""
     known = seen.wagering
-    wanted = {one.member: one.verdicts for one in costs}
+    wanted = {one.member: one for one in costs}
     offenders = []
     for one in () if known is None else known.rounds:
         for wager in one.wagers:
-            listed = wanted.get(wager.member, ())
-            due = listed[one.number] if one.number < len(listed) else ""
+            due = wanted[wager.member].due(one.number) if wager.member in wanted else ""
             fine = wager.verdict == due or (wager.verdict in HARMLESS and due in ("", *HARMLESS))
             if not fine and one.phase == JUDGED:
                 offenders.append(
@@ -71,8 +70,8 @@ def misjudged(seen: Observation, costs: tuple[Cost, ...]) -> list[str]:
     offenders += [
         f"{cost.member} did not wager in round {one.number}"
         for cost in costs
-        for one in rounds[: len(cost.verdicts)]
-        if (one.number, cost.member) not in judged
+        for one in rounds
+        if cost.due(one.number) and (one.number, cost.member) not in judged
     ]
     if costs and not rounds:
         offenders.append("there was no round at all")

@@ -94,6 +94,8 @@ def round_about(number: int) -> RoundView:
     wagers = tuple(WagerView(name, "least-cost", 100, "best", 0, 0, "900") for name in ("ann", "bob", "cid"))
     if number == 0:
         wagers = (WagerView("ann", "least-cost", 100, "infeasible", 100, 0), *wagers[1:])
+    if number == 4:
+        wagers = (wagers[0], replace(wagers[1], reward_nano="7"), wagers[2])
     half = 500_000
     return RoundView(number, 7 + number, "judged", "none", "bob", "900", "900", ("ann", "bob", "cid"), wagers, half)
 
@@ -151,8 +153,9 @@ ALL = Expectations(
     restated_meters=(MeterSpan("meter-3", 1, 2),),
     wagered_on=True,
     statements_proven=True,
+    builders_earn=True,
     under_delivered=("cid",),
-    costs=(Cost("ann", ("infeasible",)),),
+    costs=(Cost("ann", ("infeasible",)), Cost("cid", ("best",), from_round=3)),
     refused_words=(RefusedWord("ann", 1, "wager.twice"),),
     punished=("dan",),
 )
@@ -330,6 +333,7 @@ BROKEN: dict[str, list[Observation]] = {
         with_wager(0, 0, verdict="best", lost_tokens=0),
         with_wager(0, 0, verdict="unrevealed", lost_tokens=50),
         with_wager(2, 1, verdict="infeasible", lost_tokens=100),
+        with_round(3, wagers=STAKES.rounds[3].wagers[:2]),
         with_round(0, wagers=STAKES.rounds[0].wagers[1:]),
         with_stakes(rounds=()),
     ],
@@ -343,6 +347,11 @@ BROKEN: dict[str, list[Observation]] = {
         with_stakes(words=(WORDS[0], *WORDS[2:])),
         with_stakes(words=WORDS[:2]),
         with_stakes(words=(*WORDS, IndexWord(3, "cid", 3, "best", "9"))),
+    ],
+    "builders_earn": [
+        with_wager(4, 1, reward_nano="0"),
+        with_stakes(rounds=()),
+        replace(GOOD, wagering=None),
     ],
     "under_delivered": [
         with_stakes(words=(WORDS[0], *WORDS[2:])),
