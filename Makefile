@@ -9,7 +9,7 @@ ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test lint properties soak crashes mutants clean
+.PHONY: setup devnet test lint properties soak week crashes mutants clean
 
 setup: $(VENV)/.runtime
 
@@ -44,6 +44,10 @@ properties: $(VENV)/.test
 
 soak: $(VENV)/.runtime
 	$(BIN)/gridpact simulate --minutes $(MINUTES)
+
+# A week of the campus with liars, an island hour and broken equipment, every statement proven; see devnet/scenarios/week.toml.
+week: $(VENV)/.runtime
+	$(BIN)/gridpact devnet run --scenario week
 
 crashes: $(VENV)/.test
 	CRASHES=all $(BIN)/pytest -v tests/replica/test_crash_points.py
