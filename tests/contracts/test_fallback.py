@@ -258,10 +258,25 @@ def test_nobody_holds_what_it_has_not_stored_or_must_deliver() -> None:
     spare = source("spare", (90, 100), reserve=Reserve(9, (100,)))
     stored = one(sources=(spare,), storages=(store,), reserve_wh=(30,))
     assert found(stored)[0].reserve_wh == ((10,), (20,))
-    slow = source("slow", (10, 100), ramp_wh=10, last_wh=100, reserve=Reserve(1, (50,)))
+    slow = source("slow", (10, 95), ramp_wh=10, last_wh=100, reserve=Reserve(1, (50,)))
     slowing = one(sources=(slow, spare), demands=(fixed(120),), reserve_wh=(15,))
     solution, _, _ = found(slowing)
-    assert (solution.total_wh, solution.reserve_wh) == (((90,),), ((10,), (5,)))
+    assert (solution.total_wh, solution.reserve_wh) == (((90,),), ((5,), (10,)))
+
+
+def test_a_storage_gives_no_more_than_it_can_beside_what_it_holds_back() -> None:
+    store = Storage("s", "s", 100, 100, (50,), (50,), end_value_nano_per_wh=1, reserve=Reserve(1, (20,)))
+    assert found(one(demands=(fixed(60),), storages=(store,), reserve_wh=(20,)))[1].served_wh == [[30]]
+
+
+def test_what_no_storage_has_room_for_is_refused() -> None:
+    slow = Source("r", "r", days(((10, 60),)), ramp_wh=30, last_wh=60)
+    for stored, code in ((80, ""), (95, "dispatch.surplus")):
+        case = one(sources=(slow,), demands=(fixed(10),), storages=(Storage("s", "s", 100, stored, (50,), (50,)),))
+        if code:
+            assert refused(case) == code
+        else:
+            assert found(case)[0].charge_wh == ((20,),)
 
 
 def test_a_full_storage_is_not_filled_beyond_its_capacity() -> None:

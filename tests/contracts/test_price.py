@@ -184,7 +184,14 @@ def test_a_line_at_its_limit_separates_prices_and_earns_the_difference() -> None
 def test_both_sides_share_a_price_where_merit_order_passes_the_limit_by_the_slack_only() -> None:
     full = (LineFlow(0, 0, 120),)
     assert price(two_places(120, 100, 121), flows=full) == [10, 10], "1 of 221 is within 0.5%"
+    assert priced(two_places(120, 100, 121), flows=full).reached_wh == ((221,), (221,))
     assert price(two_places(120, 100, 122), flows=full) == [10, 90]
+    towards = one(
+        sources=(source("here", (10, 5_000), place="x"), source("there", (5, 900), place="y")),
+        demands=(fixed(1_000, place="x"),),
+        lines=(Line("x-y", "x", "y", (500,)),),
+    )
+    assert price(towards, flows=(LineFlow(0, 0, -500),)) == [10, 5], "merit order would bring 900"
     assert price(two_places(120, 100, 120), flows=full) == [10, 10], "a place whose stack is empty"
 
 
