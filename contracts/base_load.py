@@ -21,17 +21,10 @@ import msgspec
 
 from contracts.bodies import BaseLoad
 from contracts.context import BlockContext, current_interval
+from contracts.mode_records import MAX_BASE_LOADS, BaseLoadEntry, BaseLoads
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, BaseLoadRegistered
-from contracts.records import (
-    MAX_BASE_LOADS,
-    BaseLoadEntry,
-    BaseLoads,
-    Line,
-    NeedEntry,
-    Order,
-    Site,
-)
+from contracts.records import Line, NeedEntry, Order, Site
 from contracts.schedule import is_locked
 from contracts.schema import BASE_LOAD_LIST, BASE_LOADS, MEMBERS, METERS, SITE, SITES
 from contracts.settlement import Due, Owed

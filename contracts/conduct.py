@@ -30,11 +30,12 @@ from typing import NamedTuple
 import msgspec
 
 from contracts import trust
+from contracts.conduct_records import ConductDay, Shortfall, Withholding
 from contracts.context import BlockContext
 from contracts.delivery import Delivery
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import AnyEvent, UnderDelivered, WithholdingReported
-from contracts.records import ConductDay, IntervalRecord, Shortfall, SiteMeter, Withholding
+from contracts.records import IntervalRecord, SiteMeter
 from contracts.rolls import bucket
 from contracts.schema import (
     CONDUCT_DAYS,

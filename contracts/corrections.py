@@ -25,22 +25,10 @@ from contracts.context import BlockContext, current_interval
 from contracts.estimates import estimate
 from contracts.members import MeterHead
 from contracts.metering import RETURNED, beyond_rating, take_share
+from contracts.metering_records import FINAL_DAYS, MAX_RETURNS, Basis, Correction, Return, Returns, Standing
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import OK, AnyEvent, EnergyCorrected, ReadingCorrected
-from contracts.records import (
-    FINAL_DAYS,
-    MAX_RETURNS,
-    SETTLED,
-    Basis,
-    Correction,
-    IntervalRecord,
-    Line,
-    Order,
-    Return,
-    Returns,
-    SiteMeter,
-    Standing,
-)
+from contracts.records import SETTLED, IntervalRecord, Line, Order, SiteMeter
 from contracts.schema import (
     BASES,
     BILLS,

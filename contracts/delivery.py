@@ -16,9 +16,10 @@ from contracts.flexible.assets import settled_charge
 from contracts.flexible.records import StorageCharge
 from contracts.members import Registers
 from contracts.metering import Measured, settle_registers
+from contracts.metering_records import Estimate, Metered, Return
 from contracts.modes import TieSeen
 from contracts.params import PactParams
-from contracts.records import Estimate, Metered, Return, Site, SiteMeter
+from contracts.records import Site, SiteMeter
 from contracts.schema import CHARGES, ESTIMATES, HEADS, LINE_LIST, LINES, METERED, METERS, REGISTERS, SITE, SITES
 from contracts.state import State
 

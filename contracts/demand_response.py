@@ -28,23 +28,20 @@ from contracts.bodies import CallReduction, OfferReduction
 from contracts.context import BlockContext, current_interval
 from contracts.estimates import WINDOW_DAYS, day_type
 from contracts.members import Record
+from contracts.mode_records import (
+    MAX_BASELINE_DAYS,
+    MAX_EVENT_DAYS,
+    EventDays,
+    ModeRecord,
+    Reduction,
+    ReductionCall,
+    ReductionOffer,
+)
 from contracts.mode_rules import responds
 from contracts.params import DAY_MS, PactParams
 from contracts.program.ties import uniform_share
 from contracts.receipts import AnyEvent, ReductionCalled, ReductionOffered
-from contracts.records import (
-    MAX_BASELINE_DAYS,
-    MAX_EVENT_DAYS,
-    EventDays,
-    Line,
-    ModeRecord,
-    NeedEntry,
-    Order,
-    Reduction,
-    ReductionCall,
-    ReductionOffer,
-    Site,
-)
+from contracts.records import Line, NeedEntry, Order, Site
 from contracts.schedule import beyond_horizon, is_locked
 from contracts.schema import (
     EVENT_DAY_LIST,

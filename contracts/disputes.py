@@ -17,21 +17,19 @@ from collections.abc import Sequence
 
 from contracts.corrections import billed_energy, enqueue, is_final, own_lines
 from contracts.delivery import Delivery
-from contracts.params import PactParams
-from contracts.receipts import AnyEvent, DisputeDecided, LineDisputed
-from contracts.records import (
+from contracts.metering_records import (
     MAX_OPEN_DISPUTES,
     Basis,
     Dispute,
-    IntervalRecord,
     OpenDispute,
     OpenDisputes,
     Return,
-    Site,
-    SiteMeter,
     Standing,
     Verdict,
 )
+from contracts.params import PactParams
+from contracts.receipts import AnyEvent, DisputeDecided, LineDisputed
+from contracts.records import IntervalRecord, Site, SiteMeter
 from contracts.schema import (
     BASES,
     CORRECTIONS,

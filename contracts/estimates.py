@@ -12,8 +12,8 @@ Only measured intervals of the last `WINDOW_DAYS` feed an estimate, never an ear
 from __future__ import annotations
 
 from contracts.members import Meter
+from contracts.metering_records import Estimate, Metered
 from contracts.params import DAY_MS, PactParams
-from contracts.records import Estimate, Metered
 from contracts.schema import METERED
 from contracts.state import State
 from contracts.units import MAX_ENERGY, WH_MS

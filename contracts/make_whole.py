@@ -27,9 +27,10 @@ import msgspec
 
 from contracts.corrections import billed_energy
 from contracts.flexible.assets import asset_of
+from contracts.flexible.records import MadeWhole, StoreAccount
 from contracts.members import Record
 from contracts.params import DAY_MS, PactParams
-from contracts.records import IntervalRecord, Line, MadeWhole, Order, StorageOrder, StoreAccount
+from contracts.records import IntervalRecord, Line, Order, StorageOrder
 from contracts.schema import CHARGES, ESTIMATES, MADE_WHOLE, METERS, ORDERS, STORE_ACCOUNTS
 from contracts.settlement import Due, Owed
 from contracts.state import State

@@ -35,9 +35,9 @@ from contracts.envelope import MeterEnvelope
 from contracts.flexible.assets import is_plausible
 from contracts.governance.membership import is_removed
 from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister, Registers
+from contracts.metering_records import Return
 from contracts.params import PactParams
 from contracts.receipts import OK, ReadingAccepted, Receipt
-from contracts.records import Return
 from contracts.schedule import await_close, is_closed
 from contracts.schema import CHARGES, HEADS, METERS, REGISTERS
 from contracts.state import State

@@ -22,8 +22,8 @@ import msgspec
 
 from contracts.bodies import SetMode
 from contracts.context import BlockContext
+from contracts.mode_records import MAX_ISLAND_ORDERS, IslandOrder, Link, ModeRecord
 from contracts.receipts import AnyEvent, ModeOrdered
-from contracts.records import MAX_ISLAND_ORDERS, IslandOrder, Link, ModeRecord
 from contracts.schedule import beyond_horizon, is_locked
 from contracts.schema import LINK, LINKS, MEMBERS, MODES, UTILITIES, UTILITY
 from contracts.state import State

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from contracts import trust
+from contracts.conduct_records import Offence, OffenceCount, OffencePlace
 from contracts.context import BlockContext
 from contracts.receipts import AnyEvent, BondSlashed, OffenceRecorded
-from contracts.records import Offence, OffenceCount, OffencePlace
 from contracts.schema import OFFENCE_COUNT, OFFENCE_COUNTS, OFFENCE_PLACES, OFFENCES
 from contracts.state import State
 from contracts.units import PPM

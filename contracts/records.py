@@ -1,8 +1,9 @@
-"""What state keeps about time, the market, money and offences: the records behind the tables of `contracts.schema`.
+"""What state keeps about time, the site and the market: intervals from their first need to their bills.
 
-Members, accounts, meters and heads are in `contracts.members`. Types and bounds only; who writes them is in
-the docstring of each. Sums over many meters or members are `Total`s, since they may pass the bound of a
-single one.
+Members, accounts, meters and heads are in `contracts.members`; what meters saw and every later word on it in
+`contracts.metering_records`, modes of the site in `contracts.mode_records`, broken promises in
+`contracts.conduct_records`. Types and bounds only; who writes them is in the docstring of each. Sums over many meters
+or members are `Total`s, since they may pass the bound of a single one.
 """
 
 from __future__ import annotations
@@ -26,33 +27,16 @@ from contracts.units import (
     Meta,
     Money,
     Name,
-    Ppm,
     Price,
     Rate,
-    Time,
-    Tokens,
     Total,
 )
 
-FINAL_DAYS = 35
-"""After so many days a closed interval is final: later differences are recorded, and billed no more."""
 MAX_NAMED = 16
 """Estimated meters that an interval names; more are counted."""
-MAX_OPEN_DISPUTES = 1_024
-"""Disputes that wait for their parent meter; the oldest beyond it are final."""
-MAX_RETURNS = 4_096
-"""Differences of one meter that wait to be billed; the oldest beyond it are final."""
 MAX_NEEDS_PER_MEMBER = 64
 """Different needs (by tier or limit price) of one member in one interval; equal ones add up."""
-
 MAX_RELAXED = 5
-MAX_BASELINE_DAYS = 10
-MAX_EVENT_DAYS = 64
-"""Days with an event that are remembered: more than a baseline looks back."""
-MAX_BASE_LOADS = 1_024
-
-MAX_ISLAND_ORDERS = 4
-"""Members that may keep one interval an island at the same time."""
 
 OPEN = "open"
 LOCKED = "locked"
@@ -118,98 +102,6 @@ class TariffRecord(Record, frozen=True):
     import_limit_wh: Energy
     export_limit_wh: Energy
     factor_ug_per_wh: Factor
-
-
-class IslandOrder(Record, frozen=True):
-    """Who keeps the connection to the public grid open in an interval, or lets the site sell through it, and why."""
-
-    member: Id
-    reason: Name
-    first: Interval = 0
-    """The window that was ordered as one: `count` intervals from this one on; 0 of them: the interval alone."""
-    count: Count = 0
-
-
-class ReductionCall(Record, frozen=True):
-    """The utility pays for energy that members do without."""
-
-    member: Id
-    energy_wh: Energy
-    payment_nano_per_wh: Price
-    reason: Name
-    called: Interval
-    """In which it was called: what happened from then on says nothing about what is usual."""
-
-
-class ModeRecord(Record, frozen=True):
-    """Standing orders about the mode of one interval; none: the site is on the grid. Written by `contracts.modes` and
-    `contracts.demand_response`.
-    """
-
-    islands: Annotated[tuple[IslandOrder, ...], Meta(max_length=MAX_ISLAND_ORDERS)] = ()
-    injections: Annotated[tuple[IslandOrder, ...], Meta(max_length=MAX_ISLAND_ORDERS)] = ()
-    """Who lets the site sell, and why."""
-    call: ReductionCall | None = None
-
-
-class ReductionOffer(Record, frozen=True):
-    """What one member would do without in one interval."""
-
-    member: Id
-    energy_wh: Energy
-    value_nano_per_wh: Price
-    rebound_nano_per_wh: Price
-
-
-class Reduction(Record, frozen=True):
-    """What a member was ordered to do without in one interval, and what it is paid for. Written once, for good."""
-
-    member: Id
-    interval: Interval
-    ordered_wh: Energy
-    payment_nano_per_wh: Price
-    like: Annotated[tuple[Interval, ...], Meta(max_length=MAX_BASELINE_DAYS)]
-    """The same interval of the days that the baseline is the mean of, ascending."""
-    factor_ppm: Count
-    """By how much the day began otherwise than those."""
-    baseline_wh: Energy
-    """With that factor."""
-    metered_wh: Total | None
-    """None: a load meter of the member was silent, and nothing is paid."""
-    withdrawn_wh: Energy
-    """What it wanted and the dispatch did not serve: nobody is paid for doing without that."""
-    paid_wh: Energy
-    amount_nano: Money
-
-
-class EventDays(Record, frozen=True):
-    """UTC days on which anybody was ordered to do without anything, ascending: no day of these is usual."""
-
-    days: Annotated[tuple[Count, ...], Meta(max_length=MAX_EVENT_DAYS)]
-
-
-class BaseLoadEntry(Record, frozen=True):
-    """Base load of one meter; see `contracts.base_load`."""
-
-    meter: Id
-    member: Id
-    site: Id
-    power_w: Energy
-    since: Interval
-    """The first interval that it counts in."""
-
-
-class BaseLoads(Record, frozen=True):
-    """All base load, in the order in which it was admitted."""
-
-    entries: Annotated[tuple[BaseLoadEntry, ...], Meta(max_length=MAX_BASE_LOADS)]
-
-
-class Link(Record, frozen=True):
-    """What the tie meters showed at the last close that changed it. An empty reason: connected."""
-
-    interval: Interval
-    reason: Reason
 
 
 class NeedEntry(Record, frozen=True):
@@ -415,238 +307,6 @@ class Bill(Record, frozen=True):
     """How many of its meters were estimated; each has an `Estimate`."""
     corrections: Count = 0
     """How many earlier intervals the line `correction` answers for; each has a `Correction`."""
-
-
-class Estimate(Record, frozen=True):
-    """What a silent meter was billed for in one interval. Written at its close, for good."""
-
-    meter: Id
-    interval: Interval
-    import_wh: Energy
-    export_wh: Energy
-    like: Annotated[tuple[Interval, ...], Meta(max_length=4)]
-    """The measured intervals that it is the adverse extreme of; none: rating or nothing."""
-
-
-class Return(Record, frozen=True):
-    """True energy of a meter in `count` closed intervals from `interval` on, waiting to be billed.
-
-    It spreads evenly in whole Wh; what is left over goes to the earliest intervals, 1 Wh each.
-    """
-
-    interval: Interval
-    count: Count
-    import_wh: Energy | None
-    """None: as it is billed by then."""
-    export_wh: Energy | None
-    cause: Id
-
-
-class Returns(Record, frozen=True):
-    """What waits of one meter, oldest first. Working record of `contracts.corrections`."""
-
-    entries: Annotated[tuple[Return, ...], Meta(max_length=MAX_RETURNS)]
-
-
-class Basis(Record, frozen=True):
-    """Energy of one meter in one closed interval as it is billed by now. Working record."""
-
-    import_wh: Energy
-    export_wh: Energy
-    corrections: Count
-    """How many `Correction`s name it."""
-
-
-class Standing(Record, frozen=True):
-    """Position of one member in one closed interval as it is billed by now. Working record."""
-
-    net_wh: Balance
-    """Injected minus withdrawn, ties excluded."""
-    tie_import_wh: Balance
-    tie_export_wh: Balance
-
-
-class Correction(Record, frozen=True):
-    """A later word about a closed interval: what its bill rests on, what is true, and what that is worth.
-
-    The bill of `interval` stays as it is; `booked_in` is the interval whose bill of `member` has the amount,
-    and whose residual has the other side of it.
-    """
-
-    interval: Interval
-    meter: Id
-    member: Id
-    booked_in: Interval
-    cause: Id
-    old_import_wh: Energy
-    old_export_wh: Energy
-    new_import_wh: Energy
-    new_export_wh: Energy
-    lines: tuple[Line, ...]
-    """New minus old, by kind; without a price, since both sides may have different ones."""
-    amount_nano: Money
-    final: bool
-    """Too late, or beyond the bounds of money: recorded, not billed."""
-
-
-class Dispute(Record, frozen=True):
-    """Two ends of a line disagree in one interval. Written at its close, for good; the smaller settles."""
-
-    interval: Interval
-    line: Id
-    sending_meter: Id
-    receiving_meter: Id
-    parent_meter: Id
-    sent_wh: Energy
-    received_wh: Energy
-    settled_wh: Energy
-    held_wh: Energy
-    """The larger reading less the smaller."""
-    held_nano: Money
-    """What the end that read more would have received on top, had its own reading settled; may be a debt."""
-
-
-class OpenDispute(Record, frozen=True):
-    """Place of a dispute without a verdict."""
-
-    interval: Interval
-    line: Id
-
-
-class OpenDisputes(Record, frozen=True):
-    """Those that wait for a parent meter, oldest first. Working record of `contracts.disputes`."""
-
-    entries: Annotated[tuple[OpenDispute, ...], Meta(max_length=MAX_OPEN_DISPUTES)]
-
-
-class Verdict(Record, frozen=True):
-    """What the parent meter of a disputed line saw, and what both ends settle at from then on."""
-
-    interval: Interval
-    line: Id
-    parent_meter: Id
-    parent_wh: Energy
-    settled_wh: Energy
-    decided_in: Interval
-    """The interval whose close brought the verdict; its bills, or those of the next ones, carry it."""
-    final: bool
-    """Nobody decided in time: what settled stays."""
-
-
-class Metered(Record, frozen=True):
-    """Energy of one meter in one interval, and the sequence of the reading that settled it. Never changes.
-
-    What like-day estimates and baselines are made of.
-    """
-
-    meter: Id
-    import_wh: Energy
-    export_wh: Energy
-    sequence: Count = 0
-
-
-class StoreAccount(Record, frozen=True):
-    """What dispatching one storage cost and brought on the day that runs, and what is in it. Working record of
-    `contracts.make_whole`.
-    """
-
-    meter: Id
-    member: Id
-    day: Count
-    """UTC, from 1970-01-01."""
-    stored: Charge = 0
-    """Energy in it that was ordered, in 1/(n*d) Wh, and what was paid for it."""
-    stored_nano: Money = 0
-    used_nano: Money = 0
-    """The day's sums: what the discharged energy had cost, its wear, and what was paid for it."""
-    wear_nano: Money = 0
-    revenue_nano: Money = 0
-
-
-class MadeWhole(Record, frozen=True):
-    """What a storage is paid because a day of orders cost it more than it brought. Written once, for good."""
-
-    meter: Id
-    member: Id
-    day: Count
-    interval: Interval
-    """Whose bills have it."""
-    used_nano: Money
-    wear_nano: Money
-    revenue_nano: Money
-    amount_nano: Money
-
-
-class Shortfall(Record, frozen=True):
-    """A source or storage gave less than ordered, beyond the tolerance. Written once, for good."""
-
-    meter: Id
-    member: Id
-    interval: Interval
-    """The first of `count`: more than one where the meter had been silent, and its register has returned."""
-    count: Count
-    ordered_wh: Total
-    """As far as somebody took energy: in an island nobody can give what nobody takes."""
-    delivered_wh: Total
-
-
-class ConductDay(Record, frozen=True):
-    """What a member's shortfalls of one UTC day have cost its index. Working record of `contracts.conduct`."""
-
-    member: Id
-    day: Count
-    index_ppm: Ppm
-    """Before the first of them."""
-    lost_ppm: Ppm
-
-
-class Withholding(Record, frozen=True):
-    """A source could have given more than it offered. A report: nothing follows from it. Written once, for good."""
-
-    meter: Id
-    member: Id
-    interval: Interval
-    available_wh: Energy
-    """By what its meter said it could give."""
-    offered_wh: Energy
-    """In blocks and as reserve."""
-    own_wh: Energy
-    """What its member took itself in the interval."""
-
-
-class Offence(Record, frozen=True):
-    """A seat contradicted itself at `height`. Written once, never changed."""
-
-    node: Id
-    member: Id
-    kind: Id
-    """`duplicate-prevote`, `duplicate-precommit` or `duplicate-proposal`."""
-    height: Height
-    round: Count
-    evidence_hash: Hash
-    recorded_height: Height
-    """Block whose evidence says so."""
-    recorded_ms: Time
-    number: Count
-    """Offences are counted from 0."""
-    taken_tokens: Tokens = 0
-    """What its member had bonded and unlocking; 0 where that was taken for an earlier offence."""
-    whistleblower: Id | None = None
-    """Organisation that had a share of it; None: nobody had."""
-    rewarded_tokens: Tokens = 0
-
-
-class OffencePlace(Record, frozen=True):
-    """Where the offence with a number lies."""
-
-    node: Id
-    height: Height
-
-
-class OffenceCount(Record, frozen=True):
-    """Offences so far."""
-
-    count: Count
 
 
 class EpochMix(Record, frozen=True):

@@ -24,7 +24,17 @@ from contracts.carbon.records import (
     Surges,
     WorstFactor,
 )
-from contracts.flexible.records import FlexibleOffers, Load, OpenLoads, Requirements, StorageCharge, StoredCase
+from contracts.conduct_records import ConductDay, Offence, OffenceCount, OffencePlace, Shortfall, Withholding
+from contracts.flexible.records import (
+    FlexibleOffers,
+    Load,
+    MadeWhole,
+    OpenLoads,
+    Requirements,
+    StorageCharge,
+    StoreAccount,
+    StoredCase,
+)
 from contracts.governance.records import Agenda, Ballot, KeyUse, Membership, NodeOwner, Proposal, Rules
 from contracts.members import (
     AccessCount,
@@ -44,43 +54,32 @@ from contracts.members import (
     Trust,
     TrustPool,
 )
-from contracts.network.records import Network
-from contracts.records import (
-    BaseLoads,
+from contracts.metering_records import (
     Basis,
-    Bill,
-    ConductDay,
     Correction,
     Dispute,
-    EpochMix,
     Estimate,
-    EventDays,
+    Metered,
+    OpenDisputes,
+    Returns,
+    Standing,
+    Verdict,
+)
+from contracts.mode_records import BaseLoads, EventDays, Link, ModeRecord, Reduction, ReductionOffer
+from contracts.network.records import Network
+from contracts.records import (
+    Bill,
+    EpochMix,
     IntervalRecord,
     Lines,
-    Link,
-    MadeWhole,
-    Metered,
-    ModeRecord,
     NeedBucket,
-    Offence,
-    OffenceCount,
-    OffencePlace,
     OfferBucket,
-    OpenDisputes,
     Order,
-    Reduction,
-    ReductionOffer,
-    Returns,
     Schedule,
     Sentinel,
-    Shortfall,
     Site,
-    Standing,
-    StoreAccount,
     TariffRecord,
     Utility,
-    Verdict,
-    Withholding,
 )
 from contracts.rolls import Rolls
 from contracts.state import Table

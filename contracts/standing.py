@@ -15,9 +15,10 @@ import msgspec
 from contracts import base_load, demand_response, market_power, mode_rules
 from contracts.flexible import assets
 from contracts.flexible.records import FlexibleOffers, StorageEntry
+from contracts.mode_records import IslandOrder, ModeRecord
 from contracts.mode_rules import Slot
 from contracts.params import DAY_MS, PactParams
-from contracts.records import IntervalRecord, IslandOrder, ModeRecord, NeedEntry, OfferEntry, TariffRecord
+from contracts.records import IntervalRecord, NeedEntry, OfferEntry, TariffRecord
 from contracts.rolls import BUCKETS
 from contracts.schema import CHARGES, FLEXIBLE, INTERVALS, METERS, MODES, NEEDS, OFFERS, REQUIREMENTS, TARIFFS
 from contracts.state import State

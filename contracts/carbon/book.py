@@ -28,9 +28,10 @@ from contracts.carbon.records import (
 )
 from contracts.cycles import cycle_of
 from contracts.members import Asset, Meter
+from contracts.metering_records import Correction
 from contracts.params import CarbonParams, PactParams
 from contracts.receipts import OK
-from contracts.records import Correction, Site, Utility
+from contracts.records import Site, Utility
 from contracts.schema import (
     CARBON_TOTAL,
     CARBON_TOTALS,

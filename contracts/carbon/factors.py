@@ -37,8 +37,8 @@ from contracts.carbon.records import (
 )
 from contracts.context import BlockContext, current_interval
 from contracts.members import Meter
+from contracts.metering_records import FINAL_DAYS
 from contracts.params import DAY_MS, PactParams
-from contracts.records import FINAL_DAYS
 from contracts.schema import CERTIFICATES, FACTORS, MEMBERS, METERS, TARIFFS, WORST_FACTOR, WORST_FACTORS
 from contracts.state import State
 from contracts.trust import is_tombstoned

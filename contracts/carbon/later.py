@@ -22,8 +22,8 @@ from contracts.carbon.factors import Applied, applied, imported, worst
 from contracts.carbon.origin import GENERATING
 from contracts.carbon.records import CarbonCorrection, Emitted, IntervalCarbon
 from contracts.members import Meter
+from contracts.metering_records import Correction
 from contracts.params import PactParams
-from contracts.records import Correction
 from contracts.schema import CARBON_CORRECTIONS, CARBONS, CORRECTIONS, EMITTED, METERS
 from contracts.state import State
 

@@ -1,4 +1,5 @@
-"""What state keeps about equipment that can move energy in time: the records behind the tables of `contracts.schema`.
+"""What state keeps about equipment that can move energy in time: offers, loads, requirements, charge, and what
+a day of orders cost a storage.
 
 Types and bounds only; who writes them is in the docstring of each.
 """
@@ -9,7 +10,7 @@ from typing import Annotated
 
 from contracts.bodies import ReservePrice
 from contracts.members import Record
-from contracts.units import Charge, Count, Emission, Energy, Id, Interval, Meta, Price
+from contracts.units import Charge, Count, Emission, Energy, Id, Interval, Meta, Money, Price
 
 MAX_STORAGES = 256
 """Storages, and sources with a reserve, that offer themselves in one interval."""
@@ -120,3 +121,35 @@ class StoredCase(Record, frozen=True):
     """Intervals that are ordered by it."""
     document: Annotated[bytes, Meta(max_length=MAX_DOCUMENT_BYTES)]
     """`contracts.program.case.Case` as JSON, by itself enough to check any solution."""
+
+
+class StoreAccount(Record, frozen=True):
+    """What dispatching one storage cost and brought on the day that runs, and what is in it. Working record of
+    `contracts.make_whole`.
+    """
+
+    meter: Id
+    member: Id
+    day: Count
+    """UTC, from 1970-01-01."""
+    stored: Charge = 0
+    """Energy in it that was ordered, in 1/(n*d) Wh, and what was paid for it."""
+    stored_nano: Money = 0
+    used_nano: Money = 0
+    """The day's sums: what the discharged energy had cost, its wear, and what was paid for it."""
+    wear_nano: Money = 0
+    revenue_nano: Money = 0
+
+
+class MadeWhole(Record, frozen=True):
+    """What a storage is paid because a day of orders cost it more than it brought. Written once, for good."""
+
+    meter: Id
+    member: Id
+    day: Count
+    interval: Interval
+    """Whose bills have it."""
+    used_nano: Money
+    wear_nano: Money
+    revenue_nano: Money
+    amount_nano: Money

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts import bodies, members, receipts, records
+from contracts import bodies, members, metering_records, receipts, records
 from contracts.carbon import bodies as carbon_bodies
 from contracts.carbon import events as carbon_events
 from contracts.carbon import records as carbon
@@ -361,7 +361,7 @@ class Subjects:
                 | flexible.ReserveEntry(member=member, meter=meter)
             ):
                 return Subject("offers", (member,), meter)
-            case records.OpenDispute(line=line):
+            case metering_records.OpenDispute(line=line):
                 return self.of_line(line)
         raise Undecided(f"entry {type(entry).__name__} is neither public nor somebody's")
 
@@ -449,7 +449,7 @@ class Subjects:
 _OF_MANY = (
     records.NeedBucket
     | records.OfferBucket
-    | records.OpenDisputes
+    | metering_records.OpenDisputes
     | flexible.FlexibleOffers
     | flexible.OpenLoads
     | carbon.GreenBids

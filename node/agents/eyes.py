@@ -17,8 +17,9 @@ from contracts.flexible.assets import unit
 from contracts.governance.records import Rules
 from contracts.governance.rules import rules
 from contracts.members import Holding, Trust
+from contracts.metering_records import Metered
 from contracts.params import PactParams
-from contracts.records import OPEN, SETTLED, Bill, IntervalRecord, Metered, TariffRecord
+from contracts.records import OPEN, SETTLED, Bill, IntervalRecord, TariffRecord
 from contracts.schema import (
     BALANCES,
     BILLS,

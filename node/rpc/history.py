@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from contracts import api
 from contracts.members import Meter
+from contracts.metering_records import Basis, Correction
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, IntervalSettled
-from contracts.records import SETTLED, Basis, Correction, SiteMeter
+from contracts.records import SETTLED, SiteMeter
 from contracts.schedule import close_ms
 from contracts.schema import (
     BASES,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts import base_load
-from contracts.records import BaseLoads
+from contracts.mode_records import BaseLoads
 from contracts.schema import (
     BASE_LOADS,
     INTERVALS,

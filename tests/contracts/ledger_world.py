@@ -14,9 +14,10 @@ from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
 from contracts.governance.rules import rules
 from contracts.members import Account, AccountKey, Asset, Member, Meter, MeterHead, PowerLine, Registers, Trust
 from contracts.metering import reading_hash
+from contracts.metering_records import Correction, Metered
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, Receipt
-from contracts.records import Bill, Correction, IntervalRecord, Metered, Order
+from contracts.records import Bill, IntervalRecord, Order
 from contracts.schema import (
     ACCOUNTS,
     BALANCES,

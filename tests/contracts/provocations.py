@@ -29,8 +29,9 @@ from contracts.bodies import (
 from contracts.envelope import Envelope
 from contracts.genesis import Genesis
 from contracts.members import MAX_GRANTS, MAX_UNLOCKING, AssetEnvelope, DaySpan, Enveloped, Terms
+from contracts.metering_records import MAX_RETURNS
+from contracts.mode_records import MAX_BASE_LOADS, MAX_ISLAND_ORDERS, BaseLoadEntry, BaseLoads
 from contracts.params import PactParams
-from contracts.records import MAX_BASE_LOADS, MAX_ISLAND_ORDERS, MAX_RETURNS, BaseLoadEntry, BaseLoads
 from contracts.schema import BASE_LOAD_LIST, ENVELOPES, HEADS, ROUNDS
 from contracts.trust import slash
 from contracts.units import MAX_MONEY

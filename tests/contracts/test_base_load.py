@@ -10,9 +10,10 @@ from mode_world import FIRM_W, NEXT, genesis, lock, promise
 from contracts import base_load
 from contracts.base_load import broken_wh, tiered
 from contracts.bodies import BaseLoad
+from contracts.mode_records import BaseLoadEntry, BaseLoads
 from contracts.params import ModeParams, PactParams
 from contracts.receipts import BaseLoadRegistered
-from contracts.records import BaseLoadEntry, BaseLoads, NeedEntry, Order
+from contracts.records import NeedEntry, Order
 from contracts.schema import BASE_LOAD_LIST, BASE_LOADS
 from contracts.state import State
 from contracts.succession import left_behind

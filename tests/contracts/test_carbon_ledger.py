@@ -28,8 +28,8 @@ from contracts.carbon.records import CarbonCorrection, IntervalCarbon
 from contracts.cycles import cycle_of
 from contracts.genesis import Genesis
 from contracts.members import PowerLine
+from contracts.metering_records import Correction
 from contracts.params import CarbonParams, PactParams
-from contracts.records import Correction
 from contracts.schema import CARBON_CORRECTIONS, CARBONS, CARRIED, CORRECTIONS, EMITTED, STORED
 from contracts.state import State
 from contracts.units import MAX_ENERGY

@@ -8,9 +8,9 @@ from ledger_world import FIRST, METERS, Chain, Site, change, make_genesis, settl
 
 from contracts.bodies import Correct
 from contracts.conduct import MAX_JUDGED
+from contracts.conduct_records import Shortfall
 from contracts.params import PactParams
 from contracts.receipts import UnderDelivered
-from contracts.records import Shortfall
 from contracts.schema import SHORTFALLS
 from contracts.state import State
 

@@ -20,8 +20,10 @@ from contracts.demand_response import (
     without,
 )
 from contracts.estimates import day_type
+from contracts.metering_records import Metered
+from contracts.mode_records import MAX_BASELINE_DAYS, EventDays, Reduction
 from contracts.params import PactParams
-from contracts.records import MAX_BASELINE_DAYS, EventDays, Metered, NeedEntry, Reduction
+from contracts.records import NeedEntry
 from contracts.schema import EVENT_DAY_LIST, METERED, MODES, REDUCTION_OFFERS, REDUCTIONS
 from contracts.state import State
 from zk.codec import encode

@@ -10,9 +10,9 @@ from ledger_world import FIRST, METERS, ROLES, Chain, Site, bill, corrections, h
 from contracts.bodies import Correct
 from contracts.disputes import MAX_VERDICTS_PER_CLOSE
 from contracts.members import PowerLine
+from contracts.metering_records import FINAL_DAYS, MAX_OPEN_DISPUTES, Dispute, OpenDispute, OpenDisputes, Verdict
 from contracts.params import PactParams
 from contracts.receipts import DisputeDecided, LineDisputed
-from contracts.records import FINAL_DAYS, MAX_OPEN_DISPUTES, Dispute, OpenDispute, OpenDisputes, Verdict
 from contracts.schema import BASES, DISPUTE_LIST, DISPUTES, OPEN_DISPUTES, VERDICTS
 from contracts.units import MAX_MONEY
 from zk.codec import encode

@@ -23,9 +23,10 @@ from ledger_world import (
 from contracts.corrections import MAX_CORRECTIONS_PER_CLOSE
 from contracts.estimates import WINDOW_DAYS, day_type
 from contracts.members import MAX_GAPS, Gap
+from contracts.metering_records import FINAL_DAYS, Estimate
 from contracts.params import PactParams
 from contracts.receipts import EnergyCorrected, MetersEstimated
-from contracts.records import FINAL_DAYS, MAX_NAMED, Estimate
+from contracts.records import MAX_NAMED
 from contracts.schema import BASES, ESTIMATES, INTERVALS, RETURNS, STANDINGS
 from contracts.state import State
 from contracts.units import MAX_ENERGY, MAX_MONEY

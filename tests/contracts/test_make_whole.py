@@ -11,11 +11,13 @@ from ledger_world import FIRST, METERS, Chain, Site, bill, change, make_genesis,
 
 from contracts.bodies import OfferBlock
 from contracts.estimates import day_type
+from contracts.flexible.records import MadeWhole, StoreAccount
 from contracts.genesis import Genesis
 from contracts.make_whole import Equipment, Flow, moved, owed_nano
 from contracts.members import Asset
+from contracts.metering_records import Metered
 from contracts.params import DAY_MS, PactParams
-from contracts.records import MadeWhole, Metered, Order, StorageOrder, StoreAccount
+from contracts.records import Order, StorageOrder
 from contracts.schema import MADE_WHOLE, METERED, ORDERS, STORE_ACCOUNTS
 from contracts.state import State
 from contracts.units import MAX_MONEY

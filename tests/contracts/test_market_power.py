@@ -11,11 +11,12 @@ from ledger_world import Chain, settle
 from mode_world import NEXT, genesis, lock
 
 from contracts.bodies import OfferBlock, PlainReading, Reserve, ReserveOffer
+from contracts.conduct_records import Withholding
 from contracts.envelope import MeterEnvelope
 from contracts.market_power import cap, pivotal
 from contracts.params import PactParams
 from contracts.receipts import WithholdingReported
-from contracts.records import NeedEntry, OfferEntry, Withholding
+from contracts.records import NeedEntry, OfferEntry
 from contracts.schema import WITHHOLDINGS
 from contracts.state import State
 

@@ -12,10 +12,10 @@ from ledger_world import OPENING_TOKENS, ROLES, Chain, make_genesis
 from contracts import api, schema, trust
 from contracts.api import Charge
 from contracts.bodies import Bond, TransferTokens, Unbond
+from contracts.conduct_records import Offence
 from contracts.genesis import ConsensusParams, OpeningTrust
 from contracts.members import Change
 from contracts.receipts import AnyEvent, BondSlashed, OffenceRecorded
-from contracts.records import Offence
 from contracts.state import State
 from contracts.units import MAX_TOKENS
 from zk.hashing import sha256

@@ -9,9 +9,10 @@ from mode_world import DAY, FIRM_W, genesis
 from test_totality import check_readable
 
 from contracts.bodies import AccountBody, BaseLoad, CallReduction, Need, Offer, OfferBlock, OfferReduction, SetMode
+from contracts.metering_records import Metered
 from contracts.mode_rules import DEMAND_RESPONSE, GRID, INJECTION, ISLAND
 from contracts.params import ModeParams
-from contracts.records import SETTLED, IntervalRecord, Metered
+from contracts.records import SETTLED, IntervalRecord
 from contracts.schema import BILLS, INTERVALS, METERED
 from contracts.state import State
 

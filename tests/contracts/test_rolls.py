@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ledger_world import Store
 
 from contracts.members import Holding
-from contracts.records import Metered
+from contracts.metering_records import Metered
 from contracts.rolls import BUCKETS, Commitment, Rolls, bucket, committed, is_roll, leaves, locate
 from contracts.state import State
 from zk import merkle

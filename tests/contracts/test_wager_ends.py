@@ -29,8 +29,8 @@ from contracts import api
 from contracts.bodies import MAX_SOLUTION_BYTES, RevealSolution
 from contracts.governance import membership
 from contracts.governance.rules import rules
+from contracts.mode_records import Link
 from contracts.params import MIN_UNITS
-from contracts.records import Link
 from contracts.schema import LINK, OPEN_ROUND_LIST, RULES_IN_FORCE, SOLUTIONS
 from contracts.state import State
 from contracts.units import MAX_ENERGY, MAX_PRICE

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from consensus.evidence import EQUIVOCATION, Amnesia, Fork
 from consensus.messages import Commit, CommitCertificate, PolkaCertificate, Vote, VoteType
 from contracts.bodies import Transfer
-from contracts.records import Offence
+from contracts.conduct_records import Offence
 from contracts.schema import OFFENCE_COUNT, OFFENCE_COUNTS, OFFENCES
 from contracts.state import State
 from node.effects import FrameReceived
