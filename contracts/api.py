@@ -24,8 +24,6 @@ from contracts import (
 )
 from contracts.bodies import (
     MAX_SPAN,
-    AllowAccess,
-    Approve,
     BaseLoad,
     Bond,
     CallReduction,
@@ -35,12 +33,9 @@ from contracts.bodies import (
     Need,
     Offer,
     OfferReduction,
-    Propose,
     Require,
     ReserveOffer,
     RevealSolution,
-    RevokeAccess,
-    RotateKeys,
     SetMode,
     StorageOffer,
     Tariff,
@@ -48,7 +43,6 @@ from contracts.bodies import (
     TransferTokens,
     Unbond,
     Wager,
-    Withdraw,
     WithdrawLoad,
 )
 from contracts.carbon import bids, factors, offsets, origin
@@ -70,6 +64,7 @@ from contracts.flexible import offers as flexible
 from contracts.genesis import Genesis, OpeningTrust
 from contracts.governance import membership, proposals
 from contracts.governance import rules as in_force
+from contracts.governance.bodies import AllowAccess, Approve, Propose, RevokeAccess, RotateKeys, Withdraw
 from contracts.governance.changes import AdmitMember, Change, ReKey, SetNetwork
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers, Seating
 from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading

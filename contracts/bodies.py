@@ -4,7 +4,8 @@ Each contract owns sixteen tags, so that a body keeps its tag for good and later
 reserved:
 
     0..15 metering   16..31 market   32..47 money   48..63 trust
-    64..79 wagering  80..95 governance  96..111 privacy  112..127 exchange
+    64..79 wagering  80..95 governance (81..84 and 92..93: `contracts.governance.bodies`)
+    96..111 privacy  112..127 exchange
     128..143 carbon (`contracts.carbon.bodies`)
 
 Types and bounds only; meaning is in the module of each contract. An unknown tag is refused at decode.
@@ -14,11 +15,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-import msgspec
-
 from contracts.carbon.bodies import CarbonBody
-from contracts.governance.changes import Change
-from contracts.members import MAX_KEYS, AccountKey
+from contracts.governance.bodies import GovernanceBody
+from contracts.members import Record
 from contracts.units import (
     MAX_PRICE,
     Amount,
@@ -27,7 +26,6 @@ from contracts.units import (
     Energy,
     Factor,
     Hash,
-    Height,
     Id,
     Interval,
     Meta,
@@ -35,7 +33,6 @@ from contracts.units import (
     Point,
     Price,
     Small,
-    Time,
     TokenAmount,
 )
 
@@ -45,37 +42,14 @@ MAX_SPAN = 96
 """Intervals that one need, offer or tariff may cover."""
 MAX_SOLUTION_BYTES = 200 * 1_024
 """A solution is revealed in one transaction."""
-MAX_READERS = 16
-"""Readers that one body may name."""
-
-RecordKind = Literal[
-    "balance",
-    "bills",
-    "corrections",
-    "disputes",
-    "energy",
-    "estimates",
-    "needs",
-    "offers",
-    "orders",
-    "readings",
-    "registers",
-    "transfers",
-]
-"""Kinds of records that a member may keep to itself; see `contracts.policies`."""
-RECORD_KINDS: tuple[RecordKind, ...] = get_args(RecordKind)
 
 ReservePrice = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
-
-
-class Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """Common options of every body."""
 
 
 # Metering: 0..15
 
 
-class Quality(Body, frozen=True):
+class Quality(Record, frozen=True):
     """What the meter saw of the wave, at the end of the interval."""
 
     voltage_mv: Small
@@ -87,7 +61,7 @@ class Quality(Body, frozen=True):
     ambient_humidity_ppm: Small
 
 
-class Reserve(Body, frozen=True):
+class Reserve(Record, frozen=True):
     """What could still be delivered: stored energy, fuel, and the rate at which more comes in."""
 
     charge_wh: Energy
@@ -95,7 +69,7 @@ class Reserve(Body, frozen=True):
     generation_w: Energy
 
 
-class PlainReading(Body, frozen=True, tag=0):
+class PlainReading(Record, frozen=True, tag=0):
     """Cumulative registers of one meter at one moment of `interval`; differences settle.
 
     `previous_hash` is the reading hash of sequence - 1 (32 zero bytes before the first): a hash chain per
@@ -112,7 +86,7 @@ class PlainReading(Body, frozen=True, tag=0):
     previous_hash: Hash
 
 
-class CommittedReading(Body, frozen=True, tag=1):
+class CommittedReading(Record, frozen=True, tag=1):
     """The same with registers hidden in commitments.
 
     Decoded from the first day; not accepted by rule set 1.
@@ -130,7 +104,7 @@ class CommittedReading(Body, frozen=True, tag=1):
 Reading = PlainReading | CommittedReading
 
 
-class Correct(Body, frozen=True, tag=2):
+class Correct(Record, frozen=True, tag=2):
     """A meter's owner restates what its reading `sequence` settled in `interval`, which is closed.
 
     Energy of the interval, as it should have been. None withdraws what the reading said of that register: an
@@ -147,7 +121,7 @@ class Correct(Body, frozen=True, tag=2):
 # Market: 16..31
 
 
-class Need(Body, frozen=True, tag=16):
+class Need(Record, frozen=True, tag=16):
     """Energy wanted in `count` intervals from `interval` on, `energy_wh` in each.
 
     Without a limit price it is fixed demand of shedding tier `tier` (0 is the most critical); with one it is
@@ -161,14 +135,14 @@ class Need(Body, frozen=True, tag=16):
     tier: Annotated[int, Meta(ge=0, le=7)]
 
 
-class OfferBlock(Body, frozen=True):
+class OfferBlock(Record, frozen=True):
     """`energy_wh` more at this price."""
 
     price_nano_per_wh: Price
     energy_wh: Annotated[int, Meta(ge=1, le=2**40 - 1)]
 
 
-class Offer(Body, frozen=True, tag=17):
+class Offer(Record, frozen=True, tag=17):
     """What one metered source would deliver in `interval`: convex blocks, prices strictly rising.
 
     A member's later offer for the same meter and interval replaces its earlier one until offers lock.
@@ -180,7 +154,7 @@ class Offer(Body, frozen=True, tag=17):
     """Empty withdraws."""
 
 
-class Tariff(Body, frozen=True, tag=18):
+class Tariff(Record, frozen=True, tag=18):
     """The utility's prices and limits for `count` intervals from `interval` on, written ahead."""
 
     interval: Interval
@@ -192,7 +166,7 @@ class Tariff(Body, frozen=True, tag=18):
     factor_ug_per_wh: Factor
 
 
-class StorageOffer(Body, frozen=True, tag=19):
+class StorageOffer(Record, frozen=True, tag=19):
     """A storage lets the dispatch charge and discharge it, in `count` intervals from `interval` on.
 
     Replaces what it offered for these intervals before, until each locks; nothing to charge and to discharge withdraws.
@@ -213,7 +187,7 @@ class StorageOffer(Body, frozen=True, tag=19):
     """What it asks for that; paid as offered."""
 
 
-class FlexibleLoad(Body, frozen=True, tag=20):
+class FlexibleLoad(Record, frozen=True, tag=20):
     """Energy by a deadline, whenever it is cheapest: an electric vehicle, a job."""
 
     id: Id
@@ -229,13 +203,13 @@ class FlexibleLoad(Body, frozen=True, tag=20):
     """What a Wh that it does not get is worth."""
 
 
-class WithdrawLoad(Body, frozen=True, tag=21):
+class WithdrawLoad(Record, frozen=True, tag=21):
     """A flexible load wants nothing more, but what is ordered for it."""
 
     id: Id
 
 
-class ReserveOffer(Body, frozen=True, tag=22):
+class ReserveOffer(Record, frozen=True, tag=22):
     """A source holds back what it could deliver on top, in `count` intervals from `interval` on; paid as offered.
 
     Replaces what it offered for these intervals before, until each locks; nothing to hold back withdraws.
@@ -248,7 +222,7 @@ class ReserveOffer(Body, frozen=True, tag=22):
     reserve_nano_per_wh: ReservePrice
 
 
-class Require(Body, frozen=True, tag=23):
+class Require(Record, frozen=True, tag=23):
     """What the campus or the utility demands of `count` intervals from `interval` on, whoever delivers.
 
     The strictest counts of all that stand; replaces the sender's own for these intervals, until each locks.
@@ -265,7 +239,7 @@ class Require(Body, frozen=True, tag=23):
 # Money: 32..47
 
 
-class Transfer(Body, frozen=True, tag=32):
+class Transfer(Record, frozen=True, tag=32):
     """Money from the sender's balance to a member's."""
 
     to: Id
@@ -276,7 +250,7 @@ class Transfer(Body, frozen=True, tag=32):
 # Trust: 48..63
 
 
-class TransferTokens(Body, frozen=True, tag=48):
+class TransferTokens(Record, frozen=True, tag=48):
     """Free trust tokens from the sender to a member."""
 
     to: Id
@@ -284,13 +258,13 @@ class TransferTokens(Body, frozen=True, tag=48):
     memo: Annotated[str, Meta(max_length=80)]
 
 
-class Bond(Body, frozen=True, tag=49):
+class Bond(Record, frozen=True, tag=49):
     """Put free tokens behind the sender's word: they weigh, and lies cost them."""
 
     amount_tokens: TokenAmount
 
 
-class Unbond(Body, frozen=True, tag=50):
+class Unbond(Record, frozen=True, tag=50):
     """Take tokens out of the sender's bond; they are free once evidence against them is too old to count."""
 
     amount_tokens: TokenAmount
@@ -303,7 +277,7 @@ Claim = Literal["least-cost", "least-energy", "zero-carbon"]
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 
 
-class Wager(Body, frozen=True, tag=64):
+class Wager(Record, frozen=True, tag=64):
     """Lock free tokens on one's solution of a round, before anybody knows who is drawn to build one.
 
     The claim is what the wager is lost for, should it turn out false: that no candidate costs less, that none uses
@@ -315,14 +289,14 @@ class Wager(Body, frozen=True, tag=64):
     amount_tokens: TokenAmount
 
 
-class CommitSolution(Body, frozen=True, tag=65):
+class CommitSolution(Record, frozen=True, tag=65):
     """A drawn builder binds itself to a solution that nobody sees yet; see `contracts.wagers.sealing`."""
 
     round: Count
     commitment: Hash
 
 
-class RevealSolution(Body, frozen=True, tag=66):
+class RevealSolution(Record, frozen=True, tag=66):
     """What was committed to. What the bytes say is the affair of the round's judge."""
 
     round: Count
@@ -330,10 +304,10 @@ class RevealSolution(Body, frozen=True, tag=66):
     solution: Annotated[bytes, Meta(max_length=MAX_SOLUTION_BYTES)]
 
 
-# Governance: 80..95
+# Governance: 80..95, as far as it is about the mode of the site; the rest is in `contracts.governance.bodies`
 
 
-class SetMode(Body, frozen=True, tag=80):
+class SetMode(Record, frozen=True, tag=80):
     """What the site is to the public grid in `count` intervals from `interval` on; see `contracts.modes`.
 
     `island` opens the connection, `injection` lets the site sell through it, `grid` takes the sender's earlier orders
@@ -346,7 +320,7 @@ class SetMode(Body, frozen=True, tag=80):
     reason: Name
 
 
-class CallReduction(Body, frozen=True, tag=85):
+class CallReduction(Record, frozen=True, tag=85):
     """The utility pays for energy that members do without, in each of `count` intervals from `interval` on.
 
     Replaces its earlier call for these intervals, until each locks; nothing to do without takes it back.
@@ -360,7 +334,7 @@ class CallReduction(Body, frozen=True, tag=85):
     reason: Name
 
 
-class OfferReduction(Body, frozen=True, tag=86):
+class OfferReduction(Record, frozen=True, tag=86):
     """A member would do without energy in each of `count` intervals from `interval` on, if a call pays more than it
     loses. Replaces its earlier offer for these intervals, until each locks; nothing withdraws it."""
 
@@ -373,65 +347,11 @@ class OfferReduction(Body, frozen=True, tag=86):
     """What catching up costs it later."""
 
 
-class BaseLoad(Body, frozen=True, tag=87):
+class BaseLoad(Record, frozen=True, tag=87):
     """Demand at one load meter of the sender that an island has to serve last of all; 0 W gives it up."""
 
     meter: Id
     power_w: Energy
-
-
-class Propose(Body, frozen=True, tag=81):
-    """A change of the pact, open for approval up to and including block `expiry_height`."""
-
-    change: Change
-    reason: Name
-    expiry_height: Height
-
-
-class Approve(Body, frozen=True, tag=82):
-    """Agree to a proposal; of a rule set or consensus parameters: one's own nodes are ready for it."""
-
-    number: Count
-
-
-class Withdraw(Body, frozen=True, tag=83):
-    """Take back the sender's proposal, or its approval of somebody else's."""
-
-    number: Count
-
-
-class RotateKeys(Body, frozen=True, tag=84):
-    """All account keys of the sender from now on; only a key of scope `all` may say so."""
-
-    keys: Annotated[tuple[AccountKey, ...], Meta(max_length=MAX_KEYS)]
-
-
-class Reader(Body, frozen=True):
-    """A member, every member with a role, or (`all`, with the id `all`) everybody."""
-
-    sort: Literal["all", "member", "role"]
-    id: Id
-
-
-Kinds = Annotated[tuple[RecordKind, ...], Meta(min_length=1, max_length=len(RECORD_KINDS))]
-
-
-class AllowAccess(Body, frozen=True, tag=92):
-    """These readers, too, may read the sender's records of these kinds, until `until_ms` (None: until it is revoked).
-
-    From the first word about a kind on, only those who are allowed may read it.
-    """
-
-    kinds: Kinds
-    readers: Annotated[tuple[Reader, ...], Meta(min_length=1, max_length=MAX_READERS)]
-    until_ms: Time | None
-
-
-class RevokeAccess(Body, frozen=True, tag=93):
-    """These readers may read the sender's records of these kinds no longer; none named: nobody but the sender may."""
-
-    kinds: Kinds
-    readers: Annotated[tuple[Reader, ...], Meta(max_length=MAX_READERS)]
 
 
 AccountBody = (
@@ -455,12 +375,7 @@ AccountBody = (
     | CallReduction
     | OfferReduction
     | BaseLoad
-    | Propose
-    | Approve
-    | Withdraw
-    | RotateKeys
-    | AllowAccess
-    | RevokeAccess
+    | GovernanceBody
     | CarbonBody
 )
 MeterBody = Reading

@@ -66,7 +66,7 @@ Wear = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """Common options of everything that is stored in state."""
+    """Common options of everything that is stored in state, or said to the ledger."""
 
 
 class AccountKey(Record, frozen=True):
@@ -383,7 +383,7 @@ class Registers(Record, frozen=True):
 
 
 class Grant(Record, frozen=True):
-    """Who may read one kind of a member's records; see `contracts.bodies.Reader`."""
+    """Who may read one kind of a member's records; see `contracts.governance.bodies.Reader`."""
 
     kind: Id
     sort: Id

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from contracts.bodies import AllowAccess, Reader, RevokeAccess
 from contracts.context import BlockContext
+from contracts.governance.bodies import AllowAccess, Reader, RevokeAccess
 from contracts.members import MAX_GRANTS, ROLES, AccessCount, AccessPlace, AccessPolicy, Grant
 from contracts.receipts import AccessAllowed, AccessRevoked, AnyEvent
 from contracts.schema import ACCESS, ACCESS_COUNT, ACCESS_COUNTS, ACCESS_PLACES, MEMBERS

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import msgspec
 
 from consensus.quorum import is_broad, is_quorum
-from contracts.bodies import Approve, Propose, RotateKeys, Withdraw
 from contracts.context import BlockContext
 from contracts.epochs import ends_epoch, epoch_of
 from contracts.governance import membership
+from contracts.governance.bodies import Approve, Propose, RotateKeys, Withdraw
 from contracts.governance.changes import SCHEDULED
 from contracts.governance.enact import admissible, enact
 from contracts.governance.records import (

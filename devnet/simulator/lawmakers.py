@@ -9,8 +9,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from contracts import api
-from contracts.bodies import Approve, Propose, Withdraw
 from contracts.epochs import epoch_of
+from contracts.governance.bodies import Approve, Propose, Withdraw
 from contracts.governance.changes import Change, RemoveMember, SetConsensusParams, SetParams, SetRoles
 from contracts.governance.proposals import open_proposals
 from contracts.schema import BALLOTS

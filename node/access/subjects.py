@@ -17,6 +17,7 @@ from contracts.carbon import events as carbon_events
 from contracts.carbon import records as carbon
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import records as flexible
+from contracts.governance import bodies as governance_bodies
 from contracts.receipts import AnyEvent
 from contracts.rolls import Rolls, is_roll
 from contracts.schema import (
@@ -245,12 +246,12 @@ PUBLIC_BODIES = (
     bodies.Unbond,
     bodies.Wager,
     bodies.CommitSolution,
-    bodies.Propose,
-    bodies.Approve,
-    bodies.Withdraw,
-    bodies.RotateKeys,
-    bodies.AllowAccess,
-    bodies.RevokeAccess,
+    governance_bodies.Propose,
+    governance_bodies.Approve,
+    governance_bodies.Withdraw,
+    governance_bodies.RotateKeys,
+    governance_bodies.AllowAccess,
+    governance_bodies.RevokeAccess,
     carbon_bodies.RegisterFactor,
     carbon_bodies.EndFactor,
     carbon_bodies.IssueOffset,

@@ -18,7 +18,7 @@ from node.cli.tx import send
 from node.errors import NodeError
 
 if TYPE_CHECKING:
-    from contracts.bodies import Reader, RecordKind
+    from contracts.governance.bodies import Reader, RecordKind
 
 app = typer.Typer(help="Who asked for records that somebody keeps, and what this node's member may read.")
 tx_app = typer.Typer(help="Say who may read your records.", no_args_is_help=True)
@@ -42,7 +42,7 @@ def allow(
     signing: options.Signing,
 ) -> None:
     """Let readers read kinds of your records. The first word about a kind closes it to everybody else."""
-    from contracts.bodies import AllowAccess
+    from contracts.governance.bodies import AllowAccess
 
     with reporting(signing.as_json):
         kinds, readers, until_ms = _kinds(kind), _readers(to), _moment(until)
@@ -65,7 +65,7 @@ def revoke(
     signing: options.Signing,
 ) -> None:
     """Take kinds of your records from readers; without --from nobody but you may read them any more."""
-    from contracts.bodies import RevokeAccess
+    from contracts.governance.bodies import RevokeAccess
 
     with reporting(signing.as_json):
         kinds, readers = _kinds(kind), _readers(from_)
@@ -179,7 +179,7 @@ def _draw_entries(entries: list[dict[str, Any]], shown: Form) -> None:
 
 def _kinds(texts: list[str] | None) -> tuple[RecordKind, ...]:
     """Kinds of records. Raises NodeError `cli.record-kind`."""
-    from contracts.bodies import RECORD_KINDS
+    from contracts.governance.bodies import RECORD_KINDS
 
     if texts and "all" in texts:
         return RECORD_KINDS
@@ -195,7 +195,7 @@ def _kinds(texts: list[str] | None) -> tuple[RecordKind, ...]:
 
 def _readers(texts: list[str] | None) -> tuple[Reader, ...]:
     """Readers by their names. Raises NodeError `cli.reader`."""
-    from contracts.bodies import MAX_READERS, Reader
+    from contracts.governance.bodies import MAX_READERS, Reader
     from contracts.policies import EVERYBODY
 
     made = []

@@ -115,7 +115,7 @@ def _status(one: Data) -> str:
 @options.grouped
 def approve(number: Number, *, signing: options.Signing) -> None:
     """Agree to a proposal."""
-    from contracts.bodies import Approve
+    from contracts.governance.bodies import Approve
 
     _say(signing, "Approved", number, Approve(number))
 
@@ -124,7 +124,7 @@ def approve(number: Number, *, signing: options.Signing) -> None:
 @options.grouped
 def signal(number: Number, *, signing: options.Signing) -> None:
     """Say that the signer's nodes are ready for a rule set: the node that is asked must know it."""
-    from contracts.bodies import Approve
+    from contracts.governance.bodies import Approve
 
     with reporting(signing.as_json), Connection(signing.node, signing.directory) as connection:
         proposal = connection.run(connection.client.query("proposal", str(number)))["data"]
@@ -142,7 +142,7 @@ def signal(number: Number, *, signing: options.Signing) -> None:
 @options.grouped
 def withdraw(number: Number, *, signing: options.Signing) -> None:
     """Take back the signer's proposal, or its approval of somebody else's."""
-    from contracts.bodies import Withdraw
+    from contracts.governance.bodies import Withdraw
 
     _say(signing, "Withdrawn", number, Withdraw(number))
 
@@ -333,7 +333,7 @@ def propose_network(
 
 def _propose(signing: options.Signing, change: Any, reason: str, blocks: int) -> None:
     """`change` makes the content from the rules in force."""
-    from contracts.bodies import Propose
+    from contracts.governance.bodies import Propose
 
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Any]:
         answer = connection.run(connection.client.query("rules"))

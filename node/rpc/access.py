@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 
-from contracts.bodies import RECORD_KINDS
+from contracts.governance.bodies import RECORD_KINDS
 from contracts.policies import NEVER_HIDDEN, Asker
 from contracts.schema import ACCESS, ACCESS_COUNTS, ACCESS_PLACES, MEMBERS, NODE_OWNERS
 from node.access.log import GRANTED, AccessLog

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from contracts import market, windows
-from contracts.bodies import AccountBody, Approve, Need, Offer, OfferBlock, Propose
+from contracts.bodies import AccountBody, Need, Offer, OfferBlock
+from contracts.governance.bodies import Approve, Propose
 from contracts.governance.changes import Change
 from contracts.members import AssetEnvelope
 from contracts.schema import ENVELOPES, METERS, ORDERS, RULES_IN_FORCE

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.bodies import RECORD_KINDS
+from contracts.governance.bodies import RECORD_KINDS
 from node.access.log import AccessLog
 from node.admin import AdminServer
 from node.disk import RealDisk

@@ -9,8 +9,8 @@ from governance_world import BOND, CONSENSUS, EXPIRY, NAMES, Pact, governed, new
 from ledger_world import FIRST, METERS, key_of
 from provocations import CASES, provokes_on
 
-from contracts.bodies import Approve, Propose, Withdraw
 from contracts.envelope import Envelope
+from contracts.governance.bodies import Approve, Propose, Withdraw
 from contracts.governance.changes import (
     Change,
     ReKey,

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from ledger_world import ROLES, Chain, key_of, make_genesis, node_keys
 
-from contracts.bodies import Approve, Propose, Withdraw
 from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
+from contracts.governance.bodies import Approve, Propose, Withdraw
 from contracts.governance.changes import AdmitMember, Change, NewMeter
 from contracts.governance.records import Ballot
 from contracts.members import AccountKey, Member, Meter

@@ -11,23 +11,20 @@ from mode_world import call, promise, would_do_without
 from wager_world import AMOUNT, commit, drawn, next_phase, opened, reveal, round_of, sealed, wager, wagering
 
 from contracts.bodies import (
-    RECORD_KINDS,
-    AllowAccess,
     Bond,
     CommitSolution,
     CommittedReading,
     Correct,
     Quality,
-    Reader,
     Reserve,
     RevealSolution,
-    RevokeAccess,
     TransferTokens,
     Unbond,
     Wager,
 )
 from contracts.envelope import Envelope
 from contracts.genesis import Genesis
+from contracts.governance.bodies import RECORD_KINDS, AllowAccess, Reader, RevokeAccess
 from contracts.members import MAX_GRANTS, MAX_UNLOCKING, AssetEnvelope, DaySpan, Enveloped, Terms
 from contracts.metering_records import MAX_RETURNS
 from contracts.mode_records import MAX_BASE_LOADS, MAX_ISLAND_ORDERS, BaseLoadEntry, BaseLoads

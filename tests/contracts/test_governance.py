@@ -14,9 +14,10 @@ from typed_values import values
 
 from consensus.power import MIN_ORGANISATIONS
 from contracts import api, epochs
-from contracts.bodies import Approve, Bond, Propose, Unbond, Withdraw
+from contracts.bodies import Bond, Unbond
 from contracts.codes import CODES
 from contracts.governance import proposals
+from contracts.governance.bodies import Approve, Propose, Withdraw
 from contracts.governance.changes import (
     MAX_NEW_METERS,
     AdmitMember,

@@ -8,8 +8,9 @@ from governance_world import BOND, CONSENSUS, DEARER, EPOCH, EXPIRY, NAMES, Pact
 from ledger_world import FIRST, codes, key_of, settle
 
 from contracts import epochs
-from contracts.bodies import Bond, Propose, RotateKeys, TransferTokens, Unbond
+from contracts.bodies import Bond, TransferTokens, Unbond
 from contracts.governance import membership
+from contracts.governance.bodies import Propose, RotateKeys
 from contracts.governance.changes import ReKey, RemoveMember, SetParams, SetRoles
 from contracts.governance.roster import registered
 from contracts.governance.rules import rules

@@ -11,8 +11,8 @@ from network_world import NETWORK, meters, one_place
 from pypower.api import case300
 
 from contracts.api import PROPOSE_UNITS, PROVEN_PER_UNIT, genesis_records, units
-from contracts.bodies import Propose
 from contracts.genesis import CODEC
+from contracts.governance.bodies import Propose
 from contracts.governance.changes import RemoveMember, SetNetwork
 from contracts.members import Asset
 from contracts.network import registered, transfers

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import ROLES, Chain
 
-from contracts.bodies import RECORD_KINDS, AllowAccess, Reader, RecordKind, RevokeAccess
+from contracts.governance.bodies import RECORD_KINDS, AllowAccess, Reader, RecordKind, RevokeAccess
 from contracts.members import AccessCount, AccessPolicy
 from contracts.policies import Asker, may_read
 from contracts.receipts import AccessAllowed, AccessRevoked

@@ -8,8 +8,9 @@ from ledger_world import FIRST, OPENING_TOKENS, Chain, change, key_of, settle
 from wager_world import opened, wager
 
 from contracts import epochs
-from contracts.bodies import AllowAccess, Bond, Reader, RevokeAccess, Unbond
+from contracts.bodies import Bond, Unbond
 from contracts.genesis import CODEC, Genesis
+from contracts.governance.bodies import AllowAccess, Reader, RevokeAccess
 from contracts.governance.changes import RemoveMember, RevokeKey, SetParams
 from contracts.members import REVOKED_KEY, AssetEnvelope
 from contracts.params import PactParams

@@ -15,7 +15,6 @@ from contracts import api, schema
 from contracts.bodies import (
     MAX_SOLUTION_BYTES,
     AccountBody,
-    AllowAccess,
     Bond,
     CommitSolution,
     Correct,
@@ -24,9 +23,7 @@ from contracts.bodies import (
     Offer,
     OfferBlock,
     PlainReading,
-    Reader,
     RevealSolution,
-    RevokeAccess,
     Tariff,
     Transfer,
     TransferTokens,
@@ -37,6 +34,7 @@ from contracts.carbon.bodies import GreenBid, RegisterFactor, RetireOrigin
 from contracts.codes import CODES
 from contracts.envelope import AccountEnvelope, Envelope, MeterEnvelope
 from contracts.genesis import CODEC as GENESIS
+from contracts.governance.bodies import AllowAccess, Reader, RevokeAccess
 from contracts.members import MAX_OPEN_REGISTERS
 from contracts.params import PactParams, WagerParams
 from contracts.receipts import Receipt

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from contracts import api
-from contracts.bodies import Approve, Bond, Propose, Transfer, TransferTokens
+from contracts.bodies import Bond, Transfer, TransferTokens
 from contracts.context import BlockContext
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.genesis import ConsensusParams, Genesis
+from contracts.governance.bodies import Approve, Propose
 from contracts.governance.changes import (
     AdmitMember,
     Change,

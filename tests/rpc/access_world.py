@@ -10,20 +10,9 @@ from typing import Any
 import msgspec
 from aiohttp import ClientSession
 
-from contracts.bodies import (
-    RECORD_KINDS,
-    AccountBody,
-    AllowAccess,
-    Correct,
-    Need,
-    Offer,
-    OfferBlock,
-    Reader,
-    RecordKind,
-    RevokeAccess,
-    Transfer,
-)
+from contracts.bodies import AccountBody, Correct, Need, Offer, OfferBlock, Transfer
 from contracts.envelope import CODEC
+from contracts.governance.bodies import RECORD_KINDS, AllowAccess, Reader, RecordKind, RevokeAccess
 from contracts.members import PowerLine
 from contracts.rolls import Rolls, is_roll
 from node.access.log import AccessLog

@@ -14,8 +14,9 @@ import pytest
 from aiohttp import WSMsgType
 
 from contracts import receipts, schema
-from contracts.bodies import RECORD_KINDS, AccountBody, AllowAccess, MeterBody, Reader, RevealSolution, RevokeAccess
+from contracts.bodies import AccountBody, MeterBody, RevealSolution
 from contracts.envelope import AccountEnvelope, MeterEnvelope
+from contracts.governance.bodies import RECORD_KINDS, AllowAccess, Reader, RevokeAccess
 from contracts.policies import Asker
 from contracts.rolls import Rolls, bucket
 from contracts.state import Table

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
-from contracts.bodies import Reader, RevokeAccess, Transfer
+from contracts.bodies import Transfer
+from contracts.governance.bodies import Reader, RevokeAccess
 from contracts.schema import HEADS, MEMBERS
 from node.access import requests, rights
 from node.access.log import AccessLog

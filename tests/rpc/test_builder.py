@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.bodies import Approve, Need, Propose, RevealSolution
+from contracts.bodies import Need, RevealSolution
+from contracts.governance.bodies import Approve, Propose
 from contracts.governance.changes import SetNetwork
 from contracts.network import registered
 from contracts.network.records import NANO, Branch, Network, Place

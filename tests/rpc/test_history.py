@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from contracts.bodies import Approve, Need, Propose
+from contracts.bodies import Need
+from contracts.governance.bodies import Approve, Propose
 from contracts.governance.changes import AdmitMember, NewMeter
 from contracts.members import AccountKey, Member, Meter
 from node.rpc.blocks import Blocks
