@@ -17,9 +17,10 @@ from contracts.members import Record
 from contracts.units import Count, Hash, Id, Meta, TokenAmount, Tokens
 from contracts.wagers.records import MAX_ROUNDS
 from node.agents.lock import lock_beside
+from node.agents.page import Owned, Wording, read_page
 from node.disk import Disk
 from node.errors import NodeError
-from zk.codec import Codec, Malformed, encode
+from zk.codec import Codec, encode
 
 
 class Engagement(Record, frozen=True):
@@ -45,6 +46,12 @@ class Page(Record, frozen=True):
 
 
 CODEC: Codec[Page] = Codec(Page, (MAX_ROUNDS + 1) * (MAX_SOLUTION_BYTES + 1_024))
+WORDING = Wording(
+    "builder.corrupt",
+    "commitments that were made with it can't be revealed any more",
+    "builder.foreign",
+    "Give each member and chain a book of its own.",
+)
 
 
 class Book:
@@ -61,29 +68,10 @@ class Book:
         )
         self._lock = lock_beside(path, disk, taken)
         try:
-            self.page = self._read(chain_id, member)
+            self.page = read_page(path, disk, CODEC, Page(chain_id, member), _owned, WORDING)
         except NodeError:
             self._lock.release()
             raise
-
-    def _read(self, chain_id: str, member: str) -> Page:
-        if not self._disk.exists(self._path):
-            return Page(chain_id, member)
-        try:
-            page = CODEC.decode(self._disk.read(self._path))
-        except Malformed as error:
-            raise NodeError(
-                "builder.corrupt",
-                f"{self._path} is damaged: {error.message}.",
-                "Move it away; commitments that were made with it can't be revealed any more.",
-            ) from None
-        if (page.chain_id, page.member) != (chain_id, member):
-            raise NodeError(
-                "builder.foreign",
-                f"{self._path} is of {page.member} on {page.chain_id}, not of {member} on {chain_id}.",
-                "Give each member and chain a book of its own.",
-            )
-        return page
 
     def find(self, round_: int) -> Engagement | None:
         """The open engagement in a round."""
@@ -116,3 +104,7 @@ class Book:
 
 def _round(engagement: Engagement) -> int:
     return engagement.round
+
+
+def _owned(page: Page) -> Owned:
+    return Owned(page.member, page.chain_id)

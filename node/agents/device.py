@@ -24,11 +24,12 @@ from contracts.schema import ENVELOPES, METERS, ORDERS, RULES, RULES_IN_FORCE
 from contracts.state import Table
 from contracts.units import WH_MS, Energy, Height, Id, Interval, Meta
 from node.agents.island import Move
+from node.agents.page import Owned, Wording, read_page
 from node.disk import Disk
 from node.errors import NodeError
 from node.proofs import StateBundle, decided_header, decode_bundle, proven_records
 from node.render import NotThisForm
-from zk.codec import Codec, Malformed, encode
+from zk.codec import Codec, encode
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -82,6 +83,12 @@ class DevicePage(Record, frozen=True):
 
 
 CODEC: Codec[DevicePage] = Codec(DevicePage, 64 * 1_024)
+WORDING = Wording(
+    "device.corrupt",
+    "an order that was followed before could then be followed again",
+    "device.foreign",
+    "Give each device a file of its own.",
+)
 
 
 class Decided(NamedTuple):
@@ -103,26 +110,7 @@ class Device:
         self._interval_ms = genesis.params.interval_ms
         self._path = path
         self._disk = disk
-        self.page = self._read(genesis.chain_id(), plate.meter)
-
-    def _read(self, chain_id: str, meter: str) -> DevicePage:
-        if not self._disk.exists(self._path):
-            return DevicePage(chain_id, meter)
-        try:
-            page = CODEC.decode(self._disk.read(self._path))
-        except Malformed as error:
-            raise NodeError(
-                "device.corrupt",
-                f"{self._path} is damaged: {error.message}.",
-                "Move it away; an order that was followed before could then be followed again.",
-            ) from None
-        if (page.chain_id, page.meter) != (chain_id, meter):
-            raise NodeError(
-                "device.foreign",
-                f"{self._path} is of {page.meter} on {page.chain_id}, not of {meter} on {chain_id}.",
-                "Give each device a file of its own.",
-            )
-        return page
+        self.page = read_page(path, disk, CODEC, DevicePage(genesis.chain_id(), plate.meter), _owned, WORDING)
 
     # Orders
 
@@ -302,3 +290,7 @@ def ordered(order: Order, meter: Meter) -> Move:
 
 def _record(table: Table[R], value: bytes | None) -> R | None:
     return None if value is None else table.decode(value)
+
+
+def _owned(page: DevicePage) -> Owned:
+    return Owned(page.meter, page.chain_id)

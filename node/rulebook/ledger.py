@@ -17,10 +17,11 @@ from contracts.members import Record
 from contracts.params import DAY_MS
 from contracts.units import Count, Id, Interval, Meta, Tokens, Total
 from node.agents.lock import lock_beside
+from node.agents.page import Owned, Wording, read_page
 from node.disk import Disk
 from node.errors import NodeError
 from node.rulebook.sight import Sight, Spent
-from zk.codec import Codec, Malformed, encode
+from zk.codec import Codec, encode
 
 MAX_OPEN = 256
 """Intervals that were acted on and are not billed yet; of one more, the oldest counts at its worst for good."""
@@ -57,6 +58,12 @@ class Page(Record, frozen=True):
 
 
 CODEC: Codec[Page] = Codec(Page, (MAX_PENDING + 1) * (MAX_ENVELOPE_BYTES + 1_024))
+WORDING = Wording(
+    "rulebook.corrupt",
+    "what the day has cost so far then counts no more",
+    "rulebook.foreign",
+    "Give each member and chain a file of its own.",
+)
 
 
 class RuleLedger:
@@ -71,29 +78,10 @@ class RuleLedger:
         )
         self._lock = lock_beside(path, disk, taken)
         try:
-            self.page = self._read(chain_id, member)
+            self.page = read_page(path, disk, CODEC, Page(chain_id, member), _owned, WORDING)
         except NodeError:
             self._lock.release()
             raise
-
-    def _read(self, chain_id: str, member: str) -> Page:
-        if not self._disk.exists(self._path):
-            return Page(chain_id, member)
-        try:
-            page = CODEC.decode(self._disk.read(self._path))
-        except Malformed as error:
-            raise NodeError(
-                "rulebook.corrupt",
-                f"{self._path} is damaged: {error.message}.",
-                "Move it away; what the day has cost so far then counts no more.",
-            ) from None
-        if (page.chain_id, page.member) != (chain_id, member):
-            raise NodeError(
-                "rulebook.foreign",
-                f"{self._path} is of {page.member} on {page.chain_id}, not of {member} on {chain_id}.",
-                "Give each member and chain a file of its own.",
-            )
-        return page
 
     def look(self, sight: Sight) -> Spent:
         """What counts against the limits of the sight's day, once what has been billed since is known."""
@@ -150,3 +138,7 @@ class RuleLedger:
     def _write(self, page: Page) -> None:
         self._disk.replace(self._path, encode(page))
         self.page = page
+
+
+def _owned(page: Page) -> Owned:
+    return Owned(page.member, page.chain_id)
