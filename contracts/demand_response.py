@@ -42,7 +42,7 @@ from contracts.params import DAY_MS, PactParams
 from contracts.program.ties import uniform_share
 from contracts.receipts import AnyEvent, ReductionCalled, ReductionOffered
 from contracts.records import Line, NeedEntry, Order, Site
-from contracts.schedule import beyond_horizon, is_locked
+from contracts.schedule import late_or_far
 from contracts.schema import (
     EVENT_DAY_LIST,
     EVENT_DAYS,
@@ -72,10 +72,9 @@ def call(state: State, context: BlockContext, sender: str, body: CallReduction) 
     utility = state.load(UTILITIES, UTILITY)
     if utility is None or utility.member != sender:
         return "mode.role"
-    if is_locked(state, context, body.interval, body.count):
-        return "mode.late"
-    if beyond_horizon(context, body.interval + body.count - 1):
-        return "mode.horizon"
+    code = late_or_far(state, context, ("mode.late", "mode.horizon"), body.interval, body.count)
+    if code is not None:
+        return code
     if body.payment_nano_per_wh > context.params.offer_cap_nano_per_wh:
         return "mode.price"
     stands = body.energy_wh > 0
@@ -97,10 +96,9 @@ def offer(state: State, context: BlockContext, sender: str, body: OfferReduction
     utility = state.load(UTILITIES, UTILITY)
     if utility is None or utility.member == sender:
         return "reduction.role"
-    if is_locked(state, context, body.interval, body.count):
-        return "reduction.late"
-    if beyond_horizon(context, body.interval + body.count - 1):
-        return "reduction.horizon"
+    code = late_or_far(state, context, ("reduction.late", "reduction.horizon"), body.interval, body.count)
+    if code is not None:
+        return code
     said = ReductionOffer(sender, body.energy_wh, body.value_nano_per_wh, body.rebound_nano_per_wh)
     for interval in range(body.interval, body.interval + body.count):
         if body.energy_wh or state.entry(REDUCTION_OFFERS, sender, interval) is not None:

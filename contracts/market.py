@@ -27,7 +27,7 @@ from contracts.records import (
     TariffRecord,
 )
 from contracts.rolls import bucket
-from contracts.schedule import await_lock, beyond_horizon, is_locked
+from contracts.schedule import await_lock, late_or_far
 from contracts.schema import INTERVALS, METERS, NEEDS, OFFERS, TARIFFS, UTILITIES, UTILITY
 from contracts.state import State
 from contracts.units import MAX_ENERGY, WH_MS
@@ -42,10 +42,9 @@ def need(state: State, context: BlockContext, sender: str, body: Need) -> tuple[
     Refuses `need.late`, `need.horizon`, `need.price`, `need.full`, `amount.range`; all intervals or none.
     """
     limit = body.limit_nano_per_wh
-    if is_locked(state, context, body.interval, body.count):
-        return "need.late"
-    if beyond_horizon(context, body.interval + body.count - 1):
-        return "need.horizon"
+    code = late_or_far(state, context, ("need.late", "need.horizon"), body.interval, body.count)
+    if code is not None:
+        return code
     if limit is not None and not in_bounds(context.params, limit):
         return "need.price"
     first: IntervalRecord | None = None
@@ -113,10 +112,9 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
         return "offer.meter"
     if meter.kind not in OFFERING_KINDS:
         return "offer.kind"
-    if is_locked(state, context, body.interval):
-        return "offer.late"
-    if beyond_horizon(context, body.interval):
-        return "offer.horizon"
+    code = late_or_far(state, context, ("offer.late", "offer.horizon"), body.interval)
+    if code is not None:
+        return code
     prices = [block.price_nano_per_wh for block in body.blocks]
     if any(low >= high for low, high in pairwise(prices)):
         return "offer.order"
@@ -161,10 +159,9 @@ def tariff(state: State, context: BlockContext, sender: str, body: Tariff) -> tu
     utility = state.load(UTILITIES, UTILITY)
     if utility is None or utility.member != sender:
         return "tariff.role"
-    if is_locked(state, context, body.interval, body.count):
-        return "tariff.late"
-    if beyond_horizon(context, body.interval + body.count - 1):
-        return "tariff.horizon"
+    code = late_or_far(state, context, ("tariff.late", "tariff.horizon"), body.interval, body.count)
+    if code is not None:
+        return code
     if not (in_bounds(context.params, body.import_nano_per_wh) and in_bounds(context.params, body.export_nano_per_wh)):
         return "tariff.price"
     record = TariffRecord(

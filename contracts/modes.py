@@ -24,7 +24,7 @@ from contracts.bodies import SetMode
 from contracts.context import BlockContext
 from contracts.mode_records import MAX_ISLAND_ORDERS, IslandOrder, Link, ModeRecord
 from contracts.receipts import AnyEvent, ModeOrdered
-from contracts.schedule import beyond_horizon, is_locked
+from contracts.schedule import late_or_far
 from contracts.schema import LINK, LINKS, MEMBERS, MODES, UTILITIES, UTILITY
 from contracts.state import State
 
@@ -54,10 +54,9 @@ def set_mode(state: State, context: BlockContext, sender: str, body: SetMode) ->
         return "mode.role"
     if state.load(UTILITIES, UTILITY) is None:
         return "mode.no-grid"
-    if is_locked(state, context, body.interval, body.count):
-        return "mode.late"
-    if beyond_horizon(context, body.interval + body.count - 1):
-        return "mode.horizon"
+    code = late_or_far(state, context, ("mode.late", "mode.horizon"), body.interval, body.count)
+    if code is not None:
+        return code
     own = IslandOrder(sender, body.reason, body.interval, body.count)
     for interval in range(body.interval, body.interval + body.count):
         key = MODES.key(interval)

@@ -88,9 +88,16 @@ def is_closed(state: State, context: BlockContext, interval: int) -> bool:
     return not _has(schedule.closes, interval)
 
 
-def beyond_horizon(context: BlockContext, last_interval: int) -> bool:
-    """Further ahead than needs, offers and tariffs may reach."""
-    return last_interval > min(current_interval(context) + context.params.horizon_intervals, MAX_COUNT)
+def late_or_far(
+    state: State, context: BlockContext, codes: tuple[str, str], interval: int, count: int = 1
+) -> str | None:
+    """Why nothing can be said of `count` intervals any more, or yet: the first of the codes where one is locked, the
+    second where one is further ahead than needs, offers and tariffs may reach; None where all can be spoken about.
+    """
+    if is_locked(state, context, interval, count):
+        return codes[0]
+    furthest = min(current_interval(context) + context.params.horizon_intervals, MAX_COUNT)
+    return codes[1] if interval + count - 1 > furthest else None
 
 
 def await_close(state: State, interval: int) -> None:

@@ -19,7 +19,7 @@ from contracts.carbon.records import MAX_GREEN_BIDS, GreenBids, GreenEntry, Orig
 from contracts.context import BlockContext
 from contracts.records import IntervalRecord, Line, OfferEntry
 from contracts.rolls import BUCKETS, bucket
-from contracts.schedule import beyond_horizon, is_locked
+from contracts.schedule import late_or_far
 from contracts.schema import GREEN, INTERVALS, METERS, NEEDS, OFFERS, ORIGINS
 from contracts.settlement import Due, Owed
 from contracts.state import State
@@ -29,10 +29,9 @@ from zk.hashing import domain, sha256
 def bid(state: State, context: BlockContext, sender: str, body: GreenBid) -> tuple[GreenBidAccepted, ...] | str:
     """Let a bid stand. Refuses `green.late`, `green.horizon`, `green.price`, `green.none`, `green.full`; all intervals
     or none."""
-    if is_locked(state, context, body.interval, body.count):
-        return "green.late"
-    if beyond_horizon(context, body.interval + body.count - 1):
-        return "green.horizon"
+    code = late_or_far(state, context, ("green.late", "green.horizon"), body.interval, body.count)
+    if code is not None:
+        return code
     if body.premium_nano_per_wh > context.params.offer_cap_nano_per_wh:
         return "green.price"
     for interval in range(body.interval, body.interval + body.count):

@@ -34,7 +34,7 @@ from contracts.members import Meter
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, LoadAccepted, LoadWithdrawn, RequirementSet, ReserveOffered, StorageOffered
 from contracts.rolls import bucket
-from contracts.schedule import await_lock, beyond_horizon, is_locked
+from contracts.schedule import await_lock, is_locked, late_or_far
 from contracts.schema import (
     FLEXIBLE,
     INTERVALS,
@@ -65,7 +65,7 @@ def offer_storage(state: State, context: BlockContext, sender: str, body: Storag
         return "storage.meter"
     if not is_storage(meter):
         return "storage.kind"
-    code = _gate(state, context, ("storage.late", "storage.horizon"), body.interval, body.count)
+    code = late_or_far(state, context, ("storage.late", "storage.horizon"), body.interval, body.count)
     if code is not None:
         return code
     most_charge_wh, most_discharge_wh = charge_limits_wh(meter, context.params)
@@ -111,7 +111,7 @@ def offer_reserve(state: State, context: BlockContext, sender: str, body: Reserv
         return "reserve.meter"
     if meter.kind != "source":
         return "reserve.kind"
-    code = _gate(state, context, ("reserve.late", "reserve.horizon"), body.interval, body.count)
+    code = late_or_far(state, context, ("reserve.late", "reserve.horizon"), body.interval, body.count)
     if code is not None:
         return code
     if body.reserve_wh > interval_wh(meter.rating_w, context.params):
@@ -138,7 +138,7 @@ def require(state: State, context: BlockContext, sender: str, body: Require) -> 
     member = state.load(MEMBERS, MEMBERS.key(sender))
     if member is None or not any(role in member.roles for role in REQUIRING_ROLES):
         return "require.role"
-    code = _gate(state, context, ("require.late", "require.horizon"), body.interval, body.count)
+    code = late_or_far(state, context, ("require.late", "require.horizon"), body.interval, body.count)
     if code is not None:
         return code
     entry = RequirementEntry(sender, body.reserve_wh, body.carbon_cap_ug)
@@ -161,7 +161,7 @@ def want(state: State, context: BlockContext, sender: str, body: FlexibleLoad) -
     count = body.until - body.interval
     if not 1 <= count <= MAX_SPAN:
         return "load.deadline"
-    code = _gate(state, context, ("load.late", "load.horizon"), body.interval, count)
+    code = late_or_far(state, context, ("load.late", "load.horizon"), body.interval, count)
     if code is not None:
         return code
     if body.energy_wh > body.most_wh * count:
@@ -230,13 +230,6 @@ def offers_itself(state: State, meter: Meter, interval: int) -> bool:
     """Whether the meter stands as a storage for the interval."""
     held = state.load(FLEXIBLE, FLEXIBLE.key(interval))
     return held is not None and any(entry.meter == meter.id for entry in held.storages)
-
-
-def _gate(state: State, context: BlockContext, codes: tuple[str, str], interval: int, count: int) -> str | None:
-    """The first of the codes where an interval is locked, the second where one is beyond the horizon."""
-    if is_locked(state, context, interval, count):
-        return codes[0]
-    return codes[1] if beyond_horizon(context, interval + count - 1) else None
 
 
 def _stand(state: State, interval: int, offers: FlexibleOffers) -> None:
