@@ -21,7 +21,7 @@ from contracts.params import DAY_MS
 from contracts.records import OfferEntry
 from contracts.schema import ENVELOPED_LIST, ENVELOPED_LISTS, ENVELOPES, METERS
 from contracts.state import State
-from contracts.units import WH_MS
+from contracts.units import WH_MS, energy_wh
 from zk.codec import encode
 
 MINUTE_MS = 60_000
@@ -72,7 +72,7 @@ def in_force(asset: Enveloped, interval: int) -> Terms | None:
 
 def at(interval_ms: int, meter: Meter, terms: Terms | None, interval: int) -> Limits:
     """What these terms let the asset behind `meter` do in `interval`."""
-    rating_wh = _energy(meter.rating_w, interval_ms)
+    rating_wh = energy_wh(meter.rating_w, interval_ms)
     rated_give_wh = rating_wh if meter.kind in GIVING_KINDS else 0
     rated_take_wh = rating_wh if meter.kind in TAKING_KINDS else 0
     if terms is None:
@@ -83,16 +83,16 @@ def at(interval_ms: int, meter: Meter, terms: Terms | None, interval: int) -> Li
     floor_wh = -(-envelope.floor_w * interval_ms // WH_MS)
     if terms.revoked or not is_open(envelope, interval_ms, interval):
         return Limits(
-            min(_energy(envelope.safe_give_w, interval_ms), rated_give_wh),
-            min(_energy(envelope.safe_take_w, interval_ms), rated_take_wh),
+            min(energy_wh(envelope.safe_give_w, interval_ms), rated_give_wh),
+            min(energy_wh(envelope.safe_take_w, interval_ms), rated_take_wh),
             None,
             floor_wh,
             "envelope.revoked" if terms.revoked else "envelope.time",
         )
     return Limits(
-        min(_energy(envelope.give_w, interval_ms), rated_give_wh),
-        min(_energy(envelope.take_w, interval_ms), rated_take_wh),
-        None if envelope.ramp_w is None else _energy(envelope.ramp_w, interval_ms),
+        min(energy_wh(envelope.give_w, interval_ms), rated_give_wh),
+        min(energy_wh(envelope.take_w, interval_ms), rated_take_wh),
+        None if envelope.ramp_w is None else energy_wh(envelope.ramp_w, interval_ms),
         floor_wh,
     )
 
@@ -211,7 +211,3 @@ def opening_records(envelopes: Sequence[AssetEnvelope]) -> dict[bytes, bytes]:
     return records | (
         {ENVELOPED_LIST: encode(EnvelopedList(tuple(one.meter for one in envelopes)))} if envelopes else {}
     )
-
-
-def _energy(power_w: int, interval_ms: int) -> int:
-    return power_w * interval_ms // WH_MS

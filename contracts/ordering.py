@@ -38,8 +38,10 @@ class Plan(NamedTuple):
 
 
 def plan(state: State, context: BlockContext, window: Window, ahead: int) -> Plan:
-    """What every node would order by now."""
+    """What every node would order by now; nothing where the window as a whole is no case."""
     case = windows.build(state, context, window, ahead)
+    if case.binding < window.length:
+        return Plan(case, None)
     # Where builders may be asked, it is wanted again when they are judged.
     asked = context.params.wagering.on
     found = relaxing.remembered(msgspec.json.encode(case)) if asked else relaxing.answer(case)

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from contracts.units import MAX_PRICE, PPM, Amount, Count, Emission, Energy, Factor, Meta, Ppm, Price, Time
+from contracts.units import MAX_PRICE, PPM, Amount, Emission, Energy, Factor, Meta, Ppm, Price, Time
 from zk.codec import encode
 from zk.hashing import domain, sha256
 
@@ -20,6 +20,8 @@ MAX_SURGE_WINDOW = 192
 """Intervals over which surges of embodied carbon are counted."""
 
 MAX_WINDOW = 96
+MAX_STANDING = 16_384
+"""Offers, and needs, of one interval: as many as one program takes, as `contracts.program.case` has it."""
 MAX_TIERS = 8
 MAX_VARIABLES = 2**20
 """Of any program, as `contracts.program.case` has it."""
@@ -144,8 +146,8 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """How far ahead needs, offers and tariffs may reach."""
     max_closes_per_block: Annotated[int, Meta(ge=1, le=96)] = 4
     """Overdue intervals that one block locks or settles."""
-    max_offers_per_interval: Count = 16_384
-    max_needs_per_interval: Count = 16_384
+    max_offers_per_interval: Annotated[int, Meta(ge=0, le=MAX_STANDING)] = MAX_STANDING
+    max_needs_per_interval: Annotated[int, Meta(ge=0, le=MAX_STANDING)] = MAX_STANDING
     cycle_ms: Annotated[int, Meta(ge=1_000, le=MAX_CYCLE_MS)] = DAY_MS
     """Length of a billing cycle from the last written boundary on; see `contracts.cycles`."""
     cycle_starts_ms: Annotated[tuple[Time, ...], Meta(max_length=MAX_CYCLE_STARTS)] = ()

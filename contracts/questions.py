@@ -10,13 +10,13 @@ Reads state, writes nothing; `contracts.windows` says what stands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from contracts.bounding import counted_limits, one_way
 from contracts.context import BlockContext
 from contracts.envelopes import enveloped, limits
 from contracts.flexible import assets
 from contracts.flexible.records import (
-    FlexibleOffers,
     Load,
     ReserveEntry,
     StorageEntry,
@@ -27,7 +27,13 @@ from contracts.network.lines import program_lines, program_transfers
 from contracts.network.records import Network
 from contracts.program import case as program
 from contracts.program.case import Case
-from contracts.records import LOCKED, ORDERED, SETTLED, NeedEntry, OfferEntry, Site, TariffRecord
+from contracts.records import (
+    LOCKED,
+    ORDERED,
+    SETTLED,
+    OfferEntry,
+    Site,
+)
 from contracts.schedule import Window, unsettled
 from contracts.schema import (
     CHARGES,
@@ -43,8 +49,9 @@ from contracts.schema import (
     UTILITIES,
     UTILITY,
 )
-from contracts.standing import Counted
+from contracts.standing import Standing
 from contracts.state import State
+from contracts.units import MAX_MONEY
 from zk.hashing import domain, sha256
 
 E = TypeVar("E", bound=OfferEntry | ReserveEntry | StorageEntry)
@@ -52,31 +59,6 @@ MAX_UNHEARD = 96
 """Intervals before a window whose orders say where a storage stands that has not been heard since."""
 GRID = "grid"
 """Name of the connection in a case."""
-
-
-class Standing(NamedTuple):
-    """All that stands for one interval."""
-
-    needs: list[NeedEntry]
-    offers: list[OfferEntry]
-    flexible: FlexibleOffers
-    tariff: TariffRecord
-    connected: bool
-    """Import and export are possible."""
-    counted: Counted
-    """Why that is what counts, and which mode it is."""
-
-    @property
-    def supply_wh(self) -> int:
-        """Most that could be put in."""
-        offered_wh = sum(block.energy_wh for offer in self.offers for block in offer.blocks)
-        stored_wh = sum(store.discharge_wh for store in self.flexible.storages)
-        return offered_wh + stored_wh + (self.tariff.import_limit_wh if self.connected else 0)
-
-    @property
-    def size(self) -> int:
-        """Entries of its stack, roughly."""
-        return len(self.needs) + sum(len(offer.blocks) for offer in self.offers)
 
 
 def round_id(chain_id: str, interval: int) -> bytes:
@@ -92,7 +74,7 @@ class Question:
         self._context = context
         self._params = context.params
         self._window = window
-        self._seen = seen
+        self._seen = seen = one_way(seen)
         self._end = window.first + len(seen)
         _, cap = self._bounds()
         penalties = self._params.shed_nano_per_wh
@@ -170,10 +152,13 @@ class Question:
 
     def _bids(self) -> tuple[program.Bid, ...]:
         limited: dict[tuple[str, int], list[int]] = {}
+        limits = counted_limits(self._seen)
         for at, one in enumerate(self._seen):
             for need in one.needs:
-                if need.limit_nano_per_wh is not None:
-                    self._row(limited, (need.member, need.limit_nano_per_wh))[at] += need.energy_wh
+                limit = need.limit_nano_per_wh
+                counts = None if limit is None else limits.get((need.member, limit))
+                if counts is not None:
+                    self._row(limited, (need.member, counts))[at] += need.energy_wh
         return tuple(
             program.Bid(member, limit, self._servable(row), self._home(member))
             for (member, limit), row in sorted(limited.items())
@@ -350,7 +335,9 @@ class Question:
             caps = [self._params.carbon_cap_ug, *(one.carbon_cap_ug for one in entries)]
             capped_ug.append(min((cap for cap in caps if cap is not None), default=None))
         known = [cap for cap in capped_ug if cap is not None]
-        return tuple(needed_wh) if any(needed_wh) else (), sum(known) if len(known) == len(capped_ug) else None
+        # Caps of many intervals may come to more than an emission may be, and then don't bind.
+        cap_ug = min(sum(known), MAX_MONEY) if len(known) == len(capped_ug) else None
+        return tuple(needed_wh) if any(needed_wh) else (), cap_ug
 
     def _meter(self, name: str) -> Meter:
         meter = self._state.load(METERS, METERS.key(name))

@@ -59,6 +59,26 @@ class Counted(NamedTuple):
     """Members whose offers count at their references."""
 
 
+class Standing(NamedTuple):
+    """All that stands for one interval."""
+
+    needs: list[NeedEntry]
+    offers: list[OfferEntry]
+    flexible: FlexibleOffers
+    tariff: TariffRecord
+    connected: bool
+    """Import and export are possible."""
+    counted: Counted
+    """Why that is what counts, and which mode it is."""
+
+    @property
+    def supply_wh(self) -> int:
+        """Most that could be put in."""
+        offered_wh = sum(block.energy_wh for offer in self.offers for block in offer.blocks)
+        stored_wh = sum(store.discharge_wh for store in self.flexible.storages)
+        return offered_wh + stored_wh + (self.tariff.import_limit_wh if self.connected else 0)
+
+
 def counted(
     state: State,
     params: PactParams,

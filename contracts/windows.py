@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts import modes
+from contracts.bounding import Extent
 from contracts.carbon.cases import dispatched
 from contracts.context import BlockContext
 from contracts.envelopes import clamp, clamp_flexible
@@ -22,7 +23,7 @@ from contracts.flexible.records import (
 )
 from contracts.params import PactParams
 from contracts.program.case import Case
-from contracts.questions import Question, Standing
+from contracts.questions import Question
 from contracts.records import LOCKED, ORDERED, SETTLED, IntervalRecord, NeedEntry, OfferEntry, TariffRecord
 from contracts.rolls import BUCKETS
 from contracts.schedule import Window
@@ -36,7 +37,7 @@ from contracts.schema import (
     UTILITIES,
     UTILITY,
 )
-from contracts.standing import counted
+from contracts.standing import Standing, counted
 from contracts.state import State
 from contracts.units import MAX_COUNT
 
@@ -110,15 +111,14 @@ def tariff(state: State, params: PactParams, interval: int) -> TariffRecord:
 
 def build(state: State, context: BlockContext, window: Window, ahead: int = 0) -> Case:
     """The case of a window as things stand, and of up to `ahead` intervals behind it: fewer where the program would be
-    larger than what is judged."""
-    params = context.params
-    seen = [standing(state, params, interval) for interval in window.intervals]
-    size = sum(one.size for one in seen)
-    end = window.first + window.length
-    for interval in range(end, min(end + ahead, MAX_COUNT + 1)):
-        one = standing(state, params, interval)
-        size += one.size
-        if size > params.max_dispatch_variables:
+    larger than what is judged. Where not even the window fits into a case, less of it binds, at least one interval."""
+    params, extent, seen = context.params, Extent(), list[Standing]()
+    last = min(window.first + window.length + ahead - 1, MAX_COUNT)
+    for interval in range(window.first, last + 1):
+        one, bound = standing(state, params, interval), interval in window.intervals
+        extent.add(one)
+        if not extent.fits or (not bound and extent.variables > params.max_dispatch_variables):
             break
         seen.append(one)
-    return dispatched(state, context, window.first, Question(state, context, window, seen).case()).case
+    binding = Window(window.first, min(window.length, len(seen)))
+    return dispatched(state, context, window.first, Question(state, context, binding, seen).case()).case

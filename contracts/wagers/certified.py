@@ -34,11 +34,21 @@ NAME = "dispatch"
 
 
 def lock(state: State, context: BlockContext, window: Window) -> tuple[AnyEvent, ...]:
-    """What happens when offers of a window lock: a round is opened, or the fallback is ordered at once."""
+    """What happens when offers of a window lock: a round is opened, or the fallback is ordered at once. Where a window
+    as a whole can not be dispatched, each of its intervals is by itself: what is too much together is not in one."""
     decided = ordering.plan(state, context, window, context.params.look_ahead_intervals)
+    if decided.verdict is None and window.length > 1:
+        alone = [Window(interval, 1) for interval in window.intervals]
+        return tuple(event for one in alone for event in _order_now(state, context, one, None))
     opened = _open_round(state, context, window, decided)
     if opened is not None:
         return (opened,)
+    return _order_now(state, context, window, decided)
+
+
+def _order_now(state: State, context: BlockContext, window: Window, decided: Plan | None) -> tuple[AnyEvent, ...]:
+    """Order a window without a round, by what was decided; None: by what every node would order of it alone."""
+    decided = decided or ordering.plan(state, context, window, 0)
     kept = None if windows.is_plain(decided.case) else windows.stored(window, decided.case)
     if kept is not None:
         windows.keep(state, kept)
