@@ -66,7 +66,7 @@ Wear = Annotated[int, Meta(ge=0, le=MAX_PRICE)]
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """Common options of everything that is stored in state, or said to the ledger."""
+    """Common options of everything that is stored in state, said to the ledger or told by it."""
 
 
 class AccountKey(Record, frozen=True):

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from contracts.context import BlockContext
 from contracts.governance.bodies import AllowAccess, Reader, RevokeAccess
+from contracts.governance.events import AccessAllowed, AccessRevoked
 from contracts.members import MAX_GRANTS, ROLES, AccessCount, AccessPlace, AccessPolicy, Grant
-from contracts.receipts import AccessAllowed, AccessRevoked, AnyEvent
+from contracts.receipts import AnyEvent
 from contracts.schema import ACCESS, ACCESS_COUNT, ACCESS_COUNTS, ACCESS_PLACES, MEMBERS
 from contracts.state import State
 

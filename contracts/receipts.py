@@ -5,9 +5,9 @@ Receipts are hashed into the next header, so they hold only what every node comp
 
 from __future__ import annotations
 
-import msgspec
-
 from contracts.carbon.events import CarbonEvent
+from contracts.governance.events import GovernanceEvent
+from contracts.members import Record
 from contracts.units import (
     Count,
     Energy,
@@ -27,11 +27,7 @@ from contracts.units import (
 from zk.codec import encode
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """Common options of every event."""
-
-
-class ReadingAccepted(Event, frozen=True, tag=0):
+class ReadingAccepted(Record, frozen=True, tag=0):
     """A reading extends its meter's chain; `late` when its interval was already settled."""
 
     meter: Id
@@ -40,7 +36,7 @@ class ReadingAccepted(Event, frozen=True, tag=0):
     late: bool
 
 
-class MetersEstimated(Event, frozen=True, tag=1):
+class MetersEstimated(Record, frozen=True, tag=1):
     """Meters said nothing about an interval that closes; up to `MAX_NAMED` of the `count` are named."""
 
     interval: Interval
@@ -48,7 +44,7 @@ class MetersEstimated(Event, frozen=True, tag=1):
     meters: tuple[Id, ...]
 
 
-class EnergyCorrected(Event, frozen=True, tag=2):
+class EnergyCorrected(Record, frozen=True, tag=2):
     """A closed interval was corrected by a line in the bill of a later one; see `Correction`."""
 
     meter: Id
@@ -58,7 +54,7 @@ class EnergyCorrected(Event, frozen=True, tag=2):
     final: bool
 
 
-class ReadingCorrected(Event, frozen=True, tag=3):
+class ReadingCorrected(Record, frozen=True, tag=3):
     """The owner restated a settled reading: the energy of its interval as the next bill will have it."""
 
     meter: Id
@@ -68,7 +64,7 @@ class ReadingCorrected(Event, frozen=True, tag=3):
     export_wh: Energy
 
 
-class LineDisputed(Event, frozen=True, tag=4):
+class LineDisputed(Record, frozen=True, tag=4):
     """Both ends of a line are named: what they metered does not fit, and the smaller reading settles."""
 
     line: Id
@@ -78,7 +74,7 @@ class LineDisputed(Event, frozen=True, tag=4):
     held_wh: Energy
 
 
-class DisputeDecided(Event, frozen=True, tag=5):
+class DisputeDecided(Record, frozen=True, tag=5):
     """The parent meter spoke, or (`final`) it did not in time."""
 
     line: Id
@@ -88,7 +84,7 @@ class DisputeDecided(Event, frozen=True, tag=5):
     final: bool
 
 
-class NeedAccepted(Event, frozen=True, tag=16):
+class NeedAccepted(Record, frozen=True, tag=16):
     """A need is number `index` of its first interval, counted from 0."""
 
     member: Id
@@ -97,21 +93,21 @@ class NeedAccepted(Event, frozen=True, tag=16):
     index: Count
 
 
-class OfferAccepted(Event, frozen=True, tag=17):
+class OfferAccepted(Record, frozen=True, tag=17):
     """A source's offer stands for this interval."""
 
     meter: Id
     interval: Interval
 
 
-class TariffAccepted(Event, frozen=True, tag=18):
+class TariffAccepted(Record, frozen=True, tag=18):
     """The utility's prices stand for these intervals."""
 
     interval: Interval
     count: Count
 
 
-class StorageOffered(Event, frozen=True, tag=19):
+class StorageOffered(Record, frozen=True, tag=19):
     """A storage lets itself be dispatched in these intervals, or does so no more."""
 
     meter: Id
@@ -119,7 +115,7 @@ class StorageOffered(Event, frozen=True, tag=19):
     count: Count
 
 
-class LoadAccepted(Event, frozen=True, tag=20):
+class LoadAccepted(Record, frozen=True, tag=20):
     """A flexible load waits for energy."""
 
     member: Id
@@ -127,14 +123,14 @@ class LoadAccepted(Event, frozen=True, tag=20):
     until: Interval
 
 
-class LoadWithdrawn(Event, frozen=True, tag=21):
+class LoadWithdrawn(Record, frozen=True, tag=21):
     """A flexible load wants nothing more than what is ordered for it."""
 
     member: Id
     load: Id
 
 
-class ReserveOffered(Event, frozen=True, tag=22):
+class ReserveOffered(Record, frozen=True, tag=22):
     """A source holds something back in these intervals, or does so no more."""
 
     meter: Id
@@ -142,7 +138,7 @@ class ReserveOffered(Event, frozen=True, tag=22):
     count: Count
 
 
-class RequirementSet(Event, frozen=True, tag=23):
+class RequirementSet(Record, frozen=True, tag=23):
     """A member requires something of these intervals."""
 
     member: Id
@@ -150,7 +146,7 @@ class RequirementSet(Event, frozen=True, tag=23):
     count: Count
 
 
-class IntervalOrdered(Event, frozen=True, tag=24):
+class IntervalOrdered(Record, frozen=True, tag=24):
     """Offers locked and every node computed the same dispatch."""
 
     interval: Interval
@@ -159,7 +155,7 @@ class IntervalOrdered(Event, frozen=True, tag=24):
     served_wh: Total
 
 
-class IntervalSettled(Event, frozen=True, tag=25):
+class IntervalSettled(Record, frozen=True, tag=25):
     """Deliveries were taken from registers, and all lines of the interval sum to zero.
 
     With a `code` other than "ok" the registers count as settled and no line was booked.
@@ -172,7 +168,7 @@ class IntervalSettled(Event, frozen=True, tag=25):
     code: str
 
 
-class Transferred(Event, frozen=True, tag=32):
+class Transferred(Record, frozen=True, tag=32):
     """Money moved."""
 
     sender: Id
@@ -180,7 +176,7 @@ class Transferred(Event, frozen=True, tag=32):
     amount_nano: Money
 
 
-class TokensTransferred(Event, frozen=True, tag=48):
+class TokensTransferred(Record, frozen=True, tag=48):
     """Free trust tokens moved."""
 
     sender: Id
@@ -188,21 +184,21 @@ class TokensTransferred(Event, frozen=True, tag=48):
     amount_tokens: TokenAmount
 
 
-class TokensBonded(Event, frozen=True, tag=49):
+class TokensBonded(Record, frozen=True, tag=49):
     """Free tokens became bond."""
 
     member: Id
     amount_tokens: TokenAmount
 
 
-class TokensUnbonded(Event, frozen=True, tag=50):
+class TokensUnbonded(Record, frozen=True, tag=50):
     """Tokens left a bond, and unlock later."""
 
     member: Id
     amount_tokens: TokenAmount
 
 
-class UnderDelivered(Event, frozen=True, tag=51):
+class UnderDelivered(Record, frozen=True, tag=51):
     """A member's sources or storages gave less than ordered, beyond the tolerance; see `Shortfall`."""
 
     member: Id
@@ -212,14 +208,14 @@ class UnderDelivered(Event, frozen=True, tag=51):
     """Of its trust index."""
 
 
-class WithholdingReported(Event, frozen=True, tag=52):
+class WithholdingReported(Record, frozen=True, tag=52):
     """A member could have offered more in an interval than it did; see `Withholding`."""
 
     member: Id
     interval: Interval
 
 
-class RoundOpened(Event, frozen=True, tag=64):
+class RoundOpened(Record, frozen=True, tag=64):
     """Wagers on solutions of a subject are taken, at least until `ends_ms`; see `Round`."""
 
     round: Count
@@ -229,7 +225,7 @@ class RoundOpened(Event, frozen=True, tag=64):
     ends_ms: Time
 
 
-class WagerPlaced(Event, frozen=True, tag=65):
+class WagerPlaced(Record, frozen=True, tag=65):
     """Free tokens are locked on a solution."""
 
     round: Count
@@ -238,7 +234,7 @@ class WagerPlaced(Event, frozen=True, tag=65):
     amount_tokens: TokenAmount
 
 
-class RoundMoved(Event, frozen=True, tag=66):
+class RoundMoved(Record, frozen=True, tag=66):
     """A round is in its next phase, at least until `ends_ms`."""
 
     round: Count
@@ -246,7 +242,7 @@ class RoundMoved(Event, frozen=True, tag=66):
     ends_ms: Time
 
 
-class BuildersDrawn(Event, frozen=True, tag=67):
+class BuildersDrawn(Record, frozen=True, tag=67):
     """Commitments of these are taken, at least until `ends_ms`; the other wagers went back."""
 
     round: Count
@@ -256,7 +252,7 @@ class BuildersDrawn(Event, frozen=True, tag=67):
     ends_ms: Time
 
 
-class SolutionCommitted(Event, frozen=True, tag=68):
+class SolutionCommitted(Record, frozen=True, tag=68):
     """A builder bound itself to a solution."""
 
     round: Count
@@ -264,7 +260,7 @@ class SolutionCommitted(Event, frozen=True, tag=68):
     commitment: Hash
 
 
-class SolutionRevealed(Event, frozen=True, tag=69):
+class SolutionRevealed(Record, frozen=True, tag=69):
     """A builder showed what it had committed to."""
 
     round: Count
@@ -272,7 +268,7 @@ class SolutionRevealed(Event, frozen=True, tag=69):
     solution_hash: Hash
 
 
-class WagerJudged(Event, frozen=True, tag=70):
+class WagerJudged(Record, frozen=True, tag=70):
     """What became of a drawn builder's wager; the verdicts are in `contracts.wagers.judging`."""
 
     round: Count
@@ -284,7 +280,7 @@ class WagerJudged(Event, frozen=True, tag=70):
     """What its solution costs less than the fallback, where that is more than the threshold."""
 
 
-class RoundJudged(Event, frozen=True, tag=71):
+class RoundJudged(Record, frozen=True, tag=71):
     """A round decided its subject, by a builder's solution or by the fallback."""
 
     round: Count
@@ -295,7 +291,7 @@ class RoundJudged(Event, frozen=True, tag=71):
     cost_nano: Money
 
 
-class ModeOrdered(Event, frozen=True, tag=80):
+class ModeOrdered(Record, frozen=True, tag=80):
     """The connection to the public grid was ordered for these intervals."""
 
     member: Id
@@ -305,7 +301,7 @@ class ModeOrdered(Event, frozen=True, tag=80):
     reason: Name
 
 
-class ReductionCalled(Event, frozen=True, tag=87):
+class ReductionCalled(Record, frozen=True, tag=87):
     """The utility pays for energy that members do without in these intervals; 0 Wh: it does so no more."""
 
     member: Id
@@ -315,7 +311,7 @@ class ReductionCalled(Event, frozen=True, tag=87):
     payment_nano_per_wh: Price
 
 
-class ReductionOffered(Event, frozen=True, tag=88):
+class ReductionOffered(Record, frozen=True, tag=88):
     """A member would do without energy in these intervals, or would not any more."""
 
     member: Id
@@ -323,7 +319,7 @@ class ReductionOffered(Event, frozen=True, tag=88):
     count: Count
 
 
-class BaseLoadRegistered(Event, frozen=True, tag=89):
+class BaseLoadRegistered(Record, frozen=True, tag=89):
     """A load meter is promised so much power; 0 W: nothing any more."""
 
     member: Id
@@ -331,67 +327,7 @@ class BaseLoadRegistered(Event, frozen=True, tag=89):
     power_w: Energy
 
 
-class ProposalMade(Event, frozen=True, tag=81):
-    """A proposal is open."""
-
-    number: Count
-    member: Id
-
-
-class ProposalApproved(Event, frozen=True, tag=82):
-    """An organisation agrees."""
-
-    number: Count
-    member: Id
-
-
-class ApprovalWithdrawn(Event, frozen=True, tag=83):
-    """An organisation agrees no more."""
-
-    number: Count
-    member: Id
-
-
-class ProposalDecided(Event, frozen=True, tag=84):
-    """A proposal is closed: `enacted`, `failed` with a code, `withdrawn` or `lapsed`."""
-
-    number: Count
-    status: Id
-    code: str
-
-
-class ProposalPostponed(Event, frozen=True, tag=85):
-    """A scheduled change had too little support; it is looked at again before this epoch."""
-
-    number: Count
-    epoch: Count
-
-
-class KeysRotated(Event, frozen=True, tag=86):
-    """A member has so many account keys, as it said itself."""
-
-    member: Id
-    keys: Count
-
-
-class AccessAllowed(Event, frozen=True, tag=92):
-    """A member named readers of some kinds of its records; see its `AccessPolicy`."""
-
-    member: Id
-    kinds: tuple[Id, ...]
-    readers: Count
-    until_ms: Time | None
-
-
-class AccessRevoked(Event, frozen=True, tag=93):
-    """A member took readers of some kinds of its records away. `readers` 0: all of them."""
-
-    member: Id
-    kinds: tuple[Id, ...]
-    readers: Count
-
-
-class OffenceRecorded(Event, frozen=True, tag=96):
+class OffenceRecorded(Record, frozen=True, tag=96):
     """Evidence in the block shows that a seat signed two contradicting messages; see `Offence`."""
 
     node: Id
@@ -401,7 +337,7 @@ class OffenceRecorded(Event, frozen=True, tag=96):
     evidence_hash: Hash
 
 
-class BondSlashed(Event, frozen=True, tag=97):
+class BondSlashed(Record, frozen=True, tag=97):
     """A member that contradicted itself lost its bond and was tombstoned; of that, who proposed the block got a
     share."""
 
@@ -446,21 +382,14 @@ AnyEvent = (
     | ReductionCalled
     | ReductionOffered
     | BaseLoadRegistered
-    | ProposalMade
-    | ProposalApproved
-    | ApprovalWithdrawn
-    | ProposalDecided
-    | ProposalPostponed
-    | KeysRotated
-    | AccessAllowed
-    | AccessRevoked
     | OffenceRecorded
     | BondSlashed
+    | GovernanceEvent
     | CarbonEvent
 )
 
 
-class Receipt(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+class Receipt(Record, frozen=True):
     """`code` is "ok" or a stable refusal; a refused transaction leaves only its nonce and budget."""
 
     code: str

@@ -23,6 +23,14 @@ from contracts.governance import membership
 from contracts.governance.bodies import Approve, Propose, RotateKeys, Withdraw
 from contracts.governance.changes import SCHEDULED
 from contracts.governance.enact import admissible, enact
+from contracts.governance.events import (
+    ApprovalWithdrawn,
+    KeysRotated,
+    ProposalApproved,
+    ProposalDecided,
+    ProposalMade,
+    ProposalPostponed,
+)
 from contracts.governance.records import (
     MAX_APPROVALS,
     MAX_OPEN,
@@ -36,16 +44,7 @@ from contracts.governance.records import (
     Status,
 )
 from contracts.governance.voting import count, has_voice
-from contracts.receipts import (
-    OK,
-    AnyEvent,
-    ApprovalWithdrawn,
-    KeysRotated,
-    ProposalApproved,
-    ProposalDecided,
-    ProposalMade,
-    ProposalPostponed,
-)
+from contracts.receipts import OK, AnyEvent
 from contracts.schema import AGENDA, AGENDAS, BALLOTS, PROPOSALS
 from contracts.state import State
 

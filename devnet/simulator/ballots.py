@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from contracts.governance.changes import SetConsensusParams, SetRuleSet
-from contracts.receipts import AnyEvent, ApprovalWithdrawn, ProposalApproved, ProposalDecided
+from contracts.governance.events import ApprovalWithdrawn, ProposalApproved, ProposalDecided
+from contracts.receipts import AnyEvent
 from contracts.schema import PROPOSALS, RULES, RULES_IN_FORCE
 from contracts.state import State
 from devnet.simulator.violations import Violation

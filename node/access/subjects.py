@@ -18,6 +18,7 @@ from contracts.carbon import records as carbon
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import records as flexible
 from contracts.governance import bodies as governance_bodies
+from contracts.governance import events as governance_events
 from contracts.receipts import AnyEvent
 from contracts.rolls import Rolls, is_roll
 from contracts.schema import (
@@ -282,14 +283,14 @@ PUBLIC_EVENTS = (
     receipts.BuildersDrawn,
     receipts.SolutionCommitted,
     receipts.SolutionRevealed,
-    receipts.ProposalMade,
-    receipts.ProposalApproved,
-    receipts.ApprovalWithdrawn,
-    receipts.ProposalDecided,
-    receipts.ProposalPostponed,
-    receipts.KeysRotated,
-    receipts.AccessAllowed,
-    receipts.AccessRevoked,
+    governance_events.ProposalMade,
+    governance_events.ProposalApproved,
+    governance_events.ApprovalWithdrawn,
+    governance_events.ProposalDecided,
+    governance_events.ProposalPostponed,
+    governance_events.KeysRotated,
+    governance_events.AccessAllowed,
+    governance_events.AccessRevoked,
     receipts.OffenceRecorded,
     receipts.BondSlashed,
     carbon_events.FactorRegistered,

@@ -29,12 +29,12 @@ from contracts.governance.changes import (
     SetRoles,
     SetRuleSet,
 )
+from contracts.governance.events import ProposalDecided, ProposalPostponed
 from contracts.governance.proposals import open_proposals
 from contracts.governance.records import MAX_OPEN_PER_MEMBER, MAX_PROPOSAL_BLOCKS
 from contracts.governance.rules import rules
 from contracts.members import MAX_KEYS, MAX_NODES, AccountKey
 from contracts.params import MIN_UNITS, PactParams
-from contracts.receipts import ProposalDecided, ProposalPostponed
 from contracts.schema import MEMBERS
 from contracts.trust import all_tokens, is_tombstoned, pool_tokens, slash
 from contracts.units import MAX_COUNT

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from ledger_world import ROLES, Chain
 
 from contracts.governance.bodies import RECORD_KINDS, AllowAccess, Reader, RecordKind, RevokeAccess
+from contracts.governance.events import AccessAllowed, AccessRevoked
 from contracts.members import AccessCount, AccessPolicy
 from contracts.policies import Asker, may_read
-from contracts.receipts import AccessAllowed, AccessRevoked
 from contracts.schema import ACCESS, ACCESS_COUNT, ACCESS_COUNTS, ACCESS_PLACES
 
 SOLAR, UTILITIES, ALL = Reader("member", "solar"), Reader("role", "utility"), Reader("all", "all")
