@@ -53,7 +53,7 @@ def state_key(prefix: bytes, *parts: str | int) -> bytes:
     """Key of a record or entry: `prefix` and its parts. Integers are zero-padded to ten digits, so keys sort in
     their order.
     """
-    return prefix + "/".join(part if isinstance(part, str) else f"{part:010d}" for part in parts).encode()
+    return prefix + b"/".join([part.encode() if isinstance(part, str) else b"%010d" % part for part in parts])
 
 
 class Rolls(Generic[R]):
