@@ -20,6 +20,7 @@ import msgspec
 import uvloop
 
 from contracts.genesis import CODEC, MAX_GENESIS_BYTES, Genesis
+from contracts.program import arrays
 from node import config as configuration
 from node.access.log import AccessLog
 from node.admin import AdminServer
@@ -113,6 +114,8 @@ class Process:
         store = LevelStore(home.store)
         self._closers.append(store.close)
         ledger = Ledger.open(store, genesis, retain=config.ledger.retain_heights)
+        # The first window that locks would wait for it, on all nodes in the same block.
+        arrays.load()
         home.journal.mkdir(parents=True, exist_ok=True)
         journal = Journal.open(home.journal, disk, ledger.chain_id, home.root)
         self._closers.append(journal.close)

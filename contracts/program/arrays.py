@@ -4,11 +4,12 @@ Made once per case, from the program in Python's integers, by whoever has more t
 used only where no intermediate value can leave 63 bits, which is shown before; where that can not be shown they are
 None and the caller stays with Python's integers, so both ways always agree.
 
-numpy is imported when it is used: whoever only reads bills never does.
+numpy is imported when it is used: whoever only reads bills never does. `load` imports it before.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from contracts.program.case import WEIGHT_ONE
@@ -66,6 +67,11 @@ class Arrays(NamedTuple):
     row_hi: Array
     largest: Array
     """Of each row: its largest coefficient without sign."""
+
+
+def load() -> None:
+    """Import numpy: for a process that is going to dispatch, before anybody waits for that."""
+    import_module("numpy")
 
 
 def arrays(program: Program) -> Arrays | None:

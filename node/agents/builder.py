@@ -21,6 +21,7 @@ from contracts.bodies import AccountBody, Claim, CommitSolution, RevealSolution,
 from contracts.context import BlockContext
 from contracts.governance.rules import rules
 from contracts.network.records import Network
+from contracts.program import arrays
 from contracts.program.case import Case as Question
 from contracts.receipts import OK
 from contracts.schema import MEMBERS, ROUNDS, WAGERS
@@ -138,6 +139,7 @@ class Builder:
 
         Raises NodeError `account.key` and `disk.*`: nothing that another look could change.
         """
+        arrays.load()
         trouble = ""
         while rounds is None or self.judged < rounds:
             try:
