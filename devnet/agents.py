@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -237,6 +238,10 @@ def builders_of(
 ) -> list[Builder]:
     """A builder per member that has one, each with its own key, book and view of the chain, and its own first node.
     `tell` hears what each says; without it, that is in the agents' log."""
+    if scenario.builders:
+        # What they solve with: the first round has other things to wait for.
+        for name in ("node.solver.build", "highspy"):
+            import_module(name)
     found: list[Builder] = []
     for at, spec in enumerate(scenario.builders):
         first = at % len(nodes)
