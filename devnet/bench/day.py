@@ -40,6 +40,8 @@ INTERVALS = 96
 HORIZON = 3 * INTERVALS
 PHASE_MS = 1_000
 """Of ledger time, which stands until it is stepped: a phase takes the blocks that it needs."""
+BLOCK_MS = 20
+"""What of the round is waiting for its blocks is kept short, so that work is what shows."""
 POLL_S = 0.01
 LEAST_WH = 3_000
 """Each load wants at least so much, or whole Wh are a large part of it."""
@@ -54,7 +56,7 @@ def day() -> Scenario:
     params = replace(
         campus.params, window_intervals=INTERVALS, look_ahead_intervals=0, horizon_intervals=HORIZON, wagering=wagering
     )
-    return replace(campus, params=params, faults=())
+    return replace(campus, params=params, consensus=replace(campus.consensus, target_block_ms=BLOCK_MS), faults=())
 
 
 def measure(say: Say) -> dict[str, Any]:
