@@ -152,6 +152,8 @@ def position(
         sum(held.energy_wh for held in order.reserves) if order else 0,
         order.reserve_nano if order else 0,
         _supply_nano(order) if order else None,
+        order.spared_nano if order else 0,
+        order.limit_nano_per_wh if order else None,
     )
 
 

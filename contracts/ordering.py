@@ -99,7 +99,8 @@ def _is_lowered(case: Case, at: int) -> bool:
 
 
 def _is_beyond(one: Order) -> bool:
-    return max(one.pay_as_bid_nano, abs(one.offered_nano), one.wear_nano, one.reserve_nano) > MAX_MONEY
+    amounts = (one.pay_as_bid_nano, abs(one.offered_nano), one.wear_nano, one.reserve_nano, one.spared_nano)
+    return max(amounts) > MAX_MONEY
 
 
 def _record(state: State, context: BlockContext, interval: int) -> IntervalRecord:

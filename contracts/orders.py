@@ -53,12 +53,13 @@ class _Share:
 
     def __init__(self) -> None:
         self.requested = self.served = self.shed = 0
-        self.above = self.offered = self.wear = self.held = 0
+        self.above = self.offered = self.wear = self.held = self.spared = 0
         self.meters: list[MeterOrder] = []
         self.storages: list[StorageOrder] = []
         self.reserves: list[ReserveOrder] = []
         self.loads: list[LoadOrder] = []
         self.offer: int | None = None
+        self.limit: int | None = None
         self.place: str | None = None
         """Of its demand; of what it delivers, where it takes nothing."""
 
@@ -153,11 +154,20 @@ class _Orders:
             if bid.energy_wh[at]:
                 share = self._share(bid.organisation, bid.place)
                 share.served += row[at]
+                self._spare(share, bid.limit_nano_per_wh, row[at])
         # A case holds no more of what is wanted than could mean anything.
         for need in self._said.needs:
             share = self._shares.setdefault(need.member, _Share())
             share.requested += need.energy_wh
             share.shed += need.energy_wh if need.limit_nano_per_wh is None else 0
+
+    def _spare(self, share: _Share, limit: int, served_wh: int) -> None:
+        """A bid that is served below the price of its own place pays its limit, wherever that price is read."""
+        assert share.place is not None, "who is served has a place"
+        above = self._prices[share.place] - limit
+        if served_wh and above > 0:
+            share.spared += served_wh * above
+            share.limit = limit if share.limit is None else min(share.limit, limit)
 
     def _loads(self) -> None:
         for load, row in zip(self._case.loads, self._made.load_wh, strict=True):
@@ -223,6 +233,8 @@ class _Orders:
             tuple(share.storages),
             tuple(sorted(share.reserves, key=lambda one: one.meter)),
             tuple(share.loads),
+            share.spared,
+            share.limit,
         )
 
 

@@ -280,6 +280,10 @@ class Order(Record, frozen=True):
     reserves: Annotated[tuple[ReserveOrder, ...], Meta(max_length=2 * MAX_STORAGES)] = ()
     loads: Annotated[tuple[LoadOrder, ...], Meta(max_length=MAX_LOADS_PER_MEMBER)] = ()
     """Their energy is in `served_wh`, too."""
+    spared_nano: Money = 0
+    """By how much its served bids would cost more at the price than at their own limits."""
+    limit_nano_per_wh: Price | None = None
+    """Lowest limit of such a bid; None: the price is above no limit."""
 
 
 class Line(Record, frozen=True):

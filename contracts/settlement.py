@@ -5,18 +5,20 @@ A pure function of plain tuples; `contracts.clearing` reads the inputs from stat
 Per member, amounts from the member's side (positive is received):
 
 - *consumption*, *supply*: ordered energy at the price of the member's zone. *pay-as-bid*: what accepted blocks
-  above the price receive on top. *reserve*: what was held back, paid as offered.
+  above the price receive on top. *within-limit*: what served bids are spared where the price is above their own
+  limits. *reserve*: what was held back, paid as offered.
 - *short*, *long*: net position metered minus net position ordered, suppliers and consumers alike (delivering
   less and taking more are both short). Short pays b + |b| x penalty with b = max(price, import price), so
   that a penalty stays one below zero too. Long receives min(price, offer, export price). In island b is the
-  scarcity price and long receives nothing.
+  scarcity price and long receives nothing. Who was spared receives no more than the limit that it was billed at.
 - *tie-import*, *tie-export*: the utility's tariff on the metered flow of its meter. It has no orders to
   deviate from.
 - *correction*: what earlier intervals turned out to be worth, see `contracts.corrections`.
 - what else is owed, each by a module of its own: *make-whole* (`contracts.make_whole`), *builder* and *proposer*
   (`contracts.rewards`), *demand-response* (`contracts.demand_response`), *base-load* (`contracts.base_load`).
-- *residual*: whatever is left over or missing (tariff spread, rent, losses, penalties, pay-as-bid, what else is owed),
-  shared by metered consumption, largest remainder first, equal remainders in order of hash(interval, member).
+- *residual*: whatever is left over or missing (tariff spread, rent, losses, penalties, pay-as-bid, what bids are
+  spared, what else is owed), shared by metered consumption, largest remainder first, equal remainders in order of
+  hash(interval, member).
 
 Where zones have different prices, those who take pay more than those who deliver receive: flow x price difference of
 every line between them. That rent is in nobody's lines, and so in the residual.
@@ -56,6 +58,10 @@ class Position(NamedTuple):
     """What it asked for holding that back."""
     supply_nano: int | None = None
     """Its orders at the prices of their zones, where these are not that of its own; None: all at one price."""
+    spared_nano: int = 0
+    """What its served bids would cost more at the price than at their limits."""
+    limit_nano_per_wh: int | None = None
+    """The lowest limit of those bids."""
 
 
 class Terms(NamedTuple):
@@ -146,6 +152,8 @@ def position_lines(terms: Terms, position: Position) -> list[Line]:
     price, lines = price_of(terms, position), []
     if position.served_wh:
         lines.append(Line("consumption", position.served_wh, price, -position.served_wh * price))
+    if position.spared_nano:
+        lines.append(Line("within-limit", position.served_wh, None, position.spared_nano))
     if position.supplied_wh:
         one_price = position.supply_nano is None or position.supply_nano == position.supplied_wh * price
         supply_nano = position.supplied_wh * price if position.supply_nano is None else position.supply_nano
@@ -160,6 +168,9 @@ def position_lines(terms: Terms, position: Position) -> list[Line]:
         lines.append(Line("short", deviation_wh, rate, deviation_wh * rate, position.estimated))
     elif deviation_wh > 0:
         rate = long_price(terms, price, position.offer_nano_per_wh)
+        if position.limit_nano_per_wh is not None:
+            # Else a bid that is billed below the price could be taken for what it sells for, and not for its energy.
+            rate = min(rate, position.limit_nano_per_wh)
         lines.append(Line("long", deviation_wh, rate, deviation_wh * rate, position.estimated))
     return lines
 

@@ -24,6 +24,7 @@ KINDS = {
     "consumption": "energy ordered for it, at the price of its zone: gridpact query interval INTERVAL --explain",
     "supply": "energy ordered from it, at the price of its zone: gridpact query dispatch INTERVAL",
     "pay-as-bid": "what its accepted blocks above the price ask on top of it",
+    "within-limit": "what its served bids are spared where the price is above their own limits: they pay these",
     "reserve": "what it held back for the worst, paid as offered",
     "green": "premiums for green shares, as they were bid: gridpact query carbon INTERVAL",
     "short": "energy it gave less or took more than ordered, at the dearer of price and import, with the penalty",

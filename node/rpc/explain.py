@@ -100,7 +100,7 @@ def explain(
 def explain_member(record: IntervalRecord, order: Order | None, bill: Bill | None, requested_wh: int) -> Document:
     """What the interval means for one member. `expected_nano` is what its order is worth if everybody delivers it."""
     served_wh, supplied_wh = (order.served_wh, order.supplied_wh) if order else (0, 0)
-    on_top = order.pay_as_bid_nano if order else 0
+    on_top = order.pay_as_bid_nano + order.spared_nano if order else 0
     return {
         "requested_wh": requested_wh,
         "served_wh": served_wh,
