@@ -39,7 +39,7 @@ from contracts.wagers.records import (
 )
 from contracts.wagers.rounds import open_rounds, rules_hash
 from node.agents.book import Book, Engagement
-from node.agents.proven import Proven, ProvenLedger, Unproven
+from node.agents.proven import Proven, ProvenLedger, Unproven, keep_looking
 from node.building import SALT_BYTES, make_solution
 from node.client import Account, Client, Result, RpcError
 from node.errors import NodeError
@@ -73,8 +73,6 @@ POLL_S = 0.25
 MAX_ATTEMPTS = 11
 """At one phase of one round: what every node refuses is not said for ever. Each comes twice as many looks after the one
 before, the last one after more than four minutes: nodes whose pools somebody fills for a while take it later."""
-PAUSE_S = 1.0
-"""Between two looks while nothing can be proven."""
 HOPELESS = (
     "wager.full",
     "wager.minimum",
@@ -140,18 +138,12 @@ class Builder:
         Raises NodeError `account.key` and `disk.*`: nothing that another look could change.
         """
         arrays.load()
-        trouble = ""
-        while rounds is None or self.judged < rounds:
-            try:
-                await self.step()
-            except Unproven as error:
-                if str(error) != trouble:
-                    trouble = str(error)
-                    self._say(None, trouble)
-                await asyncio.sleep(PAUSE_S)
-            else:
-                trouble = ""
-                await asyncio.sleep(POLL_S)
+        await keep_looking(
+            self.step,
+            lambda: rounds is not None and self.judged >= rounds,
+            lambda trouble: self._say(None, trouble),
+            POLL_S,
+        )
 
     async def step(self, least_height: int = 0) -> None:
         """Do what is due in every open round as of block `least_height` or later, and account for judged ones.

@@ -8,7 +8,7 @@ make an agent wait, and nothing else. Never goes back behind a header that it ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -29,10 +29,30 @@ T = TypeVar("T")
 PATIENCE_S = (0.5, 5.0)
 """How long one node may take before the next one is asked: at first, and once none was that fast. A process that stands
 still takes connections and says nothing."""
+PAUSE_S = 1.0
+"""Between two looks while nothing can be proven."""
 
 
 class Unproven(NodeError):
     """No node showed what was asked for with a proof that holds: `agent.unproven`."""
+
+
+async def keep_looking(
+    look: Callable[[], Awaitable[None]], is_over: Callable[[], bool], say: Callable[[str], None], poll_s: float
+) -> None:
+    """Look every `poll_s` seconds until it is over. What nobody proves is said once, and looked for again."""
+    trouble = ""
+    while not is_over():
+        try:
+            await look()
+        except Unproven as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                say(trouble)
+            await asyncio.sleep(PAUSE_S)
+        else:
+            trouble = ""
+            await asyncio.sleep(poll_s)
 
 
 class Proven(NamedTuple):

@@ -7,7 +7,6 @@ hit, and a rule that fails, are said once. Never acts for an interval whose gate
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from contracts import api
@@ -18,7 +17,7 @@ from contracts.schema import MEMBERS
 from contracts.state import State
 from node.agents.builder import EXPIRY_BLOCKS, Builder, hand
 from node.agents.eyes import Eyes
-from node.agents.proven import Proven, ProvenLedger, Unproven
+from node.agents.proven import Proven, ProvenLedger, keep_looking
 from node.client import Account
 from node.errors import NodeError
 from node.rulebook.decision import Decision, decide
@@ -27,8 +26,6 @@ from node.rulebook.ledger import RuleLedger
 from node.rulebook.sight import Sight
 
 POLL_S = 0.5
-PAUSE_S = 1.0
-"""Between two looks while nothing can be proven."""
 
 Say = Callable[[int | None, str], None]
 """Told what happens: the interval that it is about, if it is about one, and a sentence."""
@@ -66,19 +63,19 @@ class RuledAgent:
 
     async def run(self, now_ms: Callable[[], int], intervals: int | None = None) -> None:
         """Act until `intervals` were acted on (None: until cancelled). Raises NodeError `account.key`, `disk.*`."""
-        acted, trouble = 0, ""
-        while intervals is None or acted < intervals:
-            try:
-                interval = await self._next(now_ms())
-                acted += await self.act(interval) is not None
-            except Unproven as error:
-                if str(error) != trouble:
-                    trouble = str(error)
-                    self._say(None, trouble)
-                await asyncio.sleep(PAUSE_S)
-            else:
-                trouble = ""
-                await asyncio.sleep(POLL_S)
+        acted = 0
+
+        async def look() -> None:
+            nonlocal acted
+            interval = await self._next(now_ms())
+            acted += await self.act(interval) is not None
+
+        await keep_looking(
+            look,
+            lambda: intervals is not None and acted >= intervals,
+            lambda trouble: self._say(None, trouble),
+            POLL_S,
+        )
 
     async def _next(self, now_ms: int) -> int:
         """The first interval whose gate is ahead."""
