@@ -35,7 +35,7 @@ from contracts.records import Schedule
 from contracts.schema import CARBONS, CARRIED, CERTIFICATES, EMITTED, RETIREMENTS, SCHEDULE, SCHEDULES
 from contracts.units import MAX_COUNT
 from node.errors import ProofError
-from node.proofs import MAX_BUNDLE_BYTES, Proven, StateBundle, verify_bundle
+from node.proofs import Proven, StateBundle, decode_file, verify_bundle
 from node.render import render
 from node.tables import table_of
 
@@ -248,16 +248,7 @@ def _factors(records: Records) -> list[Document]:
 
 def verify_report(raw: bytes, genesis: Genesis) -> Proven:
     """Check a report file against `genesis`. Raises `ProofError`; returns the report as its data."""
-    if len(raw) > MAX_BUNDLE_BYTES:
-        raise ProofError("proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}.")
-    try:
-        file = _DECODER.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ProofError(
-            "proof.malformed",
-            f"This is not a carbon report: {error}.",
-            "Give the file that `carbon report --prove-to` wrote.",
-        ) from None
+    file = decode_file(raw, _DECODER, "a carbon report", "carbon report --prove-to")
     proven = verify_bundle(file.proof, genesis)
     params, stated, time_ms = genesis.params, file.report, proven.data["time_ms"]
     first, until, member = _about(stated)

@@ -16,7 +16,7 @@ Where an entry is, and so which receipt is its own, depends on how many there ar
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -36,6 +36,8 @@ from node.tables import show_key, table_of
 from node.trail import MAX_TRAIL, Chain, led_to, make_trail
 from zk import ics23, merkle
 from zk.merkle_size import prove_size, proven_size
+
+F = TypeVar("F")
 
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 4096
@@ -210,15 +212,21 @@ def _position(source: Source, height: int, index: int) -> Document:
 
 def decode_bundle(raw: bytes) -> AnyBundle:
     """A bundle from JSON bytes. Raises `ProofError` (`proof.malformed`)."""
+    bundle: AnyBundle = decode_file(raw, _DECODER, "a proof bundle", "--prove")
+    return bundle
+
+
+def decode_file(raw: bytes, decoder: msgspec.json.Decoder[F], what: str, writer: str) -> F:
+    """A file with proofs from JSON bytes. Raises `ProofError` (`proof.malformed`): it is not `what`, as `writer` writes
+    it."""
     if len(raw) > MAX_BUNDLE_BYTES:
         raise ProofError("proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}.")
     try:
-        bundle: AnyBundle = _DECODER.decode(raw)
+        return decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ProofError(
-            "proof.malformed", f"This is not a proof bundle: {error}.", "Give the file that `--prove` wrote."
+            "proof.malformed", f"This is not {what}: {error}.", f"Give the file that `{writer}` wrote."
         ) from None
-    return bundle
 
 
 def verify_bundle(bundle: AnyBundle, genesis: Genesis) -> Proven:

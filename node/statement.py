@@ -20,7 +20,7 @@ from contracts.records import Bill, Schedule
 from contracts.schedule import close_ms
 from contracts.schema import BILLS, RULES, RULES_IN_FORCE, SCHEDULE, SCHEDULES
 from node.errors import ProofError
-from node.proofs import MAX_BUNDLE_BYTES, Proven, StateBundle, verify_bundle
+from node.proofs import Proven, StateBundle, decode_file, verify_bundle
 from node.render import render
 
 Document = dict[str, Any]
@@ -87,14 +87,7 @@ def statement_keys(params: PactParams, which: Cycle, member: str, time_ms: int) 
 
 def verify_statement(raw: bytes, genesis: Genesis) -> Proven:
     """Check a statement file against `genesis`. Raises `ProofError`; returns the statement as its data."""
-    if len(raw) > MAX_BUNDLE_BYTES:
-        raise ProofError("proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}.")
-    try:
-        file = _DECODER.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ProofError(
-            "proof.malformed", f"This is not a statement: {error}.", "Give the file that `bill show --prove-to` wrote."
-        ) from None
+    file = decode_file(raw, _DECODER, "a statement", "bill show --prove-to")
     proven = verify_bundle(file.proof, genesis)
     stated, time_ms = file.statement, proven.data["time_ms"]
     number, member = stated.get("cycle"), stated.get("member")

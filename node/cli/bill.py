@@ -11,7 +11,7 @@ from node.cli import options
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, money, per_kwh, progress, reporting, table, write_file
-from node.cli.proof import read_bundle
+from node.cli.proof import read_bundle, verify_own
 from node.errors import NodeError
 
 app = typer.Typer(help="Statements: what a member owes or gets for a billing cycle.", no_args_is_help=True)
@@ -71,7 +71,10 @@ def show(
         if statement is None:
             raise NodeError("rpc.unknown-member", f"There is no member {member}.", "Check the spelling.")
         if proven:
-            answer["proven"] = _check(statement, answer["proof"], asking.directory, prove_to)
+            from node.statement import verify_statement
+
+            file = {"kind": "statement", "statement": statement, "proof": answer["proof"]}
+            answer["proven"] = verify_own(file, verify_statement, asking.directory, prove_to)
         if document is not None:
             write_file(document, as_document(statement, shown, answer))
             progress(f"Statement written to {document}.")
@@ -123,19 +126,6 @@ def explanations(statement: Data) -> list[str]:
         verb = "gets" if amount >= 0 else "pays"
         found.append(f"{kind}: {verb} {money(abs(amount))} currency in {where}: {KINDS[kind]}.")
     return found
-
-
-def _check(statement: Data, proof: Data, directory: Path, to: Path | None) -> str:
-    """Verify a statement as a stranger would, and keep it. Raises NodeError."""
-    from msgspec import json as codec
-
-    from node.statement import verify_statement
-
-    raw = codec.encode({"kind": "statement", "statement": statement, "proof": proof})
-    sentence = verify_statement(raw, genesis_document(None, directory)).sentence
-    if to is not None:
-        write_file(to, raw.decode() + "\n")
-    return sentence
 
 
 def _line_rows(statement: Data, shown: Form) -> list[list[str]]:

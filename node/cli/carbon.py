@@ -12,8 +12,8 @@ from node.cli import options
 from node.cli.answer import PLAIN, Data, Rows, kept_back, show
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
-from node.cli.output import emit, line, progress, reporting, table, write_file
-from node.cli.proof import read_bundle
+from node.cli.output import emit, line, progress, reporting, table
+from node.cli.proof import read_bundle, verify_own
 from node.errors import NodeError
 
 app = typer.Typer(help="Carbon: reports, factors, certificates, offsets.", no_args_is_help=True)
@@ -77,7 +77,10 @@ def report(
         if found is None:
             raise NodeError("rpc.unknown-member", f"There is no member {member}.", "Check the spelling.")
         if proven:
-            answer["proven"] = _check(found, answer["proof"], asking.directory, prove_to)
+            from node.carbon_report import verify_report
+
+            file = {"kind": "carbon-report", "report": found, "proof": answer["proof"]}
+            answer["proven"] = verify_own(file, verify_report, asking.directory, prove_to)
         if explain:
             found["explained"] = sentences(found, shown)
         if asking.as_csv:
@@ -311,19 +314,6 @@ def _interval(text: str, now: int, length_ms: int) -> str:
             f"Intervals have {length_ms // 1_000} s, and are counted from 1970-01-01.",
         )
     return str(ms // length_ms)
-
-
-def _check(found: Data, proof: Data, directory: Path, to: Path | None) -> str:
-    """Verify a report as a stranger would, and keep it. Raises NodeError."""
-    from msgspec import json as codec
-
-    from node.carbon_report import verify_report
-
-    raw = codec.encode({"kind": "carbon-report", "report": found, "proof": proof})
-    sentence = verify_report(raw, genesis_document(None, directory)).sentence
-    if to is not None:
-        write_file(to, raw.decode() + "\n")
-    return sentence
 
 
 def _title(data: Data, shown: Form) -> str:

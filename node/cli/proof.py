@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli import options
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, site_form
-from node.cli.output import emit, line, reporting
+from node.cli.output import emit, line, reporting, write_file
 from node.errors import NodeError
+
+if TYPE_CHECKING:
+    from contracts.genesis import Genesis
+    from node.proofs import Proven
 
 app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
 
@@ -97,6 +102,20 @@ def read_bundle(file: str) -> bytes:
     if not raw.strip():
         raise NodeError("proof.empty", "There is no proof in it.", "See what `gridpact proof fetch` said.")
     return raw
+
+
+def verify_own(
+    document: dict[str, Any], verify: Callable[[bytes, Genesis], Proven], directory: Path, to: Path | None
+) -> str:
+    """Verify what a node answered as a stranger would, and keep it at `to`. Raises NodeError; returns what is proven,
+    as a sentence."""
+    from msgspec import json as codec
+
+    raw = codec.encode(document)
+    sentence = verify(raw, genesis_document(None, directory)).sentence
+    if to is not None:
+        write_file(to, raw.decode() + "\n")
+    return sentence
 
 
 def _draw(proven: Any, shown: Form) -> None:
