@@ -24,7 +24,7 @@ from contracts.network.records import Network
 from contracts.program import arrays
 from contracts.program.case import Case as Question
 from contracts.receipts import OK
-from contracts.schema import MEMBERS, ROUNDS, WAGERS
+from contracts.schema import ROUNDS, WAGERS
 from contracts.state import State
 from contracts.wagers import certified, sealing
 from contracts.wagers.judging import Case
@@ -39,6 +39,7 @@ from contracts.wagers.records import (
 )
 from contracts.wagers.rounds import open_rounds, rules_hash
 from node.agents.book import Book, Engagement
+from node.agents.position import position
 from node.agents.proven import Proven, ProvenLedger, Unproven, keep_looking
 from node.building import SALT_BYTES, make_solution
 from node.client import Account, Client, Result, RpcError
@@ -390,24 +391,9 @@ class Builder:
 
     async def _position(self, least_height: int) -> tuple[int, int]:
         """The next nonce of the builder's key, and as of which height. Raises `Unproven`, NodeError `account.key`."""
-        nonce, height = await self.ledger.ask(self._nonce, "member", self.member, least_height=least_height)
-        if nonce is None:
-            raise NodeError(
-                "account.key",
-                f"Member {self.member} of this chain does not list the key that would sign.",
-                "Give the right key file with --as or --key.",
-            )
+        nonce, height = await position(self.ledger, self.member, self._account.public_key, least_height)
         after, answered = self._spoken
         return max(nonce, after) if height < answered <= height + PROOF_LAG else nonce, height
-
-    def _nonce(self, seen: Proven) -> tuple[int | None, int]:
-        """The next nonce of the builder's key, None where the member does not list it, and as of which height."""
-        state = State(seen)
-        registered = state.load(MEMBERS, MEMBERS.key(self.member))
-        key = self._account.public_key
-        if registered is None or key not in [one.public_key for one in registered.keys]:
-            return None, seen.height
-        return api.next_position(state, self.member, key), seen.height
 
     async def _spread(self, raw: bytes) -> Result | None:
         """Hand an envelope to some nodes at once; the first final answer, else a refusal, else None."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from contracts import api
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.governance.rules import rules
 from contracts.receipts import OK
-from contracts.schema import MEMBERS
 from contracts.state import State
 from node.agents.builder import EXPIRY_BLOCKS, Builder, hand
 from node.agents.eyes import Eyes
-from node.agents.proven import Proven, ProvenLedger, keep_looking
+from node.agents.position import position
+from node.agents.proven import ProvenLedger, keep_looking
 from node.client import Account
-from node.errors import NodeError
 from node.rulebook.decision import Decision, decide
 from node.rulebook.document import Rulebook
 from node.rulebook.ledger import RuleLedger
@@ -87,13 +85,7 @@ class RuledAgent:
 
         Raises `Unproven`, NodeError `account.key`, `disk.*`.
         """
-        nonce, height = await self._proven.ask(self._position, "member", self.member)
-        if nonce is None:
-            raise NodeError(
-                "account.key",
-                f"Member {self.member} of this chain does not list the key that would sign.",
-                "Give the right key file with --as or --key.",
-            )
+        nonce, height = await position(self._proven, self.member, self._account.public_key)
         waiting = self._waiting(nonce, height)
         await self._send(None, waiting)
         page = self._ledger.page
@@ -115,15 +107,6 @@ class RuledAgent:
         self._ledger.act(interval, decision.spend_nano, decision.stake_tokens, said)
         await self._send(interval, said)
         return decision
-
-    def _position(self, seen: Proven) -> tuple[int | None, int]:
-        """The next nonce of the agent's key, None where the member does not list it, and as of which height."""
-        state = State(seen)
-        registered = state.load(MEMBERS, MEMBERS.key(self.member))
-        key = self._account.public_key
-        if registered is None or key not in [one.public_key for one in registered.keys]:
-            return None, seen.height
-        return api.next_position(state, self.member, key), seen.height
 
     def _waiting(self, nonce: int, height: int) -> tuple[bytes, ...]:
         """What was signed before and is not final yet, in the order of its nonces. With one that has expired all later
