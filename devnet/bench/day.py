@@ -40,8 +40,8 @@ INTERVALS = 96
 HORIZON = 3 * INTERVALS
 PHASE_MS = 1_000
 """Of ledger time, which stands until it is stepped: a phase takes the blocks that it needs."""
-BLOCK_MS = 20
-"""What of the round is waiting for its blocks is kept short, so that work is what shows."""
+BLOCK_MS = 30
+"""A round waits for some 17 blocks: short, so that work is what shows, and long enough for votes on a busy machine."""
 POLL_S = 0.01
 LEAST_WH = 3_000
 """Each load wants at least so much, or whole Wh are a large part of it."""
