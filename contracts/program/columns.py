@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from contracts.program import ties
@@ -117,10 +116,11 @@ def columns(case: Case, place_of: Mapping[str, int]) -> Columns:
     times, sources = case.intervals, case.sources
     counts, places = _block_counts(case)
     count = int(counts.sum())
+    blocks = list(_blocks(case))
     parts = [
         (
-            np.fromiter(map(attrgetter("energy_wh"), _blocks(case)), np.int64, count)[places],
-            np.fromiter(map(attrgetter("price_nano_per_wh"), _blocks(case)), np.int64, count)[places],
+            np.array([block.energy_wh for block in blocks], np.int64)[places],
+            np.array([block.price_nano_per_wh for block in blocks], np.int64)[places],
             np.repeat(np.tile(whole(source.factor_ug_per_wh for source in sources), times), counts),
             np.repeat(np.tile(whole(place_of[source.place] for source in sources), times), counts),
             np.repeat(np.tile(np.arange(len(sources)), times), counts),
@@ -264,15 +264,24 @@ def _others(case: Case) -> tuple[list[_Thing], list[_Thing], list[_Thing]]:
     return imports, unserved, shed
 
 
+def _grid(times: int, rows: Sequence[Sequence[int]]) -> Array:
+    """Rows by thing as one row, interval by interval; one that many things share is read once."""
+    import numpy as np
+
+    distinct = {id(row): row for row in rows}
+    place_of = {name: place for place, name in enumerate(distinct)}
+    table = np.array(list(distinct.values()), np.int64).reshape(len(distinct), times)
+    return table[[place_of[id(row)] for row in rows]].T.reshape(-1)
+
+
 def _part(times: int, place_of: Mapping[str, int], things: Sequence[_Thing]) -> tuple[Array, ...]:
     """Energy, price, factor, place, number and interval of one kind of entries."""
     import numpy as np
 
     return (
-        *(
-            np.array([thing[i] for thing in things], np.int64).reshape(len(things), times).T.reshape(-1)
-            for i in range(3)
-        ),
+        _grid(times, [thing[0] for thing in things]),
+        _grid(times, [thing[1] for thing in things]),
+        _grid(times, [thing[2] for thing in things]),
         np.tile(whole(place_of[thing[3]] for thing in things), times),
         np.tile(whole(thing[4] for thing in things), times),
         np.repeat(np.arange(times), len(things)),
