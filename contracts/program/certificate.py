@@ -108,10 +108,11 @@ def base_nano(case: Case) -> int:
 
 
 def threshold_nano(case: Case) -> int:
-    """Most by which the cost of a certified solution is above its bound.
+    """Most by which the cost of a certified solution is above its bound, where nobody has to be shed.
 
     `loss_ppm` of the base; in small cases one Wh of each interval and of each storage, which whole numbers may need:
-    of an interval at its own reference price, of a storage at the highest.
+    of an interval at its own reference price, of a storage at the highest. `contracts.program.scarcity` has what a Wh
+    is worth where demand has to be shed.
     """
     prices = [reference_nano(case, t) for t in range(case.intervals)]
     return max(base_nano(case) * case.loss_ppm // PPM, sum(prices) + len(case.storages) * max(prices))

@@ -7,12 +7,12 @@ show how far from the optimum it is at most. What does not depend on the solutio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import lt, mul
 from typing import Any, NamedTuple
 
-from contracts.program import certificate, feasible, validate
+from contracts.program import certificate, feasible, scarcity, validate
 from contracts.program.arrays import Arrays, arrays, exact_dot
 from contracts.program.case import Case, Solution
 from contracts.program.fill import Choice, Filled, choice, fill_chosen
@@ -33,6 +33,10 @@ class Ready(NamedTuple):
     flexible_wh: int
     """Fixed demand, bids and export limits: all that may be served or not."""
     base_nano: int
+    near_nano: int
+    """How far from its bound a certified solution is at most, where nobody has to be shed."""
+    penalties_nano: Mapping[int, int]
+    """Of intervals that are certainly short."""
     threshold_nano: int
 
 
@@ -61,7 +65,10 @@ def ready(case: Case, in_arrays: bool | None = None) -> Ready | Refusal:
     locked = lock(case, in_columns=in_arrays if dense else False)
     spans = numbered.variables
     flexible_wh = sum(numbered.hi[spans["unserved"].start : spans["shed"].stop])
-    return Ready(numbered, locked, dense, flexible_wh, certificate.base_nano(case), certificate.threshold_nano(case))
+    near_nano, penalties = certificate.threshold_nano(case), scarcity.penalties_nano(case)
+    threshold_nano = scarcity.threshold_nano(case, near_nano, penalties)
+    base_nano = certificate.base_nano(case)
+    return Ready(numbered, locked, dense, flexible_wh, base_nano, near_nano, penalties, threshold_nano)
 
 
 def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
@@ -95,7 +102,7 @@ def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
         known.base_nano,
         known.threshold_nano,
         certificate.gap_ppm(known.base_nano, figures.cost_nano, bound_nano),
-        figures.cost_nano - bound_nano <= known.threshold_nano,
+        _is_near(known, schedule, solution, figures.cost_nano - bound_nano),
         figures.injected_wh,
         figures.demand_wh,
         figures.carbon_ug,
@@ -103,6 +110,14 @@ def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
         priced.price_nano_per_wh,
         priced.reached_wh,
     )
+
+
+def _is_near(known: Ready, schedule: Schedule, solution: Solution, away_nano: int) -> bool:
+    """Whether a solution so far from its bound is certified."""
+    if away_nano <= known.near_nano or away_nano > known.threshold_nano:
+        return away_nano <= known.near_nano
+    told, near_nano = solution.multipliers, known.near_nano
+    return scarcity.is_near_elsewhere(known.program, schedule, told, near_nano, known.penalties_nano)
 
 
 def _figures(known: Ready, chosen: Choice, schedule: Schedule) -> Figures | Refusal:

@@ -58,7 +58,7 @@ class Verdict(NamedTuple):
     gap_ppm: int
     """(cost - bound) x 10^6 // base."""
     certified: bool
-    """The gap is within the threshold."""
+    """The gap is within the threshold; where that is raised by scarcity, by what is short alone."""
     injected_wh: int
     """By sources, storages and connections, in all intervals."""
     demand_wh: int

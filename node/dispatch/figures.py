@@ -7,12 +7,13 @@ to an interval, or to all of them where a row spans them. So the gap is not only
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from contracts.program.case import WEIGHT_ONE, Case, Solution
 from contracts.program.points import point
-from contracts.program.rows import Program, evaluate, export_price, loads_at, losses_wh, program
+from contracts.program.rows import Program, export_price, losses_wh, program
+from contracts.program.scarcity import terms
 from contracts.program.verdict import Verdict
 
 NAMED_SOURCES = 7
@@ -131,54 +132,11 @@ def _emitted_ug(case: Case, verdict: Verdict, t: int) -> int:
 
 
 def gap_by_interval(made: Program, x: Sequence[int], solution: Solution) -> list[int]:
-    """2^32 x (cost - bound) by interval, and last what belongs to all of them. No part is negative."""
+    """2^32 x (cost - bound) by interval, and last what belongs to all of them. No part is negative.
+
+    What counts at the end of something counts in its last interval.
+    """
     parts = [0] * (made.case.intervals + 1)
-    reduced = [WEIGHT_ONE * cost for cost in made.cost]
-    activity = evaluate(made, x).activity
-    row_times = list(_times_of_rows(made))
-    for multiplier in solution.multipliers:
-        number, weight = multiplier.row, multiplier.weight
-        unused = weight * activity[number] - min(weight * made.row_lo[number], weight * made.row_hi[number])
-        parts[row_times[number]] += unused
-        for at in range(made.starts[number], made.starts[number + 1]):
-            reduced[made.columns[at]] -= made.values[at] * weight
-    for value, low, high, cost, t in zip(x, made.lo, made.hi, reduced, _times_of_variables(made), strict=True):
-        parts[t] += cost * value - min(cost * low, cost * high)
+    for (_, last), scaled in terms(made, x, solution.multipliers):
+        parts[last] += scaled
     return parts
-
-
-def _times_of_variables(made: Program) -> Iterator[int]:
-    """Interval of each variable: of what counts at the end of something, its last one."""
-    case = made.case
-    times = range(case.intervals)
-    for kind, span in made.variables.items():
-        match kind:
-            case "block":
-                yield from (t for t in times for source in case.sources for _ in source.blocks[t])
-            case "credit":
-                yield from (case.intervals - 1 for _ in span)
-            case "load":
-                yield from (t for t, _ in loads_at(case))
-            case "undelivered":
-                yield from (load.until - 1 for load in case.loads)
-            case _:
-                yield from (t for t in times for _ in range(len(span) // case.intervals))
-
-
-def _times_of_rows(made: Program) -> Iterator[int]:
-    """Interval of each row; the number of intervals for the one that spans them all."""
-    case = made.case
-    times = range(case.intervals)
-    for kind, span in made.rows.items():
-        match kind:
-            case "end":
-                yield from (case.intervals - 1 for _ in span)
-            case "need":
-                yield from (load.until - 1 for load in case.loads)
-            case "ramp":
-                limited = [source for source in case.sources if source.ramp_wh is not None]
-                yield from (t for t in times for source in limited if t or source.last_wh is not None)
-            case "carbon":
-                yield from (case.intervals for _ in span)
-            case _:
-                yield from (t for t in times for _ in range(len(span) // case.intervals))
