@@ -49,7 +49,7 @@ from contracts.schema import (
     WITHHOLDINGS,
 )
 from contracts.state import State
-from contracts.units import MAX_ENERGY, PPM, WH_MS
+from contracts.units import MAX_ENERGY, PPM, energy_wh
 
 _replace = msgspec.structs.replace
 MAX_JUDGED = 96
@@ -112,7 +112,7 @@ def report(
         registered = state.load(METERS, METERS.key(meter))
         assert registered is not None, "who said something is registered"
         own_wh = delivery.members[registered.member][0]
-        available_wh, offered_wh = power_w * params.interval_ms // WH_MS, _offered_wh(state, record, meter)
+        available_wh, offered_wh = energy_wh(power_w, params.interval_ms), _offered_wh(state, record, meter)
         one = Withholding(meter, registered.member, interval, available_wh, offered_wh, min(own_wh, MAX_ENERGY))
         by_member.setdefault(registered.member, []).append(one)
     for own in by_member.values():

@@ -11,14 +11,17 @@ from ledger_world import Chain, settle
 from mode_world import NEXT, genesis, lock
 
 from contracts.bodies import OfferBlock, PlainReading, Reserve, ReserveOffer
+from contracts.conduct import report
 from contracts.conduct_records import Withholding
+from contracts.delivery import Delivery
 from contracts.envelope import MeterEnvelope
 from contracts.market_power import cap, pivotal
 from contracts.params import PactParams
 from contracts.receipts import WithholdingReported
-from contracts.records import NeedEntry, OfferEntry
+from contracts.records import IntervalRecord, NeedEntry, OfferEntry
 from contracts.schema import WITHHOLDINGS
 from contracts.state import State
+from contracts.units import MAX_ENERGY
 
 REFERENCE = 300
 
@@ -188,3 +191,11 @@ def test_a_meter_that_says_nothing_about_it_is_not_reported() -> None:
     chain = Chain(genesis())
     settle(chain, NEXT, {"m-solar": (0, 5)})
     assert reported(chain) == [] and chain.interval(NEXT).withholding == 0
+
+
+def test_what_a_source_could_give_in_a_long_interval_is_an_energy() -> None:
+    params = msgspec.structs.replace(PactParams(), interval_ms=86_400_000)
+    state = State(dict(Chain(genesis()).store))
+    seen = Delivery({"solar": (0, 0)}, 0, 0, {}, [], [], {}, {}, {}, {"m-solar": MAX_ENERGY})
+    found, _ = report(state, params, IntervalRecord(NEXT), seen)
+    assert [one.available_wh for one in found] == [MAX_ENERGY]
