@@ -153,10 +153,10 @@ class Traffic:
         body: Any = pick(
             (
                 Need(interval, count, max(1, energy), limit, chance.randint(0, 7)),
-                Need(interval, count, max(1, pick((energy, MAX_ENERGY // 8))), limit, chance.randint(0, 7)),
+                Need(interval, count, max(1, pick((energy, MAX_ENERGY // 16))), limit, chance.randint(0, 7)),
                 Offer(source, interval, tuple(OfferBlock(one, max(1, energy // 5)) for one in prices)),
                 Offer(source, interval, tuple(OfferBlock(one, max(1, energy // 5)) for one in prices)),
-                Tariff(interval, count, price, pick(PRICES), pick((energy, MAX_ENERGY)), energy, pick((0, 400_000))),
+                Tariff(interval, count, price, pick(PRICES), pick((energy, 10**6)), energy, pick((0, 400_000))),
                 StorageOffer(
                     pick(("m-storage", "m-cell")),
                     interval,
@@ -293,7 +293,7 @@ class Traffic:
         for key, raw in chain.store.items():
             if key.startswith(schema.INTERVALS.prefix):
                 record = schema.INTERVALS.decode(raw)
-                assert record.status == SETTLED
+                assert (record.status, record.code) == (SETTLED, OK), "everybody has a dispatch"
                 bills = [chain.bill(record.interval, name) for name in NAMES]
                 assert sum(bill.total_nano for bill in bills if bill is not None) == 0
             if key.startswith(LOADS.prefix):
