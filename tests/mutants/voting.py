@@ -224,7 +224,7 @@ COUNTING = (
             Edit(
                 "consensus.tally:add",
                 "validators.counted_power(vote.voter), validators.total_power",
-                "validators.counted_power(vote.voter), validators.total_power - min(vote.round, len(validators))",
+                "validators.counted_power(vote.voter), validators.total_power * 3 // (3 + vote.round)",
             ),
         ),
     ),
