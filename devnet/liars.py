@@ -85,8 +85,8 @@ class Liar(Builder):
                 return honest
 
     def stands_by(self, case: judging.Case, solution: bytes) -> bool:
-        """It wagers on whatever it has."""
-        return True
+        """It wagers on whatever it has while it lies."""
+        return self._lie != "none" or super().stands_by(case, solution)
 
     async def wager(self, round_: Round) -> None:
         """Once; or twice, for who has two wagers is drawn twice as often."""
