@@ -1,4 +1,4 @@
-"""One way to provoke each refusal of governance; with those of `provocations`, `CASES` has them all."""
+"""One way to provoke each refusal of governance; with those before it, `CASES` has them all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 import msgspec
 from governance_world import BOND, CONSENSUS, EXPIRY, NAMES, Pact, governed, new_meter, newcomer, node
 from ledger_world import FIRST, METERS, key_of
-from provocations import CASES, provokes_on
+from mode_provocations import CASES
+from provocations import provokes_on
 
 from contracts.envelope import Envelope
 from contracts.governance.bodies import Approve, Propose, Withdraw
