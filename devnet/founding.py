@@ -180,7 +180,8 @@ def _asset(spec: MeterSpec) -> Asset | None:
     """What dispatch has to know of the equipment; None: it follows any order."""
     store = spec.store
     if store is None:
-        return None if spec.ramp_w is None else Asset(ramp_w=spec.ramp_w)
+        plain = spec.ramp_w is None and not spec.firm_w
+        return None if plain else Asset(ramp_w=spec.ramp_w, firm_w=spec.firm_w)
     # The worse way counts for both: the ledger never believes a battery to hold more than it does.
     efficiency = Fraction(min(store.charge_efficiency_ppm, store.discharge_efficiency_ppm), PPM)
     each_way = efficiency.limit_denominator(MAX_EFFICIENCY)

@@ -107,6 +107,8 @@ class MeterSpec(Section, frozen=True):
     blocks: Annotated[tuple[OfferShare, ...], Meta(max_length=MAX_BLOCKS)] = ()
     ramp_w: Energy | None = None
     """Of a source: how far its power may move from one interval to the next; left out, it follows any order."""
+    firm_w: Energy = 0
+    """Of a source: what it gives at any time of an island, so that base load can be promised."""
     store: Store | None = None
     tier: Annotated[int, Meta(ge=0, le=7)] = 0
     """In which an island sheds a load; 0 is the last to go."""

@@ -220,6 +220,8 @@ def test_lines_and_batteries_are_founded_as_written(tmp_path: Path) -> None:
     assert {meter.id: meter.capacity_wh for meter in document.meters if meter.capacity_wh is not None} == {
         "storage-battery": 2_000_000
     }
+    firm = {meter.id: meter.asset.firm_w for meter in document.meters if meter.asset is not None}
+    assert firm == {"geothermal-well": 400_000, "biodiesel-gensets": 800_000, "storage-battery": 0}
 
 
 CUT = Fault("partition", groups=(("a",), ("b",)), interval=4)
