@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from contracts.program.case import WEIGHT_ONE, Case, LineFlow, Multiplier, Solution
 from contracts.program.certificate import MAX_WEIGHED
 from contracts.program.check import Ready, check, ready
-from contracts.program.fill import fill
+from contracts.program.fill import emissions_ug, fill
 from contracts.program.points import schedule as real_schedule
 from contracts.program.rows import Program
 from contracts.program.verdict import Refusal, Schedule, Verdict
@@ -192,7 +192,7 @@ class _Builder:
             return _Tried(solution, schedule, whole.short_wh, 0)
         cap_ug = self.case.carbon_cap_ug
         if cap_ug is not None:
-            over_ug = emitted_ug(self.case, schedule) - cap_ug
+            over_ug = emissions_ug(self.case, schedule) - cap_ug
             if over_ug > 0:
                 refusal = Refusal("dispatch.carbon", "carbon cap", f"It is passed by {over_ug} ug.")
                 return _Tried(solution, refusal, whole.short_wh, over_ug)
@@ -206,7 +206,7 @@ class _Builder:
         def emitted(theta: int) -> int:
             schedule = fill(self.locked, replace(solution, theta=theta))
             # What other lines would not carry is no dispatch at all, and worse than any emission.
-            return cap_ug + MAX_MONEY if isinstance(schedule, Refusal) else emitted_ug(self.case, schedule)
+            return cap_ug + MAX_MONEY if isinstance(schedule, Refusal) else emissions_ug(self.case, schedule)
 
         return weights.share(emitted, cap_ug, self.program.largest[self.program.rows["carbon"].start])
 
@@ -305,18 +305,6 @@ def certificate(program: Program, optimum: Optimum) -> tuple[Multiplier, ...]:
     most = ((MAX_WEIGHED - 1) // max(1, largest) for largest in program.largest)
     kept = (max(-limit, min(limit, value)) for value, limit in zip(weighed, most, strict=True))
     return tuple(Multiplier(number, value) for number, value in enumerate(kept) if value)
-
-
-def emitted_ug(case: Case, schedule: Schedule) -> int:
-    """What the carbon row counts, in micrograms."""
-    sources = zip(case.sources, schedule.source_wh, strict=True)
-    stores = zip(case.storages, schedule.discharge_wh, strict=True)
-    ties = zip(case.connections, schedule.import_wh, strict=True)
-    return (
-        sum(source.factor_ug_per_wh * sum(row) for source, row in sources)
-        + sum(store.factor_ug_per_wh * sum(row) for store, row in stores)
-        + sum(a * wh for tie, row in ties for a, wh in zip(tie.factor_ug_per_wh, row, strict=True))
-    )
 
 
 def _rows(paths: list[list[int]]) -> tuple[tuple[int, ...], ...]:
