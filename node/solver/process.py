@@ -18,6 +18,7 @@ from contracts.program.case import Case, Solution
 from contracts.program.check import check
 from contracts.program.verdict import Refusal, Verdict
 from node.errors import NodeError
+from node.solver.linear import out_of_time
 from node.solver.worker import Answer
 
 MAX_ANSWER_BYTES = 16 << 20
@@ -99,11 +100,7 @@ async def _run(case: bytes, limits: Limits) -> bytes:
             await feeding
             code = await process.wait()
     except TimeoutError:
-        raise NodeError(
-            "solver.time",
-            f"The solver was not done after {limits.seconds:g} seconds.",
-            "Give it more, or solve a smaller case.",
-        ) from None
+        raise out_of_time(limits.seconds) from None
     finally:
         feeding.cancel()
         if process.returncode is None:
