@@ -30,7 +30,8 @@ class Agent(ABC):
         self._meters = meters
         self._world = world
 
-    async def look(self, interval: int) -> None:  # noqa: B027 - most agents know all that they need
+    @abstractmethod
+    async def look(self, interval: int) -> None:
         """Learn what has to be asked for, before `market` is asked about `interval`."""
 
     @abstractmethod
@@ -38,7 +39,14 @@ class Agent(ABC):
         """What to say about `interval`."""
 
 
-class Consumer(Agent):
+class Trade(Agent):
+    """Knows from its equipment all that it needs."""
+
+    async def look(self, interval: int) -> None:
+        """Nothing has to be asked for."""
+
+
+class Consumer(Trade):
     """Campus and tenants: ask for what they expect to need, whatever it costs."""
 
     def market(self, interval: int) -> list[AccountBody]:
@@ -47,7 +55,7 @@ class Consumer(Agent):
         return [Need(interval, 1, energy_wh, None, 0) for energy_wh in wanted if energy_wh > 0]
 
 
-class Supplier(Agent):
+class Supplier(Trade):
     """Offers its forecast in blocks: shares of what it expects, each at its price."""
 
     def market(self, interval: int) -> list[AccountBody]:
@@ -62,7 +70,7 @@ class Supplier(Agent):
         return bodies
 
 
-class StorageKeeper(Agent):
+class StorageKeeper(Trade):
     """Buys when energy is cheap, sells when it is dear, never promises what the battery could not do; or lets the
     dispatch decide."""
 
@@ -83,7 +91,7 @@ class StorageKeeper(Agent):
         return bodies
 
 
-class UtilityDesk(Agent):
+class UtilityDesk(Trade):
     """Writes time-of-use tariffs ahead. The prices are the scenario's and synthetic."""
 
     def __init__(
