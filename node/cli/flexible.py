@@ -150,9 +150,7 @@ def require(
 
 def checked_name(name: str) -> str:
     """An id as the ledger takes it. Raises NodeError `cli.name`."""
-    if not (
-        1 <= len(name) <= 32 and all(one.isascii() and (one.islower() or one.isdigit() or one == "-") for one in name)
-    ):
+    if NAME.fullmatch(name) is None:
         raise NodeError("cli.name", f"{name!r} is no name of a load.", "Use 1 to 32 of a-z, 0-9 and hyphen.")
     return name
 
