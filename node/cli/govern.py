@@ -27,7 +27,6 @@ Epoch = Annotated[int, typer.Option("--epoch", min=0, max=2**32 - 1, help="First
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 Values = Annotated[list[str], typer.Argument(help="FIELD=VALUE; what is left out stays.", metavar="FIELD=VALUE...")]
 DEFAULT_BLOCKS = 10_000
-PUBLIC_KEY_BYTES = 32
 
 
 # Queries
@@ -351,6 +350,8 @@ def _propose(signing: options.Signing, change: Any, reason: str, blocks: int) ->
 
 def _public_key(text: str) -> bytes:
     """Raises NodeError `cli.value`."""
+    from zk.ed25519 import PUBLIC_KEY_BYTES
+
     try:
         key = bytes.fromhex(text)
     except ValueError:
