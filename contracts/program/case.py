@@ -43,7 +43,6 @@ MAX_WEIGHT = 2**31 - 1
 SITE = "site"
 """The only place of a case without a network."""
 
-Wh = Energy
 Energies = Annotated[tuple[Energy, ...], Meta(max_length=MAX_INTERVALS)]
 Prices = Annotated[tuple[Price, ...], Meta(max_length=MAX_INTERVALS)]
 Factors = Annotated[tuple[Factor, ...], Meta(max_length=MAX_INTERVALS)]

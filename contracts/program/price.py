@@ -216,15 +216,3 @@ def _reached(steps: Sequence[Step], reach: int, cap: int) -> int:
         if filled_wh * PPM >= reach:
             return min(cap, price)
     return cap
-
-
-def rents_nano(locked: Locked, schedule: Schedule, priced: Priced, interval: int) -> list[int]:
-    """What each line earns in an interval: what it carries times how much more that is worth where it goes.
-
-    Negative where it carries energy to where it is worth less.
-    """
-    price = [row[interval] for row in priced.price_nano_per_wh]
-    return [
-        row[interval] * (price[second] - price[first])
-        for (first, second), row in zip(locked.net.ends, schedule.flow_wh, strict=True)
-    ]

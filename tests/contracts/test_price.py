@@ -19,7 +19,7 @@ from contracts.program.case import (
     Storage,
 )
 from contracts.program.fill import fill
-from contracts.program.price import Priced, prices, rents_nano
+from contracts.program.price import Priced, prices
 from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from contracts.units import PPM
@@ -169,16 +169,11 @@ def two_places(limit: int, near: int, far: int, far_price: int = 90, **more: obj
     )
 
 
-def test_a_line_at_its_limit_separates_prices_and_earns_the_difference() -> None:
-    case, solution = two_places(120, 100, 1_000), Solution(ROUND, flows=(LineFlow(0, 0, 120),))
-    locked = lock(case)
-    schedule = fill(locked, solution)
-    assert isinstance(schedule, Schedule)
-    found = prices(locked, solution, schedule)
+def test_a_line_at_its_limit_separates_prices() -> None:
+    found = priced(two_places(120, 100, 1_000), flows=(LineFlow(0, 0, 120),))
     assert found.price_nano_per_wh == ((10,), (90,))
     assert found.zones == ((0,), (1,))
     assert found.reached_wh == ((220,), (1_000,)), "what the line brings is supply of the place that gets it"
-    assert rents_nano(locked, schedule, found, 0) == [120 * 80]
 
 
 def test_both_sides_share_a_price_where_merit_order_passes_the_limit_by_the_slack_only() -> None:
