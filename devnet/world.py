@@ -171,8 +171,8 @@ class World:
         Sources follow their orders as far as nature allows, batteries as far as their charge allows, loads
         take what they want whatever was ordered, and the tie carries the difference up to its rating. Beyond
         that, injections are curtailed or loads cut, in proportion: on a wire nothing is left over. In an island
-        orders move nothing but what a battery takes: the agents at the devices share what there is
-        (`node.agents.island`).
+        the agents at the devices share what there is (`node.agents.island`): what was ordered of sources comes first,
+        and a battery takes no more than it was ordered to.
         """
         if self._tie is not None and self._tie.id in self.open:
             return self._balance(interval, orders)
