@@ -2,8 +2,8 @@
 
 Trust and nothing else: no meters and no money. State is a dictionary, and the chain's id is not that of its genesis, so
 that draws stay what they are when such documents get another field. The one thing made up here is what builders are
-asked for: a question with a known answer (`QUESTION`), because what can be found beyond a node's own fallback depends on
-the site, and trust shall not.
+asked for: a question with a known answer (`QUESTION`), because what can be found beyond a node's own fallback depends
+on the site, and trust shall not.
 """
 
 from __future__ import annotations
