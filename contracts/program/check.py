@@ -7,15 +7,15 @@ show how far from the optimum it is at most. What does not depend on the solutio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from operator import lt, mul
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from contracts.program import certificate, feasible, scarcity, validate
 from contracts.program.arrays import Arrays, arrays, exact_dot
 from contracts.program.case import Case, Solution
-from contracts.program.fill import Choice, Filled, choice, fill_chosen
+from contracts.program.fill import Choice, Filled, choice, fill_chosen, plain
 from contracts.program.points import dense_point, point
 from contracts.program.price import prices_chosen
 from contracts.program.rows import Program, program
@@ -86,7 +86,7 @@ def check(subject: Case | Ready, solution: Solution) -> Verdict | Refusal:
     filled = fill_chosen(known.locked, chosen)
     if isinstance(filled, Refusal):
         return filled
-    schedule = Schedule(*map(_plain, filled.schedule))
+    schedule = plain(filled.schedule)
     figures = _dense_figures(known, chosen, filled, schedule) or _figures(known, chosen, schedule)
     if isinstance(figures, Refusal):
         return figures
@@ -159,12 +159,6 @@ def _dense_figures(known: Ready, chosen: Choice, filled: Filled, schedule: Sched
         known.flexible_wh - wh("unserved", "shed") + wh("load", "load") + wh("charge", "charge"),
         exact_dot(x, known.arrays.emission),
     )
-
-
-def _plain(grid: Any) -> Sequence[Sequence[int]]:
-    """A grid in Python's integers, whatever it is in."""
-    rows: Sequence[Sequence[int]] = grid if isinstance(grid, list | tuple) else grid.tolist()
-    return rows
 
 
 def unweighable(program: Program, solution: Solution) -> Refusal | None:
