@@ -153,12 +153,13 @@ async def _play(
             world.registers[gateway.meter] = Flow(int(head["import_wh"]), int(head["export_wh"]))
         if (known := diary.progress().world) is not None:
             world.restore(known)
-        builders = builders_of(layout, scenario, clients, read_founding(home.genesis), stack)
+        founding = read_founding(home.genesis)
+        builders = builders_of(layout, scenario, clients, founding, stack)
         if not document.stepped:
             # Where time does not wait for them they wait for nobody either.
             building = [asyncio.ensure_future(_keep_building(builder)) for builder in builders]
             stack.callback(lambda: [one.cancel() for one in building])
-        ruled = _ruled(layout, scenario, world, clients, read_founding(home.genesis), builders, stack)
+        ruled = _ruled(layout, scenario, world, clients, founding, builders, stack)
         conductor = Conductor(
             scenario,
             world,
