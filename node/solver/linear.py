@@ -80,7 +80,7 @@ def solve(program: Program, seconds: float, tightened: Mapping[int, tuple[int, i
         case "Optimal":
             pass
         case "Infeasible" | "Primal infeasible or unbounded":
-            raise infeasible(program, seconds, tightened)
+            raise _infeasible(program, model, seconds)
         case "Unbounded":
             raise NodeError(
                 "solver.unbounded",
@@ -114,11 +114,10 @@ def out_of_time(seconds: float) -> NodeError:
     )
 
 
-def infeasible(program: Program, seconds: float, tightened: Mapping[int, tuple[int, int]] | None = None) -> NodeError:
+def _infeasible(program: Program, model: _Model, seconds: float) -> NodeError:
     """Which constraints no dispatch can meet: those that give way where all may, at the least sum of scaled slack."""
     import numpy as np
 
-    model = _model(program, tightened or {})
     elastic = np.array(
         [number for kind, span in program.rows.items() if kind not in DEFINITIONS for number in span], dtype=np.int64
     )
