@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from statistics import median
 
@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from contracts.program.case import Block, Case, Demand, Source
 from contracts.program.check import check
+from contracts.program.rows import Program
 from contracts.program.verdict import Verdict
-from devnet.bench.dispatch_cases import CAMPUS, DAY_OF_FOUR, drawn_plan, make, served_plan
+from devnet.bench.dispatch_cases import CAMPUS, DAY_OF_FOUR, Plan, drawn_plan, make, served_plan
 from node.errors import NodeError
 from node.solver import linear
 from node.solver.build import Built, build
@@ -68,8 +69,8 @@ def test_gaps_are_a_few_ppm_of_base() -> None:
 
 
 @pytest.mark.parametrize(("plan", "goal_ppm"), [(DAY_OF_FOUR, 5), (CAMPUS, 2)])
-def test_the_sites_of_the_benchmark_meet_its_goals(plan: object, goal_ppm: int) -> None:
-    found = build(make(plan), 20.0)  # type: ignore[arg-type]
+def test_the_sites_of_the_benchmark_meet_its_goals(plan: Plan, goal_ppm: int) -> None:
+    found = build(make(plan), 20.0)
     assert found.verdict.certified and found.verdict.gap_ppm <= goal_ppm
     if plan is CAMPUS:
         cap_ug = make(CAMPUS).carbon_cap_ug
@@ -120,8 +121,8 @@ def corrupted(change: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -
     """A solver that lies about the optimum."""
     real = linear.solve
 
-    def lying(*args: object) -> Optimum:
-        honest = real(*args)  # type: ignore[arg-type]
+    def lying(program: Program, seconds: float, tightened: Mapping[int, tuple[int, int]]) -> Optimum:
+        honest = real(program, seconds, tightened)
         draw = np.random.default_rng(7)
         return honest._replace(point=change(honest.point, draw), multipliers=change(honest.multipliers, draw))
 
