@@ -29,21 +29,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts import trust
+from contracts import order_book, trust
 from contracts.conduct_records import ConductDay, Shortfall, Withholding
 from contracts.context import BlockContext
 from contracts.delivery import Delivery
 from contracts.params import DAY_MS, PactParams
 from contracts.receipts import AnyEvent, UnderDelivered, WithholdingReported
 from contracts.records import IntervalRecord, SiteMeter
-from contracts.rolls import bucket
 from contracts.schema import (
     CONDUCT_DAYS,
     FLEXIBLE,
     INTERVALS,
     METERED,
     METERS,
-    OFFERS,
     ORDERS,
     SHORTFALLS,
     WITHHOLDINGS,
@@ -127,12 +125,9 @@ def report(
 
 def _offered_wh(state: State, record: IntervalRecord, meter: str) -> int:
     """Energy of all blocks and of the reserve of one meter in one interval."""
-    interval, number = record.interval, bucket(meter)
-    held = state.load(OFFERS, OFFERS.key(interval, number)) if record.offer_buckets >> number & 1 else None
-    blocks_wh = sum(
-        block.energy_wh for offer in (held.entries if held else ()) if offer.meter == meter for block in offer.blocks
-    )
-    flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval))
+    offer = order_book.offer_of(state, record, meter)
+    blocks_wh = sum(block.energy_wh for block in offer.blocks) if offer else 0
+    flexible = state.load(FLEXIBLE, FLEXIBLE.key(record.interval))
     return blocks_wh + sum(one.reserve_wh for one in (flexible.reserves if flexible else ()) if one.meter == meter)
 
 

@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts import base_load, demand_response, market_power, mode_rules
+from contracts import base_load, demand_response, market_power, mode_rules, order_book
 from contracts.flexible import assets
 from contracts.flexible.records import FlexibleOffers, StorageEntry
 from contracts.mode_records import IslandOrder, ModeRecord
 from contracts.mode_rules import Slot
 from contracts.params import DAY_MS, PactParams
 from contracts.records import IntervalRecord, NeedEntry, OfferEntry, TariffRecord
-from contracts.rolls import BUCKETS
-from contracts.schema import CHARGES, FLEXIBLE, INTERVALS, METERS, MODES, NEEDS, OFFERS, REQUIREMENTS, TARIFFS
+from contracts.schema import CHARGES, FLEXIBLE, INTERVALS, METERS, MODES, REQUIREMENTS
 from contracts.state import State
 
 _replace = msgspec.structs.replace
@@ -132,8 +131,7 @@ def promised(state: State, params: PactParams, record: IntervalRecord) -> Promis
     responds = record.mode == mode_rules.DEMAND_RESPONSE
     if not (base_wh or responds):
         return Promised([], {}, {})
-    held = [state.load(NEEDS, NEEDS.key(interval, at)) for at in range(BUCKETS) if record.need_buckets >> at & 1]
-    needs = [need for one in held if one is not None for need in one.entries]
+    needs = order_book.needs(state, record)
     reduced = demand_response.ordered_wh(state, interval, needs) if responds else {}
     return Promised(base_load.tiered(demand_response.without(needs, reduced), base_wh), reduced, base_wh)
 
@@ -163,15 +161,13 @@ def _window(state: State, params: PactParams, slot: Slot, interval: int, order: 
 def _slot_by_now(state: State, params: PactParams, interval: int) -> Slot:
     """Another interval of a window: its fixed demand and its offers, whatever will be made of them."""
     record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
-    held = [state.load(OFFERS, OFFERS.key(interval, at)) for at in range(BUCKETS) if record.offer_buckets >> at & 1]
     flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
-    tariff = state.load(TARIFFS, TARIFFS.key(interval))
     return Slot(
         record.demand_wh,
-        sum(block.energy_wh for one in held if one for offer in one.entries for block in offer.blocks),
+        sum(block.energy_wh for offer in order_book.offers(state, record) for block in offer.blocks),
         sum(_stored_wh(state, flexible.storages).values()),
         _reserve_wh(state, params, interval),
-        tariff.import_nano_per_wh if tariff else params.import_nano_per_wh,
+        order_book.tariff(state, params, interval).import_nano_per_wh,
         _history(state, params, interval),
     )
 

@@ -10,15 +10,14 @@ Works when intervals close, on settled energy alone. Off unless the pact has a t
 
 from __future__ import annotations
 
+from contracts import order_book
 from contracts.bodies import Need
 from contracts.context import BlockContext
 from contracts.delivery import Delivery
 from contracts.market import need
 from contracts.receipts import AnyEvent
-from contracts.records import NeedBucket
-from contracts.rolls import bucket
 from contracts.schedule import first_open
-from contracts.schema import METERED, METERS, NEEDS, ORDERS
+from contracts.schema import METERED, METERS, ORDERS
 from contracts.state import State
 from contracts.units import MAX_COUNT, PPM, WH_MS
 
@@ -42,15 +41,10 @@ def ask(state: State, context: BlockContext, interval: int, delivery: Delivery) 
     for member in sorted(taken):
         withdrawn_wh, _ = delivery.members.get(member, (0, 0))
         order = state.entry(ORDERS, member, interval)
-        missing_wh = taken[member] - _asked(state, wanted, member)
+        asked = order_book.needs_of(state, wanted, member)
+        missing_wh = taken[member] - sum(one.energy_wh for one in asked if one.limit_nano_per_wh is None)
         if missing_wh > 0 and withdrawn_wh > (order.served_wh if order else 0):
             outcome = need(state, context, member, Need(wanted, 1, missing_wh, None, tier))
             # Whatever keeps it from being one (a full interval) keeps a need that is said as well.
             events += outcome if isinstance(outcome, tuple) else ()
     return events
-
-
-def _asked(state: State, interval: int, member: str) -> int:
-    """Fixed demand of the member that stands for an interval."""
-    held = state.load(NEEDS, NEEDS.key(interval, bucket(member))) or NeedBucket(())
-    return sum(one.energy_wh for one in held.entries if one.member == member and one.limit_nano_per_wh is None)

@@ -11,32 +11,18 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts import modes
+from contracts import modes, order_book
 from contracts.bounding import Extent
 from contracts.carbon.cases import dispatched
 from contracts.context import BlockContext
 from contracts.envelopes import clamp, clamp_flexible
-from contracts.flexible.records import (
-    MAX_DOCUMENT_BYTES,
-    FlexibleOffers,
-    StoredCase,
-)
+from contracts.flexible.records import MAX_DOCUMENT_BYTES, FlexibleOffers, StoredCase
 from contracts.params import PactParams
 from contracts.program.case import Case
 from contracts.questions import Question
-from contracts.records import LOCKED, ORDERED, SETTLED, IntervalRecord, NeedEntry, OfferEntry, TariffRecord
-from contracts.rolls import BUCKETS
+from contracts.records import LOCKED, ORDERED, SETTLED, IntervalRecord
 from contracts.schedule import Window
-from contracts.schema import (
-    CASES,
-    FLEXIBLE,
-    INTERVALS,
-    NEEDS,
-    OFFERS,
-    TARIFFS,
-    UTILITIES,
-    UTILITY,
-)
+from contracts.schema import CASES, FLEXIBLE, INTERVALS, UTILITIES, UTILITY
 from contracts.standing import Standing, counted
 from contracts.state import State
 from contracts.units import MAX_COUNT
@@ -78,35 +64,15 @@ def variables(case: Case) -> int:
 def standing(state: State, params: PactParams, interval: int) -> Standing:
     """What stands for an interval by now."""
     record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
-    needs: list[NeedEntry] = []
-    offers: list[OfferEntry] = []
-    for number in range(BUCKETS):
-        if record.need_buckets >> number & 1:
-            held = state.load(NEEDS, NEEDS.key(interval, number))
-            needs += held.entries if held else ()
-        if record.offer_buckets >> number & 1:
-            stands = state.load(OFFERS, OFFERS.key(interval, number))
-            offers += stands.entries if stands else ()
-    offers = clamp(state, interval, offers)
+    needs, offers = order_book.needs(state, record), clamp(state, interval, order_book.offers(state, record))
     if record.status in (LOCKED, ORDERED, SETTLED):
         connected = record.grid
     else:
         connected = state.load(UTILITIES, UTILITY) is not None and not modes.island_reason(state, interval)
     flexible = clamp_flexible(state, interval, state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers())
-    terms = tariff(state, params, interval)
+    terms = order_book.tariff(state, params, interval)
     found = counted(state, params, interval, connected, needs, offers, flexible, terms)
     return Standing(found.needs, found.offers, flexible, found.tariff, connected, found)
-
-
-def tariff(state: State, params: PactParams, interval: int) -> TariffRecord:
-    """What the utility asks and gives: as it wrote, or the terms in force."""
-    return state.load(TARIFFS, TARIFFS.key(interval)) or TariffRecord(
-        params.import_nano_per_wh,
-        params.export_nano_per_wh,
-        params.import_limit_wh,
-        params.export_limit_wh,
-        params.import_factor_ug_per_wh,
-    )
 
 
 def build(state: State, context: BlockContext, window: Window, ahead: int = 0) -> Case:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
+from contracts import order_book
 from contracts.carbon.bodies import GreenBid
 from contracts.carbon.events import GreenBidAccepted
 from contracts.carbon.factors import applied
@@ -18,9 +19,8 @@ from contracts.carbon.origin import is_green
 from contracts.carbon.records import MAX_GREEN_BIDS, GreenBids, GreenEntry, OriginAccount
 from contracts.context import BlockContext
 from contracts.records import IntervalRecord, Line, OfferEntry
-from contracts.rolls import BUCKETS, bucket
 from contracts.schedule import late_or_far
-from contracts.schema import GREEN, INTERVALS, METERS, NEEDS, OFFERS, ORIGINS
+from contracts.schema import GREEN, INTERVALS, METERS, ORIGINS
 from contracts.settlement import Due, Owed
 from contracts.state import State
 from zk.hashing import domain, sha256
@@ -54,8 +54,12 @@ def wanted(state: State, interval: int) -> list[Level]:
     buyer asked for: nobody buys energy green that it does not take."""
     held = state.load(GREEN, GREEN.key(interval))
     entries = held.entries if held is not None else ()
-    asked = ((entry, min(entry.energy_wh, _asked_wh(state, interval, entry.member))) for entry in entries)
-    return levels([Bid(entry.member, entry.premium_nano_per_wh, wh) for entry, wh in asked if wh])
+    found = []
+    for one in entries:
+        asked_wh = sum(need.energy_wh for need in order_book.needs_of(state, interval, one.member))
+        if energy_wh := min(one.energy_wh, asked_wh):
+            found.append(Bid(one.member, one.premium_nano_per_wh, energy_wh))
+    return levels(found)
 
 
 def segments(
@@ -84,7 +88,8 @@ def sold(
 ) -> list[Sale]:
     """What buyers get of green energy that was accepted and metered, by meter; what a source's member owes of its
     certificates of origin comes first."""
-    offers = _offers(state, interval)
+    record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
+    offers = order_book.offers(state, record)
     offered = segments(state, context, interval, {one.meter: _blocks(one) for one in offers})
     owners = {one.meter: one.member for one in offers}
     owed: dict[str, int] = {}
@@ -110,22 +115,6 @@ def due(state: State, found: Sequence[Sale]) -> Due:
             sums[member] = energy_wh + sign * sale.energy_wh, amount_nano + sign * sale.amount_nano
     lines = ((member, Line("green", sums[member][0], None, sums[member][1])) for member in sorted(sums))
     return Due(tuple(Owed(member, line) for member, line in lines if line.amount_nano))
-
-
-def _asked_wh(state: State, interval: int, member: str) -> int:
-    """What a member needs in an interval, at any price."""
-    needs = state.load(NEEDS, NEEDS.key(interval, bucket(member)))
-    return sum(need.energy_wh for need in needs.entries if need.member == member) if needs is not None else 0
-
-
-def _offers(state: State, interval: int) -> list[OfferEntry]:
-    record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
-    found: list[OfferEntry] = []
-    for number in range(BUCKETS):
-        if record.offer_buckets >> number & 1:
-            held = state.load(OFFERS, OFFERS.key(interval, number))
-            found += held.entries if held is not None else ()
-    return found
 
 
 def _blocks(offer: OfferEntry) -> list[tuple[int, int]]:

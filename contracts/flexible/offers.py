@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from contracts import order_book
 from contracts.bodies import MAX_SPAN, FlexibleLoad, Require, ReserveOffer, StorageOffer, WithdrawLoad
 from contracts.context import BlockContext
 from contracts.envelopes import refusal
@@ -33,7 +34,6 @@ from contracts.flexible.records import (
 from contracts.members import Meter
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent, LoadAccepted, LoadWithdrawn, RequirementSet, ReserveOffered, StorageOffered
-from contracts.rolls import bucket
 from contracts.schedule import await_lock, is_locked, late_or_far
 from contracts.schema import (
     FLEXIBLE,
@@ -41,7 +41,6 @@ from contracts.schema import (
     LOADS,
     MEMBERS,
     METERS,
-    OFFERS,
     OPEN_LOAD_LIST,
     OPEN_LOADS,
     REQUIREMENTS,
@@ -219,11 +218,7 @@ def in_bounds(params: PactParams, price: int) -> bool:
 def offers_blocks(state: State, meter: Meter, interval: int) -> bool:
     """Whether blocks of the meter stand for the interval."""
     record = state.load(INTERVALS, INTERVALS.key(interval))
-    number = bucket(meter.id)
-    if record is None or not record.offer_buckets >> number & 1:
-        return False
-    held = state.load(OFFERS, OFFERS.key(interval, number))
-    return held is not None and any(entry.meter == meter.id for entry in held.entries)
+    return record is not None and order_book.offer_of(state, record, meter.id) is not None
 
 
 def offers_itself(state: State, meter: Meter, interval: int) -> bool:
