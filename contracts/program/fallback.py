@@ -26,7 +26,6 @@ from contracts.program.fill import (
     fill,
     imbalance,
     key_of,
-    lock,
     needed,
     over_limit,
     stack_of,
@@ -36,7 +35,7 @@ from contracts.program.flows import Network, derive, rounded
 from contracts.program.greedy import Free, Left, Plan, Rows, Unbalanced, absorb, place_loads, relieve, withdraw_loads
 from contracts.program.price import inside
 from contracts.program.rows import most_reserve_wh, providers, rating_wh
-from contracts.program.stack import Entry, Locked
+from contracts.program.stack import Entry, Locked, lock
 from contracts.program.verdict import Refusal
 from contracts.program.zones import Declared, zones
 

@@ -15,14 +15,12 @@ from itertools import accumulate, groupby
 from typing import Any, NamedTuple
 
 from contracts.program import ties
-from contracts.program.case import Case, Solution
+from contracts.program.case import Case, Solution, Storage
 from contracts.program.flows import derive
 from contracts.program.rows import rating_wh
-from contracts.program.stack import Entry, Locked, claim, lock
+from contracts.program.stack import Entry, Locked, claim
 from contracts.program.verdict import Grid, Refusal, Schedule
 from contracts.program.zones import Declared, declared
-
-__all__ = ["Choice", "Locked", "choice", "fill", "lock", "stack_of"]
 
 
 class Choice(NamedTuple):
@@ -159,12 +157,15 @@ def _fill(locked: Locked, chosen: Choice) -> Filled | Refusal:
 
 def charge_states(case: Case, solution: Solution) -> list[list[int]]:
     """What is in each storage after each interval, in 1/(n*d) Wh."""
-    states = []
-    for store, charge_wh, discharge_wh in zip(case.storages, solution.charge_wh, solution.discharge_wh, strict=True):
-        gain, loss = store.efficiency_n**2, store.efficiency_d**2
-        steps = (gain * c - loss * d for c, d in zip(charge_wh, discharge_wh, strict=True))
-        states.append(list(accumulate(steps, initial=store.start_soc))[1:])
-    return states
+    rows = zip(case.storages, solution.charge_wh, solution.discharge_wh, strict=True)
+    return [charge_state(*row) for row in rows]
+
+
+def charge_state(store: Storage, charge_wh: Sequence[int], discharge_wh: Sequence[int]) -> list[int]:
+    """What is in one storage after each interval, in 1/(n*d) Wh."""
+    gain, loss = store.efficiency_n**2, store.efficiency_d**2
+    steps = (gain * c - loss * d for c, d in zip(charge_wh, discharge_wh, strict=True))
+    return list(accumulate(steps, initial=store.start_soc))[1:]
 
 
 def emissions_ug(case: Case, schedule: Schedule) -> int:

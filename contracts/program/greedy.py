@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from itertools import accumulate
 from typing import NamedTuple
 
 from contracts.program.case import Case, LineFlow, Solution
+from contracts.program.fill import charge_state
 from contracts.program.rows import offered_wh, providers, rating_wh
 from contracts.program.stack import Locked
 
@@ -214,10 +214,7 @@ def _moved(plan: Plan, s: int, t: int, j: int | None, missing_wh: int, spare_wh:
 
 def _charge_states(plan: Plan, s: int) -> list[int]:
     """Of a storage after each interval."""
-    store = plan.case.storages[s]
-    gain, loss = store.efficiency_n**2, store.efficiency_d**2
-    steps = zip(plan.charge_wh[s], plan.discharge_wh[s], strict=True)
-    return list(accumulate((gain * c - loss * d for c, d in steps), initial=store.start_soc))[1:]
+    return charge_state(plan.case.storages[s], plan.charge_wh[s], plan.discharge_wh[s])
 
 
 def _held_by(plan: Plan, s: int) -> list[int]:

@@ -16,7 +16,8 @@ from contracts.network.power import injection
 from contracts.network.records import NANO, Network
 from contracts.program.case import Case, Solution, Voltages
 from contracts.program.documents import pack, unpack
-from contracts.program.fill import fill, lock
+from contracts.program.fill import fill
+from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from node.dispatch.documents import refused
 from node.errors import NodeError

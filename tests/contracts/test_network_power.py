@@ -13,7 +13,8 @@ from contracts.network.power import Slack, examine, injection
 from contracts.network.records import NANO, Branch, Network, Place
 from contracts.program.case import Bid, Block, Case, Connection, Demand, Load, Reserve, Solution, Source, Storage
 from contracts.program.documents import pack, unpack
-from contracts.program.fill import fill, lock
+from contracts.program.fill import fill
+from contracts.program.stack import lock
 from contracts.program.verdict import Refusal, Schedule
 from contracts.units import WH_MS
 from node.errors import NodeError
