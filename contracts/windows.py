@@ -87,4 +87,4 @@ def build(state: State, context: BlockContext, window: Window, ahead: int = 0) -
             break
         seen.append(one)
     binding = Window(window.first, min(window.length, len(seen)))
-    return dispatched(state, context, window.first, Question(state, context, binding, seen).case()).case
+    return dispatched(state, context, window.first, Question(state, context, binding, seen).case())

@@ -12,7 +12,7 @@ from contracts.carbon import bids, policy
 from contracts.carbon.book import past_before
 from contracts.carbon.factors import Applied, applied_over, imported
 from contracts.carbon.green import blocks
-from contracts.carbon.policy import Constrained, Operating
+from contracts.carbon.policy import Operating
 from contracts.context import BlockContext
 from contracts.members import Meter
 from contracts.program.case import Block, Case, Connection, Source
@@ -23,7 +23,7 @@ from contracts.state import State
 _replace = msgspec.structs.replace
 
 
-def dispatched(state: State, context: BlockContext, first: int, case: Case) -> Constrained:
+def dispatched(state: State, context: BlockContext, first: int, case: Case) -> Case:
     """The case as it is dispatched; `first` is the ledger's number of its first interval."""
     times = range(first, first + case.intervals)
     found = {source.id: _applied(state, context, source.id, times) for source in case.sources}

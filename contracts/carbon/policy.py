@@ -4,10 +4,9 @@ Operating emission is zero: what emits while it runs is left out, import like so
 baseline by the surge, in so many consecutive intervals at most and within the budget of a window. Both yield to one
 thing alone: critical demand (tier 0). Where clean supply can not serve it, just so much of what was left out comes
 back, cheapest first, so that flexible demand is shed before anything is broken; the cap rises to what serving it takes.
-What came back is a `Breach`, and whoever orders the case records it.
+Whether an interval kept to the policy in the end is for meters to say (`kept`): `contracts.carbon.book` records it.
 
-Pure. A case has one carbon row over all of its intervals, so the caps are summed there; `exceeded` says where one
-interval alone is above its own.
+Pure. A case has one carbon row over all of its intervals, so the caps are summed there, and bind none of them alone.
 
 What is taken for clean supply: offered blocks within rating and ramp; import that emits nothing; charge that a storage
 holds at the start, where its owner offers an end value (without one it must be charged again, by whom nobody knows).
@@ -49,25 +48,6 @@ class Past(NamedTuple):
 NO_PAST = Past()
 
 
-class Breach(NamedTuple):
-    """What was left out and comes back for critical demand."""
-
-    interval: int
-    """In the case, from 0."""
-    energy_wh: int
-    ramp_wh: int
-    """Besides, what sources can not ramp down in time."""
-
-
-class Constrained(NamedTuple):
-    """A case under the policy."""
-
-    case: Case
-    caps_ug: tuple[int, ...]
-    """Per interval; empty: the policy is off."""
-    breaches: tuple[Breach, ...]
-
-
 class _Dirty(NamedTuple):
     """A block that is left out: its place in the order, and where it belongs."""
 
@@ -80,13 +60,12 @@ class _Dirty(NamedTuple):
     energy_wh: int
 
 
-def constrain(case: Case, operating: Operating, params: CarbonParams, past: Past = NO_PAST) -> Constrained:
+def constrain(case: Case, operating: Operating, params: CarbonParams, past: Past = NO_PAST) -> Case:
     """The case under the pact's policy; the same one where that is off."""
     if not params.zero_ghg:
-        return Constrained(case, (), ())
-    kept: list[dict[int, list[Block]]] = []
+        return case
+    admitted: list[dict[int, list[Block]]] = []
     imports: list[dict[int, int]] = []
-    breaches: list[Breach] = []
     needs_ug: list[int] = []
     spare = [_spare(storage) for storage in case.storages]
     for t in range(case.intervals):
@@ -95,16 +74,7 @@ def constrain(case: Case, operating: Operating, params: CarbonParams, past: Past
         critical = _critical(case, t)
         taken = _readmit(case, t, critical, clean, dirty)
         sources, connections = _admitted(case, operating, t, taken)
-        back_wh = sum(taken.values())
-        ramp_wh = sum(
-            block.energy_wh
-            for number, blocks in sources.items()
-            if operating.sources_ug_per_wh[number]
-            for block in blocks
-        ) - sum(energy_wh for (connection, _, _), energy_wh in taken.items() if not connection)
-        if back_wh or ramp_wh:
-            breaches.append(Breach(t, back_wh, ramp_wh))
-        kept.append(sources)
+        admitted.append(sources)
         imports.append(connections)
         needs_ug.append(_least_carbon(case, t, critical, stored, sources, connections))
         missing_wh = sum(critical.values()) - (sum(clean.values()) - sum(stored))
@@ -113,14 +83,13 @@ def constrain(case: Case, operating: Operating, params: CarbonParams, past: Past
             spare[number] -= spent_wh
             missing_wh -= spent_wh
     allowed = _allowed(params, past, case.intervals)
-    caps = tuple(max(cap, need) for cap, need in zip(allowed, needs_ug, strict=True))
-    total = min(sum(caps), MAX_MONEY)
+    total = min(sum(max(cap, need) for cap, need in zip(allowed, needs_ug, strict=True)), MAX_MONEY)
     if case.carbon_cap_ug is not None:
         total = min(total, case.carbon_cap_ug)
-    limited = _replace(
+    return _replace(
         case,
         sources=tuple(
-            _replace(source, blocks=tuple(tuple(kept[t][number]) for t in range(case.intervals)))
+            _replace(source, blocks=tuple(tuple(admitted[t][number]) for t in range(case.intervals)))
             for number, source in enumerate(case.sources)
         ),
         connections=tuple(
@@ -129,13 +98,6 @@ def constrain(case: Case, operating: Operating, params: CarbonParams, past: Past
         ),
         carbon_cap_ug=total,
     )
-    return Constrained(limited, caps, tuple(breaches))
-
-
-def exceeded(caps_ug: Sequence[int], emitted_ug: Sequence[int]) -> int | None:
-    """The first interval that emits more than its own cap."""
-    pairs = enumerate(zip(caps_ug, emitted_ug, strict=True))
-    return next((t for t, (cap, emitted) in pairs if emitted > cap), None)
 
 
 def above(params: CarbonParams, embodied_ug: int) -> int:
