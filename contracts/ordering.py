@@ -21,6 +21,7 @@ from contracts.receipts import IntervalOrdered
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, IntervalRecord, Order
 from contracts.schedule import Window
 from contracts.schema import INTERVALS, LOADS, OPEN_LOAD_LIST, OPEN_LOADS, ORDERS, UTILITIES, UTILITY
+from contracts.standing import Standing
 from contracts.state import State
 from contracts.units import MAX_MONEY
 
@@ -51,8 +52,9 @@ def plan(state: State, context: BlockContext, window: Window, ahead: int) -> Pla
 def lock(state: State, context: BlockContext, window: Window, relaxed: tuple[str, ...], round_: int) -> None:
     """Fix the terms of a window that a round will decide: whether the site is an island may change until then."""
     for interval in window.intervals:
-        record = _replace(_record(state, context, interval), status=LOCKED, round=round_)
-        state.save(INTERVALS.key(interval), _replace(record, relaxed=relaxed, window=_window_of(window)))
+        record = _record(state, interval, windows.standing(state, context.params, interval))
+        record = _replace(record, status=LOCKED, round=round_, relaxed=relaxed, window=_window_of(window))
+        state.save(INTERVALS.key(interval), record)
 
 
 def order(
@@ -62,7 +64,8 @@ def order(
     places = network(decided.case).places
     events = []
     for at, interval in enumerate(window.intervals):
-        record = _record(state, context, interval)
+        stands = windows.standing(state, context.params, interval)
+        record = _record(state, interval, stands)
         record = _replace(
             record,
             status=ORDERED,
@@ -76,7 +79,8 @@ def order(
         written: list[Order] = []
         if decided.verdict is not None:
             totals = orders.totals(decided.case, decided.verdict, at, record.demand_wh - record.reduced_wh)
-            said = _said(state, context, interval)
+            asked = {one.meter: one.reserve_nano_per_wh for one in stands.flexible.entries}
+            said = orders.Said(stands.needs, asked)
             written = orders.orders(decided.case, decided.verdict, places, at, interval, said)
             record = _replace(record, **totals._asdict())
         if decided.verdict is None or any(_is_beyond(one) for one in written):
@@ -103,12 +107,11 @@ def _is_beyond(one: Order) -> bool:
     return max(amounts) > MAX_MONEY
 
 
-def _record(state: State, context: BlockContext, interval: int) -> IntervalRecord:
+def _record(state: State, interval: int, stands: Standing) -> IntervalRecord:
     """The interval with what the site's connection is in it, and what that costs: as its lock fixed it, else by now."""
     record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
     if record.status == LOCKED:
         return record
-    stands = windows.standing(state, context.params, interval)
     counted, tariff = stands.counted, stands.tariff
     utility = state.load(UTILITIES, UTILITY)
     return _replace(
@@ -122,11 +125,6 @@ def _record(state: State, context: BlockContext, interval: int) -> IntervalRecor
         surplus_wh=counted.surplus_wh,
         capped=counted.capped[:MAX_NAMED],
     )
-
-
-def _said(state: State, context: BlockContext, interval: int) -> orders.Said:
-    stands = windows.standing(state, context.params, interval)
-    return orders.Said(stands.needs, {one.meter: one.reserve_nano_per_wh for one in stands.flexible.entries})
 
 
 def _serve_loads(state: State, written: Sequence[Order]) -> None:
