@@ -188,7 +188,8 @@ def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery:
 
 def _green_sales(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[Sale]:
     """What buyers of a green share get of what was ordered and metered; nothing of an estimate."""
-    if not bids.wanted(state, record.interval):
+    demand = bids.wanted(state, record.interval)
+    if not demand:
         return []
     accepted = {
         ordered.meter: ordered.energy_wh
@@ -198,7 +199,7 @@ def _green_sales(state: State, context: BlockContext, record: IntervalRecord, de
     }
     silent = delivery.silent()
     metered = {meter: flow[1] for meter, flow in delivery.flows.items() if meter not in silent}
-    return bids.sold(state, context, record.interval, accepted, metered)
+    return bids.sold(state, context, record.interval, demand, accepted, metered)
 
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:

@@ -63,13 +63,17 @@ def wanted(state: State, interval: int) -> list[Level]:
 
 
 def segments(
-    state: State, context: BlockContext, interval: int, offered: Mapping[str, Sequence[tuple[int, int]]]
+    state: State,
+    context: BlockContext,
+    interval: int,
+    demand: Sequence[Level],
+    offered: Mapping[str, Sequence[tuple[int, int]]],
 ) -> dict[str, tuple[Segment, ...]]:
-    """What green sources offer in an interval, with premiums, by meter; nothing where nobody bids. `offered` are the
-    blocks of any sources, (price, energy); `green.blocks` of the segments go into the dispatch in their place."""
-    demand = wanted(state, interval)
+    """What green sources offer in an interval, with premiums, by meter; `demand` is what is `wanted` there. `offered`
+    are the blocks of any sources, (price, energy); `green.blocks` of the segments go into the dispatch in their place.
+    """
     stacks = []
-    for name in sorted(offered) if demand else ():
+    for name in sorted(offered):
         meter = state.load(METERS, METERS.key(name))
         assert meter is not None, "who offers is registered"
         factor = applied(state, context.params, meter, interval)
@@ -83,14 +87,15 @@ def sold(
     state: State,
     context: BlockContext,
     interval: int,
+    demand: Sequence[Level],
     accepted_wh: Mapping[str, int],
     metered_wh: Mapping[str, int],
 ) -> list[Sale]:
-    """What buyers get of green energy that was accepted and metered, by meter; what a source's member owes of its
-    certificates of origin comes first."""
+    """What buyers get of green energy that was accepted and metered, by meter, where so much was `wanted`; what a
+    source's member owes of its certificates of origin comes first."""
     record = state.load(INTERVALS, INTERVALS.key(interval)) or IntervalRecord(interval)
     offers = order_book.offers(state, record)
-    offered = segments(state, context, interval, {one.meter: _blocks(one) for one in offers})
+    offered = segments(state, context, interval, demand, {one.meter: _blocks(one) for one in offers})
     owners = {one.meter: one.member for one in offers}
     owed: dict[str, int] = {}
     for member in sorted(set(owners.values())):
@@ -101,7 +106,7 @@ def sold(
         paid_wh = min(energy_wh, owed[owners[meter]])
         owed[owners[meter]] -= paid_wh
         delivered[meter] = min(energy_wh - paid_wh, accepted_wh.get(meter, 0))
-    return sales(interval, offered, delivered, wanted(state, interval))
+    return sales(interval, offered, delivered, demand)
 
 
 def due(state: State, found: Sequence[Sale]) -> Due:

@@ -56,13 +56,14 @@ def _discounted(state: State, context: BlockContext, first: int, case: Case) -> 
     """Sources with premiums taken off the blocks of green ones."""
     taken_off: dict[str, dict[int, tuple[Block, ...]]] = {}
     for t in range(case.intervals):
-        if not bids.wanted(state, first + t):
+        demand = bids.wanted(state, first + t)
+        if not demand:
             continue
         offered = {
             source.id: [(block.price_nano_per_wh, block.energy_wh) for block in source.blocks[t]]
             for source in case.sources
         }
-        for meter, segments in bids.segments(state, context, first + t, offered).items():
+        for meter, segments in bids.segments(state, context, first + t, demand, offered).items():
             taken_off.setdefault(meter, {})[t] = tuple(Block(*block) for block in blocks(segments))
     return tuple(
         _replace(
