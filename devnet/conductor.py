@@ -19,7 +19,7 @@ from contracts.envelope import Domains
 from contracts.modes import OPEN_BREAKER
 from contracts.records import LOCKED
 from contracts.schedule import close_ms, first_open, lock_ms, window_start
-from contracts.wagers.records import DRAWING, JUDGED
+from devnet import rounds
 from devnet.courier import WAIT_MS, Courier, Parcel
 from devnet.diary import Diary
 from devnet.faults import Fault, broken, misreading, sagging, to_restate
@@ -30,7 +30,6 @@ from devnet.trades import Agent
 from devnet.world import Order, World
 from node.agents.builder import Builder
 from node.agents.gateway import MeterGateway
-from node.agents.proven import Unproven
 from node.client import Account
 from node.errors import NodeError
 
@@ -241,30 +240,11 @@ class Conductor:
         Where time does not stand there are none here: they run by themselves.
         """
         number = (await self._courier.get(f"/query/interval/{interval}"))["data"]["round"]
-        seen = 0
-        while True:
-            round_ = (await self._courier.get(f"/query/round/{number}"))["data"]
-            if round_["phase"] == JUDGED:
-                return
-            if round_["since_height"] <= seen:
-                await asyncio.sleep(POLL_S)
-                continue
-            seen = int(round_["since_height"])
-            self._tell(f"interval {interval}: its builders to {round_['phase']}")
-            await asyncio.gather(*(self._let_speak(builder, seen) for builder in self._builders))
-            if round_["phase"] != DRAWING:
-                await self._tempo.reach(round_["ends_ms"])
 
-    async def _let_speak(self, builder: Builder, height: int) -> None:
-        """One builder's part of a phase that began at `height`."""
-        while True:
-            try:
-                await builder.step(height)
-            except Unproven:
-                # The header that proves the beginning of the phase comes with the next block.
-                await asyncio.sleep(POLL_S)
-            else:
-                return
+        def tell(phase: str) -> None:
+            self._tell(f"interval {interval}: its builders to {phase}")
+
+        await rounds.play(number, self._builders, self._courier, self._tempo, POLL_S, tell)
 
     def _let_happen(self, interval: int) -> None:
         """Energy flows as ordered, as far as nature allows; once, whoever is killed."""

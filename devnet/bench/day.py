@@ -19,8 +19,7 @@ from msgspec.structs import replace
 
 from contracts.bodies import AccountBody, Need, StorageOffer
 from contracts.schedule import first_open, lock_ms
-from contracts.wagers.records import DRAWING, JUDGED
-from devnet import keyring, profiles, scenario
+from devnet import keyring, profiles, rounds, scenario
 from devnet.agents import builders_of
 from devnet.conductor import Wallet
 from devnet.courier import Courier, Parcel, PooledClient
@@ -30,8 +29,6 @@ from devnet.scenario import Scenario
 from devnet.tempo import Stepped
 from devnet.trades import Supplier, UtilityDesk, hire
 from devnet.world import World
-from node.agents.builder import Builder
-from node.agents.proven import Unproven
 from node.client import Account
 from node.home import Home
 from node.light.founding import read_founding
@@ -102,7 +99,7 @@ class _Day:
             await self._tempo.reach(lock_ms(self._scenario.params, self._first))
             number = await self._locked()
             locked = time.perf_counter()
-            round_ = await self._wagered(number, builders)
+            round_ = await rounds.play(number, builders, self._courier, self._tempo, POLL_S, self._phase)
             await asyncio.gather(*(self._ordered(Courier([node])) for node in nodes))
             ordered = time.perf_counter()
         return {
@@ -119,6 +116,9 @@ class _Day:
 
     def _told(self, member: str, number: int | None, text: str) -> None:
         self._say(f"builder {member}: {text}")
+
+    def _phase(self, phase: str) -> None:
+        self._say(f"builders to {phase}")
 
     async def _wallet(self, member: str) -> Wallet:
         seed = keyring.seed(self._layout.agent_keys / f"{member}.json", "account")
@@ -168,32 +168,7 @@ class _Day:
                 return int(found["round"])
             await asyncio.sleep(POLL_S)
 
-    async def _wagered(self, number: int, builders: Sequence[Builder]) -> dict[str, Any]:
-        """Let builders speak in each phase before time goes on to its end; the round once it is judged."""
-        seen = 0
-        while True:
-            found: dict[str, Any] = (await self._courier.get(f"/query/round/{number}"))["data"]
-            if found["phase"] == JUDGED:
-                return found
-            if found["since_height"] <= seen:
-                await asyncio.sleep(POLL_S)
-                continue
-            seen = int(found["since_height"])
-            await asyncio.gather(*(_spoken(builder, seen) for builder in builders))
-            if found["phase"] != DRAWING:
-                await self._tempo.reach(int(found["ends_ms"]))
-
     async def _ordered(self, node: Courier) -> None:
         last = self._first + INTERVALS - 1
         while (await node.get(f"/query/interval/{last}"))["data"]["status"] != "ordered":
             await asyncio.sleep(POLL_S)
-
-
-async def _spoken(builder: Builder, height: int) -> None:
-    while True:
-        try:
-            await builder.step(height)
-        except Unproven:
-            await asyncio.sleep(POLL_S)
-        else:
-            return
