@@ -12,7 +12,7 @@ from itertools import chain
 
 from contracts.program.arrays import Array
 from contracts.program.case import Case, Source
-from contracts.program.rows import Program, loads_at, providers
+from contracts.program.rows import Program, loads_at, providers, ramps_at
 from contracts.program.verdict import Grid, Schedule
 
 
@@ -199,13 +199,8 @@ def row_name(program: Program, number: int) -> str:
         case "carbon":
             return "carbon cap"
         case "ramp":
-            limited = [
-                (t, source.id)
-                for t in range(case.intervals)
-                for source in case.sources
-                if source.ramp_wh is not None and (t or source.last_wh is not None)
-            ]
-            return f"ramp of source {limited[at][1]} in interval {limited[at][0]}"
+            t, which = ramps_at(case)[at]
+            return f"ramp of source {case.sources[which].id} in interval {t}"
         case _:
             names = [f"place {place}" for place in program.places] if kind == "balance" else _things(case, kind)
             width = len(program.rows[kind]) // case.intervals

@@ -312,14 +312,11 @@ def _write(
         rows.add(load.energy_wh, entries, load.energy_wh)
     rows.end("need")
 
-    for t in times:
-        for i, source in enumerate(case.sources):
-            ramp, begin = source.ramp_wh, source.last_wh
-            if ramp is None or (t == 0 and begin is None):
-                continue
-            before = [(j, -1) for j in blocks[t - 1][i]] if t else []
-            middle = 0 if t else begin or 0
-            rows.add(middle - ramp, [*before, *((j, 1) for j in blocks[t][i])], middle + ramp)
+    for t, i in ramps_at(case):
+        ramp, begin = case.sources[i].ramp_wh or 0, case.sources[i].last_wh or 0
+        before = [(j, -1) for j in blocks[t - 1][i]] if t else []
+        middle = 0 if t else begin
+        rows.add(middle - ramp, [*before, *((j, 1) for j in blocks[t][i])], middle + ramp)
     rows.end("ramp")
 
     reserving = providers(case)
@@ -418,6 +415,12 @@ def _by_interval(case: Case) -> list[list[int]]:
 def loads_at(case: Case) -> list[tuple[int, int]]:
     """Interval and load of each variable of kind `load`."""
     return [(t, which) for t, loads in enumerate(_by_interval(case)) for which in loads]
+
+
+def ramps_at(case: Case) -> list[tuple[int, int]]:
+    """Interval and source of each row of kind `ramp`: none in the first interval where any start will do."""
+    limited = [i for i, source in enumerate(case.sources) if source.ramp_wh is not None]
+    return [(t, i) for t in range(case.intervals) for i in limited if t or case.sources[i].last_wh is not None]
 
 
 def _emissions(case: Case, variables: _Variables, blocks: list[list[range]]) -> list[int]:

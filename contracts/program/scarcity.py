@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from contracts.program.case import WEIGHT_ONE, Case, Multiplier, Storage
-from contracts.program.flows import network
+from contracts.program.flows import places
 from contracts.program.points import point
-from contracts.program.rows import Program, evaluate, loads_at, losses_wh
+from contracts.program.rows import Program, evaluate, loads_at, losses_wh, ramps_at
 from contracts.program.validate import reachable_wh
 from contracts.program.verdict import Schedule
 from contracts.units import PPM
@@ -27,7 +27,7 @@ def penalties_nano(case: Case) -> dict[int, int]:
     None in a network, where a price may part from that of who is short; under a carbon cap, where shedding may stand
     before what is dirty; in intervals that need reserve, where who holds it decides who sells.
     """
-    if case.carbon_cap_ug is not None or len(network(case).places) != 1:
+    if case.carbon_cap_ug is not None or len(places(case)) != 1:
         return {}
     wanted_wh = [sum(demand.energy_wh[t] for demand in case.demands) for t in range(case.intervals)]
     tied_wh = [sum(tie.import_limit_wh[t] for tie in case.connections) for t in range(case.intervals)]
@@ -153,8 +153,7 @@ def _times_of_rows(program: Program) -> Iterator[Times]:
             case "need":
                 yield from ((load.first, load.until - 1) for load in case.loads)
             case "ramp":
-                limited = [source for source in case.sources if source.ramp_wh is not None]
-                yield from ((max(0, t - 1), t) for t in times for one in limited if t or one.last_wh is not None)
+                yield from ((max(0, t - 1), t) for t, _ in ramps_at(case))
             case "carbon":
                 yield from ((0, case.intervals) for _ in span)
             case _:
