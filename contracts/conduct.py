@@ -33,7 +33,7 @@ from contracts import order_book, trust
 from contracts.conduct_records import ConductDay, Shortfall, Withholding
 from contracts.context import BlockContext
 from contracts.delivery import Delivery
-from contracts.params import DAY_MS, PactParams
+from contracts.params import PactParams
 from contracts.receipts import AnyEvent, UnderDelivered, WithholdingReported
 from contracts.records import IntervalRecord, SiteMeter
 from contracts.schema import (
@@ -86,7 +86,7 @@ def judge(state: State, context: BlockContext, record: IntervalRecord, delivery:
 
 def _blame(state: State, context: BlockContext, interval: int, member: str, missing_wh: int, ordered_wh: int) -> int:
     """What a close with shortfalls costs a member's index beyond what its day has cost already, in ppm."""
-    today = interval * context.params.interval_ms // DAY_MS
+    today = context.params.day_of(interval)
     day, held = state.entry(CONDUCT_DAYS, member), trust.current(state, context, member)
     assert held is not None, "only members deliver"
     if day is None or day.day != today:

@@ -38,7 +38,7 @@ from contracts.mode_records import (
     ReductionOffer,
 )
 from contracts.mode_rules import responds
-from contracts.params import DAY_MS, PactParams
+from contracts.params import PactParams
 from contracts.program.ties import uniform_share
 from contracts.receipts import AnyEvent, ReductionCalled, ReductionOffered
 from contracts.records import Line, NeedEntry, Order, Site
@@ -168,7 +168,7 @@ def due(
     if owed:
         owed.append(Owed(called.member, Line("demand-response", -paid_wh, called.payment_nano_per_wh, -paid_nano)))
     writes: dict[bytes, Record | tuple[Record, ...]] = {**REDUCTIONS.spread(found, interval)}
-    known, today = event_days(state), interval * params.interval_ms // DAY_MS
+    known, today = event_days(state), params.day_of(interval)
     if today not in known:
         writes[EVENT_DAY_LIST] = EventDays(tuple(sorted((*known, today)))[-MAX_EVENT_DAYS:])
     return Due(tuple(owed), writes)
@@ -218,12 +218,12 @@ def _measured(
 def baseline(state: State, params: PactParams, meters: Sequence[str], interval: int) -> tuple[tuple[int, ...], int]:
     """The same interval of the last like days without event on which all these meters spoke, ascending, and the mean of
     what they took, rounded down; 0 without such a day."""
-    per_day, kind = max(1, DAY_MS // params.interval_ms), day_type(params, interval)
+    per_day, kind = params.day_intervals, day_type(params, interval)
     events = frozenset(event_days(state))
     like: list[int] = []
     sum_wh = 0
     for earlier in range(interval - per_day, max(-1, interval - WINDOW_DAYS * per_day - 1), -per_day):
-        if day_type(params, earlier) == kind and earlier * params.interval_ms // DAY_MS not in events:
+        if day_type(params, earlier) == kind and params.day_of(earlier) not in events:
             metered_wh = _metered(state, meters, earlier)
             if metered_wh is not None:
                 like.append(earlier)
@@ -235,10 +235,10 @@ def baseline(state: State, params: PactParams, meters: Sequence[str], interval: 
 
 def _factor_ppm(state: State, params: PactParams, meters: Sequence[str], interval: int, called: int) -> int:
     """How the day went before the call, over what is usual then; 100% where that is not known."""
-    day = interval * params.interval_ms // DAY_MS
+    day = params.day_of(interval)
     real_wh = usual_wh = 0
     for earlier in range(max(0, min(called, interval) - ADJUSTED), min(called, interval)):
-        if earlier * params.interval_ms // DAY_MS == day:
+        if params.day_of(earlier) == day:
             metered_wh, usual = _metered(state, meters, earlier), baseline(state, params, meters, earlier)
             if metered_wh is not None and usual[0]:
                 real_wh, usual_wh = real_wh + metered_wh, usual_wh + usual[1]

@@ -11,24 +11,24 @@ Only measured intervals of the last `WINDOW_DAYS` feed an estimate, never an ear
 
 from __future__ import annotations
 
+from contracts.envelopes import TAKING_KINDS
 from contracts.members import Meter
 from contracts.metering_records import Estimate, Metered
-from contracts.params import DAY_MS, PactParams
+from contracts.params import PactParams
 from contracts.schema import METERED
 from contracts.state import State
-from contracts.units import MAX_ENERGY, WH_MS
+from contracts.units import energy_wh
 
 LIKE_DAYS = 4
 WINDOW_DAYS = 35
 """How far back like days are looked for."""
 _EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday; Monday is 0."""
-_TAKING_KINDS = ("load", "storage")
 
 
 def day_type(params: PactParams, interval: int) -> int:
     """0 for a working day, 1 for a Saturday, 2 for a Sunday, by the UTC day in which the interval starts."""
-    weekday = (interval * params.interval_ms // DAY_MS + _EPOCH_WEEKDAY) % 7
+    weekday = (params.day_of(interval) + _EPOCH_WEEKDAY) % 7
     return max(0, weekday - 4)
 
 
@@ -41,14 +41,14 @@ def estimate(state: State, params: PactParams, meter: Meter, interval: int) -> E
         import_wh = max(metered.import_wh for metered in like.values())
         export_wh = min(metered.export_wh for metered in like.values())
     else:
-        most_wh = meter.rating_w * params.interval_ms // WH_MS
-        import_wh, export_wh = min(most_wh, MAX_ENERGY) if meter.kind in _TAKING_KINDS else 0, 0
+        import_wh = energy_wh(meter.rating_w, params.interval_ms) if meter.kind in TAKING_KINDS else 0
+        export_wh = 0
     return Estimate(meter.id, interval, import_wh, export_wh, tuple(reversed(like)))
 
 
 def _like_days(state: State, params: PactParams, meter: str, interval: int) -> dict[int, Metered]:
     """What the meter measured in up to `LIKE_DAYS` like intervals before this one, the latest first."""
-    per_day, kind = max(1, DAY_MS // params.interval_ms), day_type(params, interval)
+    per_day, kind = params.day_intervals, day_type(params, interval)
     like: dict[int, Metered] = {}
     for earlier in range(interval - per_day, max(-1, interval - WINDOW_DAYS * per_day - 1), -per_day):
         if day_type(params, earlier) == kind:

@@ -29,7 +29,7 @@ from contracts.corrections import billed_energy
 from contracts.flexible.assets import asset_of
 from contracts.flexible.records import MadeWhole, StoreAccount
 from contracts.members import Record
-from contracts.params import DAY_MS, PactParams
+from contracts.params import PactParams
 from contracts.records import IntervalRecord, Line, Order, StorageOrder
 from contracts.schema import CHARGES, ESTIMATES, MADE_WHOLE, METERS, ORDERS, STORE_ACCOUNTS
 from contracts.settlement import Due, Owed
@@ -98,14 +98,9 @@ def _part(amount_nano: int, part: int, whole: int) -> int:
     return share if amount_nano >= 0 else -share
 
 
-def day_of(params: PactParams, interval: int) -> int:
-    """UTC day, from 1970-01-01, in which an interval starts."""
-    return interval * params.interval_ms // DAY_MS
-
-
 def due(state: State, params: PactParams, record: IntervalRecord) -> Due:
     """What storages are owed for days that end with this interval, or ended before it, and their accounts after it."""
-    interval, today = record.interval, day_of(params, record.interval)
+    interval, today = record.interval, params.day_of(record.interval)
     held = {one.meter: one for key in STORE_ACCOUNTS.roll_keys() for one in state.roll(STORE_ACCOUNTS, key)}
     booked: list[MadeWhole] = []
     after = {meter: _over(account, today, interval, booked) for meter, account in held.items()}
@@ -114,7 +109,7 @@ def due(state: State, params: PactParams, record: IntervalRecord) -> Due:
         for store in order.storages:
             account = after.get(store.meter) or StoreAccount(store.meter, order.member, today)
             after[store.meter] = _counted(state, record, order, store, account)
-    if day_of(params, interval + 1) > today:
+    if params.day_of(interval + 1) > today:
         # A storage that is paid for an earlier day just now has to wait for the next interval: one line, one record.
         after = {
             meter: account if meter in before_today else _over(account, today + 1, interval, booked)

@@ -185,6 +185,15 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     proposer_fee_nano: Bonus = 0
     """Paid out of the residual to the organisation whose block settles an interval with consumption."""
 
+    def day_of(self, interval: int) -> int:
+        """UTC day, from 1970-01-01, in which an interval starts."""
+        return interval * self.interval_ms // DAY_MS
+
+    @property
+    def day_intervals(self) -> int:
+        """Whole intervals that fit into a day, at least one."""
+        return max(1, DAY_MS // self.interval_ms)
+
     def hash(self, chain_id: str, consensus: bytes) -> bytes:
         """`params_hash` of the header: these parameters and the encoded consensus parameters."""
         return sha256(domain("params", chain_id) + encode((self, consensus)))
@@ -261,7 +270,7 @@ def _window_problem(params: PactParams) -> Problem | None:
         return Problem(
             "window_intervals",
             f"{window} intervals of {params.interval_ms} ms are longer than a day",
-            f"Set it to {max(1, DAY_MS // params.interval_ms)} or less.",
+            f"Set it to {params.day_intervals} or less.",
         )
     return None
 

@@ -17,7 +17,7 @@ from contracts.flexible import assets
 from contracts.flexible.records import FlexibleOffers, StorageEntry
 from contracts.mode_records import IslandOrder, ModeRecord
 from contracts.mode_rules import Slot
-from contracts.params import DAY_MS, PactParams
+from contracts.params import PactParams
 from contracts.records import IntervalRecord, NeedEntry, OfferEntry, TariffRecord
 from contracts.schema import CHARGES, FLEXIBLE, INTERVALS, METERS, MODES, REQUIREMENTS
 from contracts.state import State
@@ -192,7 +192,7 @@ def _reserve_wh(state: State, params: PactParams, interval: int) -> int:
 
 def _history(state: State, params: PactParams, interval: int) -> tuple[bool, ...]:
     """Whether there was a surplus in the same interval of the days before, the latest first."""
-    per_day = max(1, DAY_MS // params.interval_ms)
+    per_day = params.day_intervals
     earlier = [interval - day * per_day for day in range(1, params.modes.injection_days + 1)]
     records = [state.load(INTERVALS, INTERVALS.key(one)) if one >= 0 else None for one in earlier]
     return tuple(one is not None and one.surplus_wh is not None and one.surplus_wh >= 0 for one in records)
