@@ -18,6 +18,7 @@
     compose    one solution out of parts
     certificate  a lower bound of the optimum from any multipliers
     feasible   whether a point keeps every box and every row
+    scarcity   what a Wh of rounding is worth where demand has to be shed whatever anybody chooses
     check      one verdict on a solution: a code, or cost, bound, prices and orders
     verdict    the types of that
 
