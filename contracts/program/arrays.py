@@ -16,7 +16,7 @@ from contracts.program.case import WEIGHT_ONE
 from contracts.program.rows import Program
 
 Array = Any
-"""numpy's ndarray of int64, one dimension."""
+"""numpy's ndarray of int64."""
 
 SAFE = 2**62
 """What every sum stays below."""

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from contracts.program import ties
+from contracts.program.arrays import Array
 from contracts.program.case import Block, Case
 from contracts.program.rows import export_price, losses_wh
-
-Array = Any
-"""numpy's ndarray of int64."""
 
 MAX_ORDERS = 4
 """Carbon weights whose order is kept."""

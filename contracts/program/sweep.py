@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from itertools import accumulate, chain
 
 from contracts.program import ties
+from contracts.program.arrays import Array
 from contracts.program.case import Solution
-from contracts.program.columns import UNLIMITED, Array, Columns, Order, add_at, divided, ordered, whole
+from contracts.program.columns import UNLIMITED, Columns, Order, add_at, divided, ordered, whole
 from contracts.program.fill import Choice, Filled, by_zone, charge_states, imbalance, over_limit
 from contracts.program.flows import derive
 from contracts.program.price import Column, interval_prices
