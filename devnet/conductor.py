@@ -172,7 +172,7 @@ class Conductor:
         height = int((await self._courier.get("/status"))["height"])
         self._world.lost = self._held("lose", before - 1)
         if intervals:
-            await asyncio.gather(*(agent.look(intervals.start) for agent in self._agents))
+            await asyncio.gather(*(agent.look(intervals) for agent in self._agents))
 
         def sealed() -> list[Parcel]:
             said = [

@@ -56,23 +56,26 @@ class Ruled(Agent):
         self._record = record
         self._say = say
         self._builder = builder
-        self._sight: Sight | None = None
+        self._sights: dict[int, Sight] = {}
 
-    async def look(self, interval: int) -> None:
-        """See the interval; where nobody proves anything the member says nothing about it."""
-        self._sight = None
+    async def look(self, intervals: Sequence[int]) -> None:
+        """See each of the intervals; where nobody proves anything the member says nothing about it."""
+        seen = [await self._see(interval) for interval in intervals]
+        self._sights = {sight.interval: sight for sight in seen if sight is not None}
+
+    async def _see(self, interval: int) -> Sight | None:
         for _ in range(PATIENCE):
             try:
-                self._sight = await self._eyes.look(interval, [one.interval for one in self._ledger.page.open])
+                return await self._eyes.look(interval, [one.interval for one in self._ledger.page.open])
             except Unproven:
                 await asyncio.sleep(POLL_S)
-            else:
-                return
         self._say(f"interval {interval}: nothing is proven, so nothing is said")
+        return None
 
     def market(self, interval: int) -> list[AccountBody]:
-        """What the rules say. Asked again for the same interval, it decides again and counts once."""
-        sight, page = self._sight, self._ledger.page
+        """What the rules say. Asked again for the same interval, it decides again: its cost counts once, stakes
+        each time, which is the careful side."""
+        sight, page = self._sights.get(interval), self._ledger.page
         if sight is None:
             return []
         if interval > page.acted:

@@ -31,8 +31,8 @@ class Agent(ABC):
         self._world = world
 
     @abstractmethod
-    async def look(self, interval: int) -> None:
-        """Learn what has to be asked for, before `market` is asked about `interval`."""
+    async def look(self, intervals: Sequence[int]) -> None:
+        """Learn what has to be asked for, before `market` is asked about each of `intervals`."""
 
     @abstractmethod
     def market(self, interval: int) -> list[AccountBody]:
@@ -42,7 +42,7 @@ class Agent(ABC):
 class Trade(Agent):
     """Knows from its equipment all that it needs."""
 
-    async def look(self, interval: int) -> None:
+    async def look(self, intervals: Sequence[int]) -> None:
         """Nothing has to be asked for."""
 
 

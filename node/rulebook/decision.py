@@ -17,6 +17,11 @@ from node.rulebook import document as book
 from node.rulebook.document import Amount, Rule, Rulebook
 from node.rulebook.expression import RulebookError, Value, evaluate
 from node.rulebook.sight import NOTHING_SPENT, MeterKind, MeterSight, Sight, Spent, facts
+from zk.codec import encode
+from zk.hashing import sha256
+
+MAX_ID = 32
+"""Characters of `contracts.units.Id`."""
 
 
 class Trouble(NamedTuple):
@@ -225,8 +230,8 @@ def _act(draft: _Draft, rule: Rule, sight: Sight, read: Read) -> None:
             _rated(rule, "takes", most_wh, _rating(sight))
             if energy_wh:
                 draft.spend_nano += energy_wh * max(0, value_nano)
-                name = f"{job.name}-{sight.day}"
-                draft.others.append(bodies.FlexibleLoad(name, now, now + count, energy_wh, most_wh, value_nano))
+                load = _load_id(job.name, sight)
+                draft.others.append(bodies.FlexibleLoad(load, now, now + count, energy_wh, most_wh, value_nano))
         case book.Wager(tokens=tokens, claim=claim):
             draft.stake_tokens = read("tokens", tokens, 0, sight.free_tokens)
             draft.claim = claim
@@ -234,6 +239,11 @@ def _act(draft: _Draft, rule: Rule, sight: Sight, read: Read) -> None:
             draft.others.append(bodies.SetMode(now, 1, "island", reason))
         case book.Grid(reason=reason):
             draft.others.append(bodies.SetMode(now, 1, "grid", reason))
+
+
+def _load_id(name: str, sight: Sight) -> str:
+    """The id of the load that is scheduled in the interval: a ledger takes each once, from all members together."""
+    return f"{name}-{sha256(encode((sight.member, name, sight.interval))).hex()}"[:MAX_ID]
 
 
 def _own(rule: Rule, sight: Sight, meter: str, kinds: tuple[MeterKind, ...]) -> MeterSight:

@@ -106,9 +106,10 @@ class Reserve(_Action, frozen=True):
 
 
 class Schedule(_Action, frozen=True):
-    """Energy by a deadline, whenever it is cheapest, once a day under this name."""
+    """Energy by a deadline, whenever it is cheapest: a load of its own for each interval in which the rule fires."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,24}\Z")]
+    """What the id of each begins with."""
     wh: Amount
     most_wh: Amount
     """In one interval."""

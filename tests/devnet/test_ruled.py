@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from contracts.bodies import Need, Offer, OfferBlock
+from contracts.bodies import FlexibleLoad, Need, Offer, OfferBlock
 from devnet import ruled, scenario
 from devnet.errors import DevnetError
 from devnet.profiles import load as load_profiles
@@ -57,7 +57,7 @@ def agent(tmp_path: Path, rules: Any, eyes: Shown, said: list[str], builder: obj
 
 
 def ask(one: Ruled, interval: int) -> list[Any]:
-    asyncio.run(one.look(interval))
+    asyncio.run(one.look([interval]))
     return one.market(interval)
 
 
@@ -72,6 +72,21 @@ def test_what_is_asked_anew_is_decided_anew_and_counts_once(tmp_path: Path) -> N
     assert ask(one, INTERVAL + 1) == [] and eyes.asked[-1] == [INTERVAL]
     assert [sight.interval for sight in load_day(tmp_path / "me.jsonl")] == [INTERVAL, INTERVAL + 1]
     assert len(said) == 1 and "rulebook.spending-limit" in said[0]
+
+
+def test_of_a_window_each_interval_is_seen_and_spoken_about_by_itself(tmp_path: Path) -> None:
+    intervals = range(INTERVAL, INTERVAL + 4)
+    car = "time.minute == 15 -> action = 'schedule', name = 'car', wh = 9, most_wh = 9, intervals = 1, "
+    one = agent(
+        tmp_path,
+        rulebook(BID, car + "value_nano_per_wh = 1"),
+        Shown([seen(interval=interval) for interval in intervals]),
+        [],
+    )
+    asyncio.run(one.look(intervals))
+    words = [word for interval in intervals for word in one.market(interval)]
+    assert [word.interval for word in words if isinstance(word, Need)] == list(intervals)
+    assert [word.interval for word in words if isinstance(word, FlexibleLoad)] == [INTERVAL + 1]
 
 
 def test_a_limit_is_said_once_and_stops_all_words(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.bodies import FlexibleLoad, Need, Offer, OfferBlock, ReserveOffer, SetMode, StorageOffer
+from contracts.units import MAX_COUNT
 from node.rulebook.decision import decide
 from node.rulebook.sight import NOTHING_SPENT, Spent, facts
 from tests.rulebook.sights import INTERVAL, SIGHT, rulebook, seen
@@ -45,7 +46,7 @@ def said(*rules: str, **options: str) -> tuple[object, ...]:
         (
             "action = 'schedule', name = 'car', wh = 22000, most_wh = 2750, intervals = '12 * time.per_hour', "
             "value_nano_per_wh = 5",
-            FlexibleLoad("car-20000", INTERVAL, INTERVAL + 48, 22_000, 2_750, 5),
+            FlexibleLoad("car-e911547c847d9dd2396811fe57fe", INTERVAL, INTERVAL + 48, 22_000, 2_750, 5),
         ),
         ("action = 'island', reason = 'storm'", SetMode(INTERVAL, 1, "island", "storm")),
         ("action = 'grid', reason = 'calm'", SetMode(INTERVAL, 1, "grid", "calm")),
@@ -53,6 +54,23 @@ def said(*rules: str, **options: str) -> tuple[object, ...]:
 )
 def test_every_action_becomes_its_body(action: str, body: object) -> None:
     assert said(ALWAYS + action) == (body,)
+
+
+def test_a_scheduled_load_has_an_id_of_its_own_for_each_name_member_and_interval() -> None:
+    def load_id(name: str, member: str = "me", interval: int = INTERVAL) -> str:
+        work = f"action = 'schedule', name = '{name}', wh = 1, most_wh = 1, intervals = 1, value_nano_per_wh = 1"
+        (load,) = decide(rulebook(ALWAYS + work, member=member), seen(member=member, interval=interval)).bodies
+        assert isinstance(load, FlexibleLoad)
+        return msgspec.convert(msgspec.to_builtins(load), FlexibleLoad).id
+
+    ids = [
+        load_id(name, member, interval)
+        for name in ("car", "c", "c" * 24)
+        for member in ("me", "other")
+        for interval in (INTERVAL, INTERVAL + 1, MAX_COUNT - 96)
+    ]
+    assert len(set(ids)) == len(ids)
+    assert load_id("car") == ids[0], "said again it is the same load"
 
 
 def test_a_rule_fires_where_its_condition_holds_and_equal_needs_add_up() -> None:
