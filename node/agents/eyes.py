@@ -42,7 +42,7 @@ from node.rulebook.sight import MAX_METERS, NOTHING, Forecast, MeterSight, Sight
 AHEAD = 16
 """Intervals whose tariffs are asked for."""
 BACK = 4
-"""Intervals before the one ahead of which the last ordered one is looked for."""
+"""Windows before the interval ahead in which the last ordered one is looked for."""
 MAX_KNOWN = 65_536
 """Figures of closed intervals that are remembered."""
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class Eyes:
         params = now.params
         holding, trust = await self._ask(self._standing, "member", self._member)
         terms = await self._tariff(interval, params)
-        last = await self._last(interval)
+        last = await self._last(interval, params)
         own = self._own(interval)
         return Sight(
             interval=interval,
@@ -195,9 +195,9 @@ class Eyes:
             prices.append(known.import_nano_per_wh)
         return tuple(prices)
 
-    async def _last(self, interval: int) -> IntervalRecord | None:
+    async def _last(self, interval: int, params: PactParams) -> IntervalRecord | None:
         """The newest interval before this one that is ordered."""
-        for one in range(interval - 1, max(-1, interval - 1 - BACK), -1):
+        for one in range(interval - 1, max(-1, interval - 1 - BACK * params.window_intervals), -1):
             record = await self._record(one)
             if record is not None and record.status not in (OPEN, "locked"):
                 return record

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.governance.rules import rules
 from contracts.receipts import OK
+from contracts.schedule import first_open
 from contracts.state import State
 from node.agents.builder import EXPIRY_BLOCKS, Builder, hand
 from node.agents.eyes import Eyes
@@ -76,9 +77,10 @@ class RuledAgent:
         )
 
     async def _next(self, now_ms: int) -> int:
-        """The first interval whose gate is ahead."""
+        """Of the first window whose gate is ahead the first interval that it has not acted on; else the last one."""
         params = await self._proven.ask(lambda seen: rules(State(seen)).params, "rules")
-        return (now_ms + params.gate_lead_ms) // params.interval_ms + 1
+        first = first_open(params, now_ms)
+        return min(max(first, self._ledger.page.acted + 1), first + params.window_intervals - 1)
 
     async def act(self, interval: int) -> Decision | None:
         """Say what the rulebook has to say about an interval; None where that was done before.

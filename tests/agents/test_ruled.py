@@ -13,6 +13,8 @@ import pytest
 from contracts.bodies import Need, Offer, OfferBlock, SetMode, Tariff
 from contracts.envelope import CODEC, AccountEnvelope
 from contracts.members import Asset, AssetEnvelope
+from contracts.schedule import window_start
+from node.agents import ruled
 from node.agents.builder import EXPIRY_BLOCKS
 from node.agents.eyes import AHEAD, Eyes, Own
 from node.agents.proven import ProvenLedger, Unproven
@@ -170,6 +172,27 @@ def test_an_ordered_island_is_seen() -> None:
         for interval in (NEXT, NEXT + 1):
             await one.act(interval)
         assert [sight.mode for sight in seen] == ["island", "grid"]
+
+    run(go())
+
+
+def test_it_acts_on_every_interval_of_a_window_before_the_window_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ruled, "POLL_S", 0.0)
+
+    async def go() -> None:
+        params = msgspec.structs.replace(PARAMS, window_intervals=4)
+        chain = Chain(automatic=False, params=params, envelopes=(AssetEnvelope("solar-1", 40_000, 0),))
+        first = window_start(params, INTERVAL) + 8
+        # By its own start the interval after this one could still be offered for: its window is locked.
+        await chain.produce((first - 3) * params.interval_ms)
+        await chain.produce(chain.time_ms + 1)
+        chain.automatic = True
+        said: list[str] = []
+        node = Node(chain)
+        one = agent(chain, rulebook(FIXED, member="solar"), nodes=[node], said=said)
+        await one.run(lambda: chain.time_ms, 4)
+        assert node.heard == [Offer("solar-1", first + at, (OfferBlock(9, 700),)) for at in range(4)]
+        assert not any("offer.late" in text for text in said)
 
     run(go())
 
