@@ -183,8 +183,8 @@ def _asset(spec: MeterSpec) -> Asset | None:
         plain = spec.ramp_w is None and not spec.firm_w
         return None if plain else Asset(ramp_w=spec.ramp_w, firm_w=spec.firm_w)
     # The worse way counts for both: the ledger never believes a battery to hold more than it does.
-    efficiency = Fraction(min(store.charge_efficiency_ppm, store.discharge_efficiency_ppm), PPM)
-    each_way = efficiency.limit_denominator(MAX_EFFICIENCY)
+    worse_ppm = min(store.charge_efficiency_ppm, store.discharge_efficiency_ppm)
+    each_way = Fraction(worse_ppm * MAX_EFFICIENCY // PPM, MAX_EFFICIENCY)
     return Asset(
         efficiency_n=each_way.numerator,
         efficiency_d=each_way.denominator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -222,6 +223,19 @@ def test_lines_and_batteries_are_founded_as_written(tmp_path: Path) -> None:
     }
     firm = {meter.id: meter.asset.firm_w for meter in document.meters if meter.asset is not None}
     assert firm == {"geothermal-well": 400_000, "biodiesel-gensets": 800_000, "storage-battery": 0}
+
+
+@pytest.mark.parametrize("efficiency_ppm", [1_000, 920_300, 960_000, 999_999, 1_000_000])
+def test_the_ledger_takes_no_battery_for_a_better_one(efficiency_ppm: int) -> None:
+    battery = next(meter for meter in scenario.load("campus").meters if meter.store is not None)
+    assert battery.store is not None
+    for better in ({"charge_efficiency_ppm": 1_000_000}, {"discharge_efficiency_ppm": 1_000_000}):
+        both = {"charge_efficiency_ppm": efficiency_ppm, "discharge_efficiency_ppm": efficiency_ppm}
+        store = msgspec.structs.replace(battery.store, **(both | better))
+        asset = founding._asset(msgspec.structs.replace(battery, store=store))
+        assert asset is not None
+        off = Fraction(efficiency_ppm, 1_000_000) - Fraction(asset.efficiency_n, asset.efficiency_d)
+        assert 0 <= off < Fraction(1, 1_000)
 
 
 CUT = Fault("partition", groups=(("a",), ("b",)), interval=4)
