@@ -14,17 +14,13 @@ from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form
 from node.cli.output import line, per_kwh, table
-from node.cli.tx import interval_number, send
+from node.cli.tx import MAX_ENERGY, MAX_WINDOW, Count, First, interval_number, send
 from node.errors import NodeError
 
 if TYPE_CHECKING:
     from contracts.bodies import AccountBody
 
-MAX_SPAN = 96
 NAME = re.compile(r"[a-z0-9-]{1,32}")
-MOST_WH = 2**40 - 1
-From = Annotated[str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")]
-Count = Annotated[int, typer.Option("--count", min=1, max=MAX_SPAN, help="Number of intervals.")]
 Price = Annotated[int, typer.Option("--price", min=0, help="Asked for a Wh held back, in nano-currency.")]
 Which = Annotated[str, typer.Argument(help="Interval number, `now`, or `next`.")]
 Name = Annotated[str, typer.Argument(help="Name of the load.")]
@@ -57,15 +53,17 @@ def register(tx: typer.Typer, query: typer.Typer) -> None:
 
 def offer_storage(
     meter: Annotated[str, typer.Option("--meter", help="Meter of the storage.")],
-    charge_wh: Annotated[int, typer.Option("--charge", min=0, max=MOST_WH, help="Most to take in an interval, in Wh.")],
-    discharge_wh: Annotated[int, typer.Option("--discharge", min=0, max=MOST_WH, help="Most to give, in Wh.")],
+    charge_wh: Annotated[
+        int, typer.Option("--charge", min=0, max=MAX_ENERGY, help="Most to take in an interval, in Wh.")
+    ],
+    discharge_wh: Annotated[int, typer.Option("--discharge", min=0, max=MAX_ENERGY, help="Most to give, in Wh.")],
     end_value: Annotated[
         int | None,
         typer.Option("--end-value", help="Worth of a Wh left in it, nano-currency. Default: it ends as it began."),
     ] = None,
-    reserve_wh: Annotated[int, typer.Option("--reserve", min=0, max=MOST_WH, help="Most to hold back, in Wh.")] = 0,
+    reserve_wh: Annotated[int, typer.Option("--reserve", min=0, max=MAX_ENERGY, help="Most to hold back, in Wh.")] = 0,
     price: Price = 0,
-    first: From = "next",
+    first: First = "next",
     count: Count = 1,
     *,
     signing: options.Signing,
@@ -83,11 +81,11 @@ def offer_storage(
 
 def want(
     name: Annotated[str, typer.Argument(help="Name of the load, used once: 1 to 32 of a-z, 0-9 and hyphen.")],
-    energy_wh: Annotated[int, typer.Option("--wh", min=1, max=MOST_WH, help="Energy wanted in all, in Wh.")],
-    most_wh: Annotated[int, typer.Option("--most", min=1, max=MOST_WH, help="Most in one interval, in Wh.")],
+    energy_wh: Annotated[int, typer.Option("--wh", min=1, max=MAX_ENERGY, help="Energy wanted in all, in Wh.")],
+    most_wh: Annotated[int, typer.Option("--most", min=1, max=MAX_ENERGY, help="Most in one interval, in Wh.")],
     value: Annotated[int, typer.Option("--value", help="Worth of a Wh that it does not get, in nano-currency.")],
-    intervals: Annotated[int, typer.Option("--within", min=1, max=MAX_SPAN, help="Intervals until its deadline.")],
-    first: From = "next",
+    intervals: Annotated[int, typer.Option("--within", min=1, max=MAX_WINDOW, help="Intervals until its deadline.")],
+    first: First = "next",
     *,
     signing: options.Signing,
 ) -> None:
@@ -111,9 +109,9 @@ def withdraw_load(name: Name, signing: options.Signing) -> None:
 
 def offer_reserve(
     meter: Annotated[str, typer.Option("--meter", help="Meter of the source.")],
-    reserve_wh: Annotated[int, typer.Option("--wh", min=0, max=MOST_WH, help="Energy per interval; 0 withdraws.")],
+    reserve_wh: Annotated[int, typer.Option("--wh", min=0, max=MAX_ENERGY, help="Energy per interval; 0 withdraws.")],
     price: Price = 0,
-    first: From = "next",
+    first: First = "next",
     count: Count = 1,
     *,
     signing: options.Signing,
@@ -129,11 +127,11 @@ def offer_reserve(
 
 
 def require(
-    reserve_wh: Annotated[int, typer.Option("--reserve", min=0, max=MOST_WH, help="Held back in each, in Wh.")] = 0,
+    reserve_wh: Annotated[int, typer.Option("--reserve", min=0, max=MAX_ENERGY, help="Held back in each, in Wh.")] = 0,
     carbon_cap_ug: Annotated[
         int | None, typer.Option("--carbon", min=0, max=2**63 - 1, help="Most that each may emit, in micrograms.")
     ] = None,
-    first: From = "next",
+    first: First = "next",
     count: Count = 1,
     *,
     signing: options.Signing,

@@ -13,16 +13,14 @@ from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form, site_form
 from node.cli.output import line, money, per_kwh, table
-from node.cli.tx import MAX_WINDOW, Reason, checked_reason, interval_number, send
+from node.cli.tx import MAX_ENERGY, Count, First, Reason, checked_reason, interval_number, send
 
 if TYPE_CHECKING:
     from contracts.bodies import AccountBody
 
 Which = Annotated[str, typer.Argument(help="Interval number, or now.")]
-First = Annotated[str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")]
-Count = Annotated[int, typer.Option("--count", min=1, max=MAX_WINDOW, help="Number of intervals.")]
 MAX_PRICE = 2**28 - 1
-Wh = Annotated[int, typer.Option("--wh", min=0, max=2**40 - 1, help="Energy in each interval; 0 takes it back.")]
+Wh = Annotated[int, typer.Option("--wh", min=0, max=MAX_ENERGY, help="Energy in each interval; 0 takes it back.")]
 
 
 def register(tx: typer.Typer, query: typer.Typer) -> None:
@@ -96,7 +94,7 @@ def offer_reduction(
 
 def base_load(
     meter: Annotated[str, typer.Option("--meter", help="Load meter of the signer.")],
-    power: Annotated[int, typer.Option("--power", min=0, max=2**40 - 1, help="In W; 0 gives it up.")],
+    power: Annotated[int, typer.Option("--power", min=0, max=MAX_ENERGY, help="In W; 0 gives it up.")],
     *,
     signing: options.Signing,
 ) -> None:

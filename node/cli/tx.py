@@ -25,6 +25,10 @@ RETRIES = 3
 MAX_MEMO = 80
 Reason = Annotated[str, typer.Option("--reason", help=f"Why, up to {MAX_MEMO} characters, public.")]
 MAX_WINDOW = 96
+MAX_ENERGY = 2**40 - 1
+"""Of energies in Wh and powers in W, as `contracts.units` has it."""
+First = Annotated[str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")]
+Count = Annotated[int, typer.Option("--count", min=1, max=MAX_WINDOW, help="Number of intervals.")]
 Ask = Annotated[int, typer.Option("--amount-nano", min=1, help="Amount in nano-currency (10^9 are 1).")]
 
 
@@ -194,10 +198,8 @@ def offer(
 def mode(
     mode: Annotated[str, typer.Argument(help="island: open the connection; injection: sell; grid: take both back.")],
     reason: Reason,
-    interval: Annotated[
-        str, typer.Option("--from", help="First interval: a number, or `next`, whose offers are not locked.")
-    ] = "next",
-    count: Annotated[int, typer.Option("--count", min=1, max=MAX_WINDOW, help="Number of intervals.")] = 1,
+    interval: First = "next",
+    count: Count = 1,
     *,
     signing: options.Signing,
 ) -> None:
