@@ -98,6 +98,11 @@ def _draw_answer(answer: Data, draw: Draw, shown: Form) -> None:
     draw(answer["data"], shown)
     for text in kept_back(answer):
         line(text)
-    line(f"As of block {answer['height']}, {shown.time(answer['time_ms'])} ledger time.")
+    draw_standing(answer, shown, answer["time_ms"])
+
+
+def draw_standing(answer: Data, shown: Form, time_ms: int) -> None:
+    """As of when an answer is, and what is proven of it."""
+    line(f"As of block {answer['height']}, {shown.time(time_ms)} ledger time.")
     if "proven" in answer:
         line(f"Proven: {answer['proven']}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from node.cli import options
+from node.cli.answer import Data, draw_standing
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, money, per_kwh, progress, reporting, table, write_file
@@ -15,7 +16,6 @@ from node.cli.proof import read_bundle, verify_own
 from node.errors import NodeError
 
 app = typer.Typer(help="Statements: what a member owes or gets for a billing cycle.", no_args_is_help=True)
-Data = dict[str, Any]
 
 LINE_HEADINGS = ["Interval", "Starts", "Line", "Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
 TOTAL_HEADINGS = ["Line", "Energy (Wh)", "Amount (currency)"]
@@ -178,9 +178,7 @@ def _draw(statement: Data, shown: Form, answer: Data, prove_to: Path | None) -> 
     _draw_totals(statement, shown)
     for text in answer.get("explained", ()):
         line(text)
-    line(f"As of block {answer['height']}, {shown.time(statement['as_of_ms'])} ledger time.")
-    if "proven" in answer:
-        line(f"Proven: {answer['proven']}")
+    draw_standing(answer, shown, statement["as_of_ms"])
     if prove_to is not None:
         line(f"Anybody checks it with: gridpact bill verify {prove_to} --genesis genesis.mp")
 

@@ -9,27 +9,19 @@ from typing import Annotated
 import typer
 
 from node.cli import options
-from node.cli.answer import PLAIN, Data, Rows, kept_back, show
+from node.cli.answer import PLAIN, Data, Rows, draw_standing, kept_back, show
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
-from node.cli.output import emit, line, progress, reporting, table
+from node.cli.output import emit, kilograms, line, progress, reporting, table
 from node.cli.proof import read_bundle, verify_own
 from node.errors import NodeError
 
 app = typer.Typer(help="Carbon: reports, factors, certificates, offsets.", no_args_is_help=True)
 
-UG_PER_KG = 1_000_000_000
 SITE_HEADINGS = ["Interval", "Starts", "Emitted (kg)", "Carried (kg)", "Exported (kg)", "Stored (kg)", "Mix (g/kWh)"]
 MEMBER_HEADINGS = ["Interval", "Starts", "Consumed (Wh)", "Energy (kg)", "Site (kg)", "Travel (kg)", "Mix (g/kWh)"]
 FACTOR_HEADINGS = ["Meter", "Energy (Wh)", "Factor (ug/Wh)", "Carbon (kg)", "Certified by", "Certificate", "Boundary"]
 Which = Annotated[str, typer.Argument(help="Interval number, or now.")]
-
-
-def kilograms(amount_ug: int | str) -> str:
-    """Micrograms in kilograms, exact."""
-    whole, fraction = divmod(abs(int(amount_ug)), UG_PER_KG)
-    digits = f"{fraction:09d}".rstrip("0").ljust(3, "0")
-    return f"{'-' if int(amount_ug) < 0 else ''}{whole:,}.{digits}"
 
 
 def per_kwh(factor_ug_per_wh: int | None) -> str:
@@ -348,9 +340,7 @@ def _draw(data: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
     _draw_totals(data, shown)
     for text in kept_back(answer):
         line(text)
-    line(f"As of block {answer['height']}, {shown.time(data['as_of_ms'])} ledger time.")
-    if "proven" in answer:
-        line(f"Proven: {answer['proven']}")
+    draw_standing(answer, shown, data["as_of_ms"])
     if prove_to is not None:
         line(f"Anybody checks it with: gridpact carbon verify {prove_to} --genesis genesis.mp")
 

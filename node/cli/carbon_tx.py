@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.carbon import kilograms
 from node.cli.context import Connection
-from node.cli.output import line, money
+from node.cli.output import kilograms, line, money
 from node.cli.tx import MAX_WINDOW, interval_number, send
 from node.errors import NodeError
 

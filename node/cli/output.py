@@ -18,7 +18,6 @@ import typer
 from node.errors import NodeError
 
 NANO = 1_000_000_000
-MIN_DECIMALS = 2
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
@@ -30,9 +29,19 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def money(amount_nano: int | str) -> str:
     """Nano-currency in currency units, exact: at least two decimals, at most nine."""
-    nano = int(amount_nano)
+    return _billionths(amount_nano, decimals=2)
+
+
+def kilograms(amount_ug: int | str) -> str:
+    """Micrograms in kilograms, exact: at least three decimals, at most nine."""
+    return _billionths(amount_ug, decimals=3)
+
+
+def _billionths(amount: int | str, decimals: int) -> str:
+    """What counts in billionths in ones, exact, with so many decimals or as many more as it has."""
+    nano = int(amount)
     whole, fraction = divmod(abs(nano), NANO)
-    digits = f"{fraction:09d}".rstrip("0").ljust(MIN_DECIMALS, "0")
+    digits = f"{fraction:09d}".rstrip("0").ljust(decimals, "0")
     return f"{'-' if nano < 0 else ''}{whole:,}.{digits}"
 
 
