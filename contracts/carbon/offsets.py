@@ -23,9 +23,9 @@ from contracts.carbon.records import (
 )
 from contracts.context import BlockContext, current_interval
 from contracts.cycles import cycle_of
-from contracts.governance.membership import is_removed
+from contracts.governance.membership import is_member
 from contracts.params import PactParams
-from contracts.schema import MEMBERS, OFFSET_ACCOUNTS, OFFSETS, RETIREMENTS
+from contracts.schema import OFFSET_ACCOUNTS, OFFSETS, RETIREMENTS
 from contracts.state import State
 
 _replace = msgspec.structs.replace
@@ -38,7 +38,7 @@ def issue(state: State, context: BlockContext, sender: str, body: IssueOffset) -
         return "carbon.role"
     if body.to == sender:
         return "carbon.own"
-    if not _is_member(state, body.to):
+    if not is_member(state, body.to):
         return "offset.recipient"
     key = OFFSETS.key(sender, body.serial)
     if state.load(OFFSETS, key) is not None:
@@ -58,7 +58,7 @@ def transfer(
     found = _held(state, sender, body.certifier, body.serial)
     if isinstance(found, str):
         return found
-    if not _is_member(state, body.to):
+    if not is_member(state, body.to):
         return "offset.recipient"
     if body.to == body.certifier:
         return "carbon.own"
@@ -93,10 +93,6 @@ def retire(state: State, params: PactParams, member: str, said: Retirement) -> b
         return False
     state.save(key, _replace(before, retired=(*before.retired, said)))
     return True
-
-
-def _is_member(state: State, member: str) -> bool:
-    return state.load(MEMBERS, MEMBERS.key(member)) is not None and not is_removed(state, member)
 
 
 def _held(state: State, sender: str, certifier: str, serial: str) -> Offset | str:

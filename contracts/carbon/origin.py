@@ -36,16 +36,10 @@ from contracts.carbon.records import (
 )
 from contracts.context import BlockContext, current_interval
 from contracts.cycles import cycle_of
-from contracts.governance.membership import is_removed
+from contracts.governance.membership import is_member
 from contracts.members import Meter
 from contracts.params import DAY_MS, PactParams
-from contracts.schema import (
-    LOCKED_ORIGINS,
-    MEMBERS,
-    ORIGIN_TOTAL,
-    ORIGIN_TOTALS,
-    ORIGINS,
-)
+from contracts.schema import LOCKED_ORIGINS, ORIGIN_TOTAL, ORIGIN_TOTALS, ORIGINS
 from contracts.state import State
 from contracts.units import MAX_MONEY
 
@@ -233,7 +227,7 @@ def transfer(
     state: State, context: BlockContext, sender: str, body: TransferOrigin
 ) -> tuple[OriginTransferred, ...] | str:
     """Pass certificates on. Refuses `origin.recipient`, `origin.insufficient`."""
-    if state.load(MEMBERS, MEMBERS.key(body.to)) is None or is_removed(state, body.to):
+    if not is_member(state, body.to):
         return "origin.recipient"
     book = Book(state, context.params, current_interval(context))
     if not book.take(sender, body.meter, body.cycle, body.energy_wh):

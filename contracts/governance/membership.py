@@ -162,6 +162,11 @@ def may_rotate(state: State, member: str, keys: Sequence[AccountKey]) -> str:
     return _may_have_keys(state, member, keys, ())
 
 
+def is_member(state: State, member: str) -> bool:
+    """Whether this id is a member's."""
+    return state.load(MEMBERS, MEMBERS.key(member)) is not None and not is_removed(state, member)
+
+
 def is_removed(state: State, member: str) -> bool:
     """Whether this id was a member's and is nobody's any more."""
     found = state.load(MEMBERSHIPS, MEMBERSHIPS.prefix + member.encode())
