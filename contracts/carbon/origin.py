@@ -118,18 +118,19 @@ class Book:
         """
         moving = [*issued, *(one for storage in storages for one in self._unlock(storage))]
         bought: dict[str, int] = {}
-        sold = {meter: [sale for sale in sales if sale.meter == meter] for meter in {sale.meter for sale in sales}}
+        sold: dict[str, list[Sale]] = {}
+        for sale in sales:
+            sold.setdefault(sale.meter, []).append(sale)
         for member, lot in moving:
             rest = lot.energy_wh
             for sale in sold.pop(lot.meter, []):
                 part = self.move(member, sale.buyer, lot, min(rest, sale.energy_wh))
                 bought[sale.buyer] = bought.get(sale.buyer, 0) + part
                 rest -= part
-            base = rest
             if utility is not None and exported_wh:
-                self.move(member, utility, lot, base * exported_wh // energy_wh)
+                self.move(member, utility, lot, rest * exported_wh // energy_wh)
             for storage in storages:
-                self._lock(storage.meter, member, lot, base * storage.charged_wh // energy_wh)
+                self._lock(storage.meter, member, lot, rest * storage.charged_wh // energy_wh)
         return bought
 
     def account(self, member: str) -> OriginAccount:
@@ -149,9 +150,9 @@ class Book:
         lots[cycle, meter] = Lot(meter, cycle, energy_wh + (before.energy_wh if before else 0))
         kept = [lots[key] for key in sorted(lots)]
         oldest = self._cycle - max(1, VALID_DAYS * DAY_MS // self._params.cycle_ms)
-        gone = [lot for at, lot in enumerate(kept) if lot.cycle < oldest or at < len(kept) - MAX_LOTS]
-        self._totals["expired_wh"] += sum(lot.energy_wh for lot in gone)
-        self._accounts[member] = _replace(account, lots=tuple(lot for lot in kept if lot not in gone))
+        gone = max(len(kept) - MAX_LOTS, sum(lot.cycle < oldest for lot in kept))
+        self._totals["expired_wh"] += sum(lot.energy_wh for lot in kept[:gone])
+        self._accounts[member] = _replace(account, lots=tuple(kept[gone:]))
 
     def take(self, member: str, meter: str, cycle: int, energy_wh: int) -> bool:
         """Take certificates out of an account; False, and nothing is taken, where there are fewer."""
