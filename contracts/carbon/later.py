@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.carbon.account import Store, draw, passed
+from contracts.carbon.account import Store, at_mix, draw, passed
 from contracts.carbon.factors import Applied, applied, imported, worst
 from contracts.carbon.origin import GENERATING
 from contracts.carbon.records import CarbonCorrection, Emitted, IntervalCarbon
@@ -163,7 +163,7 @@ def _at_mix(state: State, interval: int, more_wh: int) -> int:
     then = state.load(CARBONS, CARBONS.key(interval)) or IntervalCarbon(interval, "")
     if not then.energy_wh:
         return 0
-    size_ug = then.pool_ug * abs(more_wh) // then.energy_wh
+    size_ug = at_mix(then.pool_ug, then.energy_wh, abs(more_wh))
     return size_ug if more_wh > 0 else -size_ug
 
 
