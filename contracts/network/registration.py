@@ -162,11 +162,10 @@ def _limits(network: Network, interval_ms: int) -> Refusal | None:
         message = f"its proof takes {needed} steps and may take {transfers.MAX_PROOF}; use fewer places or loops"
         return Refusal("network.too-large", "lines", message)
     loads = transfers.heaviest(network, interval_ms)
-    over = [load for load in loads if load.most_wh > load.limit_wh]
+    over = [(PPM * load.limit_wh // load.most_wh, load) for load in loads if load.most_wh > load.limit_wh]
     if not over:
         return None
-    share = min(PPM * load.limit_wh // load.most_wh for load in over)
-    worst = min(over, key=lambda load: PPM * load.limit_wh // load.most_wh)
+    share, worst = min(over, key=lambda one: one[0])
     message = (
         f"inside their envelopes members may make it carry {worst.most_wh} Wh in an interval, and {worst.limit_wh} are "
         f"its limit; with {share} ppm of every envelope no line would be overloaded"

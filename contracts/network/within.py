@@ -30,10 +30,11 @@ def within(case: Case) -> Case:
     taken = [_room(case.transfers, "import_wh") for _ in times]
     blocks = [_offers(case, interval, given[interval]) for interval in times]
     by_tier = sorted(range(len(case.demands)), key=lambda number: case.demands[number].tier)
-    demands = {number: case.demands[number].energy_wh for number in by_tier}
+    demands: dict[int, tuple[int, ...]] = {}
     for number in by_tier:
-        key = case.demands[number].organisation, case.demands[number].place
-        demands[number] = tuple(_take(taken[t], key, demands[number][t], case.line_loss_ppm) for t in times)
+        demand = case.demands[number]
+        key = demand.organisation, demand.place
+        demands[number] = tuple(_take(taken[t], key, demand.energy_wh[t], case.line_loss_ppm) for t in times)
     bids = tuple(
         replace(bid, energy_wh=tuple(_take(taken[t], (bid.organisation, bid.place), bid.energy_wh[t]) for t in times))
         for bid in case.bids
