@@ -2,8 +2,8 @@
 
 The same fill, interval after interval: ramp-limited sources stand in its stack as far as they can get from where they
 are and still get to where they have to be; a line that would carry more than it may is put at its limit; reserve is
-held by who asks least; loads take what is left over cheapest; storages do nothing unless that avoids shedding. Carbon
-has no weight unless the cap would be passed.
+held by who asks least; loads take what is left over cheapest; storages do nothing unless that avoids shedding. Both
+take what ramp-limited sources can not help delivering. Carbon has no weight unless the cap would be passed.
 
 Never claims to be cheap. Where it finds nothing it says which constraint it could not meet; that does not prove that
 nothing would.
