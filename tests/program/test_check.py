@@ -11,6 +11,7 @@ from msgspec.structs import replace
 import contracts.program.check as check_module
 from contracts.program import feasible
 from contracts.program.case import (
+    MAX_ROWS,
     Bid,
     Case,
     Connection,
@@ -221,10 +222,10 @@ def test_reserve_has_to_be_stored() -> None:
     assert (found.code, found.where) == ("dispatch.stored", "stored of storage cell in interval 0")
 
 
-def test_a_million_multipliers_are_refused_by_their_number() -> None:
+def test_more_multipliers_than_rows_are_refused_by_their_number() -> None:
     known = ready(YARD)
     assert isinstance(known, Ready)
-    found = refusal(known, replace(GOOD, multipliers=tuple(Multiplier(i, 1) for i in range(10**6 // 4))))
+    found = refusal(known, replace(GOOD, multipliers=tuple(Multiplier(i, 1) for i in range(MAX_ROWS))))
     assert found.code == "dispatch.multiplier-row"
 
 
@@ -236,8 +237,6 @@ def test_a_point_outside_a_box_is_named(kind: str) -> None:
     )
     known = ready(case)
     assert isinstance(known, Ready)
-    found = choice(known.locked, replace(GOOD, charge_wh=((100, 0),)))
-    assert not isinstance(found, Refusal)
     x = point(known.program, verdict(case, GOOD).schedule)
     assert feasible.broken(known.program, x) is None
     number = known.program.variables[kind][-1]
