@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.program.case import (
     Bid,
@@ -31,21 +32,13 @@ FACTORS = st.sampled_from([0, 5, 400])
 
 def source(name: str, *blocks: tuple[int, int], place: str = "site", factor: int = 0, **more: object) -> Source:
     """One source with the same (price, Wh) blocks in its only interval."""
-    return Source(name, name, (tuple(Block(*block) for block in blocks),), place, factor, **more)  # type: ignore[arg-type]
+    return replace(Source(name, name, (tuple(Block(*block) for block in blocks),), place, factor), **more)
 
 
 def one(**parts: object) -> Case:
     """A case of one interval."""
-    values: dict[str, object] = {
-        "name": "one",
-        "intervals": 1,
-        "binding": 1,
-        "round_id": ROUND,
-        "shed_nano_per_wh": TIERS,
-        "offer_cap_nano_per_wh": CAP,
-        "scarcity_nano_per_wh": CAP,
-    }
-    return Case(**{**values, **parts})  # type: ignore[arg-type]
+    case = Case("one", 1, 1, ROUND, shed_nano_per_wh=TIERS, offer_cap_nano_per_wh=CAP, scarcity_nano_per_wh=CAP)
+    return replace(case, **parts)
 
 
 @st.composite

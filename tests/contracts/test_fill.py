@@ -34,7 +34,7 @@ from tests.support.optimum import best
 
 
 def filled(case: Case, **chosen: object) -> Schedule:
-    schedule = fill(lock(case), Solution(case.round_id, **chosen))  # type: ignore[arg-type]
+    schedule = fill(lock(case), replace(Solution(case.round_id), **chosen))
     assert isinstance(schedule, Schedule), schedule
     return schedule
 
@@ -45,7 +45,7 @@ def delivered(case: Case, **chosen: object) -> list[int]:
 
 
 def refused(case: Case, **chosen: object) -> str:
-    refusal = fill(lock(case), Solution(case.round_id, **chosen))  # type: ignore[arg-type]
+    refusal = fill(lock(case), replace(Solution(case.round_id), **chosen))
     assert isinstance(refusal, Refusal), refusal
     return refusal.code
 

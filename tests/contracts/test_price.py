@@ -30,7 +30,7 @@ from tests.contracts.test_fill import as_case, fixed
 
 
 def priced(case: Case, **chosen: object) -> Priced:
-    locked, solution = lock(case), Solution(case.round_id, **chosen)  # type: ignore[arg-type]
+    locked, solution = lock(case), replace(Solution(case.round_id), **chosen)
     schedule = fill(locked, solution)
     assert isinstance(schedule, Schedule), schedule
     return prices(locked, solution, schedule)
@@ -149,15 +149,11 @@ def test_what_is_shed_is_supply_too() -> None:
 def test_who_serves_an_island_alone_at_a_fixed_level_is_paid_its_offer_and_no_scarcity() -> None:
     alone = one(sources=(source("r", (20, 60), (80, 60), ramp_wh=0, last_wh=100),), demands=(fixed(100),))
     assert price(alone, total_wh=((100,),)) == [80]
-    assert price(one(**{**parts(alone), "demands": (fixed(101),)}), total_wh=((100,),)) == [CAP], "1% is shed"
+    assert price(replace(alone, demands=(fixed(101),)), total_wh=((100,),)) == [CAP], "1% is shed"
     cheaper = (*alone.sources, source("c", (30, 500)))
     assert price(one(sources=cheaper, demands=(fixed(100),)), total_wh=((100,),)) == [30]
     tied = one(sources=alone.sources, demands=(fixed(100),), connections=(tie(300, 15, 100, 0),))
     assert price(tied, total_wh=((100,),)) == [15]
-
-
-def parts(case: Case) -> dict[str, object]:
-    return {"sources": case.sources, "demands": case.demands}
 
 
 def two_places(limit: int, near: int, far: int, far_price: int = 90, **more: object) -> Case:
@@ -289,7 +285,7 @@ def test_prices_of_any_schedule_are_offered_ones(data: st.DataObject) -> None:
     for tie_ in case.connections:
         offered |= {*tie_.import_nano_per_wh, *tie_.export_nano_per_wh}
     for t in range(case.intervals):
-        zone_price = {}
+        zone_price: dict[int, int] = {}
         for zones, row in zip(found.zones, found.price_nano_per_wh, strict=True):
             assert row[t] in offered and row[t] <= CAP
             assert zone_price.setdefault(zones[t], row[t]) == row[t]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -14,9 +12,10 @@ from contracts.program.fill import Filled, choice, fill_chosen, plain
 from contracts.program.points import point
 from contracts.program.price import prices
 from contracts.program.rows import program
-from contracts.program.stack import lock
+from contracts.program.stack import Locked, lock
 from contracts.program.verdict import Refusal, Schedule
 from tests.contracts.dispatch_cases import cases, one, solutions, source
+from tests.contracts.one_interval import Market
 from tests.contracts.test_dispatch import markets
 from tests.contracts.test_fill import as_case, fixed
 
@@ -42,7 +41,7 @@ def same(case: Case, solution: Solution) -> Schedule | None:
     return one.schedule
 
 
-def _filled(locked: Any, solution: Solution) -> Filled | Refusal:
+def _filled(locked: Locked, solution: Solution) -> Filled | Refusal:
     chosen = choice(locked, solution)
     return chosen if isinstance(chosen, Refusal) else fill_chosen(locked, chosen)
 
@@ -76,7 +75,7 @@ def test_arrays_read_a_price_among_equal_keys_as_integers_do() -> None:
 
 @given(markets())
 @settings(max_examples=100)
-def test_arrays_and_integers_agree_about_one_interval(market: Any) -> None:
+def test_arrays_and_integers_agree_about_one_interval(market: Market) -> None:
     case = as_case(market)
     same(case, Solution(case.round_id))
 
