@@ -176,7 +176,7 @@ def _bill(
 def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery: Delivery) -> list[settlement.Due]:
     """What is owed beyond orders and meters."""
     interval, promised = record.interval, standing.promised(state, context.params, record)
-    orders = [order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)]
+    orders = state.group(ORDERS, interval)
     return [
         rewards.builders(state, record),
         rewards.proposer(state, context, delivery),
@@ -192,10 +192,7 @@ def _green_sales(state: State, context: BlockContext, record: IntervalRecord, de
     if not demand:
         return []
     accepted = {
-        ordered.meter: ordered.energy_wh
-        for key in ORDERS.roll_keys(record.interval)
-        for one in state.roll(ORDERS, key)
-        for ordered in one.meters
+        ordered.meter: ordered.energy_wh for one in state.group(ORDERS, record.interval) for ordered in one.meters
     }
     silent = delivery.silent()
     metered = {meter: flow[1] for meter, flow in delivery.flows.items() if meter not in silent}
@@ -204,7 +201,7 @@ def _green_sales(state: State, context: BlockContext, record: IntervalRecord, de
 
 def _positions(state: State, interval: int, delivery: Delivery) -> list[settlement.Position]:
     """Orders beside deliveries, ascending by member."""
-    orders = {order.member: order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)}
+    orders = {order.member: order for order in state.group(ORDERS, interval)}
     positions = []
     for member in sorted(orders.keys() | delivery.members.keys()):
         order = orders.get(member)
@@ -221,9 +218,7 @@ def _book(
     """
     if sheet is None:
         return None
-    held = {
-        holding.member: holding.balance_nano for key in BALANCES.roll_keys() for holding in state.roll(BALANCES, key)
-    }
+    held = {holding.member: holding.balance_nano for holding in state.group(BALANCES)}
     for member, total_nano in sheet.totals.items():
         if member not in held or abs(held[member] + total_nano) > MAX_MONEY:
             return None

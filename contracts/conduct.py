@@ -134,10 +134,10 @@ def _offered_wh(state: State, record: IntervalRecord, meter: str) -> int:
 def _runs(state: State, record: IntervalRecord, delivery: Delivery) -> Iterator[tuple[str, _Run]]:
     """What each meter is judged by that spoke about the interval, or about earlier ones for the first time."""
     interval = record.interval
-    measured = {one.meter: one for key in METERED.roll_keys(interval) for one in state.roll(METERED, key)}
+    measured = {one.meter: one for one in state.group(METERED, interval)}
     # Its deliveries are not in the record yet.
     now = _replace(record, withdrawn_wh=sum(flow[0] for flow in delivery.members.values()), tie_export_wh=0)
-    for order in (order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)):
+    for order in state.group(ORDERS, interval):
         for part in order.meters:
             metered = measured.get(part.meter)
             if metered is not None and part.energy_wh and part.meter not in delivery.returned:

@@ -68,8 +68,8 @@ def deliver(state: State, params: PactParams, interval: int) -> Delivery:
     lines = state.load(LINES, LINE_LIST)
     ends = {end for line in lines.lines for end in (line.sending_meter, line.receiving_meter)} if lines else ()
     tie_import_wh = tie_export_wh = 0
-    settled = {held.meter: held for key in REGISTERS.roll_keys() for held in state.roll(REGISTERS, key)}
-    held = {one.meter: one for key in CHARGES.roll_keys() for one in state.roll(CHARGES, key)}
+    settled = {held.meter: held for held in state.group(REGISTERS)}
+    held = {one.meter: one for one in state.group(CHARGES)}
     charged: list[StorageCharge] = []
     after: list[Registers] = []
     metered: list[Metered] = []

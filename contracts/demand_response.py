@@ -117,7 +117,7 @@ def ordered_wh(state: State, interval: int, needs: Sequence[NeedEntry]) -> dict[
         if need.limit_nano_per_wh is None:
             fixed[need.member] = fixed.get(need.member, 0) + need.energy_wh
     levels: dict[int, dict[str, int]] = {}
-    for one in (one for key in REDUCTION_OFFERS.roll_keys(interval) for one in state.roll(REDUCTION_OFFERS, key)):
+    for one in state.group(REDUCTION_OFFERS, interval):
         most_wh = min(one.energy_wh, fixed.get(one.member, 0))
         if most_wh and responds(called.payment_nano_per_wh, one.value_nano_per_wh, one.rebound_nano_per_wh):
             levels.setdefault(one.value_nano_per_wh + one.rebound_nano_per_wh, {})[one.member] = most_wh

@@ -190,11 +190,10 @@ def wanted_weights(state: State, seat_bond_tokens: int) -> dict[str, int]:
     tombstoned have none."""
     weights: dict[str, int] = {}
     gone = frozenset(trust.tombstoned(state))
-    for key in TRUSTS.roll_keys():
-        for one in state.roll(TRUSTS, key):
-            weight = seat_weight(one.bonded_tokens, one.index_ppm, seat_bond_tokens)
-            if weight and one.member not in gone and _has_node(state, one.member):
-                weights[one.member] = weight
+    for one in state.group(TRUSTS):
+        weight = seat_weight(one.bonded_tokens, one.index_ppm, seat_bond_tokens)
+        if weight and one.member not in gone and _has_node(state, one.member):
+            weights[one.member] = weight
     return {id_: weights[id_] for id_ in sorted(weights)}
 
 

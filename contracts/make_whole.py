@@ -101,11 +101,11 @@ def _part(amount_nano: int, part: int, whole: int) -> int:
 def due(state: State, params: PactParams, record: IntervalRecord) -> Due:
     """What storages are owed for days that end with this interval, or ended before it, and their accounts after it."""
     interval, today = record.interval, params.day_of(record.interval)
-    held = {one.meter: one for key in STORE_ACCOUNTS.roll_keys() for one in state.roll(STORE_ACCOUNTS, key)}
+    held = {one.meter: one for one in state.group(STORE_ACCOUNTS)}
     booked: list[MadeWhole] = []
     after = {meter: _over(account, today, interval, booked) for meter, account in held.items()}
     before_today = {one.meter for one in booked}
-    for order in (order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)):
+    for order in state.group(ORDERS, interval):
         for store in order.storages:
             account = after.get(store.meter) or StoreAccount(store.meter, order.member, today)
             after[store.meter] = _counted(state, record, order, store, account)

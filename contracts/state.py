@@ -115,6 +115,10 @@ class State:
         """The entries of the roll under `key`, a key of `rolls.roll_keys`; none where there is no roll."""
         return self._read(rolls.decode, key) or ()
 
+    def group(self, rolls: Rolls[E], *group: int) -> list[E]:
+        """All entries of a group, roll by roll; inside each ascending by id."""
+        return [entry for key in rolls.roll_keys(*group) for entry in self.roll(rolls, key)]
+
     def entry(self, rolls: Rolls[E], id_: str, *group: int) -> E | None:
         """The entry of `id_` in a group as this transaction sees it."""
         return rolls.find(self.roll(rolls, rolls.roll_key(id_, *group)), id_)

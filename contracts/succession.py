@@ -136,7 +136,7 @@ def _is_good(member: Member | None, signed: Signed, message: bytes) -> bool:
 def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
     """The document of a chain `name` that goes on from this state at this time. Money and tokens are the same."""
     now, gone = rules(state), frozenset(trust.tombstoned(state))
-    held = sorted((one for key in TRUSTS.roll_keys() for one in state.roll(TRUSTS, key)), key=lambda one: one.member)
+    held = sorted(state.group(TRUSTS), key=lambda one: one.member)
     members = [_kept(_member(state, one.member), one.member in gone) for one in held]
     trusts = [
         OpeningTrust(one.member, trust.all_tokens(one) - one.bonded_tokens, one.bonded_tokens, one.index_ppm)
@@ -149,9 +149,9 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         trusts.append(OpeningTrust(keeper, lost, 0, 0))
     site = state.load(SITES, SITE) or Site(())
     going = [one.meter for one in site.meters if not one.stopped]
-    settled = {one.meter: one for key in REGISTERS.roll_keys() for one in state.roll(REGISTERS, key)}
+    settled = {one.meter: one for one in state.group(REGISTERS)}
     lines = (state.load(LINES, LINE_LIST) or Lines(())).lines
-    balances = [one for key in BALANCES.roll_keys() for one in state.roll(BALANCES, key)]
+    balances = state.group(BALANCES)
     return Genesis(
         name=name,
         rule_set=now.rule_set,

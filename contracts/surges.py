@@ -28,13 +28,12 @@ def ask(state: State, context: BlockContext, interval: int, delivery: Delivery) 
     if threshold_ppm is None:
         return []
     taken: dict[str, int] = {}
-    for key in METERED.roll_keys(interval):
-        for one in state.roll(METERED, key):
-            meter = state.load(METERS, METERS.key(one.meter))
-            assert meter is not None, "what is metered is registered"
-            crossed = one.import_wh * WH_MS * PPM > meter.rating_w * context.params.interval_ms * threshold_ppm
-            if meter.kind == "load" and crossed:
-                taken[meter.member] = taken.get(meter.member, 0) + one.import_wh
+    for one in state.group(METERED, interval):
+        meter = state.load(METERS, METERS.key(one.meter))
+        assert meter is not None, "what is metered is registered"
+        crossed = one.import_wh * WH_MS * PPM > meter.rating_w * context.params.interval_ms * threshold_ppm
+        if meter.kind == "load" and crossed:
+            taken[meter.member] = taken.get(meter.member, 0) + one.import_wh
     wanted = min(first_open(context.params, context.time_ms), MAX_COUNT)
     tier = len(context.params.shed_nano_per_wh) - 1
     events: list[AnyEvent] = []

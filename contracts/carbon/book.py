@@ -333,7 +333,7 @@ def past_before(state: State, params: PactParams, first: int) -> Past:
     held, past = state.load(SURGES, SURGE), past_of(state)
     since = max(first - params.carbon.surge_window_intervals, 0 if held is None else held.interval + 1)
     for interval in range(since, first):
-        orders = [order for key in ORDERS.roll_keys(interval) for order in state.roll(ORDERS, key)]
+        orders = state.group(ORDERS, interval)
         embodied_ug = sum(
             ordered.energy_wh * _embodied(state, params, ordered.meter, interval)
             for order in orders

@@ -104,7 +104,7 @@ def may_admit(state: State, change: AdmitMember) -> str:
         return "governance.id-taken"
     if not all(registered.is_place(state, new.meter) for new in change.meters):
         return "network.place"
-    members = sum(len(state.roll(TRUSTS, key)) for key in TRUSTS.roll_keys())
+    members = len(state.group(TRUSTS))
     if members >= MAX_MEMBERS or len(_site(state).meters) + len(ids) > MAX_METERS:
         return "governance.too-many"
     return OK

@@ -18,15 +18,14 @@ def registered(state: State, height: int, consensus: ConsensusParams) -> dict[st
     """Every node of every member for the block `height`, the one after this state; ascending by id."""
     seated = seated_keys(state, height)
     found: dict[str, tuple[NodeKeys, ...]] = {}
-    for key in TRUSTS.roll_keys():
-        for held in state.roll(TRUSTS, key):
-            member = state.load(MEMBERS, MEMBERS.key(held.member))
-            if member is None:
-                continue
-            for node in member.nodes:
-                found[node.node] = (node, *found.get(node.node, ()))
-            changed = state.load(MEMBERSHIPS, MEMBERSHIPS.key(member.id))
-            for former in changed.former_nodes if changed else ():
-                if may_sit(former, member, height, consensus, seated):
-                    found[former.keys.node] = (*found.get(former.keys.node, ()), former.keys)
+    for held in state.group(TRUSTS):
+        member = state.load(MEMBERS, MEMBERS.key(held.member))
+        if member is None:
+            continue
+        for node in member.nodes:
+            found[node.node] = (node, *found.get(node.node, ()))
+        changed = state.load(MEMBERSHIPS, MEMBERSHIPS.key(member.id))
+        for former in changed.former_nodes if changed else ():
+            if may_sit(former, member, height, consensus, seated):
+                found[former.keys.node] = (*found.get(former.keys.node, ()), former.keys)
     return {node: found[node] for node in sorted(found)}

@@ -180,7 +180,7 @@ def _move(state: State, round_: Round) -> tuple[AnyEvent, ...]:
 
 def _wagers(state: State, number: int) -> list[Wagered]:
     """All wagers on a round, ascending by member."""
-    found = [one for key in WAGERS.roll_keys(number) for one in state.roll(WAGERS, key)]
+    found = state.group(WAGERS, number)
     return sorted(found, key=WAGERS.id)
 
 

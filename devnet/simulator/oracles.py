@@ -382,7 +382,7 @@ class Oracles(Watcher):
 
     def _money_now(self) -> int:
         state = State(self._reference)
-        return sum(one.balance_nano for key in BALANCES.roll_keys() for one in state.roll(BALANCES, key))
+        return sum(one.balance_nano for one in state.group(BALANCES))
 
     def _tokens_now(self) -> int:
         """All tokens, counted without `contracts.trust`."""
@@ -391,13 +391,12 @@ class Oracles(Watcher):
         total = 0 if pool is None else pool.pool_tokens
         if total < 0:
             raise Violation("tokens", f"after block {self._reference.height} the pool owes tokens")
-        for key in TRUSTS.roll_keys():
-            for one in state.roll(TRUSTS, key):
-                held = [one.free_tokens, one.bonded_tokens, one.wagered_tokens]
-                held += [part.amount_tokens for part in one.unlocking]
-                if min(held) < 0:
-                    raise Violation("tokens", f"after block {self._reference.height} {one.member} owes tokens")
-                total += sum(held)
+        for one in state.group(TRUSTS):
+            held = [one.free_tokens, one.bonded_tokens, one.wagered_tokens]
+            held += [part.amount_tokens for part in one.unlocking]
+            if min(held) < 0:
+                raise Violation("tokens", f"after block {self._reference.height} {one.member} owes tokens")
+            total += sum(held)
         return total
 
     def on_ledger(self, hash_: bytes) -> bool:

@@ -59,12 +59,11 @@ class Seatings:
         """What bonds and indexes ask for."""
         state, stones = State(self._ledger), self._tombstones()
         weights: dict[str, int] = {}
-        for key in TRUSTS.roll_keys():
-            for trust in state.roll(TRUSTS, key):
-                member = state.load(MEMBERS, MEMBERS.key(trust.member))
-                seatable = member is not None and any(node.validator for node in member.nodes)
-                if seatable and trust.member not in stones and trust.bonded_tokens >= self._bar:
-                    weights[trust.member] = isqrt(trust.bonded_tokens) * trust.index_ppm // 1_000_000
+        for trust in state.group(TRUSTS):
+            member = state.load(MEMBERS, MEMBERS.key(trust.member))
+            seatable = member is not None and any(node.validator for node in member.nodes)
+            if seatable and trust.member not in stones and trust.bonded_tokens >= self._bar:
+                weights[trust.member] = isqrt(trust.bonded_tokens) * trust.index_ppm // 1_000_000
         return {id_: weight for id_, weight in weights.items() if weight}
 
     def _turn(self, id_: str) -> tuple[bool, bytes]:

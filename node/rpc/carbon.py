@@ -144,7 +144,7 @@ def offset_of(view: View, certifier: str, serial: str) -> Document | None:
 def _entries(view: View, interval: int) -> list[Emitted]:
     """What meters brought in, as far as the asker may read it, ascending by meter."""
     state = view.reckoning()
-    names = sorted(entry.meter for key in EMITTED.roll_keys(interval) for entry in state.roll(EMITTED, key))
+    names = sorted(entry.meter for entry in state.group(EMITTED, interval))
     found = (view.readable_entry(EMITTED, name, interval) for name in names)
     return [entry for entry in found if entry is not None]
 
