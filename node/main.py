@@ -127,7 +127,7 @@ class Process:
         if not is_registered(node.roster.nodes, config.node.id, public_key, self._secrets.beacon.public_key):
             LOG.warning(
                 "block %d knows no node %s with these keys: it follows, and takes part once it is admitted "
-                "(keys/node.json has what `gridpact govern propose` needs)",
+                "(keys/node.json has what `gridpact govern propose-member` needs)",
                 ledger.height,
                 config.node.id,
             )

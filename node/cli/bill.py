@@ -26,7 +26,7 @@ KINDS = {
     "pay-as-bid": "what its accepted blocks above the price ask on top of it",
     "within-limit": "what its served bids are spared where the price is above their own limits: they pay these",
     "reserve": "what it held back for the worst, paid as offered",
-    "green": "premiums for green shares, as they were bid: gridpact query carbon INTERVAL",
+    "green": "premiums for green shares, as they were bid: gridpact carbon report --member MEMBER",
     "short": "energy it gave less or took more than ordered, at the dearer of price and import, with the penalty",
     "long": "energy it gave more or took less than ordered, at the least of price, offer and export price",
     "tie-import": "what the utility delivered through its meter, at its tariff",
