@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec.structs import replace
 
 from contracts.program.case import Case, Solution, Source, Storage
+from contracts.program.fill import charge_state
 from contracts.program.rows import offered_wh, providers, rating_wh
 
 Rows = tuple[tuple[int, ...], ...]
@@ -50,20 +51,19 @@ def _ways(solution: Solution, at: int, interval: int, step: int) -> Iterator[tup
 
 def keeps(store: Storage, charge_wh: Sequence[int], discharge_wh: Sequence[int], held_wh: Sequence[int]) -> bool:
     """Whether a storage stays inside its limits, with the reserve that it holds."""
-    n, d = store.efficiency_n, store.efficiency_d
-    soc = store.start_soc
-    for t, (c, u, r) in enumerate(zip(charge_wh, discharge_wh, held_wh, strict=True)):
+    drain, full = store.efficiency_d**2, store.capacity_wh * store.efficiency_n * store.efficiency_d
+    states = charge_state(store, charge_wh, discharge_wh)
+    for t, (c, u, r, soc) in enumerate(zip(charge_wh, discharge_wh, held_wh, states, strict=True)):
         most_c, most_u = store.most_charge_wh[t], store.most_discharge_wh[t]
-        soc += n * n * c - d * d * u
         kept = (
             0 <= c <= most_c and 0 <= u <= most_u,
             c * most_u + u * most_c <= most_c * most_u,
-            d * d * r <= soc <= store.capacity_wh * n * d,
+            drain * r <= soc <= full,
             r - c + u <= most_u,
         )
         if not all(kept):
             return False
-    return store.end_value_nano_per_wh is not None or soc >= store.start_soc
+    return store.end_value_nano_per_wh is not None or states[-1] >= store.start_soc
 
 
 def climbs(source: Source, total_wh: Sequence[int], held_wh: Sequence[int]) -> bool:

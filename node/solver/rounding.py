@@ -14,6 +14,7 @@ from math import ceil, floor
 from typing import Any, NamedTuple
 
 from contracts.program.case import Case, Source, Storage
+from contracts.program.fill import charge_state
 from contracts.program.rows import Program, loads_at, most_reserve_wh, offered_wh, providers, rating_wh
 
 NOISE = 1e-6
@@ -236,8 +237,8 @@ def _reserves(
         ]
         for at in range(len(reserving))
     ]
-    dearest = [thing.reserve.price_nano_per_wh if thing.reserve is not None else 0 for thing in reserving]
-    cheapest_first = sorted(range(len(reserving)), key=lambda at: (dearest[at], at))
+    asked = [thing.reserve.price_nano_per_wh if thing.reserve is not None else 0 for thing in reserving]
+    cheapest_first = sorted(range(len(reserving)), key=asked.__getitem__)
     short_wh: dict[int, int] = {}
     for t, needed_wh in enumerate(case.reserve_wh):
         missing = needed_wh - sum(one[t] for one in held)
@@ -263,10 +264,10 @@ def _limits(case: Case, charge_wh: list[Path], discharge_wh: list[Path], total_w
             )
     for at, store in enumerate(case.storages):
         if store.reserve is not None:
-            soc, path = store.start_soc, []
-            for t, (c, u) in enumerate(zip(charge_wh[at], discharge_wh[at], strict=True)):
-                soc += store.efficiency_n**2 * c - store.efficiency_d**2 * u
-                most_wh = min(store.most_discharge_wh[t] - u + c, soc // store.efficiency_d**2)
+            drain, path = store.efficiency_d**2, []
+            states = charge_state(store, charge_wh[at], discharge_wh[at])
+            for t, (c, u, soc) in enumerate(zip(charge_wh[at], discharge_wh[at], states, strict=True)):
+                most_wh = min(store.most_discharge_wh[t] - u + c, soc // drain)
                 path.append(min(most_reserve_wh(store, t), most_wh))
             limits.append(path)
     return limits
