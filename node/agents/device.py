@@ -33,12 +33,12 @@ from zk.codec import Codec, encode
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-MAX_HELD = 16
-"""Orders of intervals ahead."""
-MAX_REFUSED = 16
-"""Refusals that are remembered, the newest."""
 HORIZON = 192
 """Intervals ahead of which an order is believed."""
+MAX_HELD = HORIZON + 1
+"""Orders that are kept: of all intervals that one is believed of, however long the windows are in which they come."""
+MAX_REFUSED = 16
+"""Refusals that are remembered, the newest."""
 
 
 class DeviceRefusal(NodeError):

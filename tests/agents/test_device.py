@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.governance.changes import RevokeKey, SetEnvelope
 from contracts.members import AssetEnvelope, DaySpan, Meter
 from contracts.records import MeterOrder, Order, StorageOrder
-from node.agents.device import MAX_HELD, MAX_REFUSED, Device, DeviceRefusal, ordered
+from node.agents.device import HORIZON, MAX_HELD, MAX_REFUSED, Device, DeviceRefusal, ordered
 from node.agents.island import Move
 from node.disk import MemoryDisk
 from node.errors import NodeError
@@ -229,7 +229,7 @@ def test_what_it_keeps_is_bounded_and_its_own(world: World) -> None:
     device = world.device(disk=disk)
     for _ in range(MAX_REFUSED + 3):
         assert refused(device, world.raw(NEXT), at(NEXT + 9)) == "device.late"
-    assert len(device.page.refused) == MAX_REFUSED and MAX_HELD < 192
+    assert len(device.page.refused) == MAX_REFUSED
     with pytest.raises(NodeError) as foreign:
         world.device(msgspec.structs.replace(PLATE, meter="solar-2"), disk)
     assert foreign.value.code == "device.foreign"
@@ -237,6 +237,18 @@ def test_what_it_keeps_is_bounded_and_its_own(world: World) -> None:
     with pytest.raises(NodeError) as corrupted:
         world.device(disk=disk)
     assert corrupted.value.code == "device.corrupt"
+
+
+def test_no_order_that_is_still_ahead_makes_room_for_a_later_one(world: World) -> None:
+    device = world.device()
+    device.hear(world.raw(NEXT), at(INTERVAL))
+    first = device.page.held[0]
+    for interval in range(NEXT, INTERVAL + HORIZON + 1):
+        device._accept(msgspec.structs.replace(first, interval=interval), at(INTERVAL))
+    assert device.act(at(NEXT)) == (NEXT, Move(9_000, 0), "ok")
+    for interval in range(INTERVAL + HORIZON + 1, INTERVAL + HORIZON + 9):
+        device._accept(msgspec.structs.replace(first, interval=interval), at(INTERVAL + 9))
+    assert len(device.page.held) == MAX_HELD and device.page.held[-1].interval == INTERVAL + HORIZON + 8
 
 
 def test_an_order_says_what_equipment_of_each_kind_does() -> None:
