@@ -186,8 +186,9 @@ class Device:
             )
         limits = self.limits(held.interval)
         if (held.give_wh > limits.give_wh or held.take_wh > limits.take_wh) and limits.code:
-            code = limits.code.replace("envelope.", "device.")
-            raise DeviceRefusal(code, f"It is in its safe state ({limits.code}).", "See `gridpact query envelope`.")
+            raise DeviceRefusal(
+                barred(limits), f"It is in its safe state ({limits.code}).", "See `gridpact query envelope`."
+            )
         if held.give_wh > limits.give_wh or held.take_wh > limits.take_wh:
             raise DeviceRefusal(
                 "device.power",
@@ -213,9 +214,9 @@ class Device:
         """
         interval = now_ms // self._interval_ms
         limits = self.limits(interval)
-        held = next((one for one in self.page.held if one.interval == interval), None)
+        held = self.held(interval)
         if held is None:
-            code, move = limits.code.replace("envelope.", "device.") or "device.no-order", self.safe()
+            code, move = barred(limits) or "device.no-order", self.safe()
         else:
             move = Move(held.give_wh, held.take_wh)
             code = self._beyond(move, limits, interval)
@@ -224,10 +225,14 @@ class Device:
         self.acted(interval, move)
         return Decided(interval, move, code or "ok")
 
+    def held(self, interval: int) -> Held | None:
+        """The order that it accepted for an interval and has not acted on."""
+        return next((one for one in self.page.held if one.interval == interval), None)
+
     def _beyond(self, move: Move, limits: Limits, interval: int) -> str:
         """Why a move that was accepted is none any more: terms may have changed since, and ramps count from now."""
         if move.give_wh > limits.give_wh or move.take_wh > limits.take_wh:
-            return limits.code.replace("envelope.", "device.") or "device.power"
+            return barred(limits) or "device.power"
         last_wh = self.last(interval).give_wh - self.last(interval).take_wh
         if limits.ramp_wh is not None and abs(move.give_wh - move.take_wh - last_wh) > limits.ramp_wh:
             return "device.ramp"
@@ -275,6 +280,11 @@ class Device:
         if page != self.page:
             self._disk.replace(self._path, encode(page))
             self.page = page
+
+
+def barred(limits: Limits) -> str:
+    """Why a device is in its safe state whatever is ordered, as a code of its own; empty: it is not."""
+    return limits.code.replace("envelope.", "device.")
 
 
 def ordered(order: Order, meter: Meter) -> Move:

@@ -38,7 +38,7 @@ class Asset(NamedTuple):
     last: Move = Move()
     """In the interval before."""
     ordered_wh: int = 0
-    """Of a source, by the last order that reached its agent."""
+    """Of a source, by the order for the interval, where one was accepted before the site became an island."""
 
 
 def balance(assets: Sequence[Asset], loss_ppm: int) -> dict[str, Move]:

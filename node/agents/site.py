@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 
 from contracts.units import Energy, Id, Interval, Meta, Time
-from node.agents.device import Decided, Device, DeviceRefusal
+from node.agents.device import Decided, Device, DeviceRefusal, barred
 from node.agents.gateway import MeterGateway
 from node.agents.island import Asset, Move, balance
 
@@ -144,12 +144,15 @@ class Site:
         for meter, device in self._devices.items():
             seen, registered = sensed.assets.get(meter, AssetSensed()), device.page.registered
             kind = "" if registered is None else registered.kind
-            limits, last = device.limits(interval), device.last(interval)
-            assets.append(Asset(meter, kind, limits, seen.wants_wh, seen.tier, seen.can_wh, seen.room_wh, last))
+            limits, last, held = device.limits(interval), device.last(interval), device.held(interval)
+            ordered_wh = 0 if held is None else held.give_wh
+            assets.append(
+                Asset(meter, kind, limits, seen.wants_wh, seen.tier, seen.can_wh, seen.room_wh, last, ordered_wh)
+            )
         moves = balance(assets, self._loss_ppm)
         decided: dict[str, Decided] = {}
         for one in assets:
             move = moves.get(one.meter, Move())
             self._devices[one.meter].acted(interval, move)
-            decided[one.meter] = Decided(interval, move, one.limits.code.replace("envelope.", "device.") or "ok")
+            decided[one.meter] = Decided(interval, move, barred(one.limits) or "ok")
         return decided

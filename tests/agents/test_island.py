@@ -21,12 +21,15 @@ from contracts.members import AssetEnvelope
 from contracts.schema import INTERVALS, REGISTERS
 from contracts.state import State
 from contracts.units import PPM
+from node.agents.device import Device, Held
 from node.agents.gateway import MeterGateway
 from node.agents.island import Asset, Move, balance, share
-from node.agents.site import Acted, AssetSensed, Sensed, Shown
+from node.agents.site import Acted, AssetSensed, Sensed, Shown, Site
 from node.client import MeterKey
+from node.disk import MemoryDisk
 from tests.agents.device_world import LAST, NEXT, World, at
 from tests.rpc.chain import serving
+from tests.support.pact import meter as metered
 from tests.support.pact import seed_of
 from zk.codec import encode
 
@@ -67,6 +70,26 @@ def test_sources_give_what_was_ordered_before_anything_else() -> None:
     for wanted_wh, shares in ((300, (100, 200)), (600, (200, 400)), (720, (270, 450)), (1_800, (900, 900))):
         moves = balance([load("l", wanted_wh), *two], 0)
         assert (moves["a"].give_wh, moves["b"].give_wh) == shares
+
+
+def test_an_order_that_came_before_the_breaker_opened_says_who_gives_first(tmp_path: Path) -> None:
+    genesis = World().chain.ledger.genesis
+
+    def device(name: str, kind: str, ordered_wh: int) -> Device:
+        plate = AssetEnvelope(name, 36_000, 36_000)
+        one = Device(plate, genesis, Path(name), MemoryDisk())
+        held = (Held(NEXT, ordered_wh, 0, 1),) if ordered_wh else ()
+        one.page = msgspec.structs.replace(one.page, registered=metered(name, "me", kind), held=held)
+        return one
+
+    site = Site(
+        [device("a", "source", 200), device("b", "source", 400), device("l", "load", 0)],
+        tmp_path,
+        genesis.params.interval_ms,
+    )
+    senses = {name: AssetSensed(can_wh=900) for name in ("a", "b")} | {"l": AssetSensed(wants_wh=600)}
+    moves = site.step(Sensed(at(NEXT), True, senses)).moves
+    assert [moves[name].give_wh for name in ("a", "b")] == [200, 400] and moves["l"].take_wh == 600
 
 
 def test_a_source_comes_up_no_faster_than_its_ramp() -> None:
