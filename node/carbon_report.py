@@ -80,14 +80,19 @@ class Records(NamedTuple):
 _DECODER = msgspec.json.Decoder(ReportFile)
 
 
+def is_period(first: int, until: int) -> bool:
+    """Whether a report may be about the intervals from `first` to before `until`."""
+    return 0 <= first < until <= MAX_COUNT + 1 and until - first <= MAX_INTERVALS
+
+
 def begun(params: PactParams, first: int, until: int, time_ms: int) -> range:
     """Intervals from `first` to before `until` that have begun: only these can have carbon."""
     return range(first, max(first, min(until, time_ms // params.interval_ms + 1)))
 
 
 def cycles(params: PactParams, first: int, until: int) -> range:
-    """Billing cycles of these intervals."""
-    return range(cycle_of(params, first), cycle_of(params, until - 1) + 1) if until > first else range(0)
+    """Billing cycles of these intervals, at least one."""
+    return range(cycle_of(params, first), cycle_of(params, until - 1) + 1)
 
 
 def needed_keys(params: PactParams, first: int, until: int, member: str | None, time_ms: int) -> list[bytes]:
@@ -278,11 +283,9 @@ def verify_report(raw: bytes, genesis: Genesis) -> Proven:
 def _about(stated: Document) -> tuple[int, int, str | None]:
     """First interval, interval behind the last, and member of a report. Raises `ProofError`."""
     first, until, member = (stated.get(name) for name in ("first_interval", "until_interval", "member"))
-    whole = isinstance(first, int) and isinstance(until, int) and isinstance(member, str | None)
-    if not whole or isinstance(first, bool) or isinstance(until, bool):
+    if type(first) is not int or type(until) is not int or not isinstance(member, str | None):
         raise ProofError("proof.carbon", "The report names no intervals.")
-    assert isinstance(first, int) and isinstance(until, int)
-    if not 0 <= first < until <= MAX_COUNT + 1 or until - first > MAX_INTERVALS:
+    if not is_period(first, until):
         raise ProofError("proof.carbon", f"A report has 1 to {MAX_INTERVALS} intervals.")
     return first, until, member
 

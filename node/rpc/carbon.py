@@ -26,8 +26,7 @@ from contracts.schema import (
     SCHEDULES,
     WORST_FACTORS,
 )
-from contracts.units import MAX_COUNT
-from node.carbon_report import MAX_INTERVALS, Records, begun, cycles, make_report
+from node.carbon_report import MAX_INTERVALS, Records, begun, cycles, is_period, make_report
 from node.render import render
 from node.rpc.errors import Refusal
 from node.rpc.turns import in_turns
@@ -40,7 +39,7 @@ async def report(
     view: View, params: PactParams, first: int, until: int, member: str | None, time_ms: int
 ) -> Document | None:
     """The carbon of intervals from `first` to before `until`: of a member, or of the site. Raises `Refusal`."""
-    if not first < until <= MAX_COUNT + 1 or until - first > MAX_INTERVALS:
+    if not is_period(first, until):
         raise Refusal(
             400,
             "rpc.period",
@@ -92,19 +91,20 @@ def factors_of(view: View, params: PactParams, meter: str, now: int) -> Document
     found = view.load(METERS, meter)
     if found is None:
         return None
-    spans = view.load(FACTORS, meter)
+    held = view.load(FACTORS, meter)
+    spans = held.spans if held else ()
     view.load(WORST_FACTORS, "all")
-    said = [view.load(CERTIFICATES, meter, span.number) for span in (spans.spans if spans else ())]
+    said = [view.load(CERTIFICATES, meter, span.number) for span in spans]
     return {
         "meter": meter,
         "member": found.member,
         "kind": found.kind,
         "interval": now,
         "registered_ug_per_wh": found.factor_ug_per_wh,
-        "certified_since": spans.since if spans else None,
+        "certified_since": held.since if held else None,
         "certificates": [
             {**render(one), "first": span.first, "until": span.until}
-            for one, span in zip(said, spans.spans if spans else (), strict=True)
+            for one, span in zip(said, spans, strict=True)
             if one is not None
         ],
         "worst_ug_per_wh": worst(view.reckoning(), params),
