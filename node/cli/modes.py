@@ -11,9 +11,9 @@ import typer
 from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
-from node.cli.form import Form, site_form
+from node.cli.form import Form
 from node.cli.output import line, money, per_kwh, table
-from node.cli.tx import MAX_ENERGY, Count, First, Reason, checked_reason, interval_number, send
+from node.cli.tx import MAX_ENERGY, Count, First, Reason, checked_reason, send, window
 
 if TYPE_CHECKING:
     from contracts.bodies import AccountBody
@@ -51,9 +51,9 @@ def call_reduction(
 
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
         checked_reason(reason)
-        when, window = _window(connection, interval, count, signing)
+        when, text = window(connection, interval, count, signing)
         document = {**when, "energy_wh": wh, "payment_nano_per_wh": payment, "reason": reason}
-        row = [window, f"{wh:,}", per_kwh(payment), reason]
+        row = [text, f"{wh:,}", per_kwh(payment), reason]
         headings = ["Time", "Energy in each (Wh)", "Payment (currency/kWh)", "Reason"]
         return (
             CallReduction(when["interval"], count, wh, payment, reason),
@@ -79,9 +79,9 @@ def offer_reduction(
     from contracts.bodies import OfferReduction
 
     def make(connection: Connection) -> tuple[AccountBody, dict[str, Any], Callable[[], None]]:
-        when, window = _window(connection, interval, count, signing)
+        when, text = window(connection, interval, count, signing)
         document = {**when, "energy_wh": wh, "value_nano_per_wh": value, "rebound_nano_per_wh": rebound}
-        row = [window, f"{wh:,}", per_kwh(value), per_kwh(rebound)]
+        row = [text, f"{wh:,}", per_kwh(value), per_kwh(rebound)]
         headings = ["Time", "Energy in each (Wh)", "Worth (currency/kWh)", "Catching up (currency/kWh)"]
         return (
             OfferReduction(when["interval"], count, wh, value, rebound),
@@ -109,14 +109,6 @@ def base_load(
         return BaseLoad(meter, power), {"meter": meter, "power_w": power}, draw
 
     send(signing, "the registration", make)
-
-
-def _window(connection: Connection, interval: str, count: int, signing: options.Signing) -> tuple[dict[str, Any], str]:
-    """The window that was asked for, and how it reads."""
-    when = interval_number(connection, interval)
-    end_ms = when["start_ms"] + count * (when["end_ms"] - when["start_ms"])
-    text = site_form(signing.directory).span(when["start_ms"], end_ms)
-    return {"interval": when["interval"], "count": count, "start_ms": when["start_ms"], "end_ms": end_ms}, text
 
 
 # Queries

@@ -116,6 +116,14 @@ def checked_reason(reason: str) -> str:
     return reason
 
 
+def window(connection: Connection, interval: str, count: int, signing: options.Signing) -> tuple[dict[str, Any], str]:
+    """The intervals that were asked for, and how their time reads."""
+    when = interval_number(connection, interval)
+    end_ms = when["start_ms"] + count * (when["end_ms"] - when["start_ms"])
+    text = site_form(signing.directory).span(when["start_ms"], end_ms)
+    return {"interval": when["interval"], "count": count, "start_ms": when["start_ms"], "end_ms": end_ms}, text
+
+
 @app.command()
 @options.grouped
 def transfer(
@@ -217,18 +225,9 @@ def mode(
                     "Order island, injection or grid; for demand response: gridpact tx call-reduction",
                 )
         checked_reason(reason)
-        when = interval_number(connection, interval)
-        length_ms = when["end_ms"] - when["start_ms"]
-        window = site_form(signing.directory).span(when["start_ms"], when["start_ms"] + count * length_ms)
-        document = {
-            "mode": mode,
-            "reason": reason,
-            "interval": when["interval"],
-            "count": count,
-            "start_ms": when["start_ms"],
-            "end_ms": when["start_ms"] + count * length_ms,
-        }
-        row = [mode, str(when["interval"]), str(count), window, reason]
+        when, text = window(connection, interval, count, signing)
+        document = {"mode": mode, "reason": reason, **when}
+        row = [mode, str(when["interval"]), str(count), text, reason]
         headings = ["Mode", "First interval", "Intervals", "Time", "Reason"]
         return (
             SetMode(when["interval"], count, wanted, reason),
