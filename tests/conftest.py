@@ -6,6 +6,8 @@ The profile is deterministic, or `DEEP=1` for long runs with fresh examples.
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from pkgutil import walk_packages
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,3 +33,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files in LONGEST first, everything else in its order."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Load the whole program before the first test of a parallel run.
+
+    Hypothesis draws constants of the modules that are loaded, also in a deterministic profile. What a process has
+    loaded by the time of a test depends on the files that it was handed before; so a test could draw a fault in one run
+    and miss it in the next.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or not session.items:
+        return
+    for floor in ("zk", "consensus", "contracts", "node", "devnet"):
+        for module in walk_packages(import_module(floor).__path__, f"{floor}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
