@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,11 @@ from node.cli.wager import claim_of
 from node.errors import NodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from node.agents.book import Book
     from node.agents.builder import Allowance
+    from node.agents.proven import ProvenLedger
     from node.client import Account
     from node.light.founding import Founding
     from node.rulebook.document import Rulebook
@@ -28,6 +30,11 @@ KEEP_EVERY_S = 60.0
 """Between two times at which the newest header is written down, which must not be too old at the next start."""
 
 MAX_LINE_BYTES = 1024 * 1024
+
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", help="URL of a node's RPC; several may be given. Default: all nodes of the devnet."),
+]
 
 app = typer.Typer(help="Agents that act for a member.", no_args_is_help=True)
 
@@ -41,10 +48,7 @@ def agent() -> None:
 def build(
     as_: options.As = None,
     key: options.KeyFile = None,
-    node: Annotated[
-        list[str] | None,
-        typer.Option("--node", help="URL of a node's RPC; several may be given. Default: all nodes of the devnet."),
-    ] = None,
+    node: Nodes = None,
     directory: options.Devnet = options.DEVNET,
     genesis: options.Genesis = None,
     book: Annotated[
@@ -79,7 +83,7 @@ def build(
         from node.disk import RealDisk
         from node.light.founding import read_founding
 
-        urls = [url for one in node or () for url in node_urls(one, directory)] or node_urls(None, directory)
+        urls = _urls(node, directory)
         allowance = Allowance(stake, limit, claim_of(claim))
         founding = read_founding(genesis_path(genesis, directory))
         account = signer(founding.chain_id, as_, key, directory)
@@ -106,6 +110,10 @@ def build(
             kept.release()
 
 
+def _urls(nodes: list[str] | None, directory: Path) -> list[str]:
+    return [url for one in nodes or () for url in node_urls(one, directory)] or node_urls(None, directory)
+
+
 async def _build(
     urls: list[str],
     founding: Founding,
@@ -116,15 +124,22 @@ async def _build(
     rounds: int | None,
     store: Path,
 ) -> None:
-    import asyncio
-    import contextlib
-
     from node.agents.builder import Builder
+
+    async with _following(urls, founding, store) as ledger:
+        await Builder(account, ledger, book, allowance, say).run(rounds)
+
+
+@asynccontextmanager
+async def _following(urls: list[str], founding: Founding, store: Path) -> AsyncIterator[ProvenLedger]:
+    """What nodes prove, gone on from the header in `store`, which is kept up to date there."""
+    import asyncio
+
     from node.agents.proven import ProvenLedger
     from node.client import Client
     from node.light.session import load, save
 
-    async with contextlib.AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(url)) for url in urls]
         ledger = ProvenLedger(clients, founding, head=load(store))
 
@@ -139,7 +154,7 @@ async def _build(
 
         keeping = asyncio.ensure_future(keep_often())
         try:
-            await Builder(account, ledger, book, allowance, say).run(rounds)
+            yield ledger
         finally:
             keeping.cancel()
             keep()
@@ -150,10 +165,7 @@ def run(
     rulebook: Annotated[Path, typer.Option("--rulebook", help="The rulebook, TOML; see docs/rulebooks.md.")],
     as_: options.As = None,
     key: options.KeyFile = None,
-    node: Annotated[
-        list[str] | None,
-        typer.Option("--node", help="URL of a node's RPC; several may be given. Default: all nodes of the devnet."),
-    ] = None,
+    node: Nodes = None,
     directory: options.Devnet = options.DEVNET,
     genesis: options.Genesis = None,
     weather: Annotated[
@@ -166,6 +178,10 @@ def run(
     state: Annotated[
         Path | None,
         typer.Option("--state", help="File that remembers limits. Default: DIR/rulebooks/MEMBER."),
+    ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", help="File with the newest header that is believed. Default: STATE.head."),
     ] = None,
     record: Annotated[
         Path | None, typer.Option("--record", help="Append what is seen each interval, for `rulebook check --day`.")
@@ -187,7 +203,7 @@ def run(
 
         # Before anything else: a rulebook with a mistake does not act at all.
         rules = load(rulebook)
-        urls = [url for one in node or () for url in node_urls(one, directory)] or node_urls(None, directory)
+        urls = _urls(node, directory)
         founding = read_founding(genesis_path(genesis, directory))
         account = signer(founding.chain_id, as_, key, directory)
         document = genesis_document(genesis, directory)
@@ -206,8 +222,9 @@ def run(
             )
 
         seen = (meters, weather or [], own, record, document.time_ms)
+        store = where.with_name(f"{where.name}.head") if head is None else head
         try:
-            asyncio.run(_act(urls, founding, account, rules, ledger, say, seen, intervals))
+            asyncio.run(_act(urls, founding, account, rules, ledger, say, seen, intervals, store))
         finally:
             ledger.release()
 
@@ -221,15 +238,12 @@ async def _act(
     say: Callable[[int | None, str], None],
     seen: tuple[list[str], list[str], Path | None, Path | None, int],
     intervals: int | None,
+    store: Path,
 ) -> None:
-    import contextlib
-
     import msgspec
 
     from node.agents.eyes import Eyes, Own
-    from node.agents.proven import ProvenLedger
     from node.agents.ruled import RuledAgent
-    from node.client import Client
     from node.light.session import clock_of
 
     meters, weather, own, record, since_ms = seen
@@ -248,9 +262,7 @@ async def _act(
             with record.open("ab") as file:
                 file.write(msgspec.json.encode(sight) + b"\n")
 
-    async with contextlib.AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(url)) for url in urls]
-        proven = ProvenLedger(clients, founding)
+    async with _following(urls, founding, store) as proven:
         eyes = Eyes(proven, account.member, account.reader(), meters, weather, known, since_ms)
         agent = RuledAgent(account, proven, eyes, rulebook, ledger, say, keep)
         await agent.run(clock_of(founding), intervals)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from contracts.genesis import DevnetClock
 from node.cli.app import app
+from node.light.session import load
 from tests.cli.conftest import Devnet
 from tests.rulebook.sights import INTERVAL, seen
 from tests.support.pact import START_MS
@@ -111,6 +112,8 @@ def test_a_rulebook_acts_from_a_terminal_and_what_it_saw_can_be_played_again(dev
     assert said["said"] == "sell: says Offer"
     standing = devnet.document("query", "interval", str(said["interval"]))["data"]
     assert standing["offers"] == 1
+    head = load(devnet.root / "rulebooks" / "solar.head")
+    assert head is not None and head.height >= 2, "it goes on from what it believed, however old the chain is then"
     played = devnet.document("rulebook", "check", str(book), "--day", str(day))
     assert played["intervals"][0]["says"][0]["meter"] == "solar-1" and played["fired"] == {"sell": 1}
     book.write_text(SELLS.replace("700", "'700'").replace("supply.give_wh", "nothing.at_all"))
