@@ -115,8 +115,8 @@ def check_carbon(chain: Chain) -> CarbonTotals:
     intervals = [CARBONS.decode(raw) for key, raw in chain.store.items() if key.startswith(CARBONS.prefix)]
     entered = attributed = exported = 0
     for one in intervals:
-        entries = [entry for key in EMITTED.roll_keys(one.interval) for entry in state.roll(EMITTED, key)]
-        shares = [entry for key in CARRIED.roll_keys(one.interval) for entry in state.roll(CARRIED, key)]
+        entries = state.group(EMITTED, one.interval)
+        shares = state.group(CARRIED, one.interval)
         brought = sum(
             entry.energy_wh * (entry.operating_ug_per_wh + entry.embodied_ug_per_wh) + entry.unseen_ug
             for entry in entries

@@ -178,8 +178,7 @@ class Chain:
         receipts = [api.apply(state, envelope, context) for envelope in envelopes]
         self.changed = {key for key, value in state.changes().items() if before.get(key, value) != value}
         self.changed |= state.changes().keys() - before.keys()
-        api.close_block(state, context)
-        self._keep(state)
+        self._end(state, context)
         return receipts
 
     def decide(self, contract: Callable[[State, api.BlockContext], T]) -> T:
@@ -188,17 +187,21 @@ class Chain:
         context = self.context()
         decided = contract(state, context)
         state.commit()
-        api.close_block(state, context)
-        self._keep(state)
+        self._end(state, context)
         return decided
 
-    def _keep(self, state: State) -> None:
+    def _end(self, state: State, context: api.BlockContext) -> None:
+        api.close_block(state, context)
+        self.keep(state)
+        self.height += 1
+
+    def keep(self, state: State) -> None:
+        """Let count what is committed in a state; outside a block, as if it had always been so."""
         for key, value in state.changes().items():
             if value is None:
                 self.store.pop(key, None)
             else:
                 self.store[key] = value
-        self.height += 1
 
     def run(self, envelope: Envelope) -> str:
         """Code of one transaction in a block of its own."""

@@ -64,12 +64,8 @@ class Puzzles(Chain):
         judges: Judges = {JUDGE.name: JUDGE}
         self.clock = Receipt("ok", 0, rounds.advance(state, context, judges))
         receipts = [api.apply(state, envelope, context) for envelope in envelopes]
-        self._keep(state)
+        self._end(state, context)
         return receipts
-
-    def _keep(self, state: State) -> None:
-        api.close_block(state, self.context())
-        super()._keep(state)
 
     def ask(self, opener: str | None = None, stake_nano: int = 10**12, lasts_ms: int = 3_600_000) -> Round | None:
         """Open a round, in a block of its own."""

@@ -30,8 +30,7 @@ def ordered(chain: Chain, *intervals: int, energy_wh: int = 10_000, island: bool
 
 
 def shortfalls(chain: Chain, interval: int) -> list[Shortfall]:
-    state = State(chain.store)
-    return [one for key in SHORTFALLS.roll_keys(interval) for one in state.roll(SHORTFALLS, key)]
+    return State(chain.store).group(SHORTFALLS, interval)
 
 
 def delivers(chain: Chain, interval: int, given_wh: int, taken_wh: int = 10_000, silent: tuple[str, ...] = ()) -> None:

@@ -40,16 +40,8 @@ def past(chain: Chain, energy_wh: int, intervals: list[int] | None = None, meter
     state = State(chain.store)
     for interval in LIKE if intervals is None else intervals:
         state.put(METERED, Metered(meter, energy_wh, 0, 1), interval)
-    keep(chain, state)
-
-
-def keep(chain: Chain, state: State) -> None:
     state.commit()
-    for key, raw in state.changes().items():
-        if raw is None:
-            chain.store.pop(key, None)
-        else:
-            chain.store[key] = raw
+    chain.keep(state)
 
 
 def reduction(chain: Chain, interval: int = NEXT, member: str = "tenant") -> Reduction:
@@ -208,7 +200,8 @@ def test_the_baseline_is_the_mean_of_ten_like_days_without_event() -> None:
     state = State(chain.store)
     gone = [at * INTERVAL_MS // 86_400_000 for at in LIKE[:3]]
     state.save(EVENT_DAY_LIST, EventDays(tuple(sorted(gone))))
-    keep(chain, state)
+    state.commit()
+    chain.keep(state)
     like, mean_wh = usual(chain)
     assert (like, mean_wh) == (tuple(sorted(LIKE[3:13])), 750)
 

@@ -185,7 +185,7 @@ def order(chain: Chain, interval: int, price: int, *stores: tuple[str, int, int]
     told = tuple(StorageOrder(meter, taken, given, 0) for meter, taken, given in stores)
     state.put(ORDERS, Order("storage", interval, charge, charge, 0, (), discharge, 0, None, storages=told), interval)
     state.commit()
-    chain.store.update({key: raw for key, raw in state.changes().items() if raw is not None})
+    chain.keep(state)
 
 
 def account_of(chain: Chain, meter: str = "m-storage") -> StoreAccount:
@@ -195,8 +195,7 @@ def account_of(chain: Chain, meter: str = "m-storage") -> StoreAccount:
 
 
 def made_whole(chain: Chain, interval: int) -> list[MadeWhole]:
-    state = State(chain.store)
-    return [one for key in MADE_WHOLE.roll_keys(interval) for one in state.roll(MADE_WHOLE, key)]
+    return State(chain.store).group(MADE_WHOLE, interval)
 
 
 def lines(chain: Chain, interval: int) -> dict[str, int]:
@@ -278,7 +277,7 @@ def test_silence_is_not_made_whole_and_not_when_it_ends() -> None:
     like = next(at for at in range(LAST - 96, 0, -96) if day_type(PactParams(), at) == day_type(PactParams(), LAST))
     state.put(METERED, Metered("m-storage", 0, 50, 1), like)
     state.commit()
-    chain.store.update({key: raw for key, raw in state.changes().items() if raw is not None})
+    chain.keep(state)
     order(chain, LAST, -10, ("m-storage", 0, 50))
     settle(chain, LAST, {"m-campus": (1, 0)}, silent=("m-storage",))
     assert "make-whole" not in lines(chain, LAST) and made_whole(chain, LAST) == []

@@ -141,8 +141,7 @@ def could(chain: Chain, meter: str, interval: int, generation_w: int, export_wh:
 
 
 def reported(chain: Chain, interval: int = NEXT) -> list[Withholding]:
-    state = State(chain.store)
-    return [one for key in WITHHOLDINGS.roll_keys(interval) for one in state.roll(WITHHOLDINGS, key)]
+    return State(chain.store).group(WITHHOLDINGS, interval)
 
 
 def test_offering_less_than_is_there_is_reported_and_costs_nothing() -> None:

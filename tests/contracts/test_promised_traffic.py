@@ -86,13 +86,13 @@ def remember(chain: Chain) -> None:
             then = IntervalRecord(interval - day * DAY, SETTLED, surplus_wh=0)
             state.save(INTERVALS.key(then.interval), then)
     state.commit()
-    chain.store.update({key: raw for key, raw in state.changes().items() if raw is not None})
+    chain.keep(state)
 
 
 def check_settled(chain: Chain, record: IntervalRecord) -> None:
     """Bills of an interval sum to zero, and have what its mode allows."""
     state = State(chain.store)
-    bills = [one for key in BILLS.roll_keys(record.interval) for one in state.roll(BILLS, key)]
+    bills = state.group(BILLS, record.interval)
     assert sum(one.total_nano for one in bills) == 0
     for one in bills:
         kinds = [line.kind for line in one.lines]

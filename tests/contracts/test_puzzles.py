@@ -238,7 +238,7 @@ def check_wagers(chain: Puzzles, rounds: int) -> None:
     locked = dict.fromkeys(NAMES, 0)
     for number in range(rounds):
         round_: Round = round_of(chain, number)
-        wagers: list[Wagered] = [one for key in WAGERS.roll_keys(number) for one in state.roll(WAGERS, key)]
+        wagers: list[Wagered] = state.group(WAGERS, number)
         assert len(wagers) == round_.wagers and len({one.member for one in wagers}) == len(wagers)
         for one in wagers:
             assert 0 <= one.lost_tokens <= one.amount_tokens

@@ -79,7 +79,7 @@ def owe(chain: Chain, **amounts: int) -> None:
         state = State(chain.store)
         state.put(WAGERS, msgspec.structs.replace(wager_of(chain, member), reward_nano=amount_nano), 0)
         state.commit()
-        chain.store.update({key: raw for key, raw in state.changes().items() if raw is not None})
+        chain.keep(state)
 
 
 def line(chain: Chain, interval: int, member: str, kind: str) -> list[int]:
