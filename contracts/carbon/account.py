@@ -24,7 +24,6 @@ from contracts.units import MAX_MONEY
 class Injection(NamedTuple):
     """Energy that entered through one meter, and what a Wh of it emits."""
 
-    meter: str
     energy_wh: int
     operating_ug_per_wh: int
     embodied_ug_per_wh: int

@@ -184,7 +184,7 @@ def _look(
             seen.injected[meter.member] = seen.injected.get(meter.member, 0) + export_wh
             if name not in seen.stores:
                 figures = factor.operating_ug_per_wh, factor.embodied_ug_per_wh
-                seen.injections.append(Injection(name, export_wh, *figures))
+                seen.injections.append(Injection(export_wh, *figures))
     return seen._replace(exported_wh=exported_wh)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from node.cli import options
 from node.cli.context import Connection
-from node.cli.output import kilograms, line, money
+from node.cli.output import kilograms, line, money, reporting
 from node.cli.tx import MAX_WINDOW, interval_number, send
 from node.errors import NodeError
 
@@ -59,10 +60,8 @@ def _text(text: str, what: str) -> str:
     return text
 
 
-def _say(signing: options.Signing, what: str, make: Any) -> None:
+def _say(signing: options.Signing, what: str, make: Callable[[], tuple[AccountBody, str, str]]) -> None:
     """Build a body where wrong words become an answer with a code, and submit it."""
-    from node.cli.output import reporting
-
     with reporting(signing.as_json):
         body, said, next_ = make()
     _send(signing, what, body, said, next_)

@@ -13,7 +13,7 @@ from contracts.units import MAX_ENERGY, MAX_FACTOR, MAX_MONEY
 ENERGY = st.one_of(st.sampled_from([0, 1, MAX_ENERGY]), st.integers(0, 5_000))
 FACTOR = st.one_of(st.sampled_from([0, 1, MAX_FACTOR]), st.integers(0, 900_000))
 EMISSION = st.integers(0, 10**12)
-INJECTIONS = st.lists(st.builds(Injection, st.just("m"), ENERGY, FACTOR, FACTOR), max_size=4)
+INJECTIONS = st.lists(st.builds(Injection, ENERGY, FACTOR, FACTOR), max_size=4)
 STORES = st.lists(
     st.builds(
         Store,
@@ -72,7 +72,7 @@ def test_nobody_carries_more_than_its_share_of_the_mix_and_one_microgram(
 def test_a_day_by_hand() -> None:
     """1,000 Wh at 100 + 20 ug per Wh: 100 of them into a battery, 200 exported, 50 lost, 650 consumed."""
     battery = Store("b", 0, None, 0, 100, 0, 0, 9, 10)
-    sheet = settle(7, [Injection("m", 1_000, 100, 20)], [battery], 200, {"a": 400, "b": 250}, Fixed(13, 1_300))
+    sheet = settle(7, [Injection(1_000, 100, 20)], [battery], 200, {"a": 400, "b": 250}, Fixed(13, 1_300))
     assert (sheet.operating_ug, sheet.embodied_ug, sheet.pool_ug, sheet.energy_wh) == (100_000, 20_000, 120_000, 1_000)
     assert sheet.exported_ug == 24_000
     (after,) = sheet.stores
@@ -105,13 +105,13 @@ def test_a_part_of_a_wh_that_nobody_saw_go_in_counts_as_one() -> None:
 
 
 def test_meters_that_see_more_leave_than_enter_spread_what_there_is() -> None:
-    sheet = settle(7, [Injection("m", 10, 0, 10)], [], 8, {"a": 12})
+    sheet = settle(7, [Injection(10, 0, 10)], [], 8, {"a": 12})
     assert (sheet.energy_wh, sheet.exported_ug, sheet.shares["a"].energy_ug) == (20, 40, 60)
 
 
 def test_without_consumption_the_first_weights_that_are_not_all_zero_carry() -> None:
     def carried(*fallback: dict[str, int]) -> Sheet:
-        return settle(7, [Injection("m", 10, 0, 10)], [], 4, {"a": 0}, Fixed(5, 0), fallback=fallback)
+        return settle(7, [Injection(10, 0, 10)], [], 4, {"a": 0}, Fixed(5, 0), fallback=fallback)
 
     assert {name: sum(share) for name, share in carried({"s": 0}, {"s": 3, "t": 1}).shares.items()} == {
         "s": 49,
@@ -136,10 +136,10 @@ def test_drawing_takes_a_fair_part_and_everything_at_the_end() -> None:
 
 
 def test_what_leaves_the_bounds_of_emissions_is_seen() -> None:
-    most = [Injection("m", MAX_ENERGY, MAX_FACTOR, 0)]
+    most = [Injection(MAX_ENERGY, MAX_FACTOR, 0)]
     assert in_bounds(settle(7, most, [], 0, {"a": 1}))
     assert not in_bounds(settle(7, most * 3, [], 0, {"a": 1}))
     assert not in_bounds(settle(7, [], [], 0, {"a": 1}, Fixed(MAX_MONEY, 1)))
     full = Store("b", 1, None, MAX_MONEY, 1, 0, 0)
-    assert in_bounds(settle(7, [Injection("m", 2, 0, 0)], [full], 0, {"a": 1}))
-    assert not in_bounds(settle(7, [Injection("m", 2, 1, 0)], [full], 0, {"a": 1})), "what is in it"
+    assert in_bounds(settle(7, [Injection(2, 0, 0)], [full], 0, {"a": 1}))
+    assert not in_bounds(settle(7, [Injection(2, 1, 0)], [full], 0, {"a": 1})), "what is in it"
