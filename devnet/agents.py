@@ -141,8 +141,10 @@ async def _play(
         chain_id = document.chain_id
         home = Home.at(Path(document.nodes[0].home))
         members = [member.id for member in scenario.members]
-        wallets = await _wallets(layout.agent_keys, members, chain_id, courier, diary)
-        persons = await _wallets(layout.keys, sorted(owners), chain_id, courier, diary)
+        wallets = await wallets_of(layout.agent_keys, members, chain_id, courier)
+        persons = await wallets_of(layout.keys, sorted(owners), chain_id, courier)
+        for some in (wallets, persons):
+            _skip_signed(some, diary)
         gateways, signed = {}, {}
         opened = [_gateway(layout, chain_id, meter.id, courier) for meter in scenario.meters]
         for gateway, head in await asyncio.gather(*opened):
@@ -209,24 +211,24 @@ async def _stepped_to(layout: Layout, courier: Courier) -> int:
     return int((await courier.get("/status"))["time_ms"])
 
 
-async def _wallets(
-    keys: Path, members: Sequence[str], chain_id: str, courier: Courier, diary: Diary
-) -> dict[str, Wallet]:
-    """A wallet per member with its key in the directory `keys`, behind what an earlier process signed and may not
-    have sent.
-    """
+async def wallets_of(keys: Path, members: Sequence[str], chain_id: str, courier: Courier) -> dict[str, Wallet]:
+    """A wallet per member with its key in the directory `keys`, at the nonce where the ledger is."""
     wallets = {
         member: Wallet(Account(chain_id, member, keyring.seed(keys / f"{member}.json", "account")))
         for member in members
     }
     await asyncio.gather(*(wallet.catch_up(courier) for wallet in wallets.values()))
+    return wallets
+
+
+def _skip_signed(wallets: dict[str, Wallet], diary: Diary) -> None:
+    """Put wallets behind what an earlier process signed and may not have sent."""
     _, parcels = diary.market() or (0, ())
     for parcel in parcels:
         envelope = CODEC.decode(parcel.raw)
         assert isinstance(envelope, AccountEnvelope), "the market speaks with account keys"
         if envelope.sender in wallets:
             wallets[envelope.sender].skip(envelope.public_key, envelope.nonce)
-    return wallets
 
 
 def builders_of(

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from contracts.bodies import AccountBody, Need, StorageOffer
 from contracts.schedule import first_open, lock_ms
-from devnet import keyring, profiles, rounds, scenario
-from devnet.agents import builders_of
+from devnet import profiles, rounds, scenario
+from devnet.agents import builders_of, wallets_of
 from devnet.conductor import Wallet
 from devnet.courier import Courier, Parcel, PooledClient
 from devnet.directory import Layout
@@ -29,7 +29,6 @@ from devnet.scenario import Scenario
 from devnet.tempo import Stepped
 from devnet.trades import Supplier, UtilityDesk, hire
 from devnet.world import World
-from node.client import Account
 from node.home import Home
 from node.light.founding import read_founding
 
@@ -86,7 +85,8 @@ class _Day:
         async with contextlib.AsyncExitStack() as stack:
             nodes = [await stack.enter_async_context(PooledClient(node.rpc)) for node in self._document.nodes]
             self._courier = Courier(nodes)
-            wallets = {one.id: await self._wallet(one.id) for one in self._scenario.members}
+            members = [one.id for one in self._scenario.members]
+            wallets = await wallets_of(self._layout.agent_keys, members, self._document.chain_id, self._courier)
             founding = read_founding(Home.at(Path(self._document.nodes[0].home)).genesis)
             builders = builders_of(self._layout, self._scenario, nodes, founding, stack, self._told)
             self._say("posting offers and tariffs of a day")
@@ -119,12 +119,6 @@ class _Day:
 
     def _phase(self, phase: str) -> None:
         self._say(f"builders to {phase}")
-
-    async def _wallet(self, member: str) -> Wallet:
-        seed = keyring.seed(self._layout.agent_keys / f"{member}.json", "account")
-        wallet = Wallet(Account(self._document.chain_id, member, seed))
-        await wallet.catch_up(self._courier)
-        return wallet
 
     def _offered(self) -> list[tuple[str, AccountBody]]:
         days = range(self._first, self._first + INTERVALS)
