@@ -33,4 +33,4 @@ async def _statement(client: Client, genesis: Genesis, member: str, cycle: int) 
         proven = verify_statement(raw, genesis)
     except (NodeError, ProofError) as error:
         return StatementView(member, cycle, code=error.code)
-    return StatementView(member, cycle, len(proven.data["lines"]), proven.data["total_nano"])
+    return StatementView(member, cycle, proven.data["total_nano"])

@@ -221,7 +221,6 @@ class StatementView(Record, frozen=True):
 
     member: str
     cycle: int
-    lines: int = 0
     total_nano: str = "0"
     code: str = "ok"
     """Why it is not proven."""

@@ -123,7 +123,7 @@ STAKES = Wagering(
     punished=(OFFENCE,),
     words=WORDS,
 )
-STATEMENTS = (StatementView("ann", 0, 4, "-500"), StatementView("bob", 0, 4, "500"))
+STATEMENTS = (StatementView("ann", 0, "-500"), StatementView("bob", 0, "500"))
 GOOD = Observation(
     scenario="test",
     chain_id="test-0",
@@ -308,7 +308,7 @@ BROKEN: dict[str, list[Observation]] = {
         replace(GOOD, statements=(replace(STATEMENTS[0], code="proof.trail"), STATEMENTS[1])),
         replace(GOOD, statements=tuple(replace(one, total_nano="0") for one in STATEMENTS)),
         replace(GOOD, statements=(STATEMENTS[0], replace(STATEMENTS[1], total_nano="501"))),
-        replace(GOOD, statements=(*STATEMENTS, StatementView("ann", 1, 1, "-1"), StatementView("bob", 2, 1, "1"))),
+        replace(GOOD, statements=(*STATEMENTS, StatementView("ann", 1, "-1"), StatementView("bob", 2, "1"))),
     ],
     "everything_accepted": [
         replace(
