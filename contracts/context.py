@@ -5,12 +5,15 @@ Rehearsals (admission, benchmarks) leave out what no header has said yet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from contracts.genesis import ConsensusParams
 from contracts.params import PactParams
 from contracts.units import MAX_COUNT
 from zk.hashing import ZERO_HASH
+from zk.statements import check
+from zk.statements.assertion import Assertion
 
 
 class BlockContext(NamedTuple):
@@ -25,6 +28,8 @@ class BlockContext(NamedTuple):
     """Node id of the block's original proposer; "" in a rehearsal."""
     mix: bytes = ZERO_HASH
     """Randomness of the chain once this block is counted, 32 bytes (`consensus.beacon`)."""
+    proves: Callable[[Assertion], bool] = check.verify
+    """Whether a proof holds. A node gives one that remembers what was checked beforehand; the answer is the same."""
 
 
 def current_interval(context: BlockContext) -> int:
