@@ -54,8 +54,8 @@ def of(relation: str) -> dict[str, Any]:
 
 def test_a_relation_by_names_compiles_to_the_published_bytes() -> None:
     published = bytes.fromhex(of("dleq")["Instance"])
-    h, x, y = (published[-48 * at :][:48] for at in (3, 2, 1))
-    dleq = sigma.Relation({"H": h, "X": x, "Y": y}, ["x"])
+    x, h, y = (published[-48 * at :][:48] for at in (3, 2, 1))
+    dleq = sigma.Relation({"X": x, "H": h, "Y": y}, ["x"])
     dleq.equation("X", ("x", "B"))
     dleq.equation("Y", ("x", "H"))
     assert dleq.instance.encoded == published
