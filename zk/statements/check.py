@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zk.batch import Batch
+from zk.statements import logarithm
 from zk.statements.assertion import Assertion, Reduce
 
-REDUCERS: dict[str, Reduce] = {}
+REDUCERS: dict[str, Reduce] = dict.fromkeys(logarithm.KINDS, logarithm.reduce)
 """Per kind, what reduces its proofs to claims."""
 
 
