@@ -1,4 +1,4 @@
-"""`gridpact dispatch solve | verify | explain | schema`: a dispatch case, its solution, and what can be checked of it.
+"""`gridpact dispatch solve | verify | explain | compose | schema`: a dispatch case, its solution, what can be checked.
 
 Works on files, without a node. What is solved here is checked as every node checks it before it is written.
 """
@@ -149,6 +149,54 @@ def explain(
             _explain(shown)
             if svg is not None:
                 line(f"{svg}: open it in a browser.")
+
+        emit(as_json, document, draw)
+
+
+@app.command()
+def compose(
+    case: CaseFile,
+    parts: Annotated[
+        list[Path], typer.Argument(help="Solutions of parts, JSON: empty rows say nothing.", metavar="PART...")
+    ],
+    base: Annotated[
+        Path | None, typer.Option("--base", help="Solution for what no part says. Default: the fallback by rule.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write the solution to.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make one solution of parts (one storage, one zone, ...), and check it as every node would."""
+    import msgspec
+
+    from contracts.program import compose as composing
+    from contracts.program.check import check
+    from contracts.program.documents import json_of
+    from contracts.program.verdict import Refusal
+    from node.dispatch import documents
+
+    with reporting(as_json):
+        wanted = documents.read_case(case)
+        known = [documents.read_solution(part) for part in parts]
+        whole = composing.compose(wanted, known, None if base is None else documents.read_solution(base))
+        if isinstance(whole, Refusal):
+            raise documents.refused(whole)
+        verdict = check(wanted, whole)
+        if isinstance(verdict, Refusal):
+            raise documents.refused(verdict)
+        document = judged(wanted, verdict)
+        if out is not None:
+            write_file(out, json_of(whole).decode())
+            document["file"] = str(out)
+        else:
+            document["solution"] = msgspec.to_builtins(whole)
+
+        def draw() -> None:
+            line(said(verdict))
+            line(
+                "The solution is in --json, or in the file that --out names."
+                if out is None
+                else f"{out}: check it with `gridpact dispatch verify {case} {out}`."
+            )
 
         emit(as_json, document, draw)
 

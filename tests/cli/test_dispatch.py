@@ -114,6 +114,22 @@ def test_a_solution_of_a_transaction_is_read_as_well(files: tuple[Path, Path], t
     assert told("dispatch", "verify", case, tmp_path / "packed") == told("dispatch", "verify", case, solution)
 
 
+def test_parts_make_a_solution_that_is_checked(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """The battery by one, the ramps and weights by another: together they are what a single builder found."""
+    case, solution = files
+    whole = documents.read_solution(solution)
+    stored = replace(whole, load_wh=[[] for _ in whole.load_wh], total_wh=[[] for _ in whole.total_wh], multipliers=())
+    rest = replace(whole, charge_wh=[[] for _ in whole.charge_wh], discharge_wh=[[] for _ in whole.discharge_wh])
+    for name, part in (("stored", stored), ("rest", rest)):
+        (tmp_path / name).write_bytes(json_of(part))
+    made = told("dispatch", "compose", case, tmp_path / "stored", tmp_path / "rest", "--out", tmp_path / "made.json")
+    assert told("dispatch", "verify", case, tmp_path / "made.json") == told("dispatch", "verify", case, solution)
+    assert told("dispatch", "compose", case, tmp_path / "rest")["cost_nano"] > made["cost_nano"], "fallback's battery"
+    other = replace(whole, round_id="f" * 64)
+    (tmp_path / "other").write_bytes(json_of(other))
+    assert told("dispatch", "compose", case, tmp_path / "other", exit_code=1)["code"] == "dispatch.round"
+
+
 def test_a_case_may_come_from_a_pipe(files: tuple[Path, Path]) -> None:
     case, solution = files
     assert told("dispatch", "verify", "-", solution, stdin=case.read_bytes())["certified"]
