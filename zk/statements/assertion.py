@@ -41,22 +41,27 @@ class Assertion(NamedTuple):
 VERSION = 1
 
 
+def place(kind: str, where: Where) -> bytes:
+    """A place and the kind and version of what is proven there, as bytes that no other place and kind has."""
+    return framed(
+        (
+            b"gridpact/zk",
+            VERSION.to_bytes(2, "big"),
+            kind.encode(),
+            where.chain_id.encode(),
+            where.actor.encode(),
+            where.at.to_bytes(8, "big"),
+            where.round.to_bytes(8, "big"),
+            where.key_id,
+        )
+    )
+
+
 def tag_of(kind: str, where: Where, commitments: Sequence[bytes]) -> bytes:
     """The tag of a statement: its place, its kind and version, and a digest of all its commitments, in their order."""
-    fields = (
-        b"gridpact/zk",
-        VERSION.to_bytes(2, "big"),
-        kind.encode(),
-        where.chain_id.encode(),
-        where.actor.encode(),
-        where.at.to_bytes(8, "big"),
-        where.round.to_bytes(8, "big"),
-        where.key_id,
-        sha256(_framed(commitments)),
-    )
-    return _framed(fields)
+    return place(kind, where) + framed((sha256(framed(commitments)),))
 
 
-def _framed(parts: Sequence[bytes]) -> bytes:
+def framed(parts: Sequence[bytes]) -> bytes:
     """Parts behind their lengths: no two lists of parts have the same bytes."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
