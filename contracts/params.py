@@ -115,21 +115,6 @@ class ModeParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """Paid out of the residual for each Wh of admitted base load that is shed."""
 
 
-class SealedParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Rules of sealed dispatch and of the threshold key that it needs, see `contracts.sealed` and `contracts.ceremony`.
-    A round keeps its ticks, key and participants whatever changes here."""
-
-    on: bool = False
-    """False: no key is made, and no round is opened."""
-    window_blocks: Annotated[int, Meta(ge=1, le=10_000)] = 4
-    """Least blocks for which anything is waited that somebody has to say; proposers are waited for besides."""
-    max_ticks: Annotated[int, Meta(ge=1, le=64)] = 32
-    wager_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)] = 1_000
-    """Locked by a bid for each Wh of its supplier's nameplate, and lost by whoever says nothing of its award."""
-    defect_ms: Annotated[int, Meta(ge=0, le=35 * DAY_MS)] = 35 * DAY_MS
-    """How long after the end of an interval a silent meter excuses its supplier from showing what it delivered."""
-
-
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rules of energy, money and budgets. Units are in the names; defaults are those of a small site."""
 
@@ -199,7 +184,6 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     modes: ModeParams = ModeParams()
     proposer_fee_nano: Bonus = 0
     """Paid out of the residual to the organisation whose block settles an interval with consumption."""
-    sealed: SealedParams = SealedParams()
 
     def day_of(self, interval: int) -> int:
         """UTC day, from 1970-01-01, in which an interval starts."""

@@ -5,13 +5,39 @@ Pure and total: no bytes make it raise, and equal bytes get equal answers in eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zk.batch import Batch
-from zk.statements import logarithm
+from zk.statements import (
+    award,
+    bid,
+    delivery,
+    demand,
+    green_share,
+    known_difference,
+    logarithm,
+    ranges,
+    reserve,
+    spend,
+    withdraw,
+    within_loss,
+)
 from zk.statements.assertion import Assertion, Reduce
 
-REDUCERS: dict[str, Reduce] = dict.fromkeys(logarithm.KINDS, logarithm.reduce)
+REDUCERS: Mapping[str, Reduce] = {
+    **dict.fromkeys(logarithm.KINDS, logarithm.reduce),
+    **dict.fromkeys(ranges.KINDS, ranges.reduce),
+    award.KIND: award.reduce,
+    bid.KIND: bid.reduce,
+    delivery.KIND: delivery.reduce,
+    demand.KIND: demand.reduce,
+    green_share.KIND: green_share.reduce,
+    known_difference.KIND: known_difference.reduce,
+    reserve.KIND: reserve.reduce,
+    spend.KIND: spend.reduce,
+    withdraw.KIND: withdraw.reduce,
+    within_loss.KIND: within_loss.reduce,
+}
 """Per kind, what reduces its proofs to claims."""
 
 
