@@ -33,9 +33,10 @@ class Sponge:
         self._squeezed = 0
 
     def absorb(self, data: bytes) -> None:
-        """Take `data` in. The next squeeze starts anew."""
-        self._hash.update(data)
-        self._squeezed = 0
+        """Take `data` in. The next squeeze starts anew; of nothing, it goes on, as if nobody had asked."""
+        if data:
+            self._hash.update(data)
+            self._squeezed = 0
 
     def squeeze(self, n: int) -> bytes:
         """The next `n` bytes; goes on where the squeeze before it stopped. ValueError when negative."""
