@@ -57,6 +57,8 @@ from contracts.carbon.bodies import (
     TransferOrigin,
 )
 from contracts.clearing import advance
+from contracts.confidential import accounts, book, keys, returning
+from contracts.confidential import bodies as hidden
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import assets
@@ -143,6 +145,12 @@ DECIDE_UNITS = 64
 WAGER_UNITS = 2
 COMMIT_UNITS = 1
 CARBON_UNITS = 4
+NOTE_KEY_UNITS = 8
+"""A proof of possession, as the next figures in multiples of what a reading takes."""
+DEPOSIT_UNITS = 4
+WITHDRAW_UNITS = 32
+SPEND_UNITS = 64
+ACCEPT_UNITS = 2
 BYTES_PER_UNIT = 256
 """Of a revealed solution: it is checked once, in the block that judges its round."""
 
@@ -187,6 +195,11 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     TransferOrigin: ("carbon", origin.transfer),
     RetireOrigin: ("carbon", origin.use),
     GreenBid: ("market", bids.bid),
+    hidden.RegisterNoteKey: ("all", keys.register),
+    hidden.Deposit: ("money", accounts.deposit),
+    hidden.Withdraw: ("money", accounts.withdraw),
+    hidden.Spend: ("money", accounts.spend),
+    hidden.Accept: ("money", accounts.accept),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -269,11 +282,14 @@ def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = 
         state.commit()
     accused = [event for charge in charges for event in accuse(state, context, charge)]
     judged = rounds.advance(state, context, judges)
-    return Receipt(OK, 0, (*accused, *judged, *advance(state, context), *proposals.turn(state, context)))
+    cleared, turned = advance(state, context), proposals.turn(state, context)
+    return Receipt(OK, 0, (*accused, *judged, *cleared, *turned, *returning.advance(state, context)))
 
 
 def close_block(state: State, context: BlockContext) -> Seating | None:
-    """What happens after the last transaction: at the end of an epoch, the seating of the one after next."""
+    """What happens after the last transaction: hidden money adds up, and at the end of an epoch there is the seating of
+    the one after next."""
+    book.check(state)
     return epochs.close(state, context)
 
 
@@ -322,6 +338,16 @@ def units(envelope: Envelope) -> int:
             return CARBON_UNITS
         case TransferOrigin() | RetireOrigin():
             return CARBON_UNITS
+        case hidden.RegisterNoteKey():
+            return NOTE_KEY_UNITS
+        case hidden.Deposit():
+            return DEPOSIT_UNITS
+        case hidden.Withdraw():
+            return WITHDRAW_UNITS
+        case hidden.Spend():
+            return SPEND_UNITS
+        case hidden.Accept(items=items):
+            return DEPOSIT_UNITS + ACCEPT_UNITS * len(items)
         case RevealSolution(solution=solution):
             return 1 + len(solution) // BYTES_PER_UNIT
 

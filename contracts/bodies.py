@@ -5,7 +5,7 @@ reserved:
 
     0..15 metering   16..31 market   32..47 money   48..63 trust
     64..79 wagering  80..95 governance (81..84 and 92..93: `contracts.governance.bodies`)
-    96..111 privacy  112..127 exchange
+    96..103 hidden money (`contracts.confidential.bodies`)  112..127 exchange
     128..143 carbon (`contracts.carbon.bodies`)
 
 Types and bounds only; meaning is in the module of each contract. An unknown tag is refused at decode.
@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from contracts.carbon.bodies import CarbonBody
+from contracts.confidential.bodies import ConfidentialBody
 from contracts.governance.bodies import GovernanceBody
 from contracts.members import Record
 from contracts.units import (
@@ -377,5 +378,6 @@ AccountBody = (
     | BaseLoad
     | GovernanceBody
     | CarbonBody
+    | ConfidentialBody
 )
 MeterBody = Reading

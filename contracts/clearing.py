@@ -27,6 +27,7 @@ from contracts import (
 )
 from contracts.carbon import bids, book
 from contracts.carbon.green import Sale
+from contracts.confidential import fees
 from contracts.context import BlockContext
 from contracts.delivery import NO_MEMBER, Delivery, deliver
 from contracts.members import Holding
@@ -183,6 +184,7 @@ def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery:
         make_whole.due(state, context.params, record),
         base_load.due(context.params, promised.needs, orders, promised.promised),
         demand_response.due(state, context.params, interval, orders, promised.reduced),
+        fees.due(state),
     ]
 
 

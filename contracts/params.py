@@ -115,6 +115,15 @@ class ModeParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """Paid out of the residual for each Wh of admitted base load that is shed."""
 
 
+class ConfidentialParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Rules of hidden money, see `contracts.confidential`."""
+
+    spend_fee_nano: Bonus = 1_000_000
+    """Of each spend, in the sender's next bill: nobody makes another's list of waiting items long for nothing."""
+    return_blocks: Annotated[int, Meta(ge=1, le=2**32 - 1)] = 10_000
+    """An item that its recipient has not accepted after so many blocks goes back."""
+
+
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rules of energy, money and budgets. Units are in the names; defaults are those of a small site."""
 
@@ -184,6 +193,8 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     modes: ModeParams = ModeParams()
     proposer_fee_nano: Bonus = 0
     """Paid out of the residual to the organisation whose block settles an interval with consumption."""
+
+    confidential: ConfidentialParams = ConfidentialParams()
 
     def day_of(self, interval: int) -> int:
         """UTC day, from 1970-01-01, in which an interval starts."""

@@ -6,6 +6,7 @@ Receipts are hashed into the next header, so they hold only what every node comp
 from __future__ import annotations
 
 from contracts.carbon.events import CarbonEvent
+from contracts.confidential.events import ConfidentialEvent
 from contracts.governance.events import GovernanceEvent
 from contracts.members import Record
 from contracts.units import (
@@ -386,6 +387,7 @@ AnyEvent = (
     | BondSlashed
     | GovernanceEvent
     | CarbonEvent
+    | ConfidentialEvent
 )
 
 

@@ -25,6 +25,7 @@ from contracts.carbon.records import (
     WorstFactor,
 )
 from contracts.conduct_records import ConductDay, Offence, OffenceCount, OffencePlace, Shortfall, Withholding
+from contracts.confidential.records import Credit, HiddenAccount, HiddenTotal, NoteKeys, PendingItem, SpendFee
 from contracts.flexible.records import (
     FlexibleOffers,
     Load,
@@ -175,6 +176,15 @@ OFFSET_ACCOUNTS: Table[OffsetAccount] = Table("offsets", OffsetAccount)
 RETIREMENTS: Table[Retirements] = Table("retired", Retirements)
 """By member and billing cycle."""
 GREEN: Table[GreenBids] = Table("green", GreenBids)
+NOTE_KEYS: Table[NoteKeys] = Table("note-key", NoteKeys)
+"""By member."""
+HIDDEN: Table[HiddenAccount] = Table("hidden", HiddenAccount)
+"""By member."""
+PENDING: Table[PendingItem] = Table("pending", PendingItem)
+"""By number."""
+CREDITS: Table[Credit] = Table("credit", Credit)
+"""By member, source and number."""
+HIDDEN_TOTALS: Table[HiddenTotal] = Table("hidden-total", HiddenTotal)
 MIXES: Table[EpochMix] = Table("mix", EpochMix)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 
@@ -206,6 +216,8 @@ EMITTED: Rolls[Emitted] = Rolls("emitted", Emitted)
 """By interval and meter."""
 CARRIED: Rolls[Carried] = Rolls("carried", Carried)
 """By interval and member."""
+SPEND_FEES: Rolls[SpendFee] = Rolls("spend-fee", SpendFee)
+"""By member."""
 WAGERS: Rolls[Wagered] = Rolls("wager", Wagered)
 """By round and member."""
 
@@ -233,6 +245,7 @@ WORST_FACTOR = WORST_FACTORS.key("all")
 CARBON_TOTAL = CARBON_TOTALS.key("all")
 SURGE = SURGES.key("all")
 ORIGIN_TOTAL = ORIGIN_TOTALS.key("all")
+HIDDEN_TOTAL = HIDDEN_TOTALS.key("all")
 MIX = MIXES.key("epoch")
 """Of the epoch that ended last; none in the first."""
 SENTINEL = SENTINELS.key("genesis")

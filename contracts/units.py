@@ -31,6 +31,9 @@ Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Point = Annotated[bytes, Meta(min_length=48, max_length=48)]
+Note = Annotated[bytes, Meta(max_length=512)]
+"""Sealed to somebody, see `zk.notes`."""
+Proof = Annotated[bytes, Meta(max_length=16_384)]
 
 Price = Annotated[int, Meta(ge=-MAX_PRICE, le=MAX_PRICE)]
 Energy = Annotated[int, Meta(ge=0, le=MAX_ENERGY)]

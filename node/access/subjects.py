@@ -15,6 +15,8 @@ from contracts import bodies, members, metering_records, receipts, records
 from contracts.carbon import bodies as carbon_bodies
 from contracts.carbon import events as carbon_events
 from contracts.carbon import records as carbon
+from contracts.confidential import bodies as hidden_bodies
+from contracts.confidential import events as hidden_events
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import records as flexible
 from contracts.governance import bodies as governance_bodies
@@ -41,6 +43,7 @@ from contracts.schema import (
     CHARGES,
     CONDUCT_DAYS,
     CORRECTIONS,
+    CREDITS,
     DISPUTES,
     EMITTED,
     ENVELOPED_LISTS,
@@ -52,6 +55,8 @@ from contracts.schema import (
     FLEXIBLE,
     GREEN,
     HEADS,
+    HIDDEN,
+    HIDDEN_TOTALS,
     INTERVALS,
     KEY_USES,
     LINE_LIST,
@@ -69,6 +74,7 @@ from contracts.schema import (
     NEEDS,
     NETWORKS,
     NODE_OWNERS,
+    NOTE_KEYS,
     OFFENCE_COUNTS,
     OFFENCE_PLACES,
     OFFENCES,
@@ -81,6 +87,7 @@ from contracts.schema import (
     ORDERS,
     ORIGIN_TOTALS,
     ORIGINS,
+    PENDING,
     PROPOSALS,
     REDUCTION_OFFERS,
     REDUCTIONS,
@@ -97,6 +104,7 @@ from contracts.schema import (
     SHORTFALLS,
     SITES,
     SOLUTIONS,
+    SPEND_FEES,
     STANDINGS,
     STORE_ACCOUNTS,
     STORED,
@@ -191,6 +199,12 @@ PUBLIC_TABLES = frozenset(
         ROUND_COUNTS,
         OPEN_ROUNDS,
         WAGERS,
+        NOTE_KEYS,
+        HIDDEN,
+        HIDDEN_TOTALS,
+        PENDING,
+        CREDITS,
+        SPEND_FEES,
         SENTINELS,
     )
 )
@@ -259,8 +273,14 @@ PUBLIC_BODIES = (
     carbon_bodies.TransferOffset,
     carbon_bodies.RetireOffset,
     carbon_bodies.RetireOrigin,
+    hidden_bodies.RegisterNoteKey,
+    hidden_bodies.Deposit,
+    hidden_bodies.Withdraw,
+    hidden_bodies.Spend,
+    hidden_bodies.Accept,
 )
-"""What every member must be able to judge. A commitment is salted, so it shows nothing of its solution."""
+"""What every member must be able to judge. A commitment is salted, so it shows nothing of its solution; hidden money
+is in commitments and sealed notes, and who pays whom is no secret."""
 PUBLIC_EVENTS = (
     receipts.MetersEstimated,
     receipts.TariffAccepted,
@@ -301,6 +321,13 @@ PUBLIC_EVENTS = (
     carbon_events.OffsetTransferred,
     carbon_events.OffsetRetired,
     carbon_events.OriginRetired,
+    hidden_events.NoteKeyRegistered,
+    hidden_events.Deposited,
+    hidden_events.Withdrawn,
+    hidden_events.Spent,
+    hidden_events.Accepted,
+    hidden_events.SpendReturned,
+    hidden_events.AwardCredited,
 )
 """`SolutionRevealed` has a salted hash: the solution itself says what orders keep."""
 VERDICT = "verdict"

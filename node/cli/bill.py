@@ -34,6 +34,7 @@ KINDS = {
     "make-whole": "what a day of orders cost its storages beyond their pay: gridpact query make-whole INTERVAL",
     "builder": "a fee and a share of what its solution saved: gridpact query round NUMBER",
     "proposer": "its block settled the interval",
+    "spend-fee": "fees of hidden payments",
     "demand-response": "energy done without for pay: gridpact query reductions INTERVAL",
     "base-load": "base load that was shed although it was promised: gridpact query base-loads INTERVAL",
     "correction": "what earlier intervals turned out to be worth: gridpact query corrections INTERVAL",

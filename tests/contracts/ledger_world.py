@@ -9,6 +9,7 @@ import msgspec
 
 from contracts import api
 from contracts.bodies import AccountBody, MeterBody, Need, Offer, OfferBlock, PlainReading, SetMode, Tariff, Transfer
+from contracts.confidential import book
 from contracts.envelope import AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import Balance, ConsensusParams, Genesis, OpeningTrust
 from contracts.governance.rules import rules
@@ -353,8 +354,10 @@ class Chain:
         return held + pool_tokens(State(self.store))
 
     def money(self) -> int:
-        """Sum of all balances: constant for ever."""
-        return sum(self.balance(member.id) for member in self.genesis.members)
+        """Sum of all balances and of all that is hidden: constant for ever."""
+        inside = book.total(State(self.store))
+        public_nano = sum(self.balance(member.id) for member in self.genesis.members)
+        return public_nano + inside.net_nano + inside.debited_nano
 
 
 def corrections(chain: Chain) -> list[Correction]:

@@ -1,7 +1,7 @@
 """How refusals are provoked: a chain, and the envelope that it refuses with that code.
 
 Here are who speaks, money and access; each other contract has a file of its own. Each of those takes `CASES` from the
-one before it, so that the last, `carbon_provocations`, has them all.
+one before it, so that the last, `hidden_provocations`, has them all.
 """
 
 from __future__ import annotations

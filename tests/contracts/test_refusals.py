@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from carbon_provocations import CASES
+from hidden_provocations import CASES
 from ledger_world import FIRST, Chain
 from provocations import FREE
 

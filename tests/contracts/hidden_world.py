@@ -1,0 +1,73 @@
+"""Members with hidden money: what their wallets know, and the words that they make of it, with real proofs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ledger_world import Chain
+
+from contracts.confidential import book, keys
+from contracts.confidential.bodies import Accept, RegisterNoteKey, Spend, Withdraw
+from contracts.confidential.records import HiddenAccount
+from contracts.envelope import AccountEnvelope
+from contracts.state import State
+from zk import notes
+from zk.hashing import sha256
+from zk.statements import logarithm
+from zk.statements import spend as spending
+from zk.statements import withdraw as withdrawing
+from zk.statements.assertion import Where
+from zk.statements.openings import Opening
+
+NOTHING = Opening(0, bytes(32))
+
+
+def entropy_of(*parts: object) -> bytes:
+    """Entropy of one proof of this world."""
+    return sha256(repr(parts).encode())
+
+
+def note_secret(member: str) -> bytes:
+    """Of the key of a member in this world."""
+    return notes.secret_of(sha256(member.encode()))
+
+
+class Sent(NamedTuple):
+    """A spend, and what its sender's wallet knows afterwards."""
+
+    body: Spend
+    sent: Opening
+    rest: Opening
+
+
+def register(chain: Chain, member: str, secret: bytes | None = None) -> RegisterNoteKey:
+    """A note key with its proof of possession."""
+    secret = secret or note_secret(member)
+    where = Where(chain.chain_id, member)
+    proof = logarithm.prove_known("possession", where, secret, keys.BOUND, entropy=entropy_of(member))
+    return RegisterNoteKey(logarithm.public_point(secret), proof)
+
+
+def account(chain: Chain, member: str) -> HiddenAccount:
+    return book.account(State(chain.store), member)
+
+
+def spend(chain: Chain, sender: str, balance: Opening, to: str, amount: int, note: bytes = b"note") -> Sent:
+    """A spend from the account as it stands."""
+    where = Where(chain.chain_id, sender, account(chain, sender).sequence)
+    entropy = entropy_of(chain.chain_id, where, amount)
+    sent = spending.transfer(where, balance, amount, entropy)
+    commitment, proof = spending.prove(where, balance, sent, to, sha256(note), entropy=entropy)
+    return Sent(Spend(to, where.at, commitment, proof, note, b"own"), sent, balance.minus(sent))
+
+
+def withdraw(chain: Chain, member: str, balance: Opening, amount: int) -> Withdraw:
+    """A withdrawal from the account as it stands."""
+    where = Where(chain.chain_id, member, account(chain, member).sequence)
+    proof = withdrawing.prove(where, balance, amount, entropy=entropy_of(where, amount))
+    return Withdraw(amount, where.at, proof)
+
+
+def accept(chain: Chain, member: str, *items: int, credits: bool = False) -> AccountEnvelope:
+    own = account(chain, member)
+    return chain.say(member, Accept(own.sequence, items, own.credits if credits else None, b"own"))
