@@ -20,19 +20,21 @@ DRAW_BYTES = 48
 class Draw:
     """Scalars for one proof, one after the other."""
 
-    __slots__ = ("_counter", "_seed")
+    __slots__ = ("_counter", "_seeded")
 
     def __init__(self, label: bytes, *, witness: bytes, tag: bytes, instance: bytes, entropy: bytes) -> None:
         """Every part counts with its length, so no two lists of parts are the same."""
-        self._seed = b"".join(part for one in (label, witness, tag, instance, entropy) for part in _framed(one))
+        seed = b"".join(part for one in (label, witness, tag, instance, entropy) for part in _framed(one))
+        self._seeded = hashlib.shake_256(seed)
         self._counter = 0
 
     def scalar(self) -> int:
         """The next scalar in [1, ORDER)."""
         while True:
             counter, self._counter = self._counter, self._counter + 1
-            drawn = hashlib.shake_256(self._seed + counter.to_bytes(8, "little")).digest(DRAW_BYTES)
-            if value := int.from_bytes(drawn, "little") % ORDER:
+            drawn = self._seeded.copy()
+            drawn.update(counter.to_bytes(8, "little"))
+            if value := int.from_bytes(drawn.digest(DRAW_BYTES), "little") % ORDER:
                 return value
 
     def scalars(self, count: int) -> Sequence[int]:
