@@ -5,21 +5,30 @@ halves the vectors: a' = a_lo + u a_hi, b' = b_lo + u^-1 b_hi, G' = G_lo + u^-1 
 P' = P + u L + u^-1 R. That is the argument of Bunz et al. (2018) with u in the place of u^2, all vectors scaled by u^-1
 or u. From length 4 on, another round would cost two points and save four scalars: the same bytes, and more to decode.
 
-The prover never folds generators. It keeps each one's factor instead, and pays with one longer multiplication of many
-points what would be many short ones.
+The prover keeps generators as they are, each with its factor: one long multiplication of many points costs less than
+many short ones. Only long vectors are folded, once, after `FOLD_AFTER` rounds: all generators of one place then share
+their scalars, and kept multiples of each let 64 bits of a scalar do for 256.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from py_arkworks_bls12381 import G1Point, Scalar
 
+from zk.group.bases import vectors
 from zk.group.native import scalar
 
 STOP = 4
 """Length at which the vectors are sent as they are."""
+FOLD_AFTER = 3
+"""Rounds after which long vectors of generators are folded."""
+LONG = 256
+"""Length from which on that pays: on vectors of 1,024 it saves a sixth of the work."""
+PIECE_BITS = 64
+_PIECES = 4
 
 Challenge = Callable[[bytes, bytes], Scalar]
 """Absorbs L and R, 48 bytes each, and gives the challenge of their round, never 0."""
@@ -53,35 +62,35 @@ class Folded(NamedTuple):
 
 
 def fold(
-    generators: tuple[Sequence[G1Point], Sequence[G1Point]],
     inverse_powers: Sequence[Scalar],
     q: G1Point,
-    vectors: tuple[list[Scalar], list[Scalar]],
+    vectors_left: tuple[list[Scalar], list[Scalar]],
     challenge: Challenge,
 ) -> Folded:
-    """Prove <a, b> of the two vectors; their length is a power of two, and that of everything else.
+    """Prove <a, b> of the two vectors of one length, a power of two and no less than `STOP`.
 
-    `generators` are G and H without their factors, `inverse_powers` are the factors y^-i of H, `q` is Q.
+    `inverse_powers` are the factors y^-i of the H_i, as many; `q` is Q.
     """
-    g, h = generators
-    a, b = vectors
-    g_factors, h_factors = [inverse_powers[0]] * len(a), list(inverse_powers)
+    a, b = vectors_left
+    g, h = ([point.ark for point in vector] for vector in vectors(len(a)))
+    g_factors, h_factors = [scalar(1)] * len(a), list(inverse_powers)
+    fold_at = len(a) >> FOLD_AFTER if len(a) >= LONG else 0
     sides = []
     while len(a) > STOP:
         width, half = len(a), len(a) // 2
+        if width == fold_at:
+            kept_g, kept_h = _kept_multiples(len(g))
+            g, g_factors = _folded(kept_g, g_factors[::width], width), [scalar(1)] * width
+            h, h_factors = _folded(kept_h, h_factors[::width], width), list(inverse_powers[:width])
         a_low, a_high, b_low, b_high = a[:half], a[half:], b[:half], b[half:]
         left: tuple[list[G1Point], list[Scalar]] = [q], [product(a_high, b_low)]
         right: tuple[list[G1Point], list[Scalar]] = [q], [product(a_low, b_high)]
         for start in range(0, len(g), width):
             low, high = slice(start, start + half), slice(start + half, start + width)
-            left[0].extend(g[low])
-            left[1].extend(f * v for f, v in zip(g_factors[low], a_high, strict=True))
-            left[0].extend(h[high])
-            left[1].extend(f * v for f, v in zip(h_factors[high], b_low, strict=True))
-            right[0].extend(g[high])
-            right[1].extend(f * v for f, v in zip(g_factors[high], a_low, strict=True))
-            right[0].extend(h[low])
-            right[1].extend(f * v for f, v in zip(h_factors[low], b_high, strict=True))
+            _extend(left, g[low], g_factors[low], a_high)
+            _extend(left, h[high], h_factors[high], b_low)
+            _extend(right, g[high], g_factors[high], a_low)
+            _extend(right, h[low], h_factors[low], b_high)
         sent = (
             G1Point.multiexp_unchecked(*left).to_compressed_bytes(),
             G1Point.multiexp_unchecked(*right).to_compressed_bytes(),
@@ -96,6 +105,37 @@ def fold(
                 g_factors[i] = g_factors[i] * inverse
                 h_factors[i] = h_factors[i] * u
     return Folded(sides, a, b)
+
+
+def _extend(
+    terms: tuple[list[G1Point], list[Scalar]],
+    points: Sequence[G1Point],
+    factors: Sequence[Scalar],
+    scalars: Sequence[Scalar],
+) -> None:
+    terms[0].extend(points)
+    terms[1].extend(factor * one for factor, one in zip(factors, scalars, strict=True))
+
+
+def _folded(kept: Sequence[Sequence[G1Point]], factors: Sequence[Scalar], width: int) -> list[G1Point]:
+    """For each place below `width`, the sum over all blocks of the block's factor times its generator there."""
+    pieces = [piece for factor in factors for piece in _pieces(int(factor))]
+    return [
+        G1Point.multiexp_unchecked([point for generator in kept[place::width] for point in generator], pieces)
+        for place in range(width)
+    ]
+
+
+def _pieces(number: int) -> list[Scalar]:
+    return [scalar(number >> i * PIECE_BITS & (1 << PIECE_BITS) - 1) for i in range(_PIECES)]
+
+
+@cache
+def _kept_multiples(length: int) -> tuple[list[list[G1Point]], list[list[G1Point]]]:
+    """Of each generator G_i and H_i, itself times 1, 2^64, 2^128 and 2^192. A few MB at most."""
+    steps = [scalar(1 << i * PIECE_BITS) for i in range(_PIECES)]
+    g, h = ([[point.ark * step for step in steps] for point in vector] for vector in vectors(length))
+    return g, h
 
 
 def spread(challenges: Sequence[Scalar], last: Sequence[Scalar]) -> list[Scalar]:

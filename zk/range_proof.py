@@ -18,6 +18,7 @@ A proof is good for its tag only, and says nothing about who made it. Provers ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from py_arkworks_bls12381 import G1Point, Scalar
@@ -39,6 +40,7 @@ MAX_VALUES = 128
 MAX_HI = (1 << 64) - 1
 
 _SESSION = session_id(PROTOCOL)
+_ZERO, _ONE = scalar(0), scalar(1)
 _DIGEST_BYTES = 32
 
 Range = tuple[int, int]
@@ -46,13 +48,16 @@ Range = tuple[int, int]
 
 
 class _Layout(NamedTuple):
-    """Where the digits of every value stand in the vectors."""
+    """What only the ranges decide. Of the digits that fill up, nothing is kept: their weights are 0."""
 
-    spans: list[int]
-    weights: list[list[int]]
-    """Of the digits, per value."""
     length: int
     """N: digits of all values, filled up to a power of two."""
+    weights: list[list[Scalar]]
+    """Of the digits, per value."""
+    spans: list[Scalar]
+    """hi - lo, per value."""
+    lows: list[Scalar]
+    """lo, per value."""
 
 
 def prove(
@@ -86,10 +91,9 @@ def prove(
 
     n = layout.length
     g_points, h_points = ([point.ark for point in vector] for vector in vectors(n))
-    one = scalar(1)
     flat = [scalar(digit) for value in chosen for digit in value]
-    lower = flat + [scalar(0)] * (n - len(flat))
-    upper = [digit - one for digit in lower]
+    lower = flat + [_ZERO] * (n - len(flat))
+    upper = [digit - _ONE for digit in lower]
     alpha, rho, tau_1, tau_2 = (scalar(drawn) for drawn in draw.scalars(4))
     s_left = [scalar(drawn) for drawn in draw.scalars(n)]
     s_right = [scalar(drawn) for drawn in draw.scalars(n)]
@@ -124,7 +128,7 @@ def prove(
         return _challenges(sponge, (first, second), 1)[0]
 
     q = known.U.ark * w
-    folded = fold((g_points, h_points), powers(inverses([y])[0], n), q, (left, right), challenge)
+    folded = fold(powers(inverses([y])[0], n), q, (left, right), challenge)
     sent += [side for pair in folded.sides for side in pair]
     sent += [part.to_be_bytes() for part in (*folded.a, *folded.b)]
     return commitments, b"".join(sent)
@@ -188,9 +192,7 @@ def _claim(
 
     # t V + tau base = sum z^(2+j) (V_j - lo_j V) + delta V + x T1 + x^2 T2
     factors = _value_factors(z, len(values))
-    on_v = t - _delta(layout, factors, y, z)
-    for factor, (lo, _) in zip(factors, ranges, strict=True):
-        on_v = on_v + factor * scalar(lo)
+    on_v = t - _delta(layout, factors, y, z) + product(factors, layout.lows)
     value_equation = Equation(
         [known.V, hiding, *values, *(decode_point(part) for part in t_1_2)],
         [on_v, tau, *(-factor for factor in factors), -x, -(x * x)],
@@ -217,7 +219,7 @@ def _claim(
             w * (t - product(last_a, last_b)),
             *g_scalars,
             *h_scalars,
-            scalar(1),
+            _ONE,
             x,
             *(factor for pair in zip(folds, fold_inverses, strict=True) for factor in pair),
         ],
@@ -238,17 +240,27 @@ class _Parts:
 
 
 def _layout(ranges: Sequence[Range]) -> _Layout:
+    """ValueError on ranges that no proof may be about."""
     if not 1 <= len(ranges) <= MAX_VALUES:
         raise ValueError(f"a proof is about 1 to {MAX_VALUES} values, not {len(ranges)}")
+    return _known_layout(tuple(ranges))
+
+
+@lru_cache(maxsize=256)
+def _known_layout(ranges: tuple[Range, ...]) -> _Layout:
     for lo, hi in ranges:
         if not 0 <= lo <= hi <= MAX_HI:
             raise ValueError(f"a range is 0 <= lo <= hi <= {MAX_HI}, not [{lo}, {hi}]")
-    spans = [hi - lo for lo, hi in ranges]
-    each = [weights(span) for span in spans]
+    each = [weights(hi - lo) for lo, hi in ranges]
     length = max(STOP, 1 << (sum(map(len, each)) - 1).bit_length())
     if length > MAX_VECTOR:
         raise ValueError(f"the ranges of a proof have at most {MAX_VECTOR} digits together")
-    return _Layout(spans, each, length)
+    return _Layout(
+        length,
+        [[scalar(weight) for weight in of_value] for of_value in each],
+        [scalar(hi - lo) for lo, hi in ranges],
+        [scalar(lo) for lo, _ in ranges],
+    )
 
 
 def _rounds(length: int) -> int:
@@ -305,16 +317,15 @@ def _zetas(layout: _Layout, z: Scalar) -> list[Scalar]:
     """Per digit, its value's factor times its weight; 0 for the digits that fill up."""
     found: list[Scalar] = []
     for factor, each in zip(_value_factors(z, len(layout.spans)), layout.weights, strict=True):
-        found.extend(factor * scalar(weight) for weight in each)
-    return found + [scalar(0)] * (layout.length - len(found))
+        found.extend(factor * weight for weight in each)
+    return found + [_ZERO] * (layout.length - len(found))
 
 
 def _delta(layout: _Layout, factors: Sequence[Scalar], y: Scalar, z: Scalar) -> Scalar:
     """(z - z^2) sum y^i - z sum zeta_i; the weights of a value's digits add up to its span."""
-    total, step, count = scalar(1), y, 1
+    total, step, count = _ONE, y, 1
     while count < layout.length:
         total = total + total * step
         step = step.square()
         count *= 2
-    weighed = product(factors, [scalar(span) for span in layout.spans])
-    return (z - z * z) * total - z * weighed
+    return (z - z * z) * total - z * product(factors, layout.spans)
