@@ -172,8 +172,9 @@ def _refused(own: HiddenAccount, sequence: int) -> str:
 
 def _kept(own: HiddenAccount, balance: bytes | None, note: bytes) -> HiddenAccount:
     """The account after a change whose opening its owner has noted."""
-    sequence = own.sequence + 1
-    return _replace(own, sequence=sequence, balance=balance, note=note, note_sequence=sequence, since_nano=0)
+    return _replace(
+        own, sequence=own.sequence + 1, balance=balance, note=note, note_sequence=own.sequence, since_nano=0
+    )
 
 
 def _fee(state: State, context: BlockContext, member: str) -> SpendFee | None:

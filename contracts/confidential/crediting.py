@@ -56,6 +56,17 @@ def debit_public(state: State, member: str | None, amount_nano: int) -> str:
     return "ok"
 
 
+def undebit_public(state: State, amount_nano: int) -> None:
+    """Take back a part of what was debited, for which nothing will be credited; its keeper has the money again.
+
+    ValueError when no such part is left.
+    """
+    sums = book.total(state)
+    if not 0 <= amount_nano <= sums.debited_nano:
+        raise ValueError("only what was debited can be taken back")
+    book.write_total(state, _replace(sums, debited_nano=sums.debited_nano - amount_nano))
+
+
 def give_back(state: State, context: BlockContext, item: PendingItem) -> SpendReturned:
     """Move an item that nobody accepted beside its sender's balance, which can not refuse it."""
     receiver = book.account(state, item.to)

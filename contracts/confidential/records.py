@@ -42,9 +42,9 @@ class HiddenAccount(Record, frozen=True):
     """Changes of the balance so far. Nobody but the owner makes one."""
     balance: Point | None
     note: Note
-    """By the owner to itself: the opening of the balance as it was after change `note_sequence`. Empty: of an empty
-    one."""
+    """By the owner to itself: the opening of the balance after its last word with a note. Empty: of an empty one."""
     note_sequence: Count
+    """The sequence that this word was made at."""
     since_nano: Balance
     """Public amounts that the balance has had since: deposits less withdrawals."""
     pending: Annotated[tuple[Count, ...], Meta(max_length=MAX_PENDING)]

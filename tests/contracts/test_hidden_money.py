@@ -408,6 +408,11 @@ def test_a_buyer_is_debited_what_it_has_and_no_more_goes_in_than_can_be_proven()
     assert chain.decide(lambda state, _: crediting.debit_public(state, "campus", -1)) == "amount.range"
     assert chain.decide(lambda state, _: crediting.debit_public(state, None, MAX_MONEY)) == "ok"
     assert chain.decide(lambda state, _: crediting.debit_public(state, "campus", 1)) == "amount.range"
+    chain.decide(lambda state, _: crediting.undebit_public(state, MAX_MONEY - 1))
+    for more in (2, -1):
+        with pytest.raises(ValueError):
+            chain.decide(lambda state, _, nano=more: crediting.undebit_public(state, nano))
+    assert chain.decide(lambda state, _: book.total(state).debited_nano) == 1
 
 
 # The equality
