@@ -74,17 +74,29 @@ def prove(
     Blindings are scalars of 32 bytes big-endian, `base` is a point of 48 bytes, None for H. ValueError on a value
     outside its range, on lists of different lengths, and on ranges that `verify` would refuse.
     """
-    if not len(values) == len(blindings) == len(ranges):
-        raise ValueError("one blinding and one range per value")
+    _check_counts(values, blindings, ranges)
+    points = [commit(value, blinding, base=base) for value, blinding in zip(values, blindings, strict=True)]
+    hiding = None if base is None else decode_point(base)
+    proof = prove_points(points, values, blindings, ranges, tag=tag, entropy=entropy, base=hiding)
+    return [point.to_bytes() for point in points], proof
+
+
+def prove_points(
+    points: Sequence[Point],
+    values: Sequence[int],
+    blindings: Sequence[bytes],
+    ranges: Sequence[Range],
+    *,
+    tag: bytes,
+    entropy: bytes,
+    base: Point | None = None,
+) -> bytes:
+    """As `prove`, of commitments that were made already. A proof for others than these values make is false."""
+    _check_counts(values, blindings, ranges, points)
     layout = _layout(ranges)
     chosen = [digits(value - lo, hi - lo) for value, (lo, hi) in zip(values, ranges, strict=True)]
-    known = bases()
-    hiding = _base(base)
-    points = [commit(value, blinding, base=base) for value, blinding in zip(values, blindings, strict=True)]
-    if IDENTITY in points:
-        raise ValueError("a commitment is not the identity; 0 needs a blinding")
-    commitments = [point.to_bytes() for point in points]
-    instance = _instance(ranges, layout.length, hiding, commitments)
+    known, hiding = bases(), _base(base)
+    instance = _instance(ranges, layout.length, hiding, points)
     sponge = _sponge(tag, instance)
     witness = b"".join(value.to_bytes(8, "big") for value in values) + b"".join(blindings)
     draw = Draw(PROTOCOL, witness=witness, tag=tag, instance=instance, entropy=entropy)
@@ -131,7 +143,7 @@ def prove(
     folded = fold(powers(inverses([y])[0], n), q, (left, right), challenge)
     sent += [side for pair in folded.sides for side in pair]
     sent += [part.to_be_bytes() for part in (*folded.a, *folded.b)]
-    return commitments, b"".join(sent)
+    return b"".join(sent)
 
 
 def verify(
@@ -148,7 +160,20 @@ def claim(
 ) -> Claim | None:
     """What `verify` checks, for a batch; None when it can not be read or a challenge is 0. Never raises."""
     try:
-        return _claim(commitments, ranges, proof, tag=tag, base=base)
+        points = [decode_point(commitment) for commitment in commitments]
+        hiding = None if base is None else decode_point(base)
+    except ValueError:
+        return None
+    return claim_points(points, ranges, proof, tag=tag, base=hiding)
+
+
+def claim_points(
+    points: Sequence[Point], ranges: Sequence[Range], proof: bytes, *, tag: bytes, base: Point | None = None
+) -> Claim | None:
+    """As `claim`, of commitments that were decoded or computed already. A point that other claims of the batch have too
+    is best the same object: it is multiplied once."""
+    try:
+        return _claim(points, ranges, proof, tag=tag, base=base)
     except ValueError:
         return None
 
@@ -158,17 +183,14 @@ def proof_bytes(ranges: Sequence[Range]) -> int:
     return 4 * POINT_BYTES + 3 * SCALAR_BYTES + _rounds(_layout(ranges).length) * 2 * POINT_BYTES + 8 * SCALAR_BYTES
 
 
-def _claim(
-    commitments: Sequence[bytes], ranges: Sequence[Range], proof: bytes, *, tag: bytes, base: bytes | None
-) -> Claim:
-    if len(commitments) != len(ranges):
+def _claim(values: Sequence[Point], ranges: Sequence[Range], proof: bytes, *, tag: bytes, base: Point | None) -> Claim:
+    if len(values) != len(ranges):
         raise ValueError("one range per commitment")
     if len(proof) != proof_bytes(ranges):
         raise ValueError("a proof has the length that its ranges say")
     layout = _layout(ranges)
     known, hiding = bases(), _base(base)
-    values = [decode_point(commitment) for commitment in commitments]
-    sponge = _sponge(tag, _instance(ranges, layout.length, hiding, commitments))
+    sponge = _sponge(tag, _instance(ranges, layout.length, hiding, values))
 
     parts = _Parts(proof)
     a_s = parts.take(2, POINT_BYTES)
@@ -267,16 +289,26 @@ def _rounds(length: int) -> int:
     return (length // STOP).bit_length() - 1
 
 
-def _base(base: bytes | None) -> Point:
+def _check_counts(*lists: Sequence[object]) -> None:
+    if len(set(map(len, lists))) > 1:
+        raise ValueError("one blinding and one range per value")
+
+
+def _base(base: Point | None) -> Point:
     """Point that blinds the commitments. ValueError when it is one that the proof needs for something else."""
     known = bases()
-    point: Point = known.H if base is None else decode_point(base)
-    if point in (known.V, known.U):
+    if base is None:
+        blinds: Point = known.H
+        return blinds
+    if base in (known.V, known.U, IDENTITY):
         raise ValueError("values would not be bound to their commitments")
-    return point
+    return base
 
 
-def _instance(ranges: Sequence[Range], length: int, hiding: Point, commitments: Sequence[bytes]) -> bytes:
+def _instance(ranges: Sequence[Range], length: int, hiding: Point, points: Sequence[Point]) -> bytes:
+    """ValueError when a commitment is the identity."""
+    if IDENTITY in points:
+        raise ValueError("a commitment is not the identity; 0 needs a blinding")
     head = (VERSION, len(ranges), length, STOP)
     bounds = (bound for pair in ranges for bound in pair)
     return b"".join(
@@ -284,7 +316,7 @@ def _instance(ranges: Sequence[Range], length: int, hiding: Point, commitments: 
             *(number.to_bytes(4, "little") for number in head),
             *(bound.to_bytes(8, "little") for bound in bounds),
             hiding.to_bytes(),
-            *commitments,
+            *(point.to_bytes() for point in points),
         )
     )
 

@@ -117,7 +117,7 @@ def prove(
         "beta": number(capacity.blinding),
     }
     proof = prove_relation(tag, _relation(points, weights), witness, entropy=entropy)
-    proof += prove_ranges(tag, openings, _ranges(one), entropy=entropy, key=key)
+    proof += prove_ranges(tag, openings, _ranges(one), entropy=entropy, over=(threshold, [*points.e, points.slack]))
     return Sealed(one.e, one.r, one.slack, proof), openings
 
 
@@ -174,7 +174,7 @@ def _claims(tag: bytes, one: Bid, proof: bytes) -> Sequence[Claim] | None:
     same, small = split(relation, proof)
     return claims_of(
         claim_relation(tag, relation, same),
-        claim_ranges(tag, [*points.e, points.slack], _ranges(one), small, key=one.key),
+        claim_ranges(tag, [*points.e, points.slack], _ranges(one), small, key=points.key),
     )
 
 

@@ -13,7 +13,7 @@ from zk.batch import Claim
 from zk.codec import encode
 from zk.elgamal import encrypt
 from zk.group.bases import bases
-from zk.group.native import decode_point
+from zk.group.native import Point, decode_point
 from zk.sigma import Relation
 from zk.statements.assertion import Assertion, Where, tag_of
 from zk.statements.openings import Opening, opened
@@ -54,12 +54,13 @@ class Demanded(NamedTuple):
 def prove(where: Where, key: bytes, quantity: int, most: int, *, entropy: bytes) -> tuple[Demanded, Opening]:
     """A sealed demand, and its opening over the key. ValueError where it is above `most`."""
     (opening,) = opened(KIND, where, [quantity], entropy)
-    sealed = encrypt(quantity, opening.blinding, decode_point(key))
+    threshold = decode_point(key)
+    sealed = encrypt(quantity, opening.blinding, threshold)
     one = Demand(key, sealed.E.to_bytes(), sealed.R.to_bytes(), most)
     tag = _tag(where, one)
     witness = {"d": quantity, "r": number(opening.blinding)}
-    proof = prove_relation(tag, _relation(one), witness, entropy=entropy)
-    proof += prove_ranges(tag, [opening], [(0, most)], entropy=entropy, key=key)
+    proof = prove_relation(tag, _relation(threshold, sealed.E, one), witness, entropy=entropy)
+    proof += prove_ranges(tag, [opening], [(0, most)], entropy=entropy, over=(threshold, [sealed.E]))
     return Demanded(one.e, one.r, proof), opening
 
 
@@ -73,20 +74,18 @@ def _tag(where: Where, one: Demand) -> bytes:
     return tag_of(KIND, where, (one.key, one.e, one.r))
 
 
-def _relation(one: Demand) -> Relation:
-    relation = Relation({"V": bases().V, "P": one.key, "E": one.e, "R": one.r}, ["d", "r"])
+def _relation(key: Point, e: Point, one: Demand) -> Relation:
+    relation = Relation({"V": bases().V, "P": key, "E": e, "R": one.r}, ["d", "r"])
     relation.equation("E", ("d", "V"), ("r", "P"))
     relation.equation("R", ("r", "B"))
     return relation
 
 
 def _claims(tag: bytes, one: Demand, proof: bytes) -> Sequence[Claim] | None:
-    relation = _relation(one)
+    key, e = decode_point(one.key), decode_point(one.e)
+    relation = _relation(key, e, one)
     same, small = split(relation, proof)
-    return claims_of(
-        claim_relation(tag, relation, same),
-        claim_ranges(tag, [decode_point(one.e)], [(0, one.most)], small, key=one.key),
-    )
+    return claims_of(claim_relation(tag, relation, same), claim_ranges(tag, [e], [(0, one.most)], small, key=key))
 
 
 reduce = reducer(Demand, _claims)

@@ -17,6 +17,7 @@ from zk.batch import Claim
 from zk.codec import Codec
 from zk.group import ORDER, POINT_BYTES, SCALAR_BYTES, native
 from zk.group.native import Point
+from zk.pedersen import commit
 from zk.sigma import Relation
 from zk.sigma import proof as sigma_proof
 from zk.statements.assertion import Reduce, framed
@@ -76,18 +77,28 @@ def nothing_to_prove(proof: bytes) -> Sequence[Claim] | None:
 
 
 def prove_ranges(
-    tag: bytes, openings: Sequence[Opening], ranges: Sequence[Range], *, entropy: bytes, key: bytes | None = None
+    tag: bytes,
+    openings: Sequence[Opening],
+    ranges: Sequence[Range],
+    *,
+    entropy: bytes,
+    over: tuple[Point, Sequence[Point]] | None = None,
 ) -> bytes:
-    """Proof that the values lie in the ranges. ValueError where one does not."""
+    """Proof that the values of the openings lie in the ranges. ValueError where one does not.
+
+    `over` has the threshold key and the commitments over it; without it, they are over H.
+    """
     values, blindings = [one.value for one in openings], [one.blinding for one in openings]
-    return range_proof.prove(values, blindings, ranges, tag=_part(tag, _RANGE), entropy=entropy, base=key)[1]
+    key, points = over or (None, [commit(*one) for one in openings])
+    where = _part(tag, _RANGE)
+    return range_proof.prove_points(points, values, blindings, ranges, tag=where, entropy=entropy, base=key)
 
 
 def claim_ranges(
-    tag: bytes, points: Sequence[Point], ranges: Sequence[Range], proof: bytes, *, key: bytes | None = None
+    tag: bytes, points: Sequence[Point], ranges: Sequence[Range], proof: bytes, *, key: Point | None = None
 ) -> Claim | None:
     """Claim that the points hide values in the ranges; None also where a point is the identity."""
-    return range_proof.claim([one.to_bytes() for one in points], ranges, proof, tag=_part(tag, _RANGE), base=key)
+    return range_proof.claim_points(points, ranges, proof, tag=_part(tag, _RANGE), base=key)
 
 
 def prove_relation(tag: bytes, relation: Relation, witness: Mapping[str, int], *, entropy: bytes) -> bytes:

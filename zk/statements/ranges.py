@@ -63,9 +63,10 @@ def prove(
 ) -> Ranged:
     """Commitments and the proof of their ranges. ValueError where a value is outside, or the kind is not of KINDS."""
     _known(kind)
-    points = tuple(commit(*one, base=key).to_bytes() for one in openings)
-    tag = tag_of(kind, where, points)
-    return Ranged(points, prove_ranges(tag, openings, ranges, entropy=entropy, key=key))
+    points = [commit(*one, base=key) for one in openings]
+    posted = tuple(point.to_bytes() for point in points)
+    over = None if key is None else (decode_point(key), points)
+    return Ranged(posted, prove_ranges(tag_of(kind, where, posted), openings, ranges, entropy=entropy, over=over))
 
 
 def assertion(
@@ -90,7 +91,8 @@ def _known(kind: str) -> None:
 
 def _claims(tag: bytes, one: Ranges, proof: bytes) -> Sequence[Claim] | None:
     points = [decode_point(commitment) for commitment in one.commitments]
-    return claims_of(claim_ranges(tag, points, one.ranges, proof, key=one.key or None))
+    key = decode_point(one.key) if one.key else None
+    return claims_of(claim_ranges(tag, points, one.ranges, proof, key=key))
 
 
 reduce = reducer(Ranges, _claims)
