@@ -23,19 +23,23 @@ from zk.group import KEY_BYTES, ORDER, POINT_BYTES, SCALAR_BYTES, check_dst
 class Point:
     """A point of G1, see `zk.group.Point`."""
 
-    __slots__ = ("_ark", "_blst")
+    __slots__ = ("_ark", "_blst", "_encoded")
 
-    def __init__(self, ark: G1Point | None = None, blst: BlstP1Element | None = None) -> None:
-        """Exactly one of the two forms. What is given was computed or checked here: `decode_point` reads bytes."""
+    def __init__(
+        self, ark: G1Point | None = None, blst: BlstP1Element | None = None, encoded: bytes | None = None
+    ) -> None:
+        """Exactly one of the two forms, and the encoding where it is known. What is given was computed or checked here:
+        `decode_point` reads bytes."""
         self._ark = ark
         self._blst: Any = blst
+        self._encoded = encoded
 
     @property
     def ark(self) -> G1Point:
         """The form of arkworks."""
         if self._ark is None:
             # Of a checked point, so that neither its subgroup nor its flags need another look.
-            self._ark = G1Point.from_compressed_bytes_unchecked(self._blst.compress())
+            self._ark = G1Point.from_compressed_bytes_unchecked(self.to_bytes())
         return self._ark
 
     @property
@@ -66,7 +70,10 @@ class Point:
 
     def to_bytes(self) -> bytes:
         """See `zk.group.Point`."""
-        return self._ark.to_compressed_bytes() if self._ark is not None else bytes(self._blst.compress())
+        if self._encoded is None:
+            # A division: as long as seven additions.
+            self._encoded = self._ark.to_compressed_bytes() if self._ark is not None else bytes(self._blst.compress())
+        return self._encoded
 
 
 class Key:
@@ -119,7 +126,7 @@ def decode_point(data: bytes) -> Point:
     """See `zk.group.Group`."""
     if len(data) != POINT_BYTES or data[0] & _INFINITY_FLAG:
         raise ValueError(f"a point has {POINT_BYTES} bytes and is not the identity")
-    return Point(G1Point.from_compressed_bytes(data))
+    return Point(G1Point.from_compressed_bytes(data), encoded=data)
 
 
 def decode_key(data: bytes) -> Key:
