@@ -56,6 +56,9 @@ from contracts.carbon.bodies import (
     TransferOffset,
     TransferOrigin,
 )
+from contracts.ceremony import actions as seats
+from contracts.ceremony import making, openings
+from contracts.ceremony.bodies import CommitDealing, Complain, Deal, GiveShare, RegisterSeat
 from contracts.clearing import advance
 from contracts.confidential import accounts, book, keys, returning
 from contracts.confidential import bodies as hidden
@@ -151,6 +154,10 @@ DEPOSIT_UNITS = 4
 WITHDRAW_UNITS = 32
 SPEND_UNITS = 64
 ACCEPT_UNITS = 2
+PROOF_UNITS = 4
+"""A proof about a logarithm."""
+VECTOR_PER_UNIT = 2
+"""Points that are decoded."""
 BYTES_PER_UNIT = 256
 """Of a revealed solution: it is checked once, in the block that judges its round."""
 
@@ -200,6 +207,11 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     hidden.Withdraw: ("money", accounts.withdraw),
     hidden.Spend: ("money", accounts.spend),
     hidden.Accept: ("money", accounts.accept),
+    RegisterSeat: ("sealed", seats.register),
+    CommitDealing: ("sealed", seats.commit),
+    Deal: ("sealed", seats.deal),
+    Complain: ("sealed", seats.complain),
+    GiveShare: ("sealed", openings.give),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -270,20 +282,23 @@ def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
 
 def phase_open(state: State) -> bool:
     """Whether a phase that is counted in heights needs the next block, even if that is empty."""
-    return rounds.phase_open(state)
+    return rounds.phase_open(state) or making.phase_open(state) or openings.phase_open(state)
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = (), judges: Judges = JUDGES) -> Receipt:
     """What happens before the first transaction: the last block of an epoch records the chain's randomness, the block's
-    evidence is punished, the clock moves rounds of wagering, locks and settles the intervals that are due, and at the
-    end of an epoch governance is looked at. Other `judges` than those of every node are for laboratories."""
+    evidence is punished, the clock moves rounds of wagering, the making of a threshold key and what that opens, locks
+    and settles the intervals that are due, and at the end of an epoch governance is looked at. Other `judges` than
+    those of every node are for laboratories."""
     if epochs.ends_epoch(context.height, context.consensus):
         state.save(MIX, EpochMix(context.height, context.mix))
         state.commit()
     accused = [event for charge in charges for event in accuse(state, context, charge)]
     judged = rounds.advance(state, context, judges)
+    sealed = (*making.advance(state, context), *openings.advance(state, context))
+    state.commit()
     cleared, turned = advance(state, context), proposals.turn(state, context)
-    return Receipt(OK, 0, (*accused, *judged, *cleared, *turned, *returning.advance(state, context)))
+    return Receipt(OK, 0, (*accused, *judged, *sealed, *cleared, *turned, *returning.advance(state, context)))
 
 
 def close_block(state: State, context: BlockContext) -> Seating | None:
@@ -348,6 +363,12 @@ def units(envelope: Envelope) -> int:
             return SPEND_UNITS
         case hidden.Accept(items=items):
             return DEPOSIT_UNITS + ACCEPT_UNITS * len(items)
+        case RegisterSeat() | Complain() | GiveShare():
+            return PROOF_UNITS
+        case CommitDealing():
+            return COMMIT_UNITS
+        case Deal(vector=vector, shares=shares):
+            return PROOF_UNITS * (1 + len(shares)) + len(vector) // VECTOR_PER_UNIT
         case RevealSolution(solution=solution):
             return 1 + len(solution) // BYTES_PER_UNIT
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 from contracts.carbon.bodies import CarbonBody
+from contracts.ceremony.bodies import CeremonyBody
 from contracts.confidential.bodies import ConfidentialBody
 from contracts.governance.bodies import GovernanceBody
 from contracts.members import Record
@@ -379,5 +380,6 @@ AccountBody = (
     | GovernanceBody
     | CarbonBody
     | ConfidentialBody
+    | CeremonyBody
 )
 MeterBody = Reading

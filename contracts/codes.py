@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from contracts.carbon.codes import CARBON_CODES
+from contracts.ceremony.codes import CEREMONY_CODES
 from contracts.confidential.codes import CONFIDENTIAL_CODES
 
 
@@ -446,6 +447,7 @@ CODES: dict[str, Code] = {
     "wager.revealed": Code("The builder has revealed its solution.", "Nothing to do: it counts once."),
     **{name: Code(*said) for name, said in CARBON_CODES.items()},
     **{name: Code(*said) for name, said in CONFIDENTIAL_CODES.items()},
+    **{name: Code(*said) for name, said in CEREMONY_CODES.items()},
 }
 
 

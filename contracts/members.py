@@ -58,7 +58,7 @@ REVOKED_KEY = bytes(32)
 
 ROLES = ("supplier", "consumer", "storage", "campus", "utility", "certifier")
 """A certifier vouches for the emissions of others; see `contracts.carbon.factors`."""
-SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering", "carbon")
+SCOPES = ("all", "metering", "market", "money", "trust", "access", "governance", "wagering", "carbon", "sealed")
 
 
 Efficiency = Annotated[int, Meta(ge=1, le=1_000)]

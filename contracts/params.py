@@ -124,6 +124,15 @@ class ConfidentialParams(msgspec.Struct, frozen=True, array_like=True, forbid_un
     """An item that its recipient has not accepted after so many blocks goes back."""
 
 
+class SealedParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Rules of sealed dispatch, and of the threshold key that it needs, see `contracts.ceremony`."""
+
+    on: bool = False
+    """False: no key is made, and nothing is sealed."""
+    window_blocks: Annotated[int, Meta(ge=1, le=4_096)] = 8
+    """Fewest blocks for which anybody is waited for; see `contracts.ceremony.window`."""
+
+
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rules of energy, money and budgets. Units are in the names; defaults are those of a small site."""
 
@@ -193,8 +202,8 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     modes: ModeParams = ModeParams()
     proposer_fee_nano: Bonus = 0
     """Paid out of the residual to the organisation whose block settles an interval with consumption."""
-
     confidential: ConfidentialParams = ConfidentialParams()
+    sealed: SealedParams = SealedParams()
 
     def day_of(self, interval: int) -> int:
         """UTC day, from 1970-01-01, in which an interval starts."""

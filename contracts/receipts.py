@@ -6,6 +6,7 @@ Receipts are hashed into the next header, so they hold only what every node comp
 from __future__ import annotations
 
 from contracts.carbon.events import CarbonEvent
+from contracts.ceremony.events import CeremonyEvent
 from contracts.confidential.events import ConfidentialEvent
 from contracts.governance.events import GovernanceEvent
 from contracts.members import Record
@@ -388,6 +389,7 @@ AnyEvent = (
     | GovernanceEvent
     | CarbonEvent
     | ConfidentialEvent
+    | CeremonyEvent
 )
 
 

@@ -24,6 +24,15 @@ from contracts.carbon.records import (
     Surges,
     WorstFactor,
 )
+from contracts.ceremony.records import (
+    Ceremony,
+    Dealt,
+    HeldKeys,
+    OpeningCount,
+    OpeningRecord,
+    OpenOpenings,
+    ThresholdKey,
+)
 from contracts.conduct_records import ConductDay, Offence, OffenceCount, OffencePlace, Shortfall, Withholding
 from contracts.confidential.records import Credit, HiddenAccount, HiddenTotal, NoteKeys, PendingItem, SpendFee
 from contracts.flexible.records import (
@@ -187,6 +196,16 @@ CREDITS: Table[Credit] = Table("credit", Credit)
 HIDDEN_TOTALS: Table[HiddenTotal] = Table("hidden-total", HiddenTotal)
 MIXES: Table[EpochMix] = Table("mix", EpochMix)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
+CEREMONIES: Table[Ceremony] = Table("ceremony", Ceremony)
+DEALINGS: Table[Dealt] = Table("dealing", Dealt)
+"""By epoch, attempt and dealer."""
+THRESHOLD_KEYS: Table[ThresholdKey] = Table("threshold-key", ThresholdKey)
+"""By id, in hex."""
+HELD_KEYS: Table[HeldKeys] = Table("held-keys", HeldKeys)
+OPENINGS: Table[OpeningRecord] = Table("opening", OpeningRecord)
+"""By number."""
+OPENING_COUNTS: Table[OpeningCount] = Table("opening-count", OpeningCount)
+OPEN_OPENINGS: Table[OpenOpenings] = Table("openings", OpenOpenings)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
 TRUSTS: Rolls[Trust] = Rolls("trust", Trust)
@@ -249,3 +268,7 @@ HIDDEN_TOTAL = HIDDEN_TOTALS.key("all")
 MIX = MIXES.key("epoch")
 """Of the epoch that ended last; none in the first."""
 SENTINEL = SENTINELS.key("genesis")
+CEREMONY = CEREMONIES.key("running")
+HELD_KEY_LIST = HELD_KEYS.key("held")
+OPENING_COUNT = OPENING_COUNTS.key("all")
+OPEN_OPENING_LIST = OPEN_OPENINGS.key("open")

@@ -19,6 +19,7 @@ import msgspec
 from consensus.evidence import is_expired
 from consensus.power import weight
 from contracts.bodies import Bond, TransferTokens, Unbond
+from contracts.ceremony.keys import is_pinned
 from contracts.context import BlockContext
 from contracts.genesis import ConsensusParams, OpeningTrust
 from contracts.members import MAX_UNLOCKING, Change, Tombstones, Trust, TrustPool, Unlocking
@@ -294,4 +295,12 @@ def slash(state: State, context: BlockContext, member: str, kind: str) -> int:
 def current(state: State, context: BlockContext, member: str) -> Trust | None:
     """A member's trust in the block under execution."""
     trust = state.entry(TRUSTS, member)
-    return None if trust is None else unlocked(trust, context.height, context.time_ms, context.consensus)
+    return None if trust is None else as_of(state, trust, context.height, context.time_ms, context.consensus)
+
+
+def as_of(state: State, trust: Trust, height: int, time_ms: int, consensus: ConsensusParams) -> Trust:
+    """A member's trust in a block of this height and time, of the state before it: `unlocked`, but that nothing is free
+    while a round may need the member's share of a threshold key."""
+    if trust.unlocking and is_pinned(state, trust.member):
+        return trust
+    return unlocked(trust, height, time_ms, consensus)

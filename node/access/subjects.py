@@ -15,6 +15,8 @@ from contracts import bodies, members, metering_records, receipts, records
 from contracts.carbon import bodies as carbon_bodies
 from contracts.carbon import events as carbon_events
 from contracts.carbon import records as carbon
+from contracts.ceremony import bodies as ceremony_bodies
+from contracts.ceremony import events as ceremony_events
 from contracts.confidential import bodies as hidden_bodies
 from contracts.confidential import events as hidden_events
 from contracts.envelope import AccountEnvelope, Envelope
@@ -39,11 +41,13 @@ from contracts.schema import (
     CARBONS,
     CARRIED,
     CASES,
+    CEREMONIES,
     CERTIFICATES,
     CHARGES,
     CONDUCT_DAYS,
     CORRECTIONS,
     CREDITS,
+    DEALINGS,
     DISPUTES,
     EMITTED,
     ENVELOPED_LISTS,
@@ -55,6 +59,7 @@ from contracts.schema import (
     FLEXIBLE,
     GREEN,
     HEADS,
+    HELD_KEYS,
     HIDDEN,
     HIDDEN_TOTALS,
     INTERVALS,
@@ -83,7 +88,10 @@ from contracts.schema import (
     OFFSETS,
     OPEN_DISPUTES,
     OPEN_LOADS,
+    OPEN_OPENINGS,
     OPEN_ROUNDS,
+    OPENING_COUNTS,
+    OPENINGS,
     ORDERS,
     ORIGIN_TOTALS,
     ORIGINS,
@@ -110,6 +118,7 @@ from contracts.schema import (
     STORED,
     SURGES,
     TARIFFS,
+    THRESHOLD_KEYS,
     TOMBSTONES,
     TRUST_POOLS,
     TRUSTS,
@@ -206,6 +215,13 @@ PUBLIC_TABLES = frozenset(
         CREDITS,
         SPEND_FEES,
         SENTINELS,
+        CEREMONIES,
+        DEALINGS,
+        THRESHOLD_KEYS,
+        HELD_KEYS,
+        OPENINGS,
+        OPENING_COUNTS,
+        OPEN_OPENINGS,
     )
 )
 BY_MEMBER = {
@@ -278,6 +294,11 @@ PUBLIC_BODIES = (
     hidden_bodies.Withdraw,
     hidden_bodies.Spend,
     hidden_bodies.Accept,
+    ceremony_bodies.RegisterSeat,
+    ceremony_bodies.CommitDealing,
+    ceremony_bodies.Deal,
+    ceremony_bodies.Complain,
+    ceremony_bodies.GiveShare,
 )
 """What every member must be able to judge. A commitment is salted, so it shows nothing of its solution; hidden money
 is in commitments and sealed notes, and who pays whom is no secret."""
@@ -320,6 +341,14 @@ PUBLIC_EVENTS = (
     carbon_events.OffsetIssued,
     carbon_events.OffsetTransferred,
     carbon_events.OffsetRetired,
+    ceremony_events.CeremonyMoved,
+    ceremony_events.SeatHeard,
+    ceremony_events.SeatNamed,
+    ceremony_events.KeyMade,
+    ceremony_events.KeyRetired,
+    ceremony_events.ShareGiven,
+    ceremony_events.SumOpened,
+    ceremony_events.OpeningLate,
     carbon_events.OriginRetired,
     hidden_events.NoteKeyRegistered,
     hidden_events.Deposited,

@@ -14,7 +14,7 @@ from contracts import epochs
 from contracts.genesis import ConsensusParams
 from contracts.members import Seating, Trust
 from contracts.schema import SEATINGS, TRUST_POOLS, TRUSTS
-from contracts.trust import EMPTY_POOL, all_tokens, unlocked, unlocking_tokens
+from contracts.trust import EMPTY_POOL, all_tokens, as_of, unlocking_tokens
 from node.render import render
 from node.rpc.turns import in_turns
 
@@ -27,7 +27,9 @@ Document = dict[str, Any]
 def trust_of_member(view: View, member: str, time_ms: int, consensus: ConsensusParams) -> Document | None:
     """One member's tokens and index with what changed them last; None: no such member."""
     found = view.entry(TRUSTS, member)
-    return None if found is None else _document(unlocked(found, view.height, time_ms, consensus), consensus)
+    if found is None:
+        return None
+    return _document(as_of(view.reckoning(), found, view.height, time_ms, consensus), consensus)
 
 
 class Forecast:
@@ -55,7 +57,8 @@ async def trust_of_all(
 ) -> Document:
     """Everybody's trust and power; `organisations` have weight now, and the powers are None where nobody has a seat,
     or where it is not known."""
-    everybody = [unlocked(one, view.height, time_ms, consensus) for one in view.group(TRUSTS)]
+    state = view.reckoning()
+    everybody = [as_of(state, one, view.height, time_ms, consensus) for one in view.group(TRUSTS)]
     number = epochs.epoch_of(view.height + 1, consensus)
     now, following = (_seating(view, number + later) for later in range(2))
     coming = forecast.at(view, newest_height, following, consensus)
