@@ -109,7 +109,7 @@ def prove(where: Where, key: bytes, weighted: Opening, divisor: int, *, entropy:
         "beta": -number(hidden.blinding),
     }
     tag = _tag(where, one)
-    proof = prove_relation(tag, _relation(one), witness, entropy=entropy)
+    proof = prove_relation(tag, relation(one), witness, entropy=entropy)
     ranges = _ranges(one)
     proof += prove_ranges(tag, (award, remainder)[: len(ranges)], ranges, entropy=entropy)
     return Awarded(one.award, one.remainder, one.summand, one.summand_r, proof), award
@@ -131,25 +131,26 @@ def _ranges(one: Award) -> tuple[Range, ...]:
     return (BELOW_2_32,) if one.divisor == 1 else (BELOW_2_32, (0, one.divisor - 1))
 
 
-def _relation(one: Award) -> Relation:
+def relation(one: Award) -> Relation:
+    """What the sigma proof is about: q is the same everywhere, and b*q + e is w."""
     points = {"V": bases().V, "P": one.key, "H": bases().H, "W": one.weighted, "Q": one.award}
     points |= {"T": one.summand, "Y": one.summand_r}
     left = {"W": 1, "Q": -one.divisor}
     if one.remainder:
         points["X"], left["X"] = one.remainder, -1
-    relation = Relation(points, ["q", "s", "y", "alpha", "beta"])
-    relation.equation("Q", ("q", "V"), ("s", "H"))
-    relation.equation("T", ("q", "V"), ("y", "P"))
-    relation.equation("Y", ("y", "B"))
-    relation.equation(left, ("alpha", "P"), ("beta", "H"))
-    return relation
+    made = Relation(points, ["q", "s", "y", "alpha", "beta"])
+    made.equation("Q", ("q", "V"), ("s", "H"))
+    made.equation("T", ("q", "V"), ("y", "P"))
+    made.equation("Y", ("y", "B"))
+    made.equation(left, ("alpha", "P"), ("beta", "H"))
+    return made
 
 
 def _claims(tag: bytes, one: Award, proof: bytes) -> Sequence[Claim] | None:
-    ranges, relation = _ranges(one), _relation(one)
-    same, small = split(relation, proof)
+    ranges, made = _ranges(one), relation(one)
+    same, small = split(made, proof)
     points = [decode_point(point) for point in (one.award, one.remainder)[: len(ranges)]]
-    return claims_of(claim_relation(tag, relation, same), claim_ranges(tag, points, ranges, small))
+    return claims_of(claim_relation(tag, made, same), claim_ranges(tag, points, ranges, small))
 
 
 reduce = reducer(Award, _claims)

@@ -78,7 +78,7 @@ class Sealed(NamedTuple):
     proof: bytes
 
 
-class _Points(NamedTuple):
+class Points(NamedTuple):
     """Of a bid, decoded once."""
 
     key: Point
@@ -116,7 +116,7 @@ def prove(
         "alpha": -number(total(openings).blinding),
         "beta": number(capacity.blinding),
     }
-    proof = prove_relation(tag, _relation(points, weights), witness, entropy=entropy)
+    proof = prove_relation(tag, relation(points, weights), witness, entropy=entropy)
     proof += prove_ranges(tag, openings, _ranges(one), entropy=entropy, over=(threshold, [*points.e, points.slack]))
     return Sealed(one.e, one.r, one.slack, proof), openings
 
@@ -144,36 +144,37 @@ def _tag(where: Where, one: Bid) -> bytes:
     return tag_of(KIND, where, one.commitments())
 
 
-def _decoded(one: Bid) -> _Points:
+def _decoded(one: Bid) -> Points:
     if len(one.e) != len(one.r):
         raise ValueError("a ciphertext has two points")
     e, r = [decode_point(point) for point in one.e], [decode_point(point) for point in one.r]
     refuse_identity_sums(e)
     refuse_identity_sums(r)
-    return _Points(decode_point(one.key), decode_point(one.capacity), e, r, decode_point(one.slack))
+    return Points(decode_point(one.key), decode_point(one.capacity), e, r, decode_point(one.slack))
 
 
 def _ranges(one: Bid) -> list[tuple[int, int]]:
     return [BELOW_2_31] * len(one.e) + [BELOW_2_32]
 
 
-def _relation(points: _Points, weights: Sequence[int]) -> Relation:
+def relation(points: Points, weights: Sequence[int]) -> Relation:
+    """What the sigma proof is about: the same blindings in E and R, and all quantities within the capacity."""
     e = {f"E{k}": point for k, point in enumerate(points.e, start=1)}
     r = {f"R{k}": point for k, point in enumerate(points.r, start=1)}
     fixed = {"V": bases().V, "P": points.key, "H": bases().H, "C": points.capacity, "F": points.slack}
-    relation = Relation(fixed | e | r, ["d", "r", "alpha", "beta"])
-    relation.equation(dict(zip(e, weights, strict=True)), ("d", "V"), ("r", "P"))
-    relation.equation(dict(zip(r, weights, strict=True)), ("r", "B"))
-    relation.equation({"C": 1, "F": -1} | dict.fromkeys(e, -1), ("alpha", "P"), ("beta", "H"))
-    return relation
+    made = Relation(fixed | e | r, ["d", "r", "alpha", "beta"])
+    made.equation(dict(zip(e, weights, strict=True)), ("d", "V"), ("r", "P"))
+    made.equation(dict(zip(r, weights, strict=True)), ("r", "B"))
+    made.equation({"C": 1, "F": -1} | dict.fromkeys(e, -1), ("alpha", "P"), ("beta", "H"))
+    return made
 
 
 def _claims(tag: bytes, one: Bid, proof: bytes) -> Sequence[Claim] | None:
     points = _decoded(one)
-    relation = _relation(points, weights_of(tag, one))
-    same, small = split(relation, proof)
+    made = relation(points, weights_of(tag, one))
+    same, small = split(made, proof)
     return claims_of(
-        claim_relation(tag, relation, same),
+        claim_relation(tag, made, same),
         claim_ranges(tag, [*points.e, points.slack], _ranges(one), small, key=points.key),
     )
 

@@ -11,6 +11,7 @@ from zk.batch import Batch
 from zk.statements import (
     award,
     bid,
+    chain,
     delivery,
     demand,
     green_share,
@@ -19,6 +20,7 @@ from zk.statements import (
     ranges,
     reserve,
     spend,
+    sums,
     withdraw,
     within_loss,
 )
@@ -29,12 +31,15 @@ REDUCERS: Mapping[str, Reduce] = {
     **dict.fromkeys(ranges.KINDS, ranges.reduce),
     award.KIND: award.reduce,
     bid.KIND: bid.reduce,
+    chain.KIND: chain.reduce,
     delivery.KIND: delivery.reduce,
     demand.KIND: demand.reduce,
     green_share.KIND: green_share.reduce,
     known_difference.KIND: known_difference.reduce,
     reserve.KIND: reserve.reduce,
     spend.KIND: spend.reduce,
+    sums.SUM: sums.reduce_sum,
+    sums.OPENING: sums.reduce_opening,
     withdraw.KIND: withdraw.reduce,
     within_loss.KIND: within_loss.reduce,
 }

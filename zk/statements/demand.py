@@ -59,7 +59,7 @@ def prove(where: Where, key: bytes, quantity: int, most: int, *, entropy: bytes)
     one = Demand(key, sealed.E.to_bytes(), sealed.R.to_bytes(), most)
     tag = _tag(where, one)
     witness = {"d": quantity, "r": number(opening.blinding)}
-    proof = prove_relation(tag, _relation(threshold, sealed.E, one), witness, entropy=entropy)
+    proof = prove_relation(tag, relation(threshold, sealed.E, one), witness, entropy=entropy)
     proof += prove_ranges(tag, [opening], [(0, most)], entropy=entropy, over=(threshold, [sealed.E]))
     return Demanded(one.e, one.r, proof), opening
 
@@ -74,18 +74,19 @@ def _tag(where: Where, one: Demand) -> bytes:
     return tag_of(KIND, where, (one.key, one.e, one.r))
 
 
-def _relation(key: Point, e: Point, one: Demand) -> Relation:
-    relation = Relation({"V": bases().V, "P": key, "E": e, "R": one.r}, ["d", "r"])
-    relation.equation("E", ("d", "V"), ("r", "P"))
-    relation.equation("R", ("r", "B"))
-    return relation
+def relation(key: Point, e: Point, one: Demand) -> Relation:
+    """What the sigma proof is about: one r in both points. `key` and `e` are those of the demand, decoded."""
+    made = Relation({"V": bases().V, "P": key, "E": e, "R": one.r}, ["d", "r"])
+    made.equation("E", ("d", "V"), ("r", "P"))
+    made.equation("R", ("r", "B"))
+    return made
 
 
 def _claims(tag: bytes, one: Demand, proof: bytes) -> Sequence[Claim] | None:
     key, e = decode_point(one.key), decode_point(one.e)
-    relation = _relation(key, e, one)
-    same, small = split(relation, proof)
-    return claims_of(claim_relation(tag, relation, same), claim_ranges(tag, [e], [(0, one.most)], small, key=key))
+    made = relation(key, e, one)
+    same, small = split(made, proof)
+    return claims_of(claim_relation(tag, made, same), claim_ranges(tag, [e], [(0, one.most)], small, key=key))
 
 
 reduce = reducer(Demand, _claims)

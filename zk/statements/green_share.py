@@ -63,7 +63,7 @@ def prove(where: Where, consumption: Opening, ppm: int, *, entropy: bytes) -> tu
     one = GreenShare(commit(*consumption).to_bytes(), ppm, commit(*volume).to_bytes(), commit(*remainder).to_bytes())
     tag = _tag(where, one)
     witness = {"beta": number(share.minus(volume.times(MILLION)).minus(remainder).blinding)}
-    proof = prove_relation(tag, _relation(one), witness, entropy=entropy)
+    proof = prove_relation(tag, relation(one), witness, entropy=entropy)
     proof += prove_ranges(tag, [volume, remainder], RANGES, entropy=entropy)
     return Green(one.volume, one.remainder, proof), volume
 
@@ -78,18 +78,19 @@ def _tag(where: Where, one: GreenShare) -> bytes:
     return tag_of(KIND, where, (one.consumption, one.volume, one.remainder))
 
 
-def _relation(one: GreenShare) -> Relation:
+def relation(one: GreenShare) -> Relation:
+    """What the sigma proof is about: the division by 10^6."""
     points = {"H": bases().H, "C": one.consumption, "G": one.volume, "X": one.remainder}
-    relation = Relation(points, ["beta"])
-    relation.equation({"C": one.ppm, "G": -MILLION, "X": -1}, ("beta", "H"))
-    return relation
+    made = Relation(points, ["beta"])
+    made.equation({"C": one.ppm, "G": -MILLION, "X": -1}, ("beta", "H"))
+    return made
 
 
 def _claims(tag: bytes, one: GreenShare, proof: bytes) -> Sequence[Claim] | None:
-    relation = _relation(one)
-    same, small = split(relation, proof)
+    made = relation(one)
+    same, small = split(made, proof)
     points = [decode_point(one.volume), decode_point(one.remainder)]
-    return claims_of(claim_relation(tag, relation, same), claim_ranges(tag, points, RANGES, small))
+    return claims_of(claim_relation(tag, made, same), claim_ranges(tag, points, RANGES, small))
 
 
 reduce = reducer(GreenShare, _claims)

@@ -137,6 +137,16 @@ def opened(kind: str, where: Where, values: Sequence[int], entropy: bytes) -> li
     return [Opening(value, blinding) for value, blinding in zip(values, made, strict=True)]
 
 
+def recovered(note: Kept, where: Where) -> list[Opening]:
+    """What a note to oneself opens, in the order of its values: commitments over H, of demands and bids over the key.
+
+    Of a spend, its transfer alone, since what stays is the balance without it; where nothing stays, the transfer is the
+    balance as it was, and opens as that does. Compare with what was posted: a note may have been sealed wrongly.
+    """
+    made = opened(note.kind, where, note.values, note.entropy)
+    return made[:1] if note.kind == "spend" else made
+
+
 def total(openings: Sequence[Opening]) -> Opening:
     """Opening of the sum of commitments; of nothing, value 0 and blinding 0."""
     amount = Opening(0, bytes(SCALAR_BYTES))

@@ -52,9 +52,12 @@ class Instance(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """What a statement is about, as its verifier rebuilds it."""
 
 
-def reducer(type_: type[T], claims: Callable[[bytes, T, bytes], Sequence[Claim] | None]) -> Reduce:
-    """The reducer of a kind, out of the one for its decoded instance, which may raise ValueError where it refuses."""
-    codec: Codec[T] = Codec(type_, MAX_INSTANCE_BYTES)
+def reducer(
+    type_: type[T], claims: Callable[[bytes, T, bytes], Sequence[Claim] | None], limit: int = MAX_INSTANCE_BYTES
+) -> Reduce:
+    """The reducer of a kind, out of the one for its decoded instance, which may raise ValueError where it refuses.
+    `limit` is how many bytes an instance may have."""
+    codec: Codec[T] = Codec(type_, limit)
 
     def reduce(tag: bytes, instance: bytes, proof: bytes) -> Sequence[Claim] | None:
         try:
