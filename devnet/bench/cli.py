@@ -100,6 +100,18 @@ def dispatch(
         emit(json, report, lambda: table("dispatch", ["case", *headings], rows, right=headings))
 
 
+@app.command()
+def zk(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Range proofs, sealed bids and shares of openings: time to make and to check, and bytes. Takes half a minute."""
+    from devnet.bench.zk import measure
+
+    with reporting(json):
+        report = measure(progress)
+        emit(json, report, lambda: _draw(report))
+
+
 def _draw(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name != "sweep":
