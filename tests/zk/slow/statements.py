@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import msgpack
@@ -16,6 +17,8 @@ from tests.zk.slow.curve import (
     identity,
     point,
     refuse_unless,
+    same,
+    scalar,
     total,
 )
 from tests.zk.slow.sponge import Sponge, framed, session
@@ -204,6 +207,32 @@ def award(
     in_ranges(tag, points, bounds[: len(points)], rest)
 
 
+def sums(tag: bytes, proof: bytes, parts: object, public: object, whole: object) -> None:
+    """sum"""
+    terms = [(point(raw(one)), 1) for one in many(parts, 4_096)]
+    found = linear(*terms, (base(b"V"), number(public, 0, 2**63 - 1)))
+    refuse_unless(not proof and same(found, point(raw(whole))), "parts add up to the total")
+
+
+def opening(tag: bytes, proof: bytes, commitment: object, value: object, blinding: object) -> None:
+    v, s = number(value, 0, 2**64 - 1), scalar(raw(blinding))
+    found = linear((base(b"V"), v), (base(b"H"), s))
+    refuse_unless(not proof and same(found, point(raw(commitment))), "a commitment is opened")
+
+
+def chain(tag: bytes, proof: bytes, head: object, length: object, first: object, records: object) -> None:
+    behind = number(length, 1, 2**32) - number(first, 0, 2**32)
+    shown = [raw(one) for one in many(records, 4_096)]
+    refuse_unless(all(len(one) <= 4_096 for one in shown), "a record has at most 4,096 bytes")
+    refuse_unless(len(proof) == 32 * (1 + behind - len(shown)), "one digest for each record behind")
+    link, digests = proof[:32], [sha256(one).digest() for one in shown]
+    digests += [proof[at : at + 32] for at in range(32, len(proof), 32)]
+    assert isinstance(first, int)
+    for place, digest in enumerate(digests, start=first):
+        link = sha256(framed(b"gridpact/1/chain-link", link, place.to_bytes(8, "big"), digest)).digest()
+    refuse_unless(len(raw(head)) == 32 and link == head, "the links end in the head")
+
+
 SEALED: dict[str, tuple[int, Callable[..., None]]] = {
     **dict.fromkeys(("range", "reading", "capacity", "quality"), (3, ranged)),
     "spend": (2, spend),
@@ -216,8 +245,12 @@ SEALED: dict[str, tuple[int, Callable[..., None]]] = {
     "demand": (4, demand),
     "bid": (5, bid),
     "award": (7, award),
+    "sum": (3, sums),
+    "opening": (3, opening),
+    "chain": (4, chain),
 }
 """Per kind, how many fields its instance has, and its check."""
+LIMITS = {"sum": 2**18, "chain": 2**20}
 LOGARITHMS = {"possession": (1, 2), "note": (1, 2), "reveal": (2, 4), "share": (2, 4)}
 """Per kind, equations and elements."""
 
@@ -234,6 +267,7 @@ def check(kind: str, tag: bytes, instance: bytes, proof: bytes) -> None:
         fields = msgpack.unpackb(instance, strict_map_key=False)
     except (ValueError, msgpack.exceptions.UnpackException) as error:
         raise Refused(str(error)) from None
+    refuse_unless(len(instance) <= LIMITS.get(kind, 16_384), "as many bytes as an instance may have")
     count, checks = SEALED[kind]
     refuse_unless(type(fields) is list and len(fields) == count, "as many fields as the kind has")
     refuse_unless(msgpack.packb(fields) == instance, "the shortest encoding")
