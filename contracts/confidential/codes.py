@@ -10,15 +10,15 @@ CONFIDENTIAL_CODES: dict[str, tuple[str, str]] = {
     ),
     "confidential.possession": (
         "The proof does not show that the sender knows the secret of the note key.",
-        "Prove it for this chain, this member and this point.",
+        "Prove it for this chain, this member and this point, as `gridpact wallet create` does.",
     ),
     "confidential.empty": (
         "The sender has no hidden balance.",
-        "Deposit first, or accept what waits.",
+        "Deposit first, or accept what waits, as `gridpact wallet show` lists it.",
     ),
     "confidential.sequence": (
         "The balance has changed since: the transaction is for another sequence of the account.",
-        "Make it anew from the account as it stands.",
+        "Make it anew from the account as `gridpact query hidden MEMBER` shows it.",
     ),
     "confidential.sequence-full": (
         "The account has changed as often as one can.",
@@ -27,7 +27,7 @@ CONFIDENTIAL_CODES: dict[str, tuple[str, str]] = {
     "confidential.self": ("The sender is the recipient.", "Nothing to do: the money is there."),
     "confidential.recipient": (
         "The recipient has no note key, so nobody could tell it the amount.",
-        "Have it register one first.",
+        "Have it make a wallet: `gridpact wallet create`.",
     ),
     "confidential.pending-full": (
         "The maximum of items waits for the recipient.",
@@ -49,7 +49,7 @@ CONFIDENTIAL_CODES: dict[str, tuple[str, str]] = {
     "confidential.nothing": ("Nothing is named to accept.", "Name items that wait, or the credits."),
     "confidential.item": (
         "The items are not ascending, or one does not wait for the sender.",
-        "Name items that the account lists as waiting, each once, sorted.",
+        "Name items that `gridpact query hidden MEMBER` lists, each once, sorted.",
     ),
     "confidential.credits": (
         "The credits are not what the sender takes them for.",

@@ -14,6 +14,7 @@ from node.cli.dispatch import app as dispatch
 from node.cli.doctor import register as register_doctor
 from node.cli.flexible import register as register_flexible
 from node.cli.govern import app as govern
+from node.cli.hidden import register as register_hidden
 from node.cli.home import register as register_home
 from node.cli.light import register as register_light
 from node.cli.modes import register as register_modes
@@ -27,6 +28,7 @@ from node.cli.trust import app as trust
 from node.cli.trust import tx_app as tx_trust
 from node.cli.tx import app as tx
 from node.cli.wager import register as register_wagers
+from node.cli.wallet import app as wallet
 
 HELP = "The ledger that competitors who share a microgrid run together."
 
@@ -40,6 +42,7 @@ register_home(app)
 register_wagers(tx, query)
 register_flexible(tx, query)
 register_modes(tx, query)
+register_hidden(tx, query)
 tx.add_typer(tx_dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
 tx.add_typer(tx_access, name="access")
@@ -56,4 +59,5 @@ app.add_typer(agent, name="agent")
 app.add_typer(rulebook, name="rulebook")
 app.add_typer(succession, name="succession")
 app.add_typer(proof, name="proof")
+app.add_typer(wallet, name="wallet")
 register_light(app)

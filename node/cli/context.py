@@ -172,7 +172,7 @@ def signer(chain_id: str, as_: str | None, key: Path | None, directory: Path) ->
     """The account that signs, by its key alone. Raises NodeError."""
     from node.client import Account
 
-    member, seed = _account_seed(as_, key, directory)
+    member, seed = account_seed(as_, key, directory)
     return Account(chain_id, member, seed)
 
 
@@ -191,11 +191,12 @@ def account_key(as_: str | None, key: Path | None, directory: Path) -> tuple[str
     """Who signs, and the account key, from a file or the devnet. Raises NodeError."""
     from zk.ed25519 import SigningKey
 
-    member, seed = _account_seed(as_, key, directory)
+    member, seed = account_seed(as_, key, directory)
     return member, SigningKey(seed)
 
 
-def _account_seed(as_: str | None, key: Path | None, directory: Path) -> tuple[str, bytes]:
+def account_seed(as_: str | None, key: Path | None, directory: Path) -> tuple[str, bytes]:
+    """Who signs, and the secret of the account key. Raises NodeError."""
     if as_ is None:
         raise NodeError("cli.signer", "Nobody is named to sign.", "Add --as MEMBER, for example --as campus.")
     return as_, _seed(key or _devnet_key(directory / "keys", as_, "member"), "account")
@@ -262,6 +263,15 @@ def has_key(member: str, directory: Path) -> bool:
 
 def _some(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def is_plain(as_: str, key: Path | None, directory: Path) -> bool:
+    """Whether the account key lies open, as those of devnets do. Raises NodeError."""
+    try:
+        raw = (key or _devnet_key(directory / "keys", as_, "member")).read_bytes()
+        return msgspec.json.decode(raw, type=PlainKey).devnet
+    except (OSError, msgspec.DecodeError):
+        return False
 
 
 def _seed(path: Path, kind: str) -> bytes:

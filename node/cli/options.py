@@ -60,6 +60,19 @@ Genesis = Annotated[
 ]
 
 
+Wallet = Annotated[
+    Path | None,
+    typer.Option("--wallet", help="Wallet file. Default: wallets/MEMBER.json in the directory of the devnet."),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        help="File whose first line opens the wallet. Default: GRIDPACT_PASSPHRASE, a devnet's key, or a prompt.",
+    ),
+]
+
+
 class Asking(NamedTuple):
     """Options of a query."""
 
@@ -86,7 +99,15 @@ class Signing(NamedTuple):
     as_json: Json = False
 
 
-GROUPS = (Asking, Signing)
+class Purse(NamedTuple):
+    """Options of whatever opens a wallet."""
+
+    wallet: Wallet = None
+    passphrase_file: PassphraseFile = None
+    genesis: Genesis = None
+
+
+GROUPS = (Asking, Signing, Purse)
 
 
 def grouped(command: Callable[..., R]) -> Callable[..., R]:

@@ -45,7 +45,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon, flexible, governance, promises, wagers
+from node.rpc import carbon, flexible, governance, hidden, promises, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -130,6 +130,14 @@ class Queries:
                 return self._envelope(view, identifier(meter, "meter"), self._which("now"))
             case "envelope", [meter, which]:
                 return self._envelope(view, identifier(meter, "meter"), self._which(which))
+            case "hidden", []:
+                return hidden.sums_of(view)
+            case "hidden", [member]:
+                return hidden.hidden_of(view, identifier(member, "member"))
+            case "credits", [member, source, number_]:
+                return hidden.credits_of(view, identifier(member, "member"), source, number(number_, "number", 2**32))
+            case "note-key", [member]:
+                return hidden.note_key_of(view, identifier(member, "member"))
             case "interval", [which]:
                 return self._interval(view, self._which(which))
             case "dispatch", [which]:
