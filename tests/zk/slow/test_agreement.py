@@ -1,0 +1,221 @@
+"""Both verifiers say the same of every proof: true, moved, changed or no proof at all."""
+
+from __future__ import annotations
+
+import json
+from hashlib import shake_128
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.zk.slow import curve, notes, ranges, sigma, sponge, statements
+from tests.zk.statement_cases import ENTROPY, KEY, WHERE, cases
+from zk import elgamal, range_proof
+from zk import notes as fast_notes
+from zk import sigma as fast_sigma
+from zk.group import native
+from zk.group.bases import bases, vectors
+from zk.pedersen import commit
+from zk.statements import chain, check, logarithm, share, sums
+from zk.statements.assertion import Assertion, tag_of
+from zk.statements.openings import opened, total
+from zk.transcript import Sponge, session_id
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+SECRET = b"\x05".rjust(32, b"\0")
+ROUTE: dict[str, Any] = {
+    "purpose": "bill",
+    "chain_id": "campus-1",
+    "epoch": 3,
+    "sender": "solar",
+    "recipient": "campus",
+}
+
+
+def of_logarithms() -> dict[str, Assertion]:
+    """One true statement of every kind about logarithms."""
+    to = logarithm.public_point(SECRET)
+    note = fast_notes.seal(to, b"41 Wh", entropy=ENTROPY, **ROUTE)
+    shown = fast_notes.reveal(SECRET, note, entropy=ENTROPY, **ROUTE)
+    r = bases().H.to_bytes()
+    point, proof = share.prove(WHERE, "award", 4, r, SECRET, entropy=ENTROPY)
+    possession = logarithm.prove_known("possession", WHERE, SECRET, entropy=ENTROPY)
+    sent, opened = fast_notes.check(note, to, **ROUTE), fast_notes.revealed(note, shown, to, **ROUTE)
+    assert sent is not None
+    assert opened is not None
+    return {
+        "note": sent,
+        "reveal": opened,
+        "share": share.assertion(WHERE, "award", 4, r, to, point, proof),
+        "possession": logarithm.known("possession", WHERE, to, possession),
+    }
+
+
+def in_sight() -> dict[str, Assertion]:
+    """One true statement of every kind that everybody computes."""
+    openings = opened("tests", WHERE, [1, 2, 3], ENTROPY)
+    points = [commit(*one).to_bytes() for one in openings]
+    whole = commit(*total(openings).shifted(4)).to_bytes()
+    records = [b"first", b"second", b"", b"fourth", b"fifth"]
+    return {
+        "sum": sums.assert_sum(WHERE, points, 4, whole),
+        "opening": sums.assert_opening(WHERE, points[1], openings[1]),
+        "chain": chain.assertion(WHERE, *chain.prove(WHERE, records, 1, 2)),
+    }
+
+
+TRUE = of_logarithms() | in_sight() | {kind: case.true for kind, case in cases().items()}
+
+
+def both(one: Assertion) -> bool:
+    """What both verifiers say."""
+    fast, slow = check.verify(one), statements.verify(*one)
+    assert fast is slow, (one.kind, fast, slow)
+    return slow
+
+
+def test_the_second_verifier_imports_nothing_of_the_first() -> None:
+    for path in Path(__file__).parent.glob("*.py"):
+        if not path.name.startswith("test_"):
+            assert "from zk" not in path.read_text()
+            assert "import zk" not in path.read_text()
+
+
+def test_every_kind_is_known_to_both() -> None:
+    assert set(TRUE) == set(check.REDUCERS) == {*statements.SEALED, *statements.LOGARITHMS}
+
+
+def test_bases_are_hashed_from_their_names() -> None:
+    known = bases()
+    for name, one in zip((b"V", b"H", b"U"), known[1:], strict=True):
+        assert curve.encoded(curve.base(name)) == one.to_bytes()
+    assert curve.encoded(curve.B) == known.B.to_bytes()
+    for name, vector in zip((b"G", b"H"), vectors(4), strict=True):
+        assert [curve.encoded(one) for one in curve.vector(name, 4)] == [one.to_bytes() for one in vector]
+
+
+def test_sponges_agree() -> None:
+    noise = shake_128(b"sponges").digest(400)
+    first, second = Sponge(session_id(noise[:9])), sponge.Sponge(sponge.session(noise[:9]))
+    for at, size in pairwise(noise):
+        if at & 1:
+            first.absorb(noise[: size % 40])
+            second.absorb(noise[: size % 40])
+        else:
+            assert first.squeeze(size) == second.squeeze(size)
+
+
+@pytest.mark.parametrize("kind", sorted(TRUE))
+def test_a_true_statement_is_true_for_both(kind: str) -> None:
+    assert both(TRUE[kind])
+
+
+def with_field(one: Assertion, place: int, value: Any) -> Assertion:
+    """A statement with another field of its instance."""
+    fields = msgpack.unpackb(one.instance)
+    return one._replace(instance=msgpack.packb([*fields[:place], value, *fields[place + 1 :]]))
+
+
+DIFFERENT = sorted(set(TRUE) - {"reading", "capacity", "quality"})
+"""One kind for each way of checking: the others are a "range" by another name."""
+
+
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_a_false_statement_is_false_for_both(kind: str) -> None:
+    true = TRUE[kind]
+    assert not both(true._replace(proof=true.proof + b"\0"))
+    if not true.proof:
+        return
+    for proof in (b"", true.proof[:-1]):
+        assert not both(true._replace(proof=proof))
+    noise = shake_128(kind.encode()).digest(3)
+    flipped = bytearray(true.proof)
+    flipped[int.from_bytes(noise[:2], "big") % len(flipped)] ^= 1 << noise[2] % 8
+    assert not both(true._replace(proof=bytes(flipped)))
+
+
+@pytest.mark.parametrize("kind", sorted(set(statements.SEALED) & set(DIFFERENT)))
+def test_an_instance_that_may_not_be_is_refused_by_both(kind: str) -> None:
+    true = TRUE[kind]
+    fields = msgpack.unpackb(true.instance)
+    for place, field in enumerate(fields):
+        refused: tuple[Any, ...]
+        match field:
+            case int():
+                refused = (-(2**63), 2**64 - 1, True)
+            case bytes():
+                refused = (native.IDENTITY.to_bytes(), "")
+            case _:
+                refused = ([], field[:-1], [*field, field[0]], b"")
+        for other in refused:
+            assert not both(with_field(true, place, other)), (place, other)
+    for instance in (b"", true.instance + b"\0", msgpack.packb(fields[:-1]), b"\xdc\0" + true.instance):
+        assert not both(true._replace(instance=instance))
+
+
+def test_published_vectors() -> None:
+    """The adversarial ones, which have true ones beside them; and the true ones of which commitments are computed."""
+    adversarial, true = (
+        json.loads((VECTORS / f"sigma-proofs{which}_Shake128_BLS12381.json").read_text()) for which in ("-invalid", "")
+    )
+    for vector in adversarial + [one for one in true if one["Flavor"] == "compact"]:
+        tag, compact = vector["Tag"].encode(), vector["Flavor"] == "compact"
+        instance, proof = bytes.fromhex(vector["Instance"]), bytes.fromhex(vector["NargString"])
+        try:
+            sigma.check(tag, sigma.read(instance), proof, compact=compact)
+            slow = True
+        except curve.Refused:
+            slow = False
+        expected = vector["Expected"] == "accept"
+        assert slow is fast_sigma.verify(tag, instance, proof, compact=compact) is expected
+
+
+def test_range_proofs_of_any_shape() -> None:
+    bounds = [(3, 3), (0, 1), (10, 12), (5, 9)]
+    values, blindings = [3, 1, 10, 9], [bytes(31) + bytes([at]) for at in (1, 2, 3, 4)]
+    commitments, proof = range_proof.prove(values, blindings, bounds, tag=b"shape", entropy=ENTROPY, base=KEY)
+
+    def agreed(points: list[bytes], limits: list[tuple[int, int]], sent: bytes = proof) -> bool:
+        try:
+            ranges.check(b"shape", [curve.point(one) for one in points], limits, sent, KEY)
+            slow = True
+        except curve.Refused:
+            slow = False
+        assert slow is range_proof.verify(points, limits, sent, tag=b"shape", base=KEY)
+        return slow
+
+    assert agreed(commitments, bounds)
+    assert not agreed(commitments[::-1], bounds)
+    assert not agreed(commitments, [(3, 3), (0, 1), (10, 12), (4, 8)])
+    assert not agreed(commitments, [(3, 3), (0, 1), (10, 12), (5, 2**64)])
+    assert not agreed(commitments[:3], bounds[:3])
+    assert not agreed([], [], b"")
+    # The last scalars of a proof are in its second equation only.
+    assert not agreed(commitments, bounds, proof[:-1] + bytes([proof[-1] ^ 1]))
+
+
+def test_notes_are_read_as_the_document_says() -> None:
+    seed = bytes(range(32))
+    secret = fast_notes.secret_of(seed)
+    assert int.from_bytes(secret, "big") == notes.secret_of(seed)
+    note = fast_notes.seal(fast_notes.public(secret), b"41 Wh", entropy=ENTROPY, **ROUTE)
+    read = notes.open_note(notes.secret_of(seed), note, "bill", "campus-1", 3, "solar", "campus")
+    assert read == fast_notes.open_(secret, note, **ROUTE) == b"41 Wh"
+
+
+def test_tags_are_made_as_the_document_says() -> None:
+    place = notes.place("bid", WHERE.chain_id, WHERE.actor, WHERE.at, WHERE.round, WHERE.key_id)
+    assert tag_of("bid", WHERE, [b"a", b"bc"]) == notes.tag(place, b"a", b"bc")
+    spent = msgpack.unpackb(TRUE["spend"].instance)
+    place = notes.place("spend", WHERE.chain_id, WHERE.actor, WHERE.at, WHERE.round, WHERE.key_id)
+    assert TRUE["spend"].tag == notes.tag(place, *spent, b"wind", b"n" * 32)
+
+
+def test_ciphertexts_are_values_over_the_key() -> None:
+    sealed = elgamal.encrypt(9, SECRET, native.decode_point(KEY))
+    v, p = curve.base(b"V"), curve.point(KEY)
+    assert curve.encoded(curve.total([v, p], [9, 5])) == sealed.E.to_bytes()
+    assert curve.encoded(curve.total([curve.B], [5])) == sealed.R.to_bytes()
