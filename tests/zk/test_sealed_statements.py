@@ -310,13 +310,13 @@ class Claimed(NamedTuple):
     remainder: Claim | None
 
 
-def claim_award(quantity: int, rest: int) -> Claimed:
-    """An award of any quantity and remainder, with range proofs of what is near enough to be proven."""
-    w = award.weigh(honest()[0], A, B)
+def claim_award(w: Opening, divisor: int, quantity: int, rest: int, widest: int) -> Claimed:
+    """An award of any quantity and remainder, with range proofs of what is near enough to be proven, the remainder's in
+    [0, widest]. It has a remainder also where nothing is divided."""
     s, g, y = (scalar(value) for value in (3, 4, 5))
     q, x = Opening(quantity % ORDER, s), Opening(rest % ORDER, g)
-    sealed = elgamal.encrypt(quantity % ORDER, y, THRESHOLD)
-    one = award.Award(KEY, weighted(), B, point(q), point(x), sealed.E.to_bytes(), sealed.R.to_bytes())
+    sealed = elgamal.encrypt(q.value, y, THRESHOLD)
+    one = award.Award(KEY, point(w, KEY), divisor, point(q), point(x), sealed.E.to_bytes(), sealed.R.to_bytes())
     tag = tag_of("award", WHERE, (KEY, one.weighted, one.award, one.remainder, one.summand, one.summand_r))
     made: Relation = award.relation(one)
     witness = {
@@ -324,29 +324,35 @@ def claim_award(quantity: int, rest: int) -> Claimed:
         "s": 3,
         "y": 5,
         "alpha": int.from_bytes(w.blinding, "big"),
-        "beta": -int.from_bytes(q.times(B).plus(x).blinding, "big"),
+        "beta": -int.from_bytes(q.times(divisor).plus(x).blinding, "big"),
     }
     same = prove_relation(tag, made, witness, entropy=ENTROPY)
-    near = [Opening(max(0, min(value, hi)), blinding) for value, hi, blinding in ((quantity, 9, s), (rest, B - 1, g))]
-    both = prove_ranges(tag, near, [BELOW_2_32, (0, B - 1)], entropy=ENTROPY)
-    alone = prove_ranges(tag, near[1:], [(0, B - 1)], entropy=ENTROPY)
+    near = [Opening(max(0, min(value, hi)), blinding) for value, hi, blinding in ((quantity, 99, s), (rest, widest, g))]
+    last = (0, widest)
+    many = 1 if divisor == 1 else 2
+    both = prove_ranges(tag, near[:many], [BELOW_2_32, last][:many], entropy=ENTROPY)
+    alone = prove_ranges(tag, near[1:], [last], entropy=ENTROPY)
     posted = award.Awarded(one.award, one.remainder, one.summand, one.summand_r, same + both)
     return Claimed(
-        award.assertion(WHERE, KEY, weighted(), B, posted),
+        award.assertion(WHERE, KEY, one.weighted, divisor, posted),
         claim_relation(tag, made, same),
-        claim_ranges(tag, [native.decode_point(one.remainder)], [(0, B - 1)], alone),
+        claim_ranges(tag, [native.decode_point(one.remainder)], [last], alone),
     )
+
+
+def bid_sum() -> Opening:
+    return award.weigh(honest()[0], A, B)
 
 
 def test_an_award_with_a_remainder_off_by_one_would_print_money() -> None:
     """b*q + e = w has a q for every e, mod the order. Only the range of q tells the one that was sold."""
-    w = award.weigh(honest()[0], A, B).value
+    w = bid_sum().value
     sold, rest = divmod(w, B)
     assert w == B * QUANTITIES[0] + A * QUANTITIES[1]
     assert 0 < rest < B - 1
     forged = (w - (rest + 1)) * pow(B, -1, ORDER) % ORDER
     assert forged > 2**200
-    made = claim_award(forged, rest + 1)
+    made = claim_award(bid_sum(), B, forged, rest + 1, B - 1)
     assert holds(made.relation, made.remainder)
     assert not check.verify(made.assertion)
     assert check.verify(cases()["award"].true)
@@ -354,15 +360,26 @@ def test_an_award_with_a_remainder_off_by_one_would_print_money() -> None:
 
 
 def test_an_award_of_one_more_needs_a_negative_remainder_and_is_refused() -> None:
-    sold, rest = divmod(award.weigh(honest()[0], A, B).value, B)
-    made = claim_award(sold + 1, rest - B)
+    sold, rest = divmod(bid_sum().value, B)
+    made = claim_award(bid_sum(), B, sold + 1, rest - B, B - 1)
     assert holds(made.relation)
     assert not check.verify(made.assertion)
 
 
 def test_an_award_of_one_less_needs_a_remainder_of_the_divisor_and_is_refused() -> None:
-    sold, rest = divmod(award.weigh(honest()[0], A, B).value, B)
-    made = claim_award(sold - 1, rest + B)
+    """The last one outside: with a remainder in [0, b] it would have two awards."""
+    whole = award.weigh(honest()[0], B, B)
+    sold, rest = divmod(whole.value, B)
+    assert rest == 0
+    made = claim_award(whole, B, sold - 1, B, B)
+    assert holds(made.relation, made.remainder)
+    assert not check.verify(made.assertion)
+
+
+def test_an_award_in_a_shortage_with_a_remainder_would_print_money() -> None:
+    """Nothing is divided, so nothing would bound it: less than nothing is left, and more was sold than was bid."""
+    whole = total(honest()[0])
+    made = claim_award(whole, 1, whole.value + 7, -7, B)
     assert holds(made.relation)
     assert not check.verify(made.assertion)
 

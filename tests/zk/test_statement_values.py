@@ -31,7 +31,7 @@ from zk.statements import (
 )
 from zk.statements.assertion import Assertion, Where, framed, tag_of
 from zk.statements.openings import Opening, opened
-from zk.statements.parts import BELOW_2_40, BELOW_2_62, BELOW_2_63, prove_ranges, prove_relation
+from zk.statements.parts import BELOW_2_40, BELOW_2_63, prove_ranges, prove_relation
 from zk.transcript import Sponge, session_id
 
 EMPTY = bytes(32)
@@ -234,12 +234,15 @@ def test_what_is_allowed_is_part_of_the_statement(name: str) -> None:
         assert not check.verify(other)
 
 
-def test_no_loss_is_made_up_by_a_number_that_wraps() -> None:
-    """An allowance that is large enough would let any loss pass; it is bounded where the instance is read."""
-    one = within_loss.WithinLoss(point(SHARE), point(METERED), 0, 2**63, 0)
-    tag = tag_of("within-loss", WHERE, (one.share, one.delivery))
-    proof = prove_ranges(tag, [of(1), of(2)], [BELOW_2_62] * 2, entropy=ENTROPY)
-    assert not check.verify(Assertion("within-loss", tag, encode(one), proof))
+@pytest.mark.parametrize(
+    "beyond", [{"loss_ppm": 10**6 + 1}, {"loss_ppm": -1}, {"fixed_wh": 2**40}, {"fixed_wh": -1}, {"accuracy_wh": 2**40}]
+)
+def test_what_is_allowed_is_bounded(beyond: dict[str, int]) -> None:
+    """So that nothing can wrap, and no allowance is less than none. The proofs are of what is so."""
+    allowed = ALLOWED | beyond
+    share = Opening(METERED.value + 1, SHARE.blinding)
+    proof = within_loss.prove(WHERE, share, METERED, entropy=ENTROPY, **allowed)
+    assert not check.verify(within_loss.assertion(WHERE, point(share), point(METERED), proof, **allowed))
 
 
 @pytest.mark.parametrize(
@@ -325,26 +328,45 @@ def test_a_green_share_is_rounded_down(ppm: int) -> None:
     assert not check.verify(green_share.assertion(WHERE, point(METERED), ppm + 1, posted))
 
 
+def claim_green(consumption: Opening, ppm: int, quotient: int, rest: int, widest: int) -> Assertion:
+    """A green share of any quotient and remainder, with range proofs of what is near enough to be proven."""
+    volume, remainder = Opening(quotient, of(3).blinding), Opening(rest, of(4).blinding)
+    one = green_share.GreenShare(point(consumption), ppm, raw(volume), point(remainder))
+    tag = tag_of("green-share", WHERE, (one.consumption, one.volume, one.remainder))
+    beta = consumption.times(ppm).minus(volume.times(10**6)).minus(remainder).blinding
+    same = prove_relation(tag, green_share.relation(one), {"beta": int.from_bytes(beta, "big")}, entropy=ENTROPY)
+    near = [Opening(min(quotient, 2**40 - 1), volume.blinding), remainder]
+    ranges_ = [BELOW_2_40, (0, widest)]
+    return Assertion("green-share", tag, encode(one), same + prove_ranges(tag, near, ranges_, entropy=ENTROPY))
+
+
+def test_a_green_share_made_by_hand_is_proven() -> None:
+    quotient, rest = divmod(METERED.value * 300_000, 10**6)
+    assert check.verify(claim_green(METERED, 300_000, quotient, rest, 10**6 - 1))
+
+
 @pytest.mark.parametrize("shift", [1, -1])
 def test_a_green_share_with_a_remainder_off_by_one_would_be_any_number(shift: int) -> None:
     """As an award: the quotient of another remainder is near the order, and only its range refuses it."""
-    share = METERED.times(300_000)
-    rest = share.value % 10**6 + shift
-    quotient = (share.value - rest) * pow(10**6, -1, ORDER) % ORDER
-    volume, remainder = Opening(quotient, of(3).blinding), Opening(rest, of(4).blinding)
-    one = green_share.GreenShare(point(METERED), 300_000, raw(volume), point(remainder))
-    tag = tag_of("green-share", WHERE, (one.consumption, one.volume, one.remainder))
-    beta = share.minus(volume.times(10**6)).minus(remainder).blinding
-    same = prove_relation(tag, green_share.relation(one), {"beta": int.from_bytes(beta, "big")}, entropy=ENTROPY)
-    near = prove_ranges(tag, [Opening(12, volume.blinding), remainder], [BELOW_2_40, (0, 10**6 - 1)], entropy=ENTROPY)
+    share = METERED.value * 300_000
+    rest = share % 10**6 + shift
+    quotient = (share - rest) * pow(10**6, -1, ORDER) % ORDER
     assert quotient > 2**200
-    assert not check.verify(Assertion("green-share", tag, encode(one), same + near))
+    assert not check.verify(claim_green(METERED, 300_000, quotient, rest, 10**6 - 1))
 
 
-@pytest.mark.parametrize("ppm", [0, -1, 1_000_001])
+def test_a_green_share_has_one_quotient() -> None:
+    """With a remainder in [0, 10^6] it would have two."""
+    whole = Opening(40, METERED.blinding)
+    assert not check.verify(claim_green(whole, 250_000, 9, 10**6, 10**6))
+    assert check.verify(claim_green(whole, 250_000, 10, 0, 10**6 - 1))
+
+
+@pytest.mark.parametrize("ppm", [0, 1_000_001])
 def test_a_share_of_nothing_or_of_more_than_all_is_refused(ppm: int) -> None:
-    posted, _ = green_share.prove(WHERE, METERED, 1_000_000, entropy=ENTROPY)
-    assert not check.verify(green_share.assertion(WHERE, point(METERED), ppm, posted))
+    """Proven of a true division, so that only the bound is in the way."""
+    quotient, rest = divmod(METERED.value * ppm, 10**6)
+    assert not check.verify(claim_green(METERED, ppm, quotient, rest, 10**6 - 1))
 
 
 PARTS = [of(value) for value in (31_000, 30_000, 15_100)]
