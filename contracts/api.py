@@ -76,6 +76,10 @@ from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, a
 from contracts.network.transfers import size
 from contracts.offences import Charge, accuse, is_accused, offence_count
 from contracts.params import PactParams
+from contracts.private import agenda, cycles
+from contracts.private import handlers as private
+from contracts.private import meters as hidden_meters
+from contracts.private.bodies import BlameNote, PayBill, ProveUse, Reconcile, SplitCycle
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import EpochMix, Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schema import (
@@ -125,6 +129,7 @@ __all__ = [
 
 RESUBMITTABLE = (
     "budget.exceeded",
+    "reading.cycles-full",
     "reading.future",
     "reading.gap",
     "reading.open-full",
@@ -212,6 +217,7 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Deal: ("sealed", seats.deal),
     Complain: ("sealed", seats.complain),
     GiveShare: ("sealed", openings.give),
+    **private.HANDLERS,
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -258,7 +264,10 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
             firm_w=assets.asset_of(meter).firm_w,
         )
         for meter in sorted(genesis.meters, key=lambda meter: meter.id)
+        if meter.private is None
     ]
+    hidden = hidden_meters.opening_records(genesis.meters, interval)
+    records |= {key: encode(record) for key, record in hidden.items()}
     records[SITE] = encode(Site(tuple(site)))
     settled = [Registers(meter.meter, interval, *registers.get(meter.meter, (0, 0))) for meter in site]
     names = sorted(member.id for member in genesis.members)
@@ -276,20 +285,24 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
 def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
     """Earliest ledger time at which a block would lock, close or judge something, or end a phase, at least 0; None when
     nothing waits."""
-    deadlines = schedule.earliest_deadline_ms(state, params), rounds.earliest_deadline_ms(state)
+    deadlines = (
+        schedule.earliest_deadline_ms(state, params),
+        rounds.earliest_deadline_ms(state),
+        agenda.earliest_deadline_ms(state, params),
+    )
     return min((one for one in deadlines if one is not None), default=None)
 
 
 def phase_open(state: State) -> bool:
     """Whether a phase that is counted in heights needs the next block, even if that is empty."""
-    return rounds.phase_open(state) or making.phase_open(state) or openings.phase_open(state)
+    return any(one.phase_open(state) for one in (rounds, making, openings, agenda))
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = (), judges: Judges = JUDGES) -> Receipt:
     """What happens before the first transaction: the last block of an epoch records the chain's randomness, the block's
     evidence is punished, the clock moves rounds of wagering, the making of a threshold key and what that opens, locks
-    and settles the intervals that are due, and at the end of an epoch governance is looked at. Other `judges` than
-    those of every node are for laboratories."""
+    and settles the intervals that are due and moves private billing cycles, and at the end of an epoch governance is
+    looked at. Other `judges` than those of every node are for laboratories."""
     if epochs.ends_epoch(context.height, context.consensus):
         state.save(MIX, EpochMix(context.height, context.mix))
         state.commit()
@@ -297,8 +310,9 @@ def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = 
     judged = rounds.advance(state, context, judges)
     sealed = (*making.advance(state, context), *openings.advance(state, context))
     state.commit()
-    cleared, turned = advance(state, context), proposals.turn(state, context)
-    return Receipt(OK, 0, (*accused, *judged, *sealed, *cleared, *turned, *returning.advance(state, context)))
+    cleared, billed, turned = advance(state, context), cycles.advance(state, context), proposals.turn(state, context)
+    returned = returning.advance(state, context)
+    return Receipt(OK, 0, (*accused, *judged, *sealed, *cleared, *billed, *turned, *returned))
 
 
 def close_block(state: State, context: BlockContext) -> Seating | None:
@@ -369,6 +383,8 @@ def units(envelope: Envelope) -> int:
             return COMMIT_UNITS
         case Deal(vector=vector, shares=shares):
             return PROOF_UNITS * (1 + len(shares)) + len(vector) // VECTOR_PER_UNIT
+        case ProveUse() | BlameNote() | SplitCycle() | Reconcile() | PayBill():
+            return private.units(envelope.body)
         case RevealSolution(solution=solution):
             return 1 + len(solution) // BYTES_PER_UNIT
 

@@ -39,7 +39,7 @@ PROMISED, OTHER = 0, 1
 def register(state: State, context: BlockContext, sender: str, body: BaseLoad) -> tuple[AnyEvent, ...] | str:
     """Promise a load meter its power from the first interval on whose offers are not locked, or give that up.
 
-    Refuses `meter.unknown`, `base.meter`, `base.kind`, `base.rating`, `base.capacity`,
+    Refuses `meter.unknown`, `meter.private`, `base.meter`, `base.kind`, `base.rating`, `base.capacity`,
     `base.unknown`, `base.full`. More power than before is promised behind all others, less at its place.
     """
     meter = state.load(METERS, METERS.key(body.meter))
@@ -47,6 +47,8 @@ def register(state: State, context: BlockContext, sender: str, body: BaseLoad) -
         return "meter.unknown"
     if meter.member != sender:
         return "base.meter"
+    if meter.private is not None:
+        return "meter.private"
     if meter.kind != "load":
         return "base.kind"
     if body.power_w > meter.rating_w:

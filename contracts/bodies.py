@@ -5,7 +5,8 @@ reserved:
 
     0..15 metering   16..31 market   32..47 money   48..63 trust
     64..79 wagering  80..95 governance (81..84 and 92..93: `contracts.governance.bodies`)
-    96..103 hidden money (`contracts.confidential.bodies`)  112..127 exchange
+    96..103 hidden money (`contracts.confidential.bodies`)
+    104..111 hidden energy (`contracts.private.bodies`)  112..127 exchange
     128..143 carbon (`contracts.carbon.bodies`)
 
 Types and bounds only; meaning is in the module of each contract. An unknown tag is refused at decode.
@@ -20,6 +21,7 @@ from contracts.ceremony.bodies import CeremonyBody
 from contracts.confidential.bodies import ConfidentialBody
 from contracts.governance.bodies import GovernanceBody
 from contracts.members import Record
+from contracts.private.bodies import PrivateBody
 from contracts.units import (
     MAX_PRICE,
     Amount,
@@ -89,9 +91,9 @@ class PlainReading(Record, frozen=True, tag=0):
 
 
 class CommittedReading(Record, frozen=True, tag=1):
-    """The same with registers hidden in commitments.
+    """The same with registers hidden in commitments, of a meter that is registered private; see `contracts.private`.
 
-    Decoded from the first day; not accepted by rule set 1.
+    What the meter saw beside its registers it may commit to as well: it signs it with them.
     """
 
     sequence: Count
@@ -101,6 +103,11 @@ class CommittedReading(Record, frozen=True, tag=1):
     status: Count
     previous_hash: Hash
     note: Annotated[bytes, Meta(max_length=512)]
+    """The openings, sealed to the meter's owner."""
+    reserve: Point | None = None
+    """`charge_wh` and `fuel_wh` of a `Reserve` together: what could still be delivered."""
+    quality: Annotated[tuple[Point, ...], Meta(max_length=7)] = ()
+    """The fields of a `Quality`, in their order and each 2^31 higher, so that none is negative; or none of them."""
 
 
 Reading = PlainReading | CommittedReading
@@ -381,5 +388,6 @@ AccountBody = (
     | CarbonBody
     | ConfidentialBody
     | CeremonyBody
+    | PrivateBody
 )
 MeterBody = Reading

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from contracts.carbon.codes import CARBON_CODES
 from contracts.ceremony.codes import CEREMONY_CODES
 from contracts.confidential.codes import CONFIDENTIAL_CODES
+from contracts.private.codes import PRIVATE_CODES
 
 
 class Code(NamedTuple):
@@ -54,7 +55,9 @@ CODES: dict[str, Code] = {
     "meter.unknown": Code("No meter has this id.", "Use a meter of this chain."),
     "meter.key": Code("The key is not the meter's.", "Sign readings with the meter's registered key."),
     "meter.stopped": Code("The meter's member was removed from the pact.", "Have the meter admitted with a member."),
-    "reading.committed": Code("Committed readings are not accepted by this rule set.", "Send a plain reading."),
+    "reading.committed": Code(
+        "The meter is not registered private.", "Send a plain reading, or have the meter admitted as a private one."
+    ),
     "reading.gap": Code(
         "Readings before this one are missing.",
         "Send the missing sequences; then this reading may be sent again as it is.",
@@ -392,6 +395,11 @@ CODES: dict[str, Code] = {
     "governance.re-key-full": Code(
         "The maximum of the member's former node keys may still have a seat.", "Propose it again two epochs later."
     ),
+    "governance.private": Code(
+        "A private meter is not one that can be, or its campus can not bill it.",
+        "Only loads and sources without an asset can be private, billed by another member with the role campus, which "
+        "bills at most 1,024 of them and 32 sources.",
+    ),
     "governance.roles": Code(
         "The roles are not ascending or not known.",
         "Use supplier, consumer, storage, campus, certifier; each once, sorted.",
@@ -448,6 +456,7 @@ CODES: dict[str, Code] = {
     **{name: Code(*said) for name, said in CARBON_CODES.items()},
     **{name: Code(*said) for name, said in CONFIDENTIAL_CODES.items()},
     **{name: Code(*said) for name, said in CEREMONY_CODES.items()},
+    **{name: Code(*said) for name, said in PRIVATE_CODES.items()},
 }
 
 

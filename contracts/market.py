@@ -100,7 +100,7 @@ def _add_need(state: State, context: BlockContext, sender: str, body: Need, reco
 def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tuple[AnyEvent, ...] | str:
     """Let an offer stand for its meter and interval; no blocks withdraw it.
 
-    Refuses `meter.unknown`, `offer.meter`, `offer.kind`, `offer.late`, `offer.horizon`, `offer.order`,
+    Refuses `meter.unknown`, `meter.private`, `offer.meter`, `offer.kind`, `offer.late`, `offer.horizon`, `offer.order`,
     `offer.price`, `offer.rating`, `offer.storage`, `offer.full`, `envelope.power`, `envelope.time`,
     `envelope.revoked`.
     """
@@ -110,6 +110,8 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
         return "meter.unknown"
     if meter.member != sender:
         return "offer.meter"
+    if meter.private is not None:
+        return "meter.private"
     if meter.kind not in OFFERING_KINDS:
         return "offer.kind"
     code = late_or_far(state, context, ("offer.late", "offer.horizon"), body.interval)

@@ -237,6 +237,23 @@ class Asset(Record, frozen=True):
     """What it gives at any time of an island: from fuel or heat, not from sun or wind."""
 
 
+class Private(Record, frozen=True):
+    """How a meter settles whose registers are commitments; see `contracts.private`. Energies are per billing cycle."""
+
+    campus: Id
+    """The member that bills it: it pays what a source delivers, and is paid what a load takes."""
+    tariff_nano_per_wh: Annotated[int, Meta(ge=1, le=MAX_PRICE)] = 1
+    low_wh: Energy = 0
+    high_wh: Energy | None = None
+    """Between these both expect a cycle; None: anything up to the rating. Whatever lies outside shows that it does."""
+    fixed_wh: Energy = 0
+    """Losses of a source's line that are no reason for a dispute, beside"""
+    loss_ppm: Ppm = 0
+    """of what is delivered."""
+    accuracy_wh: Energy = 0
+    """By how much the bill may exceed what is delivered."""
+
+
 class Meter(Record, frozen=True):
     """Where energy crosses a boundary. `rating_w` bounds both registers' growth.
 
@@ -255,6 +272,8 @@ class Meter(Record, frozen=True):
     """Most that a storage can hold."""
     asset: Asset | None = None
     """None: a source without ramp, or a storage that offers blocks and bids like anybody else."""
+    private: Private | None = None
+    """None: everybody sees its registers, and it settles interval by interval."""
 
 
 class DaySpan(Record, frozen=True):

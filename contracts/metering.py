@@ -17,6 +17,9 @@ Quality and reserve records are checked against what is physically possible and 
 readings are: in the transaction list, provable by (meter, sequence). Of them the head keeps alone what a storage says
 of its charge, which has to fit its registers and is where the next dispatch begins.
 
+A meter that is registered private commits to its registers; of it only the chain is kept here, and it settles by the
+billing cycle (`contracts.private`).
+
 Refusals that a carrier could provoke with genuine old or early envelopes (gap, replay, duplicate, future,
 open-full) cost the meter nothing, so that nobody can spend its budget; those that only its own key can
 produce are charged to it.
@@ -29,7 +32,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.bodies import PlainReading, Quality, Reading, Reserve
+from contracts.bodies import CommittedReading, PlainReading, Quality, Reading, Reserve
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import MeterEnvelope
 from contracts.flexible.assets import is_plausible
@@ -37,6 +40,7 @@ from contracts.governance.membership import is_removed
 from contracts.members import MAX_GAPS, MAX_OPEN_REGISTERS, Gap, Meter, MeterHead, OpenRegister, Registers
 from contracts.metering_records import Return
 from contracts.params import PactParams
+from contracts.private import meters as hidden_meters
 from contracts.receipts import OK, ReadingAccepted, Receipt
 from contracts.schedule import await_close, is_closed
 from contracts.schema import CHARGES, HEADS, METERS, REGISTERS
@@ -86,8 +90,10 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     if used > params.units_per_meter:
         return _refused("budget.exceeded")
 
+    if isinstance(body, CommittedReading):
+        return _apply_committed(state, context, meter, head, body, digest, used)
     settled = state.entry(REGISTERS, envelope.meter)
-    assert settled is not None, "every meter has registers"
+    assert settled is not None, "every open meter has registers"
     head_key = HEADS.prefix + envelope.meter.encode()
     late = is_closed(state, context, interval)
     open_, code = _checked(params, meter, head, settled, body, late)
@@ -119,6 +125,33 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     return Receipt(OK, READING_UNITS, (ReadingAccepted(envelope.meter, body.sequence, interval, late),))
 
 
+def _apply_committed(
+    state: State,
+    context: BlockContext,
+    meter: Meter,
+    head: MeterHead,
+    body: CommittedReading,
+    digest: bytes,
+    used: int,
+) -> Receipt:
+    """Extend the chain of a private meter. Its registers are points, kept by `contracts.private.meters`."""
+    now, head_key = current_interval(context), HEADS.key(meter.id)
+    charged = _replace(head, budget_interval=now, units_used=used)
+    late = hidden_meters.is_late(state, context, meter, body.interval)
+    code = hidden_meters.take(state, context, meter, head, body, late)
+    if code == "reading.cycles-full":
+        state.rollback()
+        return _refused(code)
+    if code != OK:
+        state.rollback()
+        state.save(head_key, charged)
+        state.commit()
+        return _refused(code)
+    state.save(head_key, _replace(charged, sequence=body.sequence, reading_hash=digest, interval=body.interval))
+    state.commit()
+    return Receipt(OK, READING_UNITS, (ReadingAccepted(meter.id, body.sequence, body.interval, late),))
+
+
 def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) -> str:
     """Whether a mempool should keep this reading: ok, or the code of the first thing that will not change."""
     speaker = _speaker(state, envelope)
@@ -132,7 +165,7 @@ def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     return OK
 
 
-def _speaker(state: State, envelope: MeterEnvelope) -> tuple[Meter, MeterHead, PlainReading] | str:
+def _speaker(state: State, envelope: MeterEnvelope) -> tuple[Meter, MeterHead, Reading] | str:
     """The meter that speaks, its head, and what it says; a code when it may not say that."""
     raw_id = envelope.meter.encode()
     meter = state.load(METERS, METERS.prefix + raw_id)
@@ -144,8 +177,10 @@ def _speaker(state: State, envelope: MeterEnvelope) -> tuple[Meter, MeterHead, P
     if is_removed(state, meter.member):
         return "meter.stopped"
     body = envelope.body
-    if type(body) is not PlainReading:
+    if meter.private is None and isinstance(body, CommittedReading):
         return "reading.committed"
+    if meter.private is not None and isinstance(body, PlainReading):
+        return "reading.open"
     return meter, head, body
 
 

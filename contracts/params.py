@@ -204,6 +204,8 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """Paid out of the residual to the organisation whose block settles an interval with consumption."""
     confidential: ConfidentialParams = ConfidentialParams()
     sealed: SealedParams = SealedParams()
+    private_blocks: Annotated[int, Meta(ge=1, le=100_000)] = 8
+    """Least blocks of each phase of a private billing cycle; see `contracts.private.cycles`."""
 
     def day_of(self, interval: int) -> int:
         """UTC day, from 1970-01-01, in which an interval starts."""

@@ -10,6 +10,7 @@ from contracts.ceremony.events import CeremonyEvent
 from contracts.confidential.events import ConfidentialEvent
 from contracts.governance.events import GovernanceEvent
 from contracts.members import Record
+from contracts.private.events import PrivateEvent
 from contracts.units import (
     Count,
     Energy,
@@ -390,6 +391,7 @@ AnyEvent = (
     | CarbonEvent
     | ConfidentialEvent
     | CeremonyEvent
+    | PrivateEvent
 )
 
 

@@ -77,6 +77,15 @@ from contracts.metering_records import (
 )
 from contracts.mode_records import BaseLoads, EventDays, Link, ModeRecord, Reduction, ReductionOffer
 from contracts.network.records import Network
+from contracts.private.records import (
+    Campuses,
+    EstimateBook,
+    HiddenHead,
+    HiddenSite,
+    HiddenUse,
+    PrivateAgenda,
+    PrivateCycle,
+)
 from contracts.records import (
     Bill,
     EpochMix,
@@ -194,6 +203,18 @@ PENDING: Table[PendingItem] = Table("pending", PendingItem)
 CREDITS: Table[Credit] = Table("credit", Credit)
 """By member, source and number."""
 HIDDEN_TOTALS: Table[HiddenTotal] = Table("hidden-total", HiddenTotal)
+CAMPUSES: Table[Campuses] = Table("campuses", Campuses)
+HIDDEN_SITES: Table[HiddenSite] = Table("hidden-site", HiddenSite)
+"""By campus."""
+HIDDEN_HEADS: Table[HiddenHead] = Table("hidden-head", HiddenHead)
+"""By meter."""
+HIDDEN_USES: Table[HiddenUse] = Table("hidden-use", HiddenUse)
+"""By billing cycle and meter."""
+PRIVATE_CYCLES: Table[PrivateCycle] = Table("private-cycle", PrivateCycle)
+"""By billing cycle and campus."""
+PRIVATE_AGENDAS: Table[PrivateAgenda] = Table("private-agenda", PrivateAgenda)
+ESTIMATE_BOOKS: Table[EstimateBook] = Table("estimate-book", EstimateBook)
+"""By campus."""
 MIXES: Table[EpochMix] = Table("mix", EpochMix)
 SENTINELS: Table[Sentinel] = Table("sentinel", Sentinel)
 CEREMONIES: Table[Ceremony] = Table("ceremony", Ceremony)
@@ -265,6 +286,8 @@ CARBON_TOTAL = CARBON_TOTALS.key("all")
 SURGE = SURGES.key("all")
 ORIGIN_TOTAL = ORIGIN_TOTALS.key("all")
 HIDDEN_TOTAL = HIDDEN_TOTALS.key("all")
+CAMPUS_LIST = CAMPUSES.key("all")
+PRIVATE_AGENDA = PRIVATE_AGENDAS.key("open")
 MIX = MIXES.key("epoch")
 """Of the epoch that ended last; none in the first."""
 SENTINEL = SENTINELS.key("genesis")

@@ -21,6 +21,7 @@ from contracts.members import REVOKED_KEY, ROLES, SCOPES, Member, NodeKeys
 from contracts.network.registration import MeterPlace
 from contracts.network.registration import problem as problem_of_network
 from contracts.params import DAY_MS, problem
+from contracts.private import meters as hidden_meters
 from contracts.units import MAX_COUNT, MAX_MONEY, MAX_TIME, MAX_TOKENS
 from node.config import is_address
 from node.documents import DocumentError
@@ -131,10 +132,35 @@ def _check_meters(genesis: Genesis) -> None:
         found = assets.problem(meter)
         if found is not None:
             raise DocumentError("genesis.asset", f"{path}.{found.field}", found.message, found.hint)
+    _check_private(genesis)
     meters = {meter.id for meter in genesis.meters}
     for register in genesis.registers:
         if register.meter not in meters:
             _reference(f'registers["{register.meter}"]', "meter", register.meter, sorted(meters))
+
+
+def _check_private(genesis: Genesis) -> None:
+    """Private meters can be, their campuses can bill them, and no line hangs on what nobody sees."""
+    members = {member.id: member for member in genesis.members}
+    for meter in genesis.meters:
+        campus = None if meter.private is None else members.get(meter.private.campus)
+        found = hidden_meters.problem(meter, campus)
+        if found is not None:
+            path = f'meters["{meter.id}"].private'
+            raise DocumentError("genesis.private", path, found, CODES["governance.private"].hint)
+    crowded = hidden_meters.too_many(hidden_meters.sites(genesis.meters).values())
+    if crowded is not None:
+        raise DocumentError("genesis.private", "meters", crowded, CODES["governance.private"].hint)
+    hidden = {meter.id for meter in genesis.meters if meter.private is not None}
+    for line in genesis.lines:
+        for end in (line.sending_meter, line.receiving_meter, line.parent_meter):
+            if end in hidden:
+                raise DocumentError(
+                    "genesis.private",
+                    f'lines["{line.id}"]',
+                    f"{end} is private, so nobody sees what crosses it",
+                    "A line stands between open meters; what a private source loses is in its `private` table.",
+                )
 
 
 def _check_lines(genesis: Genesis) -> None:

@@ -39,6 +39,7 @@ from contracts.members import (
     Meter,
     NodeKeys,
     PowerLine,
+    Private,
 )
 from contracts.network.records import Network
 from contracts.network.registered import ascending
@@ -108,6 +109,7 @@ class MeterEntry(Entry, frozen=True, kw_only=True):
     reference_price_nano_per_wh: Price | None = None
     capacity_wh: Energy | None = None
     asset: Asset | None = None
+    private: Private | None = None
     register_import_wh: Energy | None = None
     register_export_wh: Energy | None = None
 
@@ -326,6 +328,7 @@ def _meter(entry: MeterEntry) -> Meter:
         reference_price_nano_per_wh=entry.reference_price_nano_per_wh,
         capacity_wh=entry.capacity_wh,
         asset=entry.asset,
+        private=entry.private,
     )
 
 

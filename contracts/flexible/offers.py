@@ -100,14 +100,17 @@ def offer_storage(state: State, context: BlockContext, sender: str, body: Storag
 
 
 def offer_reserve(state: State, context: BlockContext, sender: str, body: ReserveOffer) -> tuple[AnyEvent, ...] | str:
-    """Let a source hold something back. Refuses `meter.unknown`, `reserve.meter`, `reserve.kind`, `reserve.late`,
-    `reserve.horizon`, `reserve.rating`, `reserve.price`, `reserve.full`, `envelope.*`; all intervals or none.
+    """Let a source hold something back. Refuses `meter.unknown`, `meter.private`, `reserve.meter`, `reserve.kind`,
+    `reserve.late`, `reserve.horizon`, `reserve.rating`, `reserve.price`, `reserve.full`, `envelope.*`; all intervals or
+    none.
     """
     meter = state.load(METERS, METERS.key(body.meter))
     if meter is None:
         return "meter.unknown"
     if meter.member != sender:
         return "reserve.meter"
+    if meter.private is not None:
+        return "meter.private"
     if meter.kind != "source":
         return "reserve.kind"
     code = late_or_far(state, context, ("reserve.late", "reserve.horizon"), body.interval, body.count)

@@ -38,6 +38,7 @@ from contracts.members import (
     Registers,
 )
 from contracts.network import registered
+from contracts.private import meters as hidden_meters
 from contracts.receipts import OK
 from contracts.records import Site, SiteMeter
 from contracts.schema import (
@@ -104,6 +105,8 @@ def may_admit(state: State, change: AdmitMember) -> str:
         return "governance.id-taken"
     if not all(registered.is_place(state, new.meter) for new in change.meters):
         return "network.place"
+    if not _may_hide(state, change):
+        return "governance.private"
     members = len(state.group(TRUSTS))
     if members >= MAX_MEMBERS or len(_site(state).meters) + len(ids) > MAX_METERS:
         return "governance.too-many"
@@ -221,14 +224,17 @@ def admit(state: State, context: BlockContext, change: AdmitMember) -> None:
         )
         state.save(METERS.key(meter.id), meter)
         state.save(HEADS.key(meter.id), head)
-        state.put(REGISTERS, Registers(meter.id, now, new.import_wh, new.export_wh))
+        if meter.private is None:
+            state.put(REGISTERS, Registers(meter.id, now, new.import_wh, new.export_wh))
         if assets.is_storage(meter):
             state.put(CHARGES, assets.opening(meter, now))
     if change.meters:
         added = [
             SiteMeter(new.meter.id, member.id, tie=False, since=now, firm_w=assets.asset_of(new.meter).firm_w)
             for new in change.meters
+            if new.meter.private is None
         ]
+        hidden_meters.admit(state, [new.meter for new in change.meters], now)
         _save_site(state, [*_site(state).meters, *added])
         factors.note(state, context.params, [factors.registered(new.meter) for new in change.meters])
 
@@ -242,6 +248,7 @@ def remove(state: State, context: BlockContext, member: str) -> None:
     meters = _site(state).meters
     if any(meter.member == member for meter in meters):
         _save_site(state, [_replace(meter, stopped=True) if meter.member == member else meter for meter in meters])
+    hidden_meters.stop(state, member)
     bonded = state.entry(TRUSTS, member)
     if bonded is not None and bonded.bonded_tokens:
         # Where too many parts are unlocking the bond stays: it weighs nothing without a node.
@@ -296,6 +303,16 @@ def _may_have_keys(state: State, member: str, keys: Sequence[AccountKey], nodes:
         if (node.bls_key, "bls") not in held and not bls.verify_possession(node.bls_key, node.bls_possession):
             return "governance.possession"
     return OK
+
+
+def _may_hide(state: State, change: AdmitMember) -> bool:
+    """Whether the private ones of new meters can be, and their campuses have room for them."""
+    meters = [new.meter for new in change.meters]
+    for meter in meters:
+        campus = None if meter.private is None else state.load(MEMBERS, MEMBERS.key(meter.private.campus))
+        if hidden_meters.problem(meter, campus) is not None:
+            return False
+    return hidden_meters.too_many(hidden_meters.after(state, meters)) is None
 
 
 def _fits(new: NewMeter, member: str) -> bool:

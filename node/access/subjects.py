@@ -23,6 +23,8 @@ from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import records as flexible
 from contracts.governance import bodies as governance_bodies
 from contracts.governance import events as governance_events
+from contracts.private import bodies as private_bodies
+from contracts.private import events as private_events
 from contracts.receipts import AnyEvent
 from contracts.rolls import Rolls, is_roll
 from contracts.schema import (
@@ -36,6 +38,7 @@ from contracts.schema import (
     BASE_LOADS,
     BASES,
     BILLS,
+    CAMPUSES,
     CARBON_CORRECTIONS,
     CARBON_TOTALS,
     CARBONS,
@@ -53,6 +56,7 @@ from contracts.schema import (
     ENVELOPED_LISTS,
     ENVELOPES,
     EPOCH_LENGTHS,
+    ESTIMATE_BOOKS,
     ESTIMATES,
     EVENT_DAYS,
     FACTORS,
@@ -61,7 +65,10 @@ from contracts.schema import (
     HEADS,
     HELD_KEYS,
     HIDDEN,
+    HIDDEN_HEADS,
+    HIDDEN_SITES,
     HIDDEN_TOTALS,
+    HIDDEN_USES,
     INTERVALS,
     KEY_USES,
     LINE_LIST,
@@ -96,6 +103,8 @@ from contracts.schema import (
     ORIGIN_TOTALS,
     ORIGINS,
     PENDING,
+    PRIVATE_AGENDAS,
+    PRIVATE_CYCLES,
     PROPOSALS,
     REDUCTION_OFFERS,
     REDUCTIONS,
@@ -211,6 +220,13 @@ PUBLIC_TABLES = frozenset(
         NOTE_KEYS,
         HIDDEN,
         HIDDEN_TOTALS,
+        CAMPUSES,
+        HIDDEN_SITES,
+        HIDDEN_HEADS,
+        HIDDEN_USES,
+        PRIVATE_CYCLES,
+        PRIVATE_AGENDAS,
+        ESTIMATE_BOOKS,
         PENDING,
         CREDITS,
         SPEND_FEES,
@@ -294,6 +310,11 @@ PUBLIC_BODIES = (
     hidden_bodies.Withdraw,
     hidden_bodies.Spend,
     hidden_bodies.Accept,
+    private_bodies.ProveUse,
+    private_bodies.BlameNote,
+    private_bodies.SplitCycle,
+    private_bodies.Reconcile,
+    private_bodies.PayBill,
     ceremony_bodies.RegisterSeat,
     ceremony_bodies.CommitDealing,
     ceremony_bodies.Deal,
@@ -357,6 +378,13 @@ PUBLIC_EVENTS = (
     hidden_events.Accepted,
     hidden_events.SpendReturned,
     hidden_events.AwardCredited,
+    private_events.UseProven,
+    private_events.CycleMoved,
+    private_events.MemberNamed,
+    private_events.TotalFixed,
+    private_events.CycleSplit,
+    private_events.ShareDecided,
+    private_events.BillPaid,
 )
 """`SolutionRevealed` has a salted hash: the solution itself says what orders keep."""
 VERDICT = "verdict"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 from ceremony_world import Sealers, sealed_pact
-from hidden_provocations import CASES
 from ledger_world import Chain
+from private_provocations import CASES
 from provocations import provokes, provokes_on
 
 from contracts.ceremony.bodies import CommitDealing, Complain, Deal, GiveShare, RegisterSeat

@@ -33,7 +33,7 @@ from contracts.governance.records import (
     Approval,
     OpenProposal,
 )
-from contracts.members import MAX_ENVELOPES, MAX_METERS, AccountKey, AssetEnvelope, EnvelopedList
+from contracts.members import MAX_ENVELOPES, MAX_METERS, AccountKey, AssetEnvelope, EnvelopedList, Private
 from contracts.network.records import Branch, Network, Place, Transfer
 from contracts.params import PactParams
 from contracts.records import Site, SiteMeter
@@ -68,6 +68,7 @@ refused("governance.key-taken", lambda: newcomer(keys=(AccountKey(key_of("solar"
 refused("governance.possession", lambda: newcomer(nodes=(_replace(node("n"), bls_possession=bytes(48)),)))
 refused("governance.node", lambda: newcomer(nodes=(_replace(node("n"), tls_certificate=b""),)))
 refused("governance.meter", lambda: newcomer(meters=(new_meter("m-new", "newbie", kind="tie"),)))
+refused("governance.private", lambda: newcomer(meters=(new_meter("m-new", "newbie", private=Private("solar")),)))
 refused("governance.roles", lambda: SetRoles("bio", ("supplier", "consumer")))
 refused("governance.utility", lambda: RemoveMember("utility"))
 refused("governance.too-few", lambda: RemoveMember("campus"), bonds=LOST)

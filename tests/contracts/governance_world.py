@@ -11,7 +11,7 @@ from contracts.genesis import ConsensusParams, Genesis, OpeningTrust
 from contracts.governance.bodies import Approve, Propose, Withdraw
 from contracts.governance.changes import AdmitMember, Change, NewMeter
 from contracts.governance.records import Ballot
-from contracts.members import AccountKey, Member, Meter
+from contracts.members import AccountKey, Member, Meter, Private
 from contracts.params import PactParams
 from contracts.schema import BALLOTS, MEMBERS
 from contracts.state import State
@@ -93,5 +93,8 @@ def node(name: str, seed: str | None = None) -> Any:
     return msgspec.structs.replace(made, node=name)
 
 
-def new_meter(name: str, member: str, kind: str = "source", import_wh: int = 0) -> NewMeter:
-    return NewMeter(Meter(name, member, key_of(name).public_key, kind, "zone", 100_000, None, None), import_wh, 0)
+def new_meter(
+    name: str, member: str, kind: str = "source", import_wh: int = 0, private: Private | None = None
+) -> NewMeter:
+    meter = Meter(name, member, key_of(name).public_key, kind, "zone", 100_000, None, None, private=private)
+    return NewMeter(meter, import_wh, 0)

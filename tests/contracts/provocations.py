@@ -142,10 +142,12 @@ FREE = {
     "meter.unknown",
     "meter.key",
     "reading.committed",
+    "reading.cycles-full",
     "reading.gap",
     "reading.replay",
     "reading.duplicate",
     "reading.future",
+    "reading.open",
     "reading.open-full",
 }
 """Refusals that write nothing at all."""

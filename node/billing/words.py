@@ -1,0 +1,181 @@
+"""What members say about hidden energy, made from the openings that they alone have. Entropy comes from the caller.
+
+Each function makes one body; that the ledger takes it is the contract's affair (`contracts.private`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from contracts.members import Private
+from contracts.private import bills, quarrels, shares, uses
+from contracts.private.bodies import BlameNote, ProveUse, Reconcile, ShareOfBill, SplitCycle
+from contracts.private.records import HiddenUse, Share
+from contracts.units import MAX_ENERGY, PPM
+from zk import notes
+from zk.hashing import sha256
+from zk.pedersen import commit
+from zk.statements import known_difference, openings, ranges, within_loss
+from zk.statements.openings import Opening
+from zk.statements.parts import BELOW_2_62
+
+SHARE = "share-of-bill"
+
+
+class Recipient(NamedTuple):
+    """Who a note is sealed to."""
+
+    member: str
+    note_key: bytes
+
+
+class Split(NamedTuple):
+    """A split, and what the campus has to keep of it."""
+
+    body: SplitCycle
+    openings: dict[str, Opening]
+    """Of each share, by meter."""
+
+
+def prove_use(
+    chain_id: str,
+    meter: str,
+    owner: str,
+    campus: Recipient,
+    found: uses.Difference,
+    opening: Opening,
+    agreed: tuple[int, int] | None,
+    rated: tuple[int, int],
+    *,
+    cycle: int,
+    entropy: bytes,
+) -> ProveUse:
+    """A use, inside the agreed bounds where it is, else inside what the rating allows. ValueError outside of both."""
+    wide = agreed is None or not agreed[0] <= opening.value <= agreed[1]
+    within = rated if agreed is None or wide else agreed
+    place = uses.where(chain_id, meter, cycle, found.register.sequence)
+    proof = ranges.prove(uses.KIND, place, [opening], [within], entropy=entropy).proof
+    note = notes.seal(
+        campus.note_key,
+        openings.told(uses.KIND, opening),
+        entropy=entropy,
+        **uses.route(chain_id, meter, cycle, owner, campus.member),
+    )
+    return ProveUse(meter, cycle, wide, proof, note)
+
+
+def read_use(secret: bytes, chain_id: str, campus: str, use: HiddenUse) -> Opening | None:
+    """What a meter used, by its owner's note to the campus; None where the note does not open it."""
+    route = uses.route(chain_id, use.meter, use.cycle, use.member, campus)
+    return _opened(notes.open_(secret, use.note, **route), use.point)
+
+
+def read_share(secret: bytes, chain_id: str, campus: str, cycle: int, share: Share) -> Opening | None:
+    """A source's share, by the campus's note to its owner; None where the note does not open it."""
+    if share.bill is None:
+        return None
+    route = shares.route(chain_id, share.meter, cycle, campus, share.member)
+    return _opened(notes.open_(secret, share.note, **route), share.bill)
+
+
+def blame_use(secret: bytes, chain_id: str, campus: str, use: HiddenUse, *, entropy: bytes) -> BlameNote:
+    """The campus's complaint about an owner's note."""
+    route = uses.route(chain_id, use.meter, use.cycle, use.member, campus)
+    return BlameNote(use.meter, use.cycle, False, notes.reveal(secret, use.note, entropy=entropy, **route))
+
+
+def blame_share(secret: bytes, chain_id: str, campus: str, cycle: int, share: Share, *, entropy: bytes) -> BlameNote:
+    """A supplier's complaint about the campus's note."""
+    route = shares.route(chain_id, share.meter, cycle, campus, share.member)
+    return BlameNote(share.meter, cycle, True, notes.reveal(secret, share.note, entropy=entropy, **route))
+
+
+def split(
+    chain_id: str,
+    campus: str,
+    cycle: int,
+    total: Opening,
+    amounts: Sequence[tuple[str, Recipient, int]],
+    *,
+    held_wh: int = 0,
+    deliveries: Mapping[str, Opening] | None = None,
+    entropy: bytes,
+) -> Split:
+    """Shares of these amounts, each a meter with its owner, ascending; the last blinding is what the others leave.
+
+    Where `deliveries` has the opening of what a source proved and the amount is the same, its share is that very
+    point, so nothing is left to answer; not so for the last. ValueError where the amounts are not the total.
+    """
+    left, made = total.shifted(-held_wh), dict[str, Opening]()
+    for at, (meter, _, amount_wh) in enumerate(amounts):
+        known = (deliveries or {}).get(meter)
+        if at == len(amounts) - 1:
+            made[meter] = left
+        elif known is not None and known.value == amount_wh:
+            made[meter] = known
+        else:
+            place = shares.split_where(chain_id, campus, cycle)
+            own = sha256(entropy + meter.encode())
+            made[meter] = openings.opened(SHARE, place, (amount_wh,), own)[0]
+        left = left.minus(made[meter])
+    if left.value or any(made[meter].value != amount_wh for meter, _, amount_wh in amounts):
+        raise ValueError("the shares are not the total")
+    listed = [made[meter] for meter, _, _ in amounts]
+    limits = [(0, MAX_ENERGY)] * len(listed)
+    place = shares.split_where(chain_id, campus, cycle)
+    points, proof = ranges.prove(shares.KIND, place, listed, limits, entropy=entropy)
+    said = tuple(
+        ShareOfBill(meter, point, _share_note(chain_id, campus, cycle, meter, to, made[meter], entropy))
+        for (meter, to, _), point in zip(amounts, points, strict=True)
+    )
+    return Split(SplitCycle(cycle, held_wh, said, proof), made)
+
+
+def _share_note(
+    chain_id: str, campus: str, cycle: int, meter: str, to: Recipient, opening: Opening, entropy: bytes
+) -> bytes:
+    route = shares.route(chain_id, meter, cycle, campus, to.member)
+    return notes.seal(to.note_key, openings.told(SHARE, opening), entropy=entropy, **route)
+
+
+def answer(
+    chain_id: str, meter: str, cycle: int, terms: Private, bill: Opening, delivery: Opening, *, entropy: bytes
+) -> Reconcile:
+    """A supplier's answer: hidden where the difference is within the line's loss, else for all to see."""
+    place = shares.answer_where(chain_id, meter, cycle)
+    difference_wh = bill.value - delivery.value
+    loss = terms.fixed_wh * PPM + terms.loss_ppm * delivery.value
+    if difference_wh <= terms.accuracy_wh and -difference_wh * PPM <= loss:
+        proof = within_loss.prove(
+            place,
+            bill,
+            delivery,
+            loss_ppm=terms.loss_ppm,
+            fixed_wh=terms.fixed_wh,
+            accuracy_wh=terms.accuracy_wh,
+            entropy=entropy,
+        )
+        return Reconcile(meter, cycle, None, proof, b"")
+    said = known_difference.prove(place, bill, delivery, entropy=entropy)
+    beyond = b""
+    if difference_wh < 0 and terms.loss_ppm:
+        hidden = delivery.times(-terms.loss_ppm).shifted(PPM * (-difference_wh - terms.fixed_wh) - 1)
+        beyond = ranges.prove(shares.KIND, place, [hidden], [BELOW_2_62], entropy=entropy).proof
+    return Reconcile(meter, cycle, difference_wh, said.proof, beyond)
+
+
+def nothing_owed(chain_id: str, meter: str, cycle: int, bill: Opening, *, entropy: bytes) -> bytes:
+    """The proof that a bill is of nothing. ValueError where it is not."""
+    return ranges.prove(bills.KIND, bills.where(chain_id, meter, cycle), [bill], [(0, 0)], entropy=entropy).proof
+
+
+def _opened(plaintext: bytes | None, point: bytes) -> Opening | None:
+    """The opening that a note has, if it opens the point."""
+    if plaintext is None or not quarrels.opens(plaintext, point):
+        return None
+    said = openings.read(plaintext)
+    assert isinstance(said, openings.Told), "it opens the point"
+    opening = said.opening(0)
+    assert commit(*opening).to_bytes() == point, "it opens the point"
+    return opening
