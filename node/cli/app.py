@@ -18,6 +18,7 @@ from node.cli.hidden import register as register_hidden
 from node.cli.home import register as register_home
 from node.cli.light import register as register_light
 from node.cli.modes import register as register_modes
+from node.cli.private import register as register_private
 from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as tx_dispatch
@@ -41,6 +42,7 @@ register_doctor(app)
 register_home(app)
 register_wagers(tx, query)
 register_flexible(tx, query)
+register_private(query)
 register_modes(tx, query)
 register_hidden(tx, query)
 tx.add_typer(tx_dispatch, name="dispatch")

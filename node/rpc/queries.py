@@ -45,7 +45,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon, flexible, governance, hidden, promises, wagers
+from node.rpc import carbon, flexible, governance, hidden, private, promises, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -182,6 +182,10 @@ class Queries:
                 return wagers.wagers_of(view, identifier(member, "member"))
             case "wager", [number_, member]:
                 return wagers.wager_of(view, number(number_, "round number", 2**32), identifier(member, "member"))
+            case "cycle", [which, campus]:
+                return private.cycle_of(view, self._which_cycle(which).number, identifier(campus, "member"))
+            case "private-meter", [meter]:
+                return private.meter_of(view, identifier(meter, "meter"))
             case "case", [which]:
                 return flexible.case_of(view, self._which(which))
             case "flexible", [which]:

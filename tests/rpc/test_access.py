@@ -108,6 +108,8 @@ QUERIES: dict[tuple[str, ...], list[str]] = {
     ("round", "*"): ["round/0"],
     ("wagers", "*"): [f"wagers/{name}" for name in MEMBERS],
     ("wager", "*", "*"): [f"wager/0/{name}" for name in MEMBERS],
+    ("cycle", "*", "*"): [f"cycle/now/{name}" for name in MEMBERS],
+    ("private-meter", "*"): [f"private-meter/{meter.id}" for meter in METERS],
     ("case", "*"): [f"case/{interval}" for interval in INTERVALS],
     ("flexible", "*"): [f"flexible/{interval}" for interval in INTERVALS],
     ("storage", "*"): [f"storage/{meter.id}" for meter in METERS],

@@ -1,0 +1,92 @@
+"""`gridpact query cycle|private-meter`: hidden energy as the ledger has it, and who kept it from settling."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from node.cli import options
+from node.cli.answer import Data, Rows, show
+from node.cli.form import Form
+from node.cli.output import table
+
+REASONS = {
+    "silent": "proved nothing in time",
+    "note": "sent a note that does not open",
+    "complaint": "complained of a note that opens",
+    "no-split": "did not split the total",
+    "loss": "billed something that differs by more than the line loses",
+    "no-answer": "did not answer to its share",
+    "unpaid": "did not pay",
+}
+OUTCOMES = {
+    "": "not decided",
+    "equal": "the delivery itself",
+    "within": "the share, within the line's loss",
+    "share": "the share, which nobody answered to",
+    "delivery": "the delivery, in place of the share",
+}
+
+
+def register(query: typer.Typer) -> None:
+    """Add the commands to their noun."""
+    query.command()(options.grouped(cycle))
+    query.command(name="private-meter")(options.grouped(private_meter))
+
+
+def cycle(
+    cycle: Annotated[str, typer.Argument(help="Number of a billing cycle, now, or last.")],
+    campus: Annotated[str, typer.Argument(help="The member that bills private meters.")],
+    asking: options.Asking,
+) -> None:
+    """A private billing cycle: its phase, what is public of it, and who is named for what."""
+
+    def draw(data: Data, shown: Form) -> None:
+        estimated_wh = sum(one["energy_wh"] for one in data["estimates"])
+        rows = [
+            ["Campus", data["campus"]],
+            ["Phase", data["phase"]],
+            ["Uses that stand", str(data["proven"])],
+            ["Wider than agreed", ", ".join(one["meter"] for one in data["uses"] if one["wide"]) or "none"],
+            ["Estimated (Wh)", f"{estimated_wh:,} of {len(data['estimates'])} meters"],
+            ["Total", data["total"] or "not fixed"],
+            ["Held back of estimates (Wh)", f"{data['held_wh']:,}"],
+            ["Bills less deliveries (Wh)", f"{data['residual_wh']:,}"],
+        ]
+        table(f"Billing cycle {data['cycle']}", ["Field", "Value"], rows)
+        shares = [
+            [one["meter"], one["member"], OUTCOMES[one["outcome"]], "yes" if one["paid"] else "no"]
+            for one in data["shares"]
+        ]
+        table("Sources", ["Meter", "Member", "Paid for", "Paid"], shares)
+        named = [[one["member"], one["meter"] or "-", REASONS[one["reason"]]] for one in data["named"]]
+        table("Named", ["Member", "Meter", "Because it"], named)
+
+    show("cycle", [cycle, campus], draw, asking, Rows("uses", "use_", ("estimates", "shares", "named")))
+
+
+def private_meter(
+    meter: Annotated[str, typer.Argument(help="Meter id.")],
+    asking: options.Asking,
+) -> None:
+    """A private meter: what was agreed for it, and up to where it is settled."""
+
+    def draw(data: Data, shown: Form) -> None:
+        terms, hidden = data["private"], data["hidden"]
+        agreed = "anything its rating allows"
+        if terms["high_wh"] is not None:
+            agreed = f"{terms['low_wh']:,} to {terms['high_wh']:,} Wh in a billing cycle"
+        settled = hidden["settled"]
+        rows = [
+            ["Meter", data["id"]],
+            ["Member", data["member"]],
+            ["Billed by", terms["campus"]],
+            ["Tariff (nano per Wh)", f"{terms['tariff_nano_per_wh']:,}"],
+            ["Agreed", agreed],
+            ["Settled up to cycle", "none" if settled is None else str(settled["cycle"])],
+            ["Estimates that stand (Wh)", f"{hidden['owed_wh']:,}"],
+        ]
+        table("Private meter", ["Field", "Value"], rows)
+
+    show("private-meter", [meter], draw, asking, Rows(without=("note_keys",)))
