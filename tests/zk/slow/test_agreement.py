@@ -10,6 +10,8 @@ from typing import Any
 
 import msgpack
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.zk.slow import curve, notes, ranges, sigma, sponge, statements
 from tests.zk.statement_cases import ENTROPY, KEY, WHERE, cases
@@ -19,6 +21,7 @@ from zk import sigma as fast_sigma
 from zk.group import native
 from zk.group.bases import bases, vectors
 from zk.pedersen import commit
+from zk.sigma.instance import Instance
 from zk.statements import chain, check, logarithm, share, sums
 from zk.statements.assertion import Assertion, tag_of
 from zk.statements.openings import opened, total
@@ -195,6 +198,76 @@ def test_range_proofs_of_any_shape() -> None:
     assert not agreed([], [], b"")
     # The last scalars of a proof are in its second equation only.
     assert not agreed(commitments, bounds, proof[:-1] + bytes([proof[-1] ^ 1]))
+
+
+POOL = [native.GENERATOR.times_secret(native.scalar(factor % curve.R)).to_bytes() for factor in (1, 2, 3, -1, -2)]
+"""Points whose sums are often the identity."""
+factors = st.sampled_from([0, 1, 2, curve.R - 1, curve.R - 2])
+
+
+@st.composite
+def relations(draw: st.DrawFn) -> tuple[bytes, int]:
+    """Instance bytes that may be valid, and how many scalars they speak of."""
+    elements = draw(st.lists(st.sampled_from(POOL), max_size=3))
+    places, scalars = st.integers(0, len(elements)), draw(st.integers(1, 3))
+    out = b""
+    count = draw(st.integers(1, 2))
+    for _ in range(count):
+        image = draw(st.lists(st.tuples(places, factors), min_size=1, max_size=3))
+        terms = draw(st.lists(st.tuples(st.integers(0, scalars - 1), places, factors), min_size=1, max_size=4))
+        out += len(image).to_bytes(4, "little")
+        out += b"".join(at.to_bytes(4, "little") + factor.to_bytes(32, "big") for at, factor in image)
+        out += len(terms).to_bytes(4, "little")
+        for which, at, factor in terms:
+            out += which.to_bytes(4, "little") + at.to_bytes(4, "little") + factor.to_bytes(32, "big")
+    return count.to_bytes(4, "little") + out + b"".join(elements), scalars
+
+
+@settings(max_examples=120)
+@given(relations())
+def test_both_take_the_same_relations(made: tuple[bytes, int]) -> None:
+    instance, _ = made
+    try:
+        slow: int | None = sigma.read(instance).scalars
+    except curve.Refused:
+        slow = None
+    try:
+        fast: int | None = Instance.decode(instance).scalars
+    except ValueError:
+        fast = None
+    assert slow == fast
+
+
+@settings(max_examples=12)
+@given(relations(), st.booleans(), st.data())
+def test_both_take_the_same_proofs_of_any_relation(made: tuple[bytes, int], compact: bool, data: st.DataObject) -> None:
+    """Made for a witness that is known: the image is replaced by what the right side comes to."""
+    instance, _ = made
+    try:
+        relation = sigma.read(instance)
+    except curve.Refused:
+        return
+    witness = [data.draw(st.integers(0, curve.R - 1)) for _ in range(relation.scalars)]
+    sums = [sigma.right(relation, terms, witness) for _, terms in relation.equations]
+    names = {f"X{at}": curve.encoded(one) for at, one in enumerate(relation.elements[1:])}
+    if any(map(curve.identity, sums)):
+        return
+    images = {f"Y{at}": curve.encoded(one) for at, one in enumerate(sums)}
+    built = fast_sigma.Relation(names | images, [f"s{at}" for at in range(relation.scalars)])
+    elements = ["B", *names]
+    for at, (_, terms) in enumerate(relation.equations):
+        built.equation(f"Y{at}", *((f"s{which}", elements[place], factor) for which, place, factor in terms))
+    try:
+        encoded = built.instance.encoded
+    except ValueError:
+        # Its image alone had used an element.
+        return
+    numbers = b"".join(one.to_bytes(32, "big") for one in witness)
+    tag = fast_sigma.tag_for(b"any", compact=compact)
+    proof = fast_sigma.prove(tag, encoded, numbers, compact=compact, entropy=ENTROPY)
+    sigma.check(tag, sigma.read(encoded), proof, compact=compact)
+    with pytest.raises(curve.Refused):
+        sigma.check(tag, sigma.read(encoded), proof[:-1] + bytes([proof[-1] ^ 1]), compact=compact)
 
 
 def test_notes_are_read_as_the_document_says() -> None:
