@@ -52,7 +52,10 @@ CEREMONY_CODES: dict[str, tuple[str, str]] = {
         "The shown point is not proven to be that of the note.",
         "Show the note's own point by the key to which it was sealed.",
     ),
-    "share.opening": ("Nothing with this number waits for shares.", "Answer what the state machine has asked for, once."),
+    "share.opening": (
+        "Nothing with this number waits for shares.",
+        "Answer what the state machine has asked for, once.",
+    ),
     "share.proof": (
         "The share is not proven to be made with the sender's part of the key.",
         "Prove it for this key, round, tick, seat and sum.",
