@@ -36,7 +36,6 @@ from contracts.receipts import OK, AnyEvent, IntervalSettled, MetersEstimated
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
 from contracts.schedule import Window, closed, due_window, locked, next_due
 from contracts.schema import BALANCES, BILLS, INTERVALS, ORDERS, UTILITIES, UTILITY
-from contracts.sealed import books, clock
 from contracts.state import State
 from contracts.units import MAX_MONEY
 from contracts.wagers import certified
@@ -54,7 +53,6 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
         interval, lock = due
         if lock:
             window = due_window(state, context.params, interval)
-            events += clock.at_lock(state, context, window)
             events += certified.lock(state, context, window)
             locked(state, window)
         elif _is_undecided(state, interval):
@@ -150,7 +148,7 @@ def _bill(
     leave its bounds; the residual, None where no line was booked at all.
     """
     interval, terms = record.interval, corrections.terms(record)
-    positions, bought = books.adjust(state, record, _positions(state, interval, delivery), delivery)
+    positions = _positions(state, interval, delivery)
     utility = state.load(UTILITIES, UTILITY)
     tie: settlement.Tie | None = None
     if utility is not None:
@@ -159,7 +157,7 @@ def _bill(
         )
     batch = corrections.carry(state, context.params, interval, behind)
     sales = _green_sales(state, context, record, delivery)
-    dues = [bought, *_dues(state, context, record, delivery), bids.due(state, sales)]
+    dues = [*_dues(state, context, record, delivery), bids.due(state, sales)]
     owed = [one for due in dues for one in due.owed]
     residual_nano = _book(
         state, interval, settlement.settle(terms, positions, tie, batch.amounts, owed), delivery, batch

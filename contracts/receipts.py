@@ -11,7 +11,6 @@ from contracts.confidential.events import ConfidentialEvent
 from contracts.governance.events import GovernanceEvent
 from contracts.members import Record
 from contracts.private.events import PrivateEvent
-from contracts.sealed.events import SealedEvent
 from contracts.units import (
     Count,
     Energy,
@@ -393,7 +392,6 @@ AnyEvent = (
     | ConfidentialEvent
     | CeremonyEvent
     | PrivateEvent
-    | SealedEvent
 )
 
 

@@ -1,10 +1,13 @@
-"""`gridpact proof fetch | verify`: hand a fact to somebody else, and check one without trusting anybody.
+"""`gridpact proof fetch | make | verify | explain`: hand a fact to somebody else, check one without trusting anybody.
 
-`verify` needs the bundle and a genesis document, nothing else: no node, no network, no storage engine.
+`fetch` gets what is on the ledger, `make` proves what is hidden in commitments there. `verify` needs the file and a
+genesis document, nothing else: no node, no network, no storage engine.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,19 +18,19 @@ import typer
 from node.cli import options
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, site_form
-from node.cli.output import emit, line, reporting, write_file
+from node.cli.output import emit, line, progress, reporting, write_file
 from node.errors import NodeError
 
 if TYPE_CHECKING:
     from contracts.genesis import Genesis
     from node.proofs import Proven
 
-app = typer.Typer(help="Fetch proofs and check them.", no_args_is_help=True)
+app = typer.Typer(help="Fetch proofs, make them of what is hidden, and check them.", no_args_is_help=True)
 
 KINDS = (
     *("tx", "reading", "member", "balance", "meter", "envelope", "order", "interval", "explain", "dispatch", "bill"),
     *("energy", "estimates", "corrections", "disputes", "conduct", "reductions", "make-whole", "base-loads"),
-    *("carbon", "factors", "certificates", "offset"),
+    *("carbon", "factors", "certificates", "offset", "hidden", "private-meter", "cycle"),
 )
 
 
@@ -37,7 +40,8 @@ def fetch(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            help="Hash, id or interval; a bill takes interval and member, energy and order interval and meter."
+            help="Hash, id or interval; a bill takes interval and member, energy and order interval and meter, "
+            "a cycle its number and campus."
         ),
     ],
     to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
@@ -69,22 +73,104 @@ def fetch(
 
 
 @app.command()
-def verify(
-    file: Annotated[str, typer.Argument(help="Proof bundle, or - for stdin.")],
+def make(
+    orders: Annotated[
+        str | None, typer.Argument(help="File that orders statements, or - for stdin. It has secrets in it.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
+    fact: Annotated[
+        list[Path] | None,
+        typer.Option("--fact", help="Bundle that shows points on the ledger, as `fetch` wrote it. Repeat it."),
+    ] = None,
+    openings: Annotated[
+        Path | None,
+        typer.Option("--openings", help="Write what opens the new commitments to this file, and show it to nobody."),
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option("--example", help="Print an order of this kind of statement instead.", metavar="KIND")
+    ] = None,
     genesis: options.Genesis = None,
     directory: options.Devnet = options.DEVNET,
     as_json: options.Json = False,
 ) -> None:
-    """Check a proof bundle against the genesis document alone."""
+    """Prove something of hidden figures, out of what opens them, to whoever gets the file."""
+    with reporting(as_json):
+        if example is not None:
+            emit(True, _example(example, genesis, directory), lambda: None)
+            return
+        if orders is None:
+            raise NodeError("cli.orders", "There is no order.", "Give a file, or print one: --example award.")
+        from msgspec import to_builtins
+
+        from node.disk import RealDisk
+        from node.proofs import decode_bundle
+        from node.statements.making import make
+
+        facts = tuple(decode_bundle(read_bundle(str(one))) for one in fact or ())
+        made, opened = make(read_bundle(orders), facts, os.urandom(32))
+        document = to_builtins(made)
+        if openings is not None:
+            RealDisk().replace(openings, json.dumps({"kind": "openings", "openings": opened}).encode() + b"\n")
+        elif opened:
+            progress("Nothing keeps what opens the new commitments. Give --openings FILE where they are to be used.")
+        if to is None:
+            emit(True, document, lambda: None)
+        else:
+            write_file(to, json.dumps(document) + "\n")
+            emit(as_json, {"file": str(to)}, lambda: line(f"Written. Check it: gridpact proof verify {to}"))
+
+
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(help="Proof bundle or file of statements, or - for stdin.")],
+    anchored: Annotated[
+        bool,
+        typer.Option("--anchored", help="Refuse points that the file does not show on the ledger."),
+    ] = False,
+    genesis: options.Genesis = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+) -> None:
+    """Check a proof bundle or a file of statements against the genesis document alone."""
     with reporting(as_json):
         from node.proofs import decode_bundle, verify_bundle
+        from node.statements import file as statements
 
-        proven = verify_bundle(decode_bundle(read_bundle(file)), genesis_document(genesis, directory))
+        raw = read_bundle(file)
+        if statements.has_statements(raw):
+            shown = statements.verify(statements.decode(raw), genesis_document(genesis, directory), anchored=anchored)
+            emit(as_json, {"valid": True, "proven": shown.sentence, **shown.data}, lambda: _draw_statements(shown.data))
+            return
+        proven = verify_bundle(decode_bundle(raw), genesis_document(genesis, directory))
         emit(
             as_json,
             {"valid": True, "proven": proven.sentence, **proven.data},
             lambda: _draw(proven, site_form(directory)),
         )
+
+
+@app.command()
+def explain(
+    file: Annotated[str, typer.Argument(help="File of statements, or - for stdin.")],
+    as_json: options.Json = False,
+) -> None:
+    """Say in a sentence what each statement proves and what it does not reveal, once its proof was checked."""
+    with reporting(as_json):
+        from node.statements import file as statements
+
+        explained = statements.explain(statements.decode(read_bundle(file)))
+        emit(as_json, {"statements": explained}, lambda: _draw_explained(explained))
+
+
+def _example(kind: str, genesis: Path | None, directory: Path) -> dict[str, Any]:
+    from node.statements.examples import INPUTS, example
+
+    if kind not in INPUTS:
+        raise NodeError("proof.kind", f"There are no statements of {kind!r}.", f"Kinds: {', '.join(INPUTS)}.")
+    try:
+        return example(kind, genesis_document(genesis, directory).chain_id())
+    except NodeError:
+        return example(kind, "chain-id")
 
 
 def read_bundle(file: str) -> bytes:
@@ -129,6 +215,22 @@ def _draw(proven: Any, shown: Form) -> None:
         line(f"  receipt: {_flat(proven.data['receipt'])}")
     if "envelope" in proven.data:
         line(f"  envelope: {_flat(proven.data['envelope'])}")
+
+
+def _draw_statements(data: dict[str, Any]) -> None:
+    line("Valid.")
+    for number, one in enumerate(data["statements"], start=1):
+        line(f"{number}. It is proven that {one['proven']}; not revealed: {one['not_revealed']}.")
+        for point, place in one["points"].items():
+            line(f"   {point[:16]}...: {place or 'nothing in the file shows that it is on the ledger'}")
+    for fact in data["facts"]:
+        line(f"Fact: {fact}")
+
+
+def _draw_explained(explained: list[dict[str, Any]]) -> None:
+    for one in explained:
+        line(one["explained"])
+    line("Whether the points are on the ledger: gridpact proof verify")
 
 
 def _flat(value: Any) -> str:

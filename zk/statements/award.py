@@ -86,7 +86,9 @@ def weigh(openings: Sequence[Opening], a: int, b: int) -> Opening:
 
 
 def prove(where: Where, key: bytes, weighted: Opening, divisor: int, *, entropy: bytes) -> tuple[Awarded, Opening]:
-    """What is posted, and the opening of Q, the award."""
+    """What is posted, and the opening of Q, the award. ValueError where nothing can be divided by the divisor."""
+    if divisor < 1:
+        raise ValueError(f"nothing is divided by {divisor}")
     quantity, rest = divmod(weighted.value, divisor)
     s, g, y = blindings(KIND, where, (quantity, rest), entropy, 3)
     award, remainder = Opening(quantity, s), Opening(rest, g)
