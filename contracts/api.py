@@ -99,6 +99,17 @@ from contracts.schema import (
     TRUSTS,
     UTILITY,
 )
+from contracts.sealed import clock
+from contracts.sealed import handlers as sealing
+from contracts.sealed.bodies import (
+    ClaimSum,
+    OpenSealed,
+    ProveDelivery,
+    RegisterCapacity,
+    SealAward,
+    SealBid,
+    SealDemand,
+)
 from contracts.state import State
 from contracts.trust import is_tombstoned
 from contracts.units import MAX_COUNT
@@ -218,6 +229,7 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     Complain: ("sealed", seats.complain),
     GiveShare: ("sealed", openings.give),
     **private.HANDLERS,
+    **sealing.HANDLERS,
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -289,30 +301,32 @@ def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
         schedule.earliest_deadline_ms(state, params),
         rounds.earliest_deadline_ms(state),
         agenda.earliest_deadline_ms(state, params),
+        clock.earliest_deadline_ms(state, params),
     )
     return min((one for one in deadlines if one is not None), default=None)
 
 
 def phase_open(state: State) -> bool:
     """Whether a phase that is counted in heights needs the next block, even if that is empty."""
-    return any(one.phase_open(state) for one in (rounds, making, openings, agenda))
+    return any(one.phase_open(state) for one in (rounds, making, openings, agenda, clock))
 
 
 def open_block(state: State, context: BlockContext, charges: Sequence[Charge] = (), judges: Judges = JUDGES) -> Receipt:
     """What happens before the first transaction: the last block of an epoch records the chain's randomness, the block's
     evidence is punished, the clock moves rounds of wagering, the making of a threshold key and what that opens, locks
-    and settles the intervals that are due and moves private billing cycles, and at the end of an epoch governance is
-    looked at. Other `judges` than those of every node are for laboratories."""
+    and settles the intervals that are due, moves sealed rounds and private billing cycles, and at the end of an epoch
+    governance is looked at. Other `judges` than those of every node are for laboratories."""
     if epochs.ends_epoch(context.height, context.consensus):
         state.save(MIX, EpochMix(context.height, context.mix))
         state.commit()
     accused = [event for charge in charges for event in accuse(state, context, charge)]
     judged = rounds.advance(state, context, judges)
-    sealed = (*making.advance(state, context), *openings.advance(state, context))
+    opened = (*making.advance(state, context), *openings.advance(state, context))
     state.commit()
-    cleared, billed, turned = advance(state, context), cycles.advance(state, context), proposals.turn(state, context)
+    cleared, sealed = advance(state, context), clock.advance(state, context)
+    billed, turned = cycles.advance(state, context), proposals.turn(state, context)
     returned = returning.advance(state, context)
-    return Receipt(OK, 0, (*accused, *judged, *sealed, *cleared, *billed, *turned, *returned))
+    return Receipt(OK, 0, (*accused, *judged, *opened, *cleared, *sealed, *billed, *turned, *returned))
 
 
 def close_block(state: State, context: BlockContext) -> Seating | None:
@@ -385,6 +399,8 @@ def units(envelope: Envelope) -> int:
             return PROOF_UNITS * (1 + len(shares)) + len(vector) // VECTOR_PER_UNIT
         case ProveUse() | BlameNote() | SplitCycle() | Reconcile() | PayBill():
             return private.units(envelope.body)
+        case OpenSealed() | RegisterCapacity() | SealDemand() | SealBid() | SealAward() | ProveDelivery() | ClaimSum():
+            return sealing.units(envelope.body)
         case RevealSolution(solution=solution):
             return 1 + len(solution) // BYTES_PER_UNIT
 

@@ -7,7 +7,7 @@ reserved:
     64..79 wagering  80..95 governance (81..84 and 92..93: `contracts.governance.bodies`)
     96..103 hidden money (`contracts.confidential.bodies`)
     104..111 hidden energy (`contracts.private.bodies`)  112..127 exchange
-    128..143 carbon (`contracts.carbon.bodies`)
+    128..143 carbon (`contracts.carbon.bodies`)  144..159 sealed dispatch (`contracts.sealed.bodies`)
 
 Types and bounds only; meaning is in the module of each contract. An unknown tag is refused at decode.
 """
@@ -22,6 +22,7 @@ from contracts.confidential.bodies import ConfidentialBody
 from contracts.governance.bodies import GovernanceBody
 from contracts.members import Record
 from contracts.private.bodies import PrivateBody
+from contracts.sealed.bodies import SealedBody
 from contracts.units import (
     MAX_PRICE,
     Amount,
@@ -389,5 +390,6 @@ AccountBody = (
     | ConfidentialBody
     | CeremonyBody
     | PrivateBody
+    | SealedBody
 )
 MeterBody = Reading

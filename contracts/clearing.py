@@ -36,6 +36,7 @@ from contracts.receipts import OK, AnyEvent, IntervalSettled, MetersEstimated
 from contracts.records import LOCKED, MAX_NAMED, ORDERED, SETTLED, Bill, IntervalRecord, SiteMeter
 from contracts.schedule import Window, closed, due_window, locked, next_due
 from contracts.schema import BALANCES, BILLS, INTERVALS, ORDERS, UTILITIES, UTILITY
+from contracts.sealed import books, clock
 from contracts.state import State
 from contracts.units import MAX_MONEY
 from contracts.wagers import certified
@@ -53,6 +54,7 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
         interval, lock = due
         if lock:
             window = due_window(state, context.params, interval)
+            events += clock.at_lock(state, context, window)
             events += certified.lock(state, context, window)
             locked(state, window)
         elif _is_undecided(state, interval):
@@ -148,7 +150,7 @@ def _bill(
     leave its bounds; the residual, None where no line was booked at all.
     """
     interval, terms = record.interval, corrections.terms(record)
-    positions = _positions(state, interval, delivery)
+    positions, bought = books.adjust(state, record, _positions(state, interval, delivery), delivery)
     utility = state.load(UTILITIES, UTILITY)
     tie: settlement.Tie | None = None
     if utility is not None:
@@ -157,7 +159,7 @@ def _bill(
         )
     batch = corrections.carry(state, context.params, interval, behind)
     sales = _green_sales(state, context, record, delivery)
-    dues = [*_dues(state, context, record, delivery), bids.due(state, sales)]
+    dues = [bought, *_dues(state, context, record, delivery), bids.due(state, sales)]
     owed = [one for due in dues for one in due.owed]
     residual_nano = _book(
         state, interval, settlement.settle(terms, positions, tie, batch.amounts, owed), delivery, batch

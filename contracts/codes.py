@@ -11,6 +11,7 @@ from contracts.carbon.codes import CARBON_CODES
 from contracts.ceremony.codes import CEREMONY_CODES
 from contracts.confidential.codes import CONFIDENTIAL_CODES
 from contracts.private.codes import PRIVATE_CODES
+from contracts.sealed.codes import SEALED_CODES
 
 
 class Code(NamedTuple):
@@ -457,6 +458,7 @@ CODES: dict[str, Code] = {
     **{name: Code(*said) for name, said in CONFIDENTIAL_CODES.items()},
     **{name: Code(*said) for name, said in CEREMONY_CODES.items()},
     **{name: Code(*said) for name, said in PRIVATE_CODES.items()},
+    **{name: Code(*said) for name, said in SEALED_CODES.items()},
 }
 
 

@@ -11,11 +11,12 @@ from itertools import pairwise
 
 import msgspec
 
-from contracts.bodies import Need, Offer, Tariff
+from contracts.bodies import Need, Offer, OfferBlock, Tariff
 from contracts.carbon import factors
 from contracts.context import BlockContext
 from contracts.envelopes import refusal
 from contracts.flexible.offers import in_bounds, offers_itself
+from contracts.members import Meter
 from contracts.receipts import AnyEvent, NeedAccepted, OfferAccepted, TariffAccepted
 from contracts.records import (
     MAX_NEEDS_PER_MEMBER,
@@ -29,6 +30,7 @@ from contracts.records import (
 from contracts.rolls import bucket
 from contracts.schedule import await_lock, late_or_far
 from contracts.schema import INTERVALS, METERS, NEEDS, OFFERS, TARIFFS, UTILITIES, UTILITY
+from contracts.sealed.exclusive import sells_sealed
 from contracts.state import State
 from contracts.units import MAX_ENERGY, WH_MS
 
@@ -56,6 +58,13 @@ def need(state: State, context: BlockContext, sender: str, body: Need) -> tuple[
             return code
     assert first is not None, "a need covers at least one interval"
     return (NeedAccepted(sender, body.interval, body.count, first.needs),)
+
+
+def stand_need(state: State, context: BlockContext, member: str, interval: int, energy_wh: int) -> str | None:
+    """Let a contract need energy for a member in an interval whose offers have not been locked, as fixed demand of the
+    most critical tier. Where there is no room for it, a code says why."""
+    record = _open_interval(state, interval)
+    return _add_need(state, context, member, Need(interval, 1, energy_wh, None, 0), record)
 
 
 def _add_need(state: State, context: BlockContext, sender: str, body: Need, record: IntervalRecord) -> str | None:
@@ -101,7 +110,7 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
     """Let an offer stand for its meter and interval; no blocks withdraw it.
 
     Refuses `meter.unknown`, `meter.private`, `offer.meter`, `offer.kind`, `offer.late`, `offer.horizon`, `offer.order`,
-    `offer.price`, `offer.rating`, `offer.storage`, `offer.full`, `envelope.power`, `envelope.time`,
+    `offer.price`, `offer.rating`, `offer.storage`, `offer.sealed`, `offer.full`, `envelope.power`, `envelope.time`,
     `envelope.revoked`.
     """
     params = context.params
@@ -127,29 +136,39 @@ def offer(state: State, context: BlockContext, sender: str, body: Offer) -> tupl
         return "offer.rating"
     if body.blocks and offers_itself(state, meter, body.interval):
         return "offer.storage"
+    if body.blocks and sells_sealed(state, body.interval, sender):
+        return "offer.sealed"
     beyond = refusal(state, body.meter, body.interval, give_wh=offered_wh)
     if beyond is not None:
         return beyond
 
-    record = _open_interval(state, body.interval)
-    number = bucket(body.meter)
-    key = OFFERS.key(body.interval, number)
+    code = stand_offer(state, context, meter, body.interval, body.blocks)
+    return (OfferAccepted(body.meter, body.interval),) if code is None else code
+
+
+def stand_offer(
+    state: State, context: BlockContext, meter: Meter, interval: int, blocks: tuple[OfferBlock, ...]
+) -> str | None:
+    """Let these blocks, which fit the meter, stand for it in an interval whose offers have not been locked; none
+    withdraw what stands. Where there is no room for them, a code says why."""
+    params, record, number = context.params, _open_interval(state, interval), bucket(meter.id)
+    key = OFFERS.key(interval, number)
     held = state.load(OFFERS, key) if record.offer_buckets >> number & 1 else None
-    others = tuple(entry for entry in held.entries if entry.meter != body.meter) if held else ()
+    others = tuple(entry for entry in held.entries if entry.meter != meter.id) if held else ()
     offers = record.offers - (len(held.entries) - len(others) if held else 0)
-    if body.blocks:
+    if blocks:
         if offers >= params.max_offers_per_interval:
             return "offer.full"
-        factor = factors.applied(state, params, meter, body.interval).total_ug_per_wh
+        factor = factors.applied(state, params, meter, interval).total_ug_per_wh
         reference = meter.reference_price_nano_per_wh
-        others = (*others, OfferEntry(body.meter, sender, factor, body.blocks, reference))
+        others = (*others, OfferEntry(meter.id, meter.member, factor, blocks, reference))
         offers += 1
     state.save(key, OfferBucket(others))
     state.save(
-        INTERVALS.key(body.interval),
+        INTERVALS.key(interval),
         _replace(record, offers=offers, offer_buckets=record.offer_buckets | 1 << number),
     )
-    return (OfferAccepted(body.meter, body.interval),)
+    return None
 
 
 def tariff(state: State, context: BlockContext, sender: str, body: Tariff) -> tuple[AnyEvent, ...] | str:

@@ -44,6 +44,7 @@ from contracts.private import meters as hidden_meters
 from contracts.receipts import OK, ReadingAccepted, Receipt
 from contracts.schedule import await_close, is_closed
 from contracts.schema import CHARGES, HEADS, METERS, REGISTERS
+from contracts.sealed import metered
 from contracts.state import State
 from contracts.units import PPM, WH_MS
 from zk.codec import encode
@@ -147,6 +148,9 @@ def _apply_committed(
         state.save(head_key, charged)
         state.commit()
         return _refused(code)
+    if meter.kind == "source":
+        since = hidden_meters.head_of(state, meter.id).since
+        metered.witness(state, meter.id, head.export_wh, since, body.interval, body.export_commitment)
     state.save(head_key, _replace(charged, sequence=body.sequence, reading_hash=digest, interval=body.interval))
     state.commit()
     return Receipt(OK, READING_UNITS, (ReadingAccepted(meter.id, body.sequence, body.interval, late),))

@@ -125,12 +125,19 @@ class ConfidentialParams(msgspec.Struct, frozen=True, array_like=True, forbid_un
 
 
 class SealedParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Rules of sealed dispatch, and of the threshold key that it needs, see `contracts.ceremony`."""
+    """Rules of sealed dispatch, see `contracts.sealed`, and of the threshold key that it needs, see
+    `contracts.ceremony`. A round keeps its ticks, key and participants whatever changes here."""
 
     on: bool = False
     """False: no key is made, and nothing is sealed."""
     window_blocks: Annotated[int, Meta(ge=1, le=4_096)] = 8
     """Fewest blocks for which anybody is waited for; see `contracts.ceremony.window`."""
+    max_ticks: Annotated[int, Meta(ge=1, le=64)] = 32
+    """Most prices of one round."""
+    wager_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)] = 1_000
+    """Locked by a bid for each Wh of its supplier's nameplate, and lost by whoever says nothing of its award."""
+    defect_ms: Annotated[int, Meta(ge=0, le=35 * DAY_MS)] = 35 * DAY_MS
+    """How long after the end of an interval a silent meter excuses its supplier from showing what it delivered."""
 
 
 class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

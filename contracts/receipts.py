@@ -11,6 +11,7 @@ from contracts.confidential.events import ConfidentialEvent
 from contracts.governance.events import GovernanceEvent
 from contracts.members import Record
 from contracts.private.events import PrivateEvent
+from contracts.sealed.events import SealedEvent
 from contracts.units import (
     Count,
     Energy,
@@ -392,6 +393,7 @@ AnyEvent = (
     | ConfidentialEvent
     | CeremonyEvent
     | PrivateEvent
+    | SealedEvent
 )
 
 

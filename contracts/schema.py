@@ -101,6 +101,18 @@ from contracts.records import (
     Utility,
 )
 from contracts.rolls import Rolls
+from contracts.sealed.records import (
+    Capacity,
+    CapacityList,
+    Grown,
+    OpenSealedRounds,
+    SealedDemand,
+    SealedOffer,
+    SealedPool,
+    SealedRound,
+    SealedSupplier,
+    Trail,
+)
 from contracts.state import Table
 from contracts.wagers.records import OpenRounds, Round, RoundCount, Solution, Wagered
 
@@ -227,6 +239,21 @@ OPENINGS: Table[OpeningRecord] = Table("opening", OpeningRecord)
 """By number."""
 OPENING_COUNTS: Table[OpeningCount] = Table("opening-count", OpeningCount)
 OPEN_OPENINGS: Table[OpenOpenings] = Table("openings", OpenOpenings)
+CAPACITIES: Table[Capacity] = Table("capacity", Capacity)
+"""By meter."""
+CAPACITY_LISTS: Table[CapacityList] = Table("capacities", CapacityList)
+SEALED_ROUNDS: Table[SealedRound] = Table("sealed-round", SealedRound)
+"""By interval."""
+OPEN_SEALED: Table[OpenSealedRounds] = Table("sealed-rounds", OpenSealedRounds)
+SEALED_DEMANDS: Table[SealedDemand] = Table("sealed-demand", SealedDemand)
+"""By interval and member, as the next two."""
+SEALED_OFFERS: Table[SealedOffer] = Table("sealed-offer", SealedOffer)
+SEALED_SUPPLIERS: Table[SealedSupplier] = Table("sealed-supplier", SealedSupplier)
+SEALED_GROWN: Table[Grown] = Table("sealed-grown", Grown)
+"""By interval and meter."""
+TRAILS: Table[Trail] = Table("trail", Trail)
+"""By meter."""
+SEALED_POOLS: Table[SealedPool] = Table("sealed-pool", SealedPool)
 
 BALANCES: Rolls[Holding] = Rolls("balance", Holding)
 TRUSTS: Rolls[Trust] = Rolls("trust", Trust)
@@ -292,6 +319,9 @@ MIX = MIXES.key("epoch")
 """Of the epoch that ended last; none in the first."""
 SENTINEL = SENTINELS.key("genesis")
 CEREMONY = CEREMONIES.key("running")
+CAPACITY_LIST = CAPACITY_LISTS.key("all")
+OPEN_SEALED_LIST = OPEN_SEALED.key("open")
+SEALED_POOL = SEALED_POOLS.key("all")
 HELD_KEY_LIST = HELD_KEYS.key("held")
 OPENING_COUNT = OPENING_COUNTS.key("all")
 OPEN_OPENING_LIST = OPEN_OPENINGS.key("open")

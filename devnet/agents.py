@@ -47,6 +47,8 @@ from node.agents.eyes import Eyes
 from node.agents.gateway import MeterGateway
 from node.agents.outbox import Outbox
 from node.agents.proven import ProvenLedger
+from node.agents.seat import Seat
+from node.agents.vault import Vault
 from node.building import packed
 from node.client import Account, Client, MeterKey
 from node.clock import SystemClock
@@ -161,6 +163,9 @@ async def _play(
             # Where time does not wait for them they wait for nobody either.
             building = [asyncio.ensure_future(_keep_building(builder)) for builder in builders]
             stack.callback(lambda: [one.cancel() for one in building])
+        seats = seats_of(layout, scenario, clients, founding, stack)
+        sitting = [asyncio.ensure_future(_keep_sitting(one)) for one in seats]
+        stack.callback(lambda: [one.cancel() for one in sitting])
         ruled = _ruled(layout, scenario, world, clients, founding, builders, stack)
         conductor = Conductor(
             scenario,
@@ -260,6 +265,39 @@ def builders_of(
         else:
             found.append(Builder(account, ledger, book, allowance, say, _solved))
     return found
+
+
+def seats_of(
+    layout: Layout,
+    scenario: Scenario,
+    nodes: Sequence[Client],
+    founding: Founding,
+    stack: contextlib.AsyncExitStack,
+    say: Callable[[str, str], None] | None = None,
+) -> list[Seat]:
+    """A seat of the threshold key per organisation with a node, where dispatch may be sealed: each with its own key and
+    vault, and asks its own node first. `say` hears what each says; without it, that is in the agents' log."""
+    found: list[Seat] = []
+    for at, member in enumerate(scenario.nodes if scenario.params.sealed.on else ()):
+        account = Account(founding.chain_id, member, keyring.seed(layout.seat_keys / f"{member}.json", "account"))
+        vault = Vault(layout.vaults / member, founding.chain_id, member, RealDisk())
+        stack.callback(vault.release)
+        ledger = ProvenLedger([*nodes[at:], *nodes[:at]], founding)
+        found.append(Seat(account, ledger, vault, partial(say or _seat_said, member)))
+    return found
+
+
+async def _keep_sitting(seat: Seat) -> None:
+    """Hold the seat until cancelled; what another look can't change ends it, and is said."""
+    try:
+        await seat.run()
+    except NodeError as error:
+        _seat_said(seat.member, f"it stops: {error}")
+
+
+def _seat_said(member: str, text: str) -> None:
+    """A line in the agents' log."""
+    print(f"seat {member}: {text}", flush=True)
 
 
 async def _solved(case: Case) -> bytes:

@@ -66,6 +66,8 @@ class Layout:
         self.meter_keys = self.keys / "meters"
         self.builder_keys = self.keys / "builders"
         self.books = self.root / "builders"
+        self.seat_keys = self.keys / "seats"
+        self.vaults = self.root / "seats"
         self.rulebooks = self.root / "rulebooks"
         self.nodes = self.root / "nodes"
         self.scenario = self.root / "scenario.json"
@@ -121,6 +123,8 @@ class Layout:
             self.meter_keys,
             self.builder_keys,
             self.books,
+            self.seat_keys,
+            self.vaults,
             self.rulebooks,
             self.nodes,
             self.outbox,

@@ -2,8 +2,9 @@
 
 Each member gets three account keys, so that nobody's nonce lane is disturbed by another: one for people
 (`keys/MEMBER.json`), one for its agent, which may only trade (`keys/agents/`), and one for traffic, which may
-only move money (`keys/traffic/`). A member that builds has a fourth, which may only wager (`keys/builders/`).
-Never reuses a key, and never runs against a directory that has some.
+only move money (`keys/traffic/`). A member that builds has a fourth, which may only wager (`keys/builders/`), and
+where dispatch may be sealed each organisation with a node has one for its seat of the threshold key
+(`keys/seats/`). Never reuses a key, and never runs against a directory that has some.
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ def found(scenario: Scenario, layout: Layout, ports: Sequence[int], *, stepped: 
     }
     identities = {name: _home(layout, name, *pair) for name, pair in seats.items()}
     builders = {one.member for one in scenario.builders}
-    members = [_member(layout, spec, identities.get(spec.id), spec.id in builders) for spec in scenario.members]
+    seated = identities if scenario.params.sealed.on else {}
+    members = [
+        _member(layout, spec, identities.get(spec.id), builds=spec.id in builders, sits=spec.id in seated)
+        for spec in scenario.members
+    ]
     meters = [_meter(layout, spec) for spec in scenario.meters]
     document, disk = genesis(scenario, members, meters, stepped=stepped), RealDisk()
     for name in seats:
@@ -142,10 +147,12 @@ def _home(layout: Layout, name: str, p2p_port: int, rpc_port: int) -> NodeKeys:
     return init_home(layout.nodes / name, name, None, devnet=True, address=address, config=config).node
 
 
-def _member(layout: Layout, spec: MemberSpec, node: NodeKeys | None, builds: bool) -> Member:
+def _member(layout: Layout, spec: MemberSpec, node: NodeKeys | None, *, builds: bool, sits: bool) -> Member:
     uses = [(layout.keys, "all"), (layout.agent_keys, "market"), (layout.traffic_keys, "money")]
     if builds:
         uses.append((layout.builder_keys, "wagering"))
+    if sits:
+        uses.append((layout.seat_keys, "sealed"))
     keys = tuple(
         AccountKey(keyring.make(directory / f"{spec.id}.json", "account", spec.id), scope) for directory, scope in uses
     )

@@ -111,7 +111,7 @@ def complain(state: State, context: BlockContext, sender: str, body: Complain) -
     plain = notes.judge(note, body.shown, own.key, **route)
     vector = key_making.decode_vector(dealt.vector, about.threshold)
     if isinstance(plain, bytes) and key_making.is_share(plain, index, vector):
-        return (name_seat(state, context, about, sender, "complaint", None),)
+        return (name_seat(state, context, about, sender, "complaint"),)
     match about:
         case Ceremony(seats=seats):
             disqualified = (_replace(seat, bad=True) if seat.member == body.dealer else seat for seat in seats)
@@ -123,7 +123,7 @@ def complain(state: State, context: BlockContext, sender: str, body: Complain) -
             if body.dealer in blamed:
                 # Once is enough for one key; the seat is excused all the same.
                 return (SeatNamed(body.dealer, about.epoch, about.attempt, "share", 0),)
-    return (name_seat(state, context, about, body.dealer, "share", None),)
+    return (name_seat(state, context, about, body.dealer, "share"),)
 
 
 def _about(state: State, body: Complain) -> Ceremony | ThresholdKey | str:

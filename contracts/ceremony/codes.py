@@ -9,11 +9,11 @@ CEREMONY_CODES: dict[str, tuple[str, str]] = {
     ),
     "ceremony.attempt": (
         "This is about another attempt than the one that runs.",
-        "Name epoch and attempt of the one on the ledger.",
+        "Name epoch and attempt as `gridpact query threshold` shows them.",
     ),
     "ceremony.phase": (
         "The attempt takes this in another phase.",
-        "Register, commit, deal and complain each in its phase.",
+        "Register, commit, deal and complain each in its phase, as `gridpact query threshold` shows it.",
     ),
     "ceremony.seat": (
         "The sender has no seat here.",
@@ -54,7 +54,7 @@ CEREMONY_CODES: dict[str, tuple[str, str]] = {
     ),
     "share.opening": (
         "Nothing with this number waits for shares.",
-        "Answer what the state machine has asked for, once.",
+        "Answer what `gridpact query threshold` lists.",
     ),
     "share.proof": (
         "The share is not proven to be made with the sender's part of the key.",

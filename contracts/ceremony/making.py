@@ -46,8 +46,8 @@ _replace = msgspec.structs.replace
 MIN_SEATS = 4
 """As many organisations as agreement needs; among fewer there is nobody to share with."""
 RUNNING = (REGISTER, COMMIT, DEAL, COMPLAIN)
-SILENT_PPM = 10_000
-"""Most of its index that a seat loses for silence, which may be a crash; a lie costs a quarter."""
+LIES = ("share", "complaint")
+"""For these a seat loses a quarter of its index; silence, which may be a crash, is named and costs nothing."""
 
 
 def running(state: State) -> Ceremony | None:
@@ -84,13 +84,11 @@ def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
     return events + _step(state, context, now)
 
 
-def name_seat(
-    state: State, context: BlockContext, now: Ceremony | ThresholdKey, member: str, reason: str, most_ppm: int | None
-) -> SeatNamed:
-    """Put it on record that a seat did not do its part, and lower what it has shown."""
+def name_seat(state: State, context: BlockContext, now: Ceremony | ThresholdKey, member: str, reason: str) -> SeatNamed:
+    """Put it on record that a seat did not do its part, and lower what it has shown where it lied."""
     lost_ppm = 0
-    if most_ppm != 0 and trust.current(state, context, member) is not None:
-        lost_ppm = trust.lower_index(state, context, member, f"seat-{reason}", most_ppm)
+    if reason in LIES and trust.current(state, context, member) is not None:
+        lost_ppm = trust.lower_index(state, context, member, f"seat-{reason}")
     return SeatNamed(member, now.epoch, now.attempt, reason, lost_ppm)
 
 
@@ -189,10 +187,10 @@ def _spoke(seat: Seat, phase: str) -> bool:
 
 
 def _name_silent(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEvent, ...]:
-    """Name those for whom a phase does not wait any longer; a dealer that was heard of before loses trust."""
-    reason, most_ppm = ("absent", 0) if now.phase == REGISTER else ("silent", SILENT_PPM)
+    """Name those for whom a phase does not wait any longer."""
+    reason = "absent" if now.phase == REGISTER else "silent"
     silent = [seat.member for seat in now.seats if not _spoke(seat, now.phase)]
-    return tuple(name_seat(state, context, now, member, reason, most_ppm) for member in silent)
+    return tuple(name_seat(state, context, now, member, reason) for member in silent)
 
 
 def _dealers(now: Ceremony) -> int:

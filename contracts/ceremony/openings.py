@@ -3,7 +3,7 @@
 No transaction asks; only contracts do (`ask`), with the sum as they computed it from what is on the ledger. Each seat
 of the key answers with its proven share. With the first `threshold` of them the value times V is on record (`opened`),
 and the shares go. Where they are not there within a window, the opening is late for good, and the seats that had a
-share and gave none are named and lose trust.
+share and gave none are named.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from contracts.ceremony import keys, window
 from contracts.ceremony.bodies import GiveShare
 from contracts.ceremony.events import OpeningLate, SeatNamed, ShareGiven, SumOpened
-from contracts.ceremony.making import SILENT_PPM, name_seat
+from contracts.ceremony.making import name_seat
 from contracts.ceremony.records import MAX_OPEN, GivenShare, OpeningCount, OpeningRecord, OpenOpenings, ThresholdKey
 from contracts.context import BlockContext
 from contracts.receipts import AnyEvent
@@ -91,9 +91,9 @@ def load(state: State, number: int) -> OpeningRecord | None:
     return state.load(OPENINGS, OPENINGS.key(number))
 
 
-def waiting(state: State) -> list[OpeningRecord]:
-    """Openings that wait for shares, ascending."""
-    found = (load(state, number) for number in _waiting(state))
+def waiting(state: State, most: int = MAX_OPEN) -> list[OpeningRecord]:
+    """The first openings that wait for shares, ascending."""
+    found = (load(state, number) for number in _waiting(state)[:most])
     return [one for one in found if one is not None]
 
 
@@ -149,7 +149,7 @@ def _late(state: State, context: BlockContext, record: OpeningRecord) -> tuple[O
     key = _key(state, record)
     given = [one.index for one in record.shares]
     missing = [one.member for one in key.seats if one.share and not one.excused and one.index not in given]
-    named = tuple(name_seat(state, context, key, member, "withheld", SILENT_PPM) for member in missing)
+    named = tuple(name_seat(state, context, key, member, "withheld") for member in missing)
     _close(state, _replace(record, shares=(), outcome=LATE, withheld=tuple(missing)))
     return *named, OpeningLate(record.number, record.purpose, record.round, record.tick, tuple(missing))
 

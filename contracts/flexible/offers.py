@@ -45,6 +45,7 @@ from contracts.schema import (
     OPEN_LOADS,
     REQUIREMENTS,
 )
+from contracts.sealed.exclusive import sells_sealed
 from contracts.state import State
 
 _replace = msgspec.structs.replace
@@ -54,8 +55,8 @@ T = TypeVar("T")
 
 def offer_storage(state: State, context: BlockContext, sender: str, body: StorageOffer) -> tuple[AnyEvent, ...] | str:
     """Let a storage be dispatched. Refuses `meter.unknown`, `storage.meter`, `storage.kind`, `storage.late`,
-    `storage.horizon`, `storage.rating`, `storage.price`, `storage.blocks`, `storage.full`, `envelope.*`; all
-    intervals or none.
+    `storage.horizon`, `storage.rating`, `storage.price`, `storage.blocks`, `storage.full`, `offer.sealed`,
+    `envelope.*`; all intervals or none.
     """
     meter = state.load(METERS, METERS.key(body.meter))
     if meter is None:
@@ -91,6 +92,8 @@ def offer_storage(state: State, context: BlockContext, sender: str, body: Storag
             return beyond
         if stands and offers_blocks(state, meter, interval):
             return "storage.blocks"
+        if stands and sells_sealed(state, interval, sender):
+            return "offer.sealed"
         held = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
         storages = _with(held.storages, entry if stands else None, meter.id, lambda one: one.meter)
         if len(storages) > MAX_STORAGES:
@@ -101,8 +104,8 @@ def offer_storage(state: State, context: BlockContext, sender: str, body: Storag
 
 def offer_reserve(state: State, context: BlockContext, sender: str, body: ReserveOffer) -> tuple[AnyEvent, ...] | str:
     """Let a source hold something back. Refuses `meter.unknown`, `meter.private`, `reserve.meter`, `reserve.kind`,
-    `reserve.late`, `reserve.horizon`, `reserve.rating`, `reserve.price`, `reserve.full`, `envelope.*`; all intervals or
-    none.
+    `reserve.late`, `reserve.horizon`, `reserve.rating`, `reserve.price`, `reserve.full`, `offer.sealed`, `envelope.*`;
+    all intervals or none.
     """
     meter = state.load(METERS, METERS.key(body.meter))
     if meter is None:
@@ -125,6 +128,8 @@ def offer_reserve(state: State, context: BlockContext, sender: str, body: Reserv
         beyond = refusal(state, meter.id, interval, give_wh=body.reserve_wh)
         if beyond is not None:
             return beyond
+        if entry is not None and sells_sealed(state, interval, sender):
+            return "offer.sealed"
         held = state.load(FLEXIBLE, FLEXIBLE.key(interval)) or FlexibleOffers()
         reserves = _with(held.reserves, entry, meter.id, lambda one: one.meter)
         if len(reserves) > MAX_STORAGES:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -396,28 +396,33 @@ class Builder:
         return max(nonce, after) if height < answered <= height + PROOF_LAG else nonce, height
 
     async def _spread(self, raw: bytes) -> Result | None:
-        """Hand an envelope to some nodes at once; the first final answer, else a refusal, else None."""
-        nodes = self.ledger.nodes
-        chosen = [nodes[(self._turn + at) % len(nodes)] for at in range(min(SPREAD, len(nodes)))]
+        """Hand an envelope to some nodes, others each time."""
         self._turn += 1
-        handed = [asyncio.ensure_future(hand(node, raw)) for node in chosen]
-        best: Result | None = None
-        try:
-            for answered in asyncio.as_completed(handed):
-                result = await answered
-                if result is not None and result.status == "final":
-                    return result
-                best = result or best
-        finally:
-            for one in handed:
-                one.cancel()
-        return best
+        return await spread(self.ledger.nodes, self._turn - 1, raw)
 
     def tell(self, number: int, text: str) -> None:
         """Say something about a round, once."""
         if self._told.get(number) != text:
             self._told[number] = text
             self._say(number, text)
+
+
+async def spread(nodes: Sequence[Client], first: int, raw: bytes) -> Result | None:
+    """Hand an envelope to `SPREAD` nodes at once, from place `first` on; the first final answer, else a refusal, else
+    None."""
+    chosen = [nodes[(first + at) % len(nodes)] for at in range(min(SPREAD, len(nodes)))]
+    handed = [asyncio.ensure_future(hand(node, raw)) for node in chosen]
+    best: Result | None = None
+    try:
+        for answered in asyncio.as_completed(handed):
+            result = await answered
+            if result is not None and result.status == "final":
+                return result
+            best = result or best
+    finally:
+        for one in handed:
+            one.cancel()
+    return best
 
 
 async def hand(node: Client, raw: bytes) -> Result | None:

@@ -1,4 +1,4 @@
-"""`gridpact agent build | run | device | deliver`: what acts for a member, by hand, until it is stopped."""
+"""`gridpact agent build | run | seat | device | deliver`: what acts for a member, by hand, until it is stopped."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from node.agents.book import Book
     from node.agents.builder import Allowance
     from node.agents.proven import ProvenLedger
+    from node.agents.vault import Vault
     from node.client import Account
     from node.light.founding import Founding
     from node.rulebook.document import Rulebook
@@ -266,6 +267,62 @@ async def _act(
         eyes = Eyes(proven, account.member, account.reader(), meters, weather, known, since_ms)
         agent = RuledAgent(account, proven, eyes, rulebook, ledger, say, keep)
         await agent.run(clock_of(founding), intervals)
+
+
+@app.command()
+def seat(
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: Nodes = None,
+    directory: options.Devnet = options.DEVNET,
+    genesis: options.Genesis = None,
+    vault: Annotated[
+        Path | None,
+        typer.Option("--vault", help="File with what the seat must keep secret. Default: DIR/seats/MEMBER."),
+    ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", help="File with the newest header that is believed. Default: VAULT.head."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Hold the member's seat of the threshold key: make keys with the others, and open what the ledger asks for."""
+    with reporting(as_json):
+        import asyncio
+
+        from node.agents.vault import Vault
+        from node.disk import RealDisk
+        from node.light.founding import read_founding
+
+        urls = _urls(node, directory)
+        founding = read_founding(genesis_path(genesis, directory))
+        account = signer(founding.chain_id, as_, key, directory)
+        where = directory / "seats" / account.member if vault is None else vault
+        disk = RealDisk()
+        disk.make_directory(where.parent)
+        kept = Vault(where, founding.chain_id, account.member, disk)
+        progress(
+            f"Holding the seat of {account.member}. Ctrl-C stops it; {where} must stay, and stay secret, "
+            "until other keys are made."
+        )
+        store = where.with_name(f"{where.name}.head") if head is None else head
+        try:
+            asyncio.run(_hold(urls, founding, account, kept, lambda text: _told(as_json, text), store))
+        finally:
+            kept.release()
+
+
+async def _hold(
+    urls: list[str], founding: Founding, account: Account, vault: Vault, say: Callable[[str], None], store: Path
+) -> None:
+    from node.agents.seat import Seat
+
+    async with _following(urls, founding, store) as ledger:
+        await Seat(account, ledger, vault, say).run()
+
+
+def _told(as_json: bool, text: str) -> None:
+    emit(as_json, {"said": text}, lambda: line(text))
 
 
 @app.command()

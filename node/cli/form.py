@@ -41,6 +41,7 @@ RECORD_LISTS = frozenset(
     }
     | {"corrected", "corrections", "disputes", "estimates", "orders", "placed", "rounds", "suppliers", "unlocking"}
     | {"entries", "reductions", "shortfalls", "storages", "withholdings"}
+    | {"blamed", "openings", "seats", "shares"}
 )
 """Lists of records: a row has their number, even when they are empty."""
 ZONE_VARIABLE = "GRIDPACT_TZ"

@@ -14,6 +14,7 @@ from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.history import MeterId, corrections, disputes, energy, estimates
 from node.cli.output import emit, line, money, per_kwh, reporting, table
+from node.cli.threshold import threshold
 from node.errors import NodeError
 
 app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
@@ -382,5 +383,5 @@ def _draw_block(answer: Data, shown: Form) -> None:
     table(f"Block {answer['height']}", ["Field", "Value"], rows)
 
 
-for command in (energy, estimates, corrections, disputes, access):
+for command in (energy, estimates, corrections, disputes, access, threshold):
     app.command()(options.grouped(command))

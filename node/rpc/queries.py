@@ -45,7 +45,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon, flexible, governance, hidden, private, promises, wagers
+from node.rpc import carbon, flexible, governance, hidden, private, promises, threshold, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.arguments import identifier, newest, number, wants_proof
 from node.rpc.blocks import Blocks
@@ -63,6 +63,7 @@ Document = dict[str, Any]
 _WHERE_LISTED = {
     "round": "`gridpact query rounds` shows those that there are.",
     "wager": "`gridpact query rounds` shows those that there are.",
+    "opening": "`gridpact query threshold` shows those that wait.",
     "proposal": "`gridpact govern list` shows those that there are.",
 }
 _ABOUT = {"carbon-cycle": "member", "carbon-report": "member", "certificates": "member", "factors": "meter"}
@@ -226,6 +227,13 @@ class Queries:
             case "trust", []:
                 time_ms, consensus = self._ledger.time_ms(view.height), self._rules().consensus
                 return await trust_of_all(view, self._ledger.height, self._forecast, time_ms, consensus)
+            case "threshold", []:
+                return threshold.threshold(view)
+            case "dealing", [epoch, attempt, dealer]:
+                at = number(epoch, "epoch", 2**32), number(attempt, "attempt", 2**32)
+                return threshold.dealing(view, *at, identifier(dealer, "member"))
+            case "opening", [number_]:
+                return threshold.opening(view, number(number_, "opening number", 2**32))
             case "explain", [which, *members] if len(members) <= 1:
                 return await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
         raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ceremony_provocations import CASES
 from ledger_world import FIRST, Chain
 from provocations import FREE
+from sealed_provocations import CASES
 
 import contracts
 from contracts import api

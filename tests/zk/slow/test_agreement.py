@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.zk.slow import curve, notes, ranges, sigma, sponge, statements
+from tests.zk.slow import ceremony, curve, notes, ranges, sigma, sponge, statements
 from tests.zk.statement_cases import ENTROPY, KEY, WHERE, cases
+from zk import ceremony as fast_ceremony
 from zk import elgamal, range_proof
 from zk import notes as fast_notes
 from zk import sigma as fast_sigma
@@ -292,3 +293,48 @@ def test_ciphertexts_are_values_over_the_key() -> None:
     v, p = curve.base(b"V"), curve.point(KEY)
     assert curve.encoded(curve.total([v, p], [9, 5])) == sealed.E.to_bytes()
     assert curve.encoded(curve.total([curve.B], [5])) == sealed.R.to_bytes()
+
+
+def test_a_key_is_made_and_opens_as_the_document_says() -> None:
+    """Two dealers, three seats, two of which open."""
+    attempt, members = fast_ceremony.Attempt("campus-1", 4, 2), {1: "geo", 2: "solar", 3: "wind"}
+    secrets = {index: bytes([index]).rjust(32, b"\0") for index in members}
+    seats = {index: (member, logarithm.public_point(secrets[index])) for index, member in members.items()}
+    dealings = {
+        dealer: fast_ceremony.deal(attempt, dealer, 2, seats, entropy=bytes([at]) * 32)
+        for at, dealer in enumerate(("geo", "wind"))
+    }
+    held = dict.fromkeys(members, 0)
+    for dealer, dealing in dealings.items():
+        assert fast_ceremony.digest(attempt, dealer, dealing.vector) == ceremony.commitment(
+            "campus-1", 4, 2, dealer, dealing.vector
+        )
+        first = notes.place("possession", "campus-1", dealer, 4, 2)
+        said = fast_ceremony.dealer_possession(attempt, dealer, dealing.vector, dealing.possession)
+        assert said.tag == notes.tag(first, dealing.vector[0], b"dealer") + sigma.BATCHABLE
+        assert both(said)
+        for (index, member), note in zip(members.items(), dealing.shares, strict=True):
+            share_ = notes.open_note(index, note, "key-share-2", "campus-1", 4, dealer, member)
+            ceremony.check_share(share_, index, dealing.vector)
+            with pytest.raises(curve.Refused):
+                ceremony.check_share(share_, index % 3 + 1, dealing.vector)
+            held[index] += int.from_bytes(share_, "big")
+    vectors_ = [fast_ceremony.decode_vector(one.vector, 2) for one in dealings.values()]
+    joint = fast_ceremony.joint(vectors_)
+    summed = [
+        curve.encoded(curve.total([curve.point(a), curve.point(b)], [1, 1]))
+        for a, b in zip(*(one.vector for one in dealings.values()), strict=True)
+    ]
+    assert [one.to_bytes() for one in joint] == summed
+    assert fast_ceremony.key_id(attempt, summed[0]) == ceremony.key_id("campus-1", 4, 2, summed[0])
+    for index in members:
+        public = curve.encoded(ceremony.at(summed, index))
+        assert fast_ceremony.public_share(joint, index).to_bytes() == public
+        assert curve.encoded(curve.total([curve.B], [held[index]])) == public
+    sealed = elgamal.encrypt(9, SECRET, joint[0])
+    r = curve.point(sealed.R.to_bytes())
+    shares = {index: curve.encoded(curve.total([r], [held[index]])) for index in (1, 3)}
+    opened_ = curve.minus(curve.point(sealed.E.to_bytes()), ceremony.combined(shares))
+    assert curve.same(opened_, curve.total([curve.base(b"V")], [9]))
+    fast = elgamal.combine({index: native.decode_point(one) for index, one in shares.items()}, 2)
+    assert elgamal.recover(elgamal.opened(sealed, fast), 10) == 9

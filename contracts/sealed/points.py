@@ -1,0 +1,76 @@
+"""Sums of points as state keeps them: 48 bytes each, the identity where nothing was added.
+
+Every point that gets here was decoded strictly when it was said, or computed from such points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zk import elgamal
+from zk.elgamal import Ciphertext
+from zk.group import ORDER, native
+from zk.group.bases import bases
+from zk.group.native import Point
+
+IDENTITY = native.IDENTITY.to_bytes()
+NOTHING = (IDENTITY, IDENTITY)
+Pair = tuple[bytes, bytes]
+"""E and R of a ciphertext, or of a sum."""
+
+
+def load(data: bytes) -> Point:
+    """A point that state holds."""
+    return native.IDENTITY if data == IDENTITY else native.decode_point(data)
+
+
+def pair(sealed: bytes, ephemeral: bytes) -> Ciphertext:
+    """A ciphertext that state holds."""
+    return Ciphertext(load(sealed), load(ephemeral))
+
+
+def said(sealed: bytes, ephemeral: bytes) -> Ciphertext | None:
+    """A ciphertext that somebody sent; None where a point is none, or the identity."""
+    try:
+        return elgamal.decode(sealed, ephemeral)
+    except ValueError:
+        return None
+
+
+def encoded(ciphertext: Ciphertext) -> Pair:
+    """As state holds it."""
+    return ciphertext.E.to_bytes(), ciphertext.R.to_bytes()
+
+
+def add(held: Pair, more: Ciphertext) -> Pair:
+    """The sum with one more."""
+    return encoded(elgamal.total([pair(*held), more]))
+
+
+def prefix(pairs: Sequence[Pair], count: int) -> Ciphertext:
+    """Sum of the first `count` ciphertexts; of none, the identity twice."""
+    return elgamal.total([pair(*one) for one in pairs[:count]])
+
+
+def has_identity_prefix(ciphertexts: Sequence[Ciphertext]) -> bool:
+    """Whether some first ones sum up to the identity, in E or R: what is sealed there could not be opened by shares, so
+    the bid would be free not to deliver."""
+    e = r = native.IDENTITY
+    for one in ciphertexts:
+        e, r = e + one.E, r + one.R
+        if native.IDENTITY in (e, r):
+            return True
+    return False
+
+
+def weighted(*terms: tuple[bytes, int]) -> Point:
+    """Sum of public integer times point, of integers of either sign."""
+    return native.multiexp([load(data) for data, _ in terms], [native.scalar(factor % ORDER) for _, factor in terms])
+
+
+def of_value(value: int) -> Point:
+    """value * V."""
+    return native.multiexp([bases().V], [native.scalar(value % ORDER)])
+
+
+V = bases().V.to_bytes()

@@ -1,0 +1,323 @@
+"""A member's seat of the threshold key: it helps to make keys, and opens with them what the state machine asks.
+
+It acts on proven state alone (`node.agents.proven`): a node that asks for a share of something else than the ledger
+does gets none, and one that shows other dealings can make it late, and nothing else. All its secrets of an attempt
+follow from one that is on disk before anything leaves (`node.agents.vault`), so a seat that is killed anywhere goes on
+where it was, and deals nothing twice. Once the ledger has retired a key, what it had of that key is erased.
+
+It complains only of a note that it has opened itself and found wrong, since a complaint shows the note to all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from contracts.bodies import AccountBody
+from contracts.ceremony import openings
+from contracts.ceremony.bodies import CommitDealing, Complain, Deal, GiveShare, RegisterSeat
+from contracts.ceremony.keys import held_keys, key
+from contracts.ceremony.making import RUNNING, recipients, running
+from contracts.ceremony.records import (
+    COMMIT,
+    COMPLAIN,
+    DEAL,
+    REGISTER,
+    Ceremony,
+    Dealt,
+    OpeningRecord,
+    ThresholdKey,
+)
+from contracts.receipts import OK
+from contracts.schema import DEALINGS
+from contracts.state import State
+from node.agents.builder import EXPIRY_BLOCKS, PROOF_LAG, spread
+from node.agents.position import position
+from node.agents.proven import Proven, ProvenLedger, keep_looking
+from node.agents.vault import Vault
+from node.client import Account
+from node.rpc.limits import MAX_LISTED
+from zk import ceremony as making
+from zk import notes
+from zk.statements import share
+
+Say = Callable[[str], None]
+"""Told in a sentence what happens."""
+
+POLL_S = 0.1
+IDLE_S = 0.4
+"""Waited on top where no key is being made, and no round uses one."""
+MAX_WAITS = 64
+"""Looks between two attempts to say the same, at most."""
+
+
+class Duty(NamedTuple):
+    """Something that is due, by a name that it keeps from look to look."""
+
+    name: tuple[str, int, int, str]
+    body: AccountBody
+    said: str
+    """What is told once it is done."""
+
+
+class Standing(NamedTuple):
+    """What is on the ledger, proven, as of one height."""
+
+    height: int
+    now: Ceremony | None
+    keys: Sequence[ThresholdKey]
+    """Held ones."""
+    waiting: Sequence[OpeningRecord]
+    busy: bool
+    """A key is being made, or a round uses one."""
+
+
+class Part(NamedTuple):
+    """What one dealer dealt to this seat."""
+
+    dealer: str
+    note: bytes
+    share: bytes | None
+    """None where the note holds no share of the dealer's polynomial."""
+
+
+class Seat:
+    """One member's seat. `step` does what is due now; `run` does so until it is cancelled."""
+
+    def __init__(self, account: Account, ledger: ProvenLedger, vault: Vault, say: Say = lambda text: None) -> None:
+        """`account` signs and is used by nobody else meanwhile."""
+        self.member = account.member
+        self.vault = vault
+        self.ledger = ledger
+        self._account = account
+        self._say = say
+        self._told = ""
+        self._shares: dict[bytes, bytes] = {}
+        """The seat's share of each held key, by key id."""
+        self._parts: dict[tuple[int, int, str], Part] = {}
+        """What each dealer dealt to this seat, by epoch and attempt."""
+        self._turn = 0
+        self._busy = True
+        self._answers: dict[tuple[str, int, int, str], int] = {}
+        """Height at which a node says that a duty is done; the proof comes with the next block."""
+        self._waits: dict[tuple[str, int, int, str], tuple[int, int]] = {}
+        """For duties that were refused: how many looks the next try waits, and how many of these are left."""
+
+    async def run(self) -> None:
+        """Act until cancelled; whatever nodes do, it looks again. Raises NodeError `account.key` and `disk.*`: nothing
+        that another look could change."""
+        await keep_looking(self._look, lambda: False, self._say, POLL_S)
+
+    async def _look(self) -> None:
+        if not self._busy:
+            await asyncio.sleep(IDLE_S)
+        await self.step()
+
+    async def step(self, least_height: int = 0) -> None:
+        """Do what is due as of block `least_height` or later. Raises `Unproven`, NodeError `disk.*`, `account.key`."""
+        seen = await self.ledger.ask(_standing, "threshold", least_height=least_height)
+        self._busy = seen.busy
+        self._forget(seen)
+        duties = [
+            *await self._attempt(seen.now),
+            *[duty for one in seen.keys for duty in await self._hold(one)],
+            *self._open(seen),
+        ]
+        lag = range(seen.height + 1, seen.height + PROOF_LAG + 1)
+        self._answers = {name: height for name, height in self._answers.items() if height in lag}
+        due = {duty.name for duty in duties}
+        self._waits = {name: waits for name, waits in self._waits.items() if name in due}
+        await self._send([duty for duty in duties if self._is_time(duty.name)])
+
+    # Memory
+
+    def _forget(self, seen: Standing) -> None:
+        """Erase what no held key and no running attempt needs."""
+        needed = {(one.epoch, one.attempt) for one in seen.keys}
+        if seen.now is not None and seen.now.phase in RUNNING:
+            needed.add((seen.now.epoch, seen.now.attempt))
+        self.vault.erase_others(needed)
+        self._parts = {name: part for name, part in self._parts.items() if name[:2] in needed}
+        held = [one.key_id for one in seen.keys]
+        self._shares = {key_id: mine for key_id, mine in self._shares.items() if key_id in held}
+
+    def _at(self, about: Ceremony | ThresholdKey) -> making.Attempt:
+        return making.Attempt(self.ledger.chain_id, about.epoch, about.attempt)
+
+    def _index(self, about: Ceremony | ThresholdKey) -> int | None:
+        members = [seat.member for seat in about.seats]
+        return members.index(self.member) + 1 if self.member in members else None
+
+    def _secret(self, about: Ceremony | ThresholdKey, index: int) -> bytes | None:
+        """What was drawn for an attempt in which the seat has registered; None, and said, where that was not here."""
+        drawn = self.vault.find(about.epoch, about.attempt)
+        registered = about.seats[index - 1].key
+        if not registered:
+            return None
+        if drawn is None or notes.public(making.seat_secret(self._at(about), self.member, drawn)) != registered:
+            self._tell(
+                f"its key of attempt {about.attempt} in epoch {about.epoch} was registered with another vault: "
+                "it gives no share until other keys are made"
+            )
+            return None
+        return drawn
+
+    # Making a key
+
+    async def _attempt(self, now: Ceremony | None) -> list[Duty]:
+        index = None if now is None else self._index(now)
+        if now is None or index is None:
+            return []
+        own = now.seats[index - 1]
+        if now.phase == REGISTER and not own.key:
+            return [self._register(now)]
+        drawn = self._secret(now, index)
+        if drawn is None:
+            return []
+        match now.phase:
+            case "commit" if not own.barred and not own.commitment:
+                vector = making.deal(self._at(now), self.member, now.threshold, {}, entropy=drawn).vector
+                digest = making.digest(self._at(now), self.member, vector)
+                return [self._duty(COMMIT, now, CommitDealing(now.epoch, now.attempt, digest))]
+            case "deal" if own.commitment and not own.dealt:
+                to = {at: (now.seats[at - 1].member, now.seats[at - 1].key) for at in recipients(now.seats)}
+                dealt = making.deal(self._at(now), self.member, now.threshold, to, entropy=drawn)
+                return [self._duty(DEAL, now, Deal(now.epoch, now.attempt, *dealt))]
+            case "complain":
+                dealers = [seat.member for seat in now.seats if seat.dealt and not seat.bad]
+                return self._complaints(now, await self._received(now, index, drawn, dealers), drawn)
+        return []
+
+    def _register(self, now: Ceremony) -> Duty:
+        drawn = self.vault.draw(now.epoch, now.attempt)
+        secret = making.seat_secret(self._at(now), self.member, drawn)
+        registered = making.prove_seat(self._at(now), self.member, secret, entropy=drawn)
+        return self._duty(REGISTER, now, RegisterSeat(now.epoch, now.attempt, *registered))
+
+    def _duty(self, phase: str, now: Ceremony, body: AccountBody) -> Duty:
+        said = f"{phase} in attempt {now.attempt} of epoch {now.epoch}"
+        return Duty((phase, now.epoch, now.attempt, ""), body, said)
+
+    async def _received(
+        self, about: Ceremony | ThresholdKey, index: int, drawn: bytes, dealers: Sequence[str]
+    ) -> list[Part]:
+        """What these dealers dealt to this seat, opened and checked; each once."""
+        for dealer in dealers:
+            name = (about.epoch, about.attempt, dealer)
+            if name not in self._parts:
+                dealt = await self._dealing(about, dealer)
+                note = dealt.shares[recipients(about.seats).index(index)]
+                secret = making.seat_secret(self._at(about), self.member, drawn)
+                plain = notes.open_(secret, note, **making.route(self._at(about), dealer, self.member))
+                vector = making.decode_vector(dealt.vector, about.threshold)
+                good = plain is not None and making.is_share(plain, index, vector)
+                self._parts[name] = Part(dealer, note, plain if good else None)
+        return [self._parts[about.epoch, about.attempt, dealer] for dealer in dealers]
+
+    async def _dealing(self, about: Ceremony | ThresholdKey, dealer: str) -> Dealt:
+        def read(seen: Proven) -> Dealt:
+            found = State(seen).load(DEALINGS, DEALINGS.key(about.epoch, about.attempt, dealer))
+            if found is None:
+                raise LookupError(f"no dealing of {dealer}")
+            return found
+
+        return await self.ledger.ask(read, "dealing", about.epoch, about.attempt, dealer)
+
+    def _complaints(self, about: Ceremony | ThresholdKey, received: Sequence[Part], drawn: bytes) -> list[Duty]:
+        secret = making.seat_secret(self._at(about), self.member, drawn)
+        duties = []
+        for dealer, note, good in received:
+            if good is None:
+                route = making.route(self._at(about), dealer, self.member)
+                shown = notes.reveal(secret, note, entropy=drawn, **route)
+                name = (COMPLAIN, about.epoch, about.attempt, dealer)
+                body = Complain(about.epoch, about.attempt, dealer, shown)
+                duties.append(Duty(name, body, f"{dealer} dealt what is no share, and is named for it"))
+        return duties
+
+    # Holding one
+
+    async def _hold(self, held: ThresholdKey) -> list[Duty]:
+        """Work out the seat's share of a key; complain where a dealer's part of it is none."""
+        index = self._index(held)
+        if held.key_id in self._shares or index is None or held.seats[index - 1].excused:
+            return []
+        drawn = self._secret(held, index)
+        if drawn is None:
+            return []
+        received = await self._received(held, index, drawn, held.dealers)
+        good = [part.share for part in received if part.share is not None]
+        if len(good) < len(received):
+            return self._complaints(held, received, drawn)
+        self._shares[held.key_id] = making.held_share(good)
+        self._say(f"holds share {index} of the key of epoch {held.epoch}, which {held.threshold} seats open with")
+        return []
+
+    def _open(self, seen: Standing) -> list[Duty]:
+        """Shares of what waits to be opened."""
+        keys = {one.key_id: one for one in seen.keys}
+        duties = []
+        for record in seen.waiting:
+            held, mine = keys.get(record.key_id), self._shares.get(record.key_id)
+            index = None if held is None else self._index(held)
+            if held is None or mine is None or index in [one.index for one in record.shares]:
+                continue
+            name = ("share", record.number, 0, "")
+            if not self._is_time(name):
+                continue
+            where = openings.where_of(self.ledger.chain_id, held, record, self.member)
+            point, proof = share.prove(
+                where, record.purpose, record.tick, record.R, mine, entropy=secrets.token_bytes(32)
+            )
+            said = f"gave its share of opening {record.number}: {record.purpose} {record.round}, {record.tick}"
+            duties.append(Duty(name, GiveShare(record.number, point, proof), said))
+        return duties
+
+    # Sending
+
+    def _is_time(self, name: tuple[str, int, int, str]) -> bool:
+        """Whether a duty has to be done now: not while its proof is still to come, nor at once after a refusal."""
+        if name in self._answers:
+            return False
+        waits, left = self._waits.get(name, (0, 0))
+        if left:
+            self._waits[name] = waits, left - 1
+        return not left
+
+    async def _send(self, duties: Sequence[Duty]) -> None:
+        if not duties:
+            return
+        nonce, height = await position(self.ledger, self.member, self._account.public_key)
+        # What was said may be final and not be proven yet: then its nonce is used up.
+        account = self._account
+        account.next_nonce = max(nonce, account.next_nonce if self._answers else nonce)
+        signed = [account.sign(duty.body, height + EXPIRY_BLOCKS) for duty in duties]
+        await asyncio.gather(*(self._say_duty(duty, raw) for duty, raw in zip(duties, signed, strict=True)))
+
+    async def _say_duty(self, duty: Duty, raw: bytes) -> None:
+        self._turn += 1
+        result = await spread(self.ledger.nodes, self._turn - 1, raw)
+        if result is not None and result.done and result.height is not None:
+            self._answers[duty.name] = result.height
+            self._say(duty.said)
+            return
+        if result is not None and result.code != OK:
+            self._tell(f"{result.code}: {result.message}")
+        waits, _ = self._waits.get(duty.name, (1, 0))
+        self._waits[duty.name] = min(2 * waits, MAX_WAITS), waits
+
+    def _tell(self, text: str) -> None:
+        """Say something, once."""
+        if text != self._told:
+            self._told = text
+            self._say(text)
+
+
+def _standing(seen: Proven) -> Standing:
+    state = State(seen)
+    held, now = held_keys(state).held, running(state)
+    known = [found for one in held if (found := key(state, one.key_id)) is not None]
+    busy = any(one.pins for one in held) or (now is not None and now.phase in RUNNING)
+    return Standing(seen.height, now, known, openings.waiting(state, MAX_LISTED), busy)
