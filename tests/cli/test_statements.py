@@ -54,9 +54,7 @@ def write(path: Path, *orders: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_a_member_shows_a_stranger_that_its_hidden_balance_is_enough(
-    pair: Devnet, tmp_path: Path, invoke: Any
-) -> None:
+def test_a_member_shows_a_stranger_that_its_hidden_balance_is_enough(pair: Devnet, tmp_path: Path, invoke: Any) -> None:
     fact, made = str(tmp_path / "fact.json"), str(tmp_path / "made.json")
     assert pair.run("proof", "fetch", "hidden", "solar", "--to", fact).exit_code == 0
     balance = pair.document("query", "hidden", "solar")["data"]["account"]["balance"]
