@@ -12,7 +12,7 @@ import msgspec
 from contracts.ceremony import keys
 from contracts.ceremony.bodies import CommitDealing, Complain, Deal, RegisterSeat
 from contracts.ceremony.events import SeatHeard, SeatNamed
-from contracts.ceremony.making import RUNNING, attempt_of, name_seat, recipients, running
+from contracts.ceremony.making import RUNNING, name_seat, recipients, running
 from contracts.ceremony.records import COMMIT, COMPLAIN, DEAL, REGISTER, Ceremony, Dealt, Seat, ThresholdKey
 from contracts.context import BlockContext
 from contracts.receipts import AnyEvent
@@ -20,6 +20,7 @@ from contracts.schema import CEREMONY, DEALINGS, THRESHOLD_KEYS
 from contracts.state import State
 from zk import ceremony as key_making
 from zk import notes
+from zk.ceremony import Attempt
 
 _replace = msgspec.structs.replace
 
@@ -33,7 +34,7 @@ def register(state: State, context: BlockContext, sender: str, body: RegisterSea
     now, place = found
     if now.seats[place].key:
         return "ceremony.twice"
-    attempt = attempt_of(context, now.epoch, now.attempt)
+    attempt = Attempt(context.chain_id, now.epoch, now.attempt)
     if not context.proves(key_making.seat_possession(attempt, sender, body.key, body.possession)):
         return "ceremony.possession"
     return _say(state, now, place, _replace(now.seats[place], key=body.key))
@@ -68,7 +69,7 @@ def deal(state: State, context: BlockContext, sender: str, body: Deal) -> tuple[
     to = recipients(now.seats)
     if len(body.shares) != len(to):
         return "ceremony.shares"
-    attempt = attempt_of(context, now.epoch, now.attempt)
+    attempt = Attempt(context.chain_id, now.epoch, now.attempt)
     if key_making.digest(attempt, sender, body.vector) != seat.commitment:
         return "ceremony.commitment"
     try:
@@ -103,7 +104,7 @@ def complain(state: State, context: BlockContext, sender: str, body: Complain) -
     if dealt is None or _is_bad(about, body.dealer, index):
         return "ceremony.dealer"
     note = dealt.shares[recipients(about.seats).index(index)]
-    own, attempt = about.seats[index - 1], attempt_of(context, about.epoch, about.attempt)
+    own, attempt = about.seats[index - 1], Attempt(context.chain_id, about.epoch, about.attempt)
     route = key_making.route(attempt, body.dealer, sender)
     asked = notes.revealed(note, body.shown, own.key, **route)
     if asked is None or not context.proves(asked):

@@ -39,6 +39,7 @@ from contracts.receipts import AnyEvent
 from contracts.schema import CEREMONIES, CEREMONY, DEALINGS
 from contracts.state import State
 from zk import ceremony as key_making
+from zk.ceremony import Attempt
 from zk.group.native import IDENTITY, Point
 
 _replace = msgspec.structs.replace
@@ -59,11 +60,6 @@ def phase_open(state: State) -> bool:
     """Whether an attempt needs the next block, even if that is empty: not while it waits for seats to register."""
     now = running(state)
     return now is not None and now.phase in RUNNING and (now.phase != REGISTER or _dealers(now) >= now.threshold)
-
-
-def attempt_of(context: BlockContext, epoch: int, number: int) -> key_making.Attempt:
-    """An attempt as tags name it."""
-    return key_making.Attempt(context.chain_id, epoch, number)
 
 
 def recipients(seats: Sequence[Seat | KeySeat]) -> list[int]:
@@ -231,7 +227,7 @@ def _finish(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEven
         return _again(state, context, now)
     point = vector[0].to_bytes()
     made = ThresholdKey(
-        key_id=key_making.key_id(attempt_of(context, now.epoch, now.attempt), point),
+        key_id=key_making.key_id(Attempt(context.chain_id, now.epoch, now.attempt), point),
         epoch=now.epoch,
         attempt=now.attempt,
         point=point,

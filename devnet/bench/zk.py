@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from devnet.bench import ceremony
 from devnet.errors import DevnetError
 from zk import ed25519
 from zk.group import SCALAR_BYTES, native
@@ -48,7 +49,9 @@ class Reading(NamedTuple):
     signature: bytes
 
 
-def measure(say: Say, many: int = MANY, ticks: int = TICKS, repeats: int = REPEATS) -> dict[str, Any]:
+def measure(
+    say: Say, many: int = MANY, ticks: int = TICKS, repeats: int = REPEATS, seats: int = ceremony.SEATS
+) -> dict[str, Any]:
     """The report, in the order in which it is shown. DevnetError `bench.zk` when what was proven is not believed."""
     say("points")
     report: dict[str, Any] = {"point_us": round(_point_s() * 1e6, 1)}
@@ -61,7 +64,9 @@ def measure(say: Say, many: int = MANY, ticks: int = TICKS, repeats: int = REPEA
     report["prove_reading_ms"] = _ms(took for _, took in made)
     report["reading_proof_bytes"] = len(readings[0].assertion.proof)
     say(f"a sealed bid of {ticks} ticks, and shares")
-    return report | _bid(ticks, repeats) | _share(repeats)
+    report |= _bid(ticks, repeats) | _share(repeats)
+    say(f"a ceremony of {seats} seats")
+    return report | {"dkg_10_cpu_s": round(ceremony.measure(seats), 3)}
 
 
 def reading(number: int) -> Reading:
