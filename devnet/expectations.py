@@ -12,7 +12,7 @@ from typing import NamedTuple
 from contracts.api import RESUBMITTABLE
 from devnet import stakes
 from devnet.faults import RESTATED_AFTER
-from devnet.observation import Observation
+from devnet.observation import HIDDEN, Observation
 from devnet.spec import DisputeSpan, Expectations, MeterSpan
 
 RETURNED, RESTATED, VERDICT = "returned", "restated", "verdict"
@@ -293,7 +293,7 @@ def _refused(seen: Observation) -> list[str]:
 
 
 def _money_off(seen: Observation) -> list[str]:
-    """Members whose balance is not opening + bills + transfers, and a total that moved."""
+    """Members whose balance is not opening + bills + transfers, and a total that moved, what is hidden included."""
     expected = {member: int(nano) for member, nano in seen.opening_nano.items()}
     for view in seen.intervals:
         for member, nano in view.bills_nano.items():
@@ -303,7 +303,9 @@ def _money_off(seen: Observation) -> list[str]:
         expected[moved.to] = expected.get(moved.to, 0) + int(moved.amount_nano)
     balances = {member: int(nano) for member, nano in seen.balances_nano.items()}
     offenders = []
-    if (total := sum(balances.values())) != (opening := sum(map(int, seen.opening_nano.values()))):
+    if (total := sum(balances.values()) + expected.pop(HIDDEN, 0)) != (
+        opening := sum(map(int, seen.opening_nano.values()))
+    ):
         offenders.append(f"all balances add up to {total} nano where genesis had {opening}")
     offenders += [
         f"{member} has {balances.get(member, 0)} nano where opening, bills and transfers make {nano}"

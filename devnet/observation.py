@@ -24,8 +24,12 @@ class Submitted(Record, frozen=True):
     """Of a reading."""
 
 
+HIDDEN = ""
+"""In place of a member, where money goes into hidden balances or comes out of them."""
+
+
 class Moved(Record, frozen=True):
-    """Money that a transfer moved, from its receipt."""
+    """Money that a transfer, a deposit or a withdrawal moved, from its receipt."""
 
     sender: str
     to: str

@@ -20,6 +20,7 @@ from devnet.directory import Document
 from devnet.errors import DevnetError
 from devnet.founding import opening_trusts
 from devnet.observation import (
+    HIDDEN,
     BlockView,
     Corrected,
     Decided,
@@ -197,11 +198,7 @@ async def _chain(client: Client, height: int) -> Chain:
                     transactions[at].append((str(event["hash"]), str(receipt["code"])))
                     if receipt["code"].startswith("wager."):
                         refused.append(str(event["hash"]))
-                    transfers += [
-                        Moved(str(one["sender"]), str(one["to"]), str(one["amount_nano"]))
-                        for one in receipt["events"]
-                        if one["type"] == "transferred"
-                    ]
+                    transfers += [moved for one in receipt["events"] if (moved := _moved(one)) is not None]
                     for one in receipt["events"]:
                         if one["type"] == "reading-accepted" and not one["late"]:
                             spoken.setdefault(int(one["interval"]), set()).add(str(one["meter"]))
@@ -216,6 +213,18 @@ async def _chain(client: Client, height: int) -> Chain:
     said = tuple(word for at in sorted(words) for word in words[at])
     closed = tuple(sorted(settled))
     return Chain(blocks, tuple(transfers), closed, spoken, tuple(sorted(corrected)), tuple(refused), said)
+
+
+def _moved(event: Mapping[str, Any]) -> Moved | None:
+    """Money that an event moved between balances; None: none."""
+    match event["type"]:
+        case "transferred":
+            return Moved(str(event["sender"]), str(event["to"]), str(event["amount_nano"]))
+        case "deposited":
+            return Moved(str(event["member"]), HIDDEN, str(event["amount_nano"]))
+        case "withdrawn":
+            return Moved(HIDDEN, str(event["member"]), str(event["amount_nano"]))
+    return None
 
 
 def _words(height: int, receipt: Mapping[str, Any]) -> list[IndexWord]:

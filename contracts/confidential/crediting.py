@@ -15,20 +15,23 @@ from contracts.context import BlockContext
 from contracts.members import Holding
 from contracts.schema import BALANCES, CREDITS
 from contracts.state import State
+from zk.group import native
 
 _replace = msgspec.structs.replace
+_IDENTITY = native.IDENTITY.to_bytes()
 
 
 def credit_award(
     state: State, context: BlockContext, member: str, point: bytes | None, note: bytes, *, round_: int
 ) -> AwardCredited | None:
-    """Add p*(Q - uV), 48 bytes or None for the identity, beside a member's balance.
+    """Add p*(Q - uV), 48 bytes or None for the identity, which adds nothing, beside a member's balance.
 
     Whoever calls took the money with `debit_public`, and has proofs that q - u is no debt. `note` is the member's own,
     of purpose `award` and epoch `round_`. None, and nothing written, where this round has credited the member before.
     ValueError on what is no point.
     """
     name = CreditName("award", round_)
+    point = None if point == _IDENTITY else point
     if state.load(CREDITS, book.credit_key(member, name)) is not None:
         return None
     _add(state, context, member, name, point, note, 0)

@@ -296,6 +296,20 @@ def accept(
     return Word(Accept(seen.own.sequence, tuple(sorted(set(numbers))), taken, own_note), after)
 
 
+def award_note(chain_id: str, owner: Owner, round_: int, credited: Opening, entropy: bytes) -> bytes:
+    """What goes with a proof of delivery: the opening of p*(Q - uV), from which this wallet finds the credit again."""
+    return notes.seal(
+        notes.public(owner.note_secret),
+        told("award", credited),
+        entropy=entropy,
+        purpose="award",
+        chain_id=chain_id,
+        epoch=round_,
+        sender=owner.member,
+        recipient=owner.member,
+    )
+
+
 def _demand(balance: Opening, amount_nano: int) -> None:
     if not 1 <= amount_nano <= balance.value:
         raise NodeError(

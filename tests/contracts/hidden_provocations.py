@@ -10,10 +10,10 @@ from hidden_world import account, note_secret, register
 from ledger_world import Chain, change, make_genesis
 from provocations import PARAMS, provokes_on
 
+from contracts.bodies import AccountBody
 from contracts.confidential.bodies import MAX_PENDING, Accept, Deposit, RegisterNoteKey, Spend, Withdraw
 from contracts.confidential.records import MAX_NOTE_KEYS, NoteKeys, RegisteredKey
 from contracts.envelope import Envelope
-from contracts.members import Record
 from contracts.schema import HIDDEN, HIDDEN_TOTAL, HIDDEN_TOTALS, NOTE_KEYS
 from contracts.units import MAX_COUNT
 from zk.group.bases import bases
@@ -37,9 +37,9 @@ def provokes(code: str) -> Callable[[Callable[[Chain], Envelope]], None]:
     return provokes_on(code, stands)
 
 
-def said(code: str, body: Record, sender: str = "solar") -> None:
+def said(code: str, body: AccountBody, sender: str = "solar") -> None:
     """This word is refused."""
-    provokes(code)(lambda chain: chain.say(sender, body))  # type: ignore[arg-type]
+    provokes(code)(lambda chain: chain.say(sender, body))
 
 
 def keep(chain: Chain, key: bytes, record: msgspec.Struct) -> None:

@@ -390,6 +390,13 @@ def test_an_award_is_paid_in_public_credited_once_and_spent() -> None:
     assert not award(chain, "solar", opening)
     assert opens(account(chain, "solar").credits, opening)
     assert award(chain, "bio", NOTHING_AT_ALL)
+    for point in (None, native.IDENTITY.to_bytes()):
+        chain.decide(
+            lambda state, context, point=point: crediting.credit_award(
+                state, context, "tenant", point, b"", round_=1 + (point is None)
+            )
+        )
+    assert account(chain, "tenant").credits is None
     assert chain.run(accept(chain, "solar", credits=True)) == "ok"
     unchanged(chain, "confidential.credits", "solar", Accept(1, (), account(chain, "solar").balance, b""))
     assert chain.run(chain.say("solar", withdraw(chain, "solar", opening, 900))) == "ok"

@@ -12,6 +12,7 @@ from contracts.params import WagerParams
 from devnet.cli import app
 from devnet.expectations import check
 from devnet.observation import (
+    HIDDEN,
     BlockView,
     Corrected,
     Decided,
@@ -132,9 +133,9 @@ GOOD = Observation(
     target_height=3,
     nodes=tuple(NodeView(name, 3, "r3", BLOCKS, {"meter-1": 3}, {"meter-1": (40, 2)}) for name in NAMES),
     submitted=(*READINGS, TRANSFER),
-    transfers=(Moved("ann", "bob", "25"),),
+    transfers=(Moved("ann", "bob", "25"), Moved("bob", HIDDEN, "5"), Moved(HIDDEN, "ann", "2")),
     opening_nano={"ann": "1000", "bob": "0"},
-    balances_nano={"ann": "475", "bob": "525"},
+    balances_nano={"ann": "477", "bob": "520"},
     intervals=(SETTLED, BROKEN_DOWN, WHOLE_AGAIN, *LAST),
     expected_intervals=(7, 8, 9, 10, 11),
     shown={"meter-1": (40, 2)},
@@ -230,9 +231,11 @@ BROKEN: dict[str, list[Observation]] = {
         replace(GOOD, submitted=(*GOOD.submitted, Submitted("e" * 64, "need", "ann"))),
     ],
     "money_conserved": [
-        replace(GOOD, balances_nano={"ann": "475", "bob": "526"}),
-        replace(GOOD, balances_nano={"ann": "476", "bob": "524"}),
+        replace(GOOD, balances_nano={"ann": "477", "bob": "521"}),
+        replace(GOOD, balances_nano={"ann": "478", "bob": "519"}),
         replace(GOOD, transfers=()),
+        replace(GOOD, transfers=GOOD.transfers[:2]),
+        replace(GOOD, transfers=(*GOOD.transfers, Moved("ann", HIDDEN, "9"))),
     ],
     "bills_balance": [with_interval(bills_nano={"ann": "-500", "bob": "501"})],
     "load_served": [
