@@ -181,7 +181,8 @@ def _claim(state: State, context: BlockContext, sender: str, body: ClaimSum) -> 
     found = asking.claim(state, round_, body)
     if isinstance(found, str):
         return found
-    agenda.save(state, found[0])
+    # Whoever finds one sum after the other is not to lose the last for want of blocks.
+    agenda.save(state, _replace(found[0], window=window.begin(context)))
     return (found[1],)
 
 
