@@ -295,7 +295,7 @@ def test_connecting_costs_a_queue_of_transactions_at_most(monkeypatch: pytest.Mo
 
 
 def test_the_journal_share_holds_in_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "JOURNAL_SHARE_BYTES", 4 * 1_000)
+    monkeypatch.setattr(inbox, "JOURNAL_SHARE_BYTES", 4 * 4_000)
     net, _ = network()
     quiet(net)
     machine = net.machines["campus"]
