@@ -124,6 +124,7 @@ __all__ = [
     "Charge",
     "admit",
     "apply",
+    "asks_proof",
     "close_block",
     "earliest_deadline_ms",
     "genesis_records",
@@ -134,6 +135,7 @@ __all__ = [
     "open_block",
     "owner",
     "phase_open",
+    "rehearse",
     "rules",
     "units",
 ]
@@ -232,6 +234,21 @@ _HANDLERS: dict[type, tuple[str, Handler]] = {
     **sealing.HANDLERS,
 }
 """Scope that a key needs, and the contract, per body."""
+
+PROVEN = frozenset(
+    {
+        hidden.RegisterNoteKey,
+        hidden.Withdraw,
+        hidden.Spend,
+        RegisterSeat,
+        Deal,
+        Complain,
+        GiveShare,
+        *private.HANDLERS,
+        *sealing.PROVEN,
+    }
+)
+"""Bodies whose contract asks whether a proof holds: a node checks those before it executes them."""
 
 
 def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
@@ -468,6 +485,24 @@ def admit(state: State, envelope: Envelope, context: BlockContext) -> str:
     if used + units(envelope) > context.params.units_per_key:
         return "budget.exceeded"
     return OK
+
+
+def asks_proof(envelope: Envelope) -> bool:
+    """Whether executing this envelope may take a proof."""
+    return type(envelope.body) in PROVEN
+
+
+def rehearse(state: State, envelope: Envelope, context: BlockContext) -> str:
+    """What the contract would say if it were this envelope's turn: "ok", or the code of a refusal. For the questions
+    that `context.proves` gets meanwhile; whatever is written is the caller's to throw away."""
+    if not isinstance(envelope, AccountEnvelope):
+        return apply_reading(state, envelope, context).code
+    scope, handler = _HANDLERS[type(envelope.body)]
+    speaker = _speaker(state, envelope, scope)
+    if isinstance(speaker, str):
+        return speaker
+    outcome = handler(state, context, envelope.sender, envelope.body)
+    return outcome if isinstance(outcome, str) else OK
 
 
 def owner(state: State, envelope: Envelope) -> str:

@@ -29,6 +29,8 @@ class RuleSet(NamedTuple):
     """What bytes are an envelope."""
     units: Callable[[Envelope], int]
     admit: Callable[[State, Envelope, BlockContext], str]
+    asks_proof: Callable[[Envelope], bool]
+    rehearse: Callable[[State, Envelope, BlockContext], str]
     open_block: Callable[[State, BlockContext, Sequence[Charge]], Receipt]
     apply: Callable[[State, Envelope, BlockContext], Receipt]
     close_block: Callable[[State, BlockContext], Seating | None]
@@ -44,6 +46,8 @@ FIRST = RuleSet(
     codec=CODEC,
     units=api.units,
     admit=api.admit,
+    asks_proof=api.asks_proof,
+    rehearse=api.rehearse,
     open_block=api.open_block,
     apply=api.apply,
     close_block=api.close_block,

@@ -30,6 +30,8 @@ HANDLERS: dict[type, tuple[str, Callable[[State, BlockContext, str, Any], tuple[
     ClaimSum: ("sealed", clock.claim),
 }
 """Scope that a key needs, and the contract, per body."""
+PROVEN = (RegisterCapacity, SealDemand, SealBid, SealAward, ProveDelivery)
+"""Those whose contract asks whether a proof holds."""
 
 OPEN_UNITS = 32
 """Pinning looks at every registered capacity."""
