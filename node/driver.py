@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from consensus.messages import Proposal, Vote
 from node.effects import (
@@ -22,6 +23,7 @@ from node.effects import (
     Now,
     OwnSigned,
     Penalise,
+    Prove,
     Recover,
     Reply,
     Resume,
@@ -38,12 +40,16 @@ from node.effects import (
     Verify,
 )
 from node.errors import NodeError
-from node.execution import execute, unfinished
+from node.execution import Outcome, execute, run_block, unfinished
 from node.interfaces import Clock, Network, Signer
 from node.journal import Journal
+from node.proving.proofs import Checker, Proofs, check_here
 from node.replica import Replica
 from zk import ed25519
 
+RUNS = 2
+"""Of a block as if all unknown proofs held. Where false ones hide what the next ones ask, it is not run without end:
+then each proof is checked in its place, and a block has room for so many."""
 CHECKPOINT_BYTES = 16 * 1024 * 1024
 """A journal longer than this and twice what has to be kept is cut at the next stored height."""
 
@@ -87,6 +93,16 @@ class _Job:
         self.results: list[bool] = []
 
 
+class _Run(NamedTuple):
+    """A block that was run as if its unknown proofs held, and what is known of them now."""
+
+    wish: Execute
+    outcome: Outcome
+    runs: int
+    """That are left."""
+    valid: list[bool]
+
+
 class Driver:
     """One replica at work. `signer` None: this node has no seat."""
 
@@ -100,6 +116,7 @@ class Driver:
         host: Host,
         *,
         verify: Callable[[bytes, bytes, bytes], bool] = ed25519.verify,
+        checker: Checker = check_here,
     ) -> None:
         self.replica = replica
         self.journal = journal
@@ -113,7 +130,8 @@ class Driver:
         self._clock = clock
         self._host = host
         self._check = verify
-        self._inputs: deque[Input] = deque()
+        self.proofs = Proofs(checker)
+        self._inputs: deque[Input | _Run] = deque()
         self._busy = False
         self._jobs: deque[_Job] = deque()
 
@@ -121,7 +139,7 @@ class Driver:
         """Replay the journal."""
         self.feed(Recover([(kind, height, body) for kind, height, body in self.journal.records()]))
 
-    def feed(self, event: Input) -> None:
+    def feed(self, event: Input | _Run) -> None:
         """Handle an input and everything that follows from it at once."""
         self._inputs.append(event)
         if self._busy or self.stopped:
@@ -129,8 +147,12 @@ class Driver:
         self._busy = True
         try:
             while self._inputs and not self.stopped:
+                event = self._inputs.popleft()
+                if isinstance(event, _Run):
+                    self._proven(event)
+                    continue
                 now = Now(self._clock.ledger_ms(), self._clock.monotonic_ms())
-                for effect in self.replica.handle(self._inputs.popleft(), now):
+                for effect in self.replica.handle(event, now):
                     self._carry_out(effect)
         except NodeError as error:
             self._stop(error)
@@ -177,17 +199,16 @@ class Driver:
                     self._inputs.append(Verified(job, [self._check(*triple) for triple in triples]))
                 else:
                     self._jobs.append(_Job(job, triples))
+            case Prove(job, assertions):
+                self.proofs.check(assertions, urgent=False, done=lambda valid: self.feed(Verified(job, valid)))
             case SetTimer(timer, delay_ms):
                 self._host.set_timer(timer, delay_ms)
             case SetLedgerTimer(timer, at_ms):
                 self._host.set_ledger_timer(timer, at_ms)
             case SignMessage(message):
                 self._sign(message)
-            case Execute(block, certificate, envelopes, charges, passed):
-                receipts = execute(self.replica.ledger, block, certificate, envelopes, charges, passed)
-                self.executed += len(envelopes)
-                self.fsyncs += 1
-                self._inputs.append(Executed(block.header.height, unfinished(block, receipts)))
+            case Execute():
+                self._run(effect, RUNS)
             case Reply(request, results):
                 assert not self.journal.unsynced, "a transaction is called accepted before it is durable"
                 self._host.reply(request, results)
@@ -200,6 +221,38 @@ class Driver:
                 self._host.penalise(peer, code)
             case Fatal(code, message, hint, report):
                 raise NodeError(code, message, hint, report)
+
+    def _run(self, wish: Execute, runs: int) -> None:
+        """Execute a block: at once, unless it asks for proofs that nobody has checked yet."""
+        by = self.replica.flow.admission.rule_set
+        if not any(by.asks_proof(envelope) for _, envelope in wish.envelopes):
+            self._store(wish)
+            return
+        recording = self.proofs.recording()
+        proves = recording if runs else self.proofs.proves
+        outcome = run_block(self.replica.ledger, wish.block, wish.envelopes, wish.charges, proves)
+        unknown = recording.unknown
+        if unknown:
+            done = partial(self._checked, wish, outcome, runs - 1)
+            self.proofs.check(unknown, urgent=True, done=done)
+        else:
+            self._store(wish, outcome)
+
+    def _checked(self, wish: Execute, outcome: Outcome, runs: int, valid: list[bool]) -> None:
+        self.feed(_Run(wish, outcome, runs, valid))
+
+    def _proven(self, run: _Run) -> None:
+        if all(run.valid):
+            self._store(run.wish, run.outcome)
+        else:
+            self._run(run.wish, run.runs)
+
+    def _store(self, wish: Execute, *outcome: Outcome) -> None:
+        block, certificate, envelopes, charges, passed = wish
+        receipts = execute(self.replica.ledger, block, certificate, envelopes, charges, passed, *outcome)
+        self.executed += len(envelopes)
+        self.fsyncs += 1
+        self._inputs.append(Executed(block.header.height, unfinished(block, receipts)))
 
     def _sign(self, message: Proposal | Vote) -> None:
         """Sign unless the signing state forbids it: then this node stays silent in this step."""

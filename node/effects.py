@@ -12,6 +12,7 @@ from consensus.messages import Block, CommitCertificate, Proposal, Vote
 from contracts.api import Charge
 from contracts.envelope import Envelope
 from node.peer.wire import Frame
+from zk.statements.assertion import Assertion
 
 
 class Now(NamedTuple):
@@ -84,7 +85,7 @@ class Reported(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """Result of `Verify`, one bool per triple."""
+    """Result of `Verify`, one bool per triple, or of `Prove`, one per assertion."""
 
     job: int
     valid: list[bool]
@@ -187,6 +188,13 @@ class Verify(NamedTuple):
     urgent: bool
 
 
+class Prove(NamedTuple):
+    """Find out which proofs hold; answered by `Verified` with the same job number, perhaps much later."""
+
+    job: int
+    assertions: list[Assertion]
+
+
 class SignMessage(NamedTuple):
     """Sign an own proposal or vote."""
 
@@ -243,6 +251,7 @@ Effect = (
     | SendAll
     | Penalise
     | Verify
+    | Prove
     | SignMessage
     | Execute
     | SetTimer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from consensus.beacon import next_mix
@@ -16,6 +16,8 @@ from contracts.rulesets import RuleSets
 from contracts.state import RecordCache, State
 from node.ledger.ledger import Ledger
 from node.rules import rule_set
+from zk.statements import check
+from zk.statements.assertion import Assertion
 
 
 class Ground(Protocol):
@@ -52,10 +54,14 @@ def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
 
 
 def run_block(
-    ground: Ground, block: Block, envelopes: list[tuple[bytes, Envelope]], charges: Sequence[api.Charge] = ()
+    ground: Ground,
+    block: Block,
+    envelopes: list[tuple[bytes, Envelope]],
+    charges: Sequence[api.Charge] = (),
+    proves: Callable[[Assertion], bool] = check.verify,
 ) -> Outcome:
     """Apply the block on top of `ground`, in memory. `charges` are what its evidence says; they come before everything
-    else."""
+    else. `proves` is asked whether proofs hold."""
     header = block.header
     state = State(ground, ground.records)
     rules = api.rules(state)
@@ -68,6 +74,7 @@ def run_block(
         rules.consensus,
         header.proposer,
         next_mix(ground.chain_id, ground.mix, header.beacon),
+        proves,
     )
     receipts = [by.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
@@ -89,12 +96,14 @@ def execute(
     envelopes: list[tuple[bytes, Envelope]],
     charges: Sequence[api.Charge] = (),
     passed: tuple[str, ...] = (),
+    outcome: Outcome | None = None,
 ) -> list[Receipt]:
     """Apply the block on top of `ledger` and store it; returns the receipts of its `Outcome`.
 
-    `passed` are the nodes whose turn to propose came before the block's.
+    `passed` are the nodes whose turn to propose came before the block's. An `outcome` that was made on this ledger is
+    stored as it is.
     """
-    state, receipts, readings, sets = run_block(ledger, block, envelopes, charges)
+    state, receipts, readings, sets = outcome or run_block(ledger, block, envelopes, charges)
     raws = [raw for raw, _ in envelopes]
     ledger.commit(block, certificate, raws, receipts, state.changes(), readings, sets, passed)
     ledger.records.absorb(state)

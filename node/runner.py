@@ -9,7 +9,7 @@ import asyncio
 import gc
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from consensus.block import Contribute
@@ -34,10 +34,13 @@ from node.ledger.ledger import Ledger
 from node.mempool import MempoolLimits
 from node.peer.wire import Frame
 from node.profile import Profiler
+from node.proving.pool import Pool
+from node.proving.proofs import Answer
 from node.replica import Replica
 from node.roster import Nodes, Roster
 from node.signer import FileSigner
 from node.status import epoch_of_next, open_height, stuck_sentence
+from zk.statements.assertion import Assertion
 
 LOG = logging.getLogger("gridpact")
 
@@ -99,10 +102,13 @@ class Node:
         self._turn: asyncio.Handle | None = None
         self._stored_ms = clock.monotonic_ms()
         self._compaction: asyncio.Future[bool] | None = None
+        self._pool = Pool()
 
     def start(self, network: Network) -> None:
         """Replay the journal and take part."""
-        self._driver = Driver(self._replica, self._journal, self._signer, network, self.clock, self)
+        self._driver = Driver(
+            self._replica, self._journal, self._signer, network, self.clock, self, checker=self._check_proofs
+        )
         self._driver.start()
         self._work_later()
         gc.collect()
@@ -175,7 +181,8 @@ class Node:
             raise error
 
     async def settled(self) -> None:
-        """Wait for work in the background, before the store is closed."""
+        """Wait for work in the background, before the store is closed, and end what checks proofs."""
+        await self._pool.stop()
         if self._compaction is not None:
             await asyncio.wait([self._compaction])
 
@@ -338,6 +345,18 @@ class Node:
                 return
             del self._ledger_timers[timer]
         self._feed(TimerFired(timer))
+
+    def _check_proofs(self, assertions: Sequence[Assertion], urgent: bool, done: Answer) -> None:
+        """The `Checker` of the driver."""
+
+        def answered(valid: list[bool]) -> None:
+            try:
+                done(valid)
+            except Exception as error:
+                self._crashed(error)
+            self._work_later()
+
+        self._pool.check(assertions, urgent, answered)
 
     def _work_later(self) -> None:
         if self._turn is None and self._driver is not None and self._driver.has_work:

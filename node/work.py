@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from node.effects import Effect, Now, Penalise, Triple, Verify
+from node.effects import Effect, Now, Penalise, Prove, Triple, Verify
+from zk.statements.assertion import Assertion
 
 Answer = Callable[[list[bool]], None]
 
@@ -32,9 +33,16 @@ class Work:
 
     def verify(self, triples: list[Triple], done: Answer, *, urgent: bool) -> None:
         """Have signatures checked; `done` gets the results in a later input."""
+        self.emit(Verify(self._job(done), triples, urgent))
+
+    def prove(self, assertions: list[Assertion], done: Answer) -> None:
+        """Have proofs checked; `done` gets the results in a later input."""
+        self.emit(Prove(self._job(done), assertions))
+
+    def _job(self, done: Answer) -> int:
         self._last_job += 1
         self._jobs[self._last_job] = done
-        self.emit(Verify(self._last_job, triples, urgent))
+        return self._last_job
 
     def verified(self, job: int, valid: list[bool]) -> None:
         """Hand the results to whoever asked."""
