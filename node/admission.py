@@ -7,6 +7,7 @@ that this node would not have kept, and then execution refuses it alike everywhe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts import api
@@ -17,6 +18,7 @@ from node.ledger.ledger import Ledger
 from node.mempool import Entry, Lane, Mempool, lane_of
 from node.rules import rule_set
 from zk.codec import Malformed
+from zk.statements.assertion import Assertion
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,20 @@ class Admission:
         envelope: Envelope = entry.envelope
         if type(envelope) is AccountEnvelope and envelope.expiry_height < height:
             return "tx.expired"
-        context = api.BlockContext(self._ledger.chain_id, height, now_ms, self.rules.params, self.rules.consensus)
-        code = self.rule_set.admit(self._state, envelope, context)
+        code = self.rule_set.admit(self._state, envelope, self._context(now_ms))
         if code != "ok":
             return code
         return self._mempool.room_for(entry)
+
+    def asks_proof(self, entry: Entry) -> bool:
+        """Whether executing it may take a proof."""
+        return self.rule_set.asks_proof(entry.envelope)
+
+    def rehearse(self, entry: Entry, now_ms: int, proves: Callable[[Assertion], bool]) -> str:
+        """What would become of it if it were its turn now: "ok", or the code of a refusal. Keeps nothing."""
+        state = State(self._ledger, self._ledger.records)
+        return self.rule_set.rehearse(state, entry.envelope, self._context(now_ms)._replace(proves=proves))
+
+    def _context(self, now_ms: int) -> api.BlockContext:
+        height = self._ledger.height + 1
+        return api.BlockContext(self._ledger.chain_id, height, now_ms, self.rules.params, self.rules.consensus)

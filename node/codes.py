@@ -22,6 +22,10 @@ NODE_CODES: dict[str, Code] = {
         "Wait for it, or use the next nonce; two programs with one key each need a key of their own.",
     ),
     "mempool.busy": Code("More signatures wait for verification than this node allows.", "Send it again in a second."),
+    "mempool.proofs": Code(
+        "This member's transactions had false proofs, so none with proofs is taken from it for some seconds.",
+        "Make the proof anew from the newest state of the account, and wait before sending it.",
+    ),
     "tx.overtaken": Code(
         "A block with another transaction in this nonce or sequence came first.",
         "Take the next nonce and sign again.",

@@ -6,7 +6,7 @@ Decides nothing about consensus; `on_payload` and `on_arrival` tell the replica 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -14,11 +14,13 @@ from itertools import islice
 from consensus.messages import Block
 from node.admission import Admission, Candidate
 from node.effects import Append, Reply, Send, SendAll, SetTimer, Submission, Sync
+from node.gossip import batches, up_to
 from node.journal import TRANSACTIONS, encode_batch
 from node.ledger.ledger import Ledger
 from node.mempool import Entry, Lane, Mempool, MempoolLimits
 from node.peer.limits import QUEUE_BOUNDS
-from node.peer.wire import BATCH_BYTES, Frame, Priority, TransactionRequest, Transactions
+from node.peer.wire import Frame, Priority, TransactionRequest
+from node.proving.stage import ProofStage
 from node.shares import Shares
 from node.sync import MAX_BLOCK_BYTES
 from node.work import Work
@@ -68,6 +70,7 @@ class TransactionFlow:
     ) -> None:
         self.mempool = Mempool(limits)
         self.admission = Admission(ledger, self.mempool)
+        self._proofs = ProofStage(self.admission, work)
         self._ledger = ledger
         self._work = work
         self._on_payload = on_payload
@@ -79,6 +82,8 @@ class TransactionFlow:
         self._own: dict[bytes, None] = {}
         self._verifying: set[bytes] = set()
         """Hashes of peers' transactions whose signatures are being checked: none is checked twice at once."""
+        self._proving: dict[bytes, Entry] = {}
+        """Transactions whose proofs are being checked; their signatures are good."""
         self._guests: set[bytes] = set()
         """Pending only because a block of the open height names them."""
         self._served = Shares(SERVED_PER_S, SERVED_AT_ONCE)
@@ -151,6 +156,8 @@ class TransactionFlow:
     def check_payload(self, block: Block) -> None:
         """Find out whether every transaction of a live block is here and valid; `on_payload` gets the answer."""
         block_id = block.header.id()
+        # A false proof makes no transaction invalid, so a block waits for none: execution will refuse it.
+        self._take([self._proving.pop(hash_) for hash_ in block.payload if hash_ in self._proving])
         gathering = self._missing[block_id] = _Gathering(set(block.payload))
         for entry in map(self.mempool.get, block.payload):
             if entry is not None:
@@ -207,7 +214,7 @@ class TransactionFlow:
             hash_ = self.admission.hash(raw)
             code = "ok"
             if hash_ not in self.mempool or hash_ in self._guests:
-                outcome = self._examine(raw, hash_, local=True)
+                outcome = self._examine(raw, hash_, None)
                 if isinstance(outcome, str):
                     code = outcome
                 elif (place := (outcome.entry.lane, outcome.entry.position)) in taken:
@@ -232,25 +239,39 @@ class TransactionFlow:
         candidates: list[Candidate],
         valid: list[bool],
     ) -> None:
-        self._keep_verified(candidates, valid)
-        for position, good in zip(positions, valid, strict=True):
+        done = partial(self._submission_proven, request, results, positions, candidates)
+        self._check_proofs(None, candidates, valid, done)
+
+    def _submission_proven(
+        self,
+        request: int,
+        results: list[Submission],
+        positions: list[int],
+        candidates: list[Candidate],
+        codes: list[str],
+    ) -> None:
+        self._keep(candidates, codes)
+        for position, code in zip(positions, codes, strict=True):
             hash_ = results[position].hash
-            if not good:
-                results[position] = Submission(hash_, "tx.signature")
+            if code != "ok":
+                results[position] = Submission(hash_, code)
             elif hash_ not in self.mempool and self._ledger.find_transaction(hash_) is None:
                 results[position] = Submission(hash_, "tx.overtaken")
         self._work.emit(Sync(), Reply(request, results))
 
-    def _examine(self, raw: bytes, hash_: bytes, *, local: bool) -> Candidate | str:
-        """Everything but the signature, for a transaction that nobody asked for. An overloaded node says so first."""
+    def _examine(self, raw: bytes, hash_: bytes, peer: str | None) -> Candidate | str:
+        """Everything but signature and proofs, for a transaction that nobody asked for, of a client or a peer. An
+        overloaded node says so first."""
         if self._unverified >= MAX_UNVERIFIED:
             return "mempool.busy"
         if self.mempool.full:
             return "mempool.full"
-        outcome = self.admission.decode(raw, hash_, local=local)
+        outcome = self.admission.decode(raw, hash_, local=peer is None)
         if isinstance(outcome, str):
             return outcome
         code = self.admission.worth_keeping(outcome.entry, self._work.now.ledger_ms)
+        if code == "ok":
+            code = self._proofs.may_enter(outcome.entry, peer)
         return outcome if code == "ok" else code
 
     def gossiped(self, peer: str, envelopes: tuple[bytes, ...]) -> None:
@@ -260,7 +281,7 @@ class TransactionFlow:
             hash_ = self.admission.hash(raw)
             if hash_ in self.mempool or hash_ in self._verifying:
                 continue
-            outcome = self._examine(raw, hash_, local=False)
+            outcome = self._examine(raw, hash_, peer)
             if isinstance(outcome, str):
                 self._work.counters[outcome] += 1
                 if outcome.startswith("codec."):
@@ -301,21 +322,59 @@ class TransactionFlow:
             self._work.verify([candidate.triple for candidate in candidates], done, urgent=False)
 
     def _batch_verified(self, peer: str, candidates: list[Candidate], valid: list[bool]) -> None:
-        self._verifying.difference_update(candidate.entry.hash for candidate in candidates)
         if not all(valid):
             self._work.penalise(peer, "tx.signature")
-        self._keep_verified(candidates, valid)
+        self._check_proofs(peer, candidates, valid, partial(self._batch_proven, candidates))
 
-    def _keep_verified(self, candidates: list[Candidate], valid: list[bool]) -> None:
+    def _batch_proven(self, candidates: list[Candidate], codes: list[str]) -> None:
+        self._verifying.difference_update(candidate.entry.hash for candidate in candidates)
+        self._keep(candidates, codes)
+
+    def _check_proofs(
+        self,
+        peer: str | None,
+        candidates: list[Candidate],
+        valid: list[bool],
+        done: Callable[[list[str]], None],
+    ) -> None:
+        """Of those with good signatures that no live block waits for. `done` gets "ok", or what is wrong, for each."""
+        asking = {
+            candidate.entry.hash: candidate.entry
+            for candidate, good in zip(candidates, valid, strict=True)
+            if good and self.admission.asks_proof(candidate.entry) and not self._is_missing(candidate.entry.hash)
+        }
+        self._proving |= asking
+
+        def proven(codes: list[str]) -> None:
+            refused = dict(zip(asking, codes, strict=True))
+            done(
+                [
+                    refused.get(candidate.entry.hash, "ok") if good else "tx.signature"
+                    for candidate, good in zip(candidates, valid, strict=True)
+                ]
+            )
+
+        self._proofs.check(list(asking.values()), peer, proven)
+
+    def _keep(self, candidates: list[Candidate], codes: list[str]) -> None:
         """Journal and keep the good ones, forward those that came from clients, and see what they complete."""
         self._unverified -= len(candidates)
         kept: list[Entry] = []
-        for candidate, good in zip(candidates, valid, strict=True):
+        for candidate, code in zip(candidates, codes, strict=True):
             entry = candidate.entry
-            if not good:
+            self._proving.pop(entry.hash, None)
+            if code == "tx.signature":
                 self._found_invalid(entry.hash)
-            elif entry.hash not in self.mempool and self._still_needed(entry):
+            elif entry.hash in self.mempool or not self._still_needed(entry):
+                continue
+            elif code == "ok":
                 kept.append(entry)
+            else:
+                self._work.counters[code] += 1
+        self._take(kept)
+
+    def _take(self, kept: list[Entry]) -> None:
+        """Put them on disk and into the pool."""
         if not kept:
             return
         self._work.emit(Append(TRANSACTIONS, self._ledger.height + 1, encode_batch([entry.raw for entry in kept])))
@@ -353,7 +412,7 @@ class TransactionFlow:
 
     def gossip(self, entries: Iterable[Entry], to: str | None = None) -> None:
         """Send transactions to all peers, or to one."""
-        for body in _batches(entries):
+        for body in batches(entries):
             frame = Frame.TRANSACTIONS
             self._work.emit(SendAll(frame, body, own=False) if to is None else Send(to, frame, body))
 
@@ -362,40 +421,15 @@ class TransactionFlow:
         now_ms = self._work.now.monotonic_ms
         if not self._served.has_any(peer, now_ms):
             return
-        entries = list(_up_to(MAX_BLOCK_BYTES, map(self.mempool.get, dict.fromkeys(hashes))))
+        entries = list(up_to(MAX_BLOCK_BYTES, map(self.mempool.get, dict.fromkeys(hashes))))
         self._served.spend(peer, sum(len(entry.raw) for entry in entries), now_ms)
-        for body in _batches(entries):
+        for body in batches(entries):
             self._work.emit(Send(peer, Frame.TRANSACTION_RESPONSE, body))
 
     def resend(self) -> None:
         """Send own pending transactions once more: the height does not progress, so somebody may have missed them."""
-        self.gossip(_up_to(RESEND_BYTES, map(self.mempool.get, islice(self._own, RESEND_LIMIT))))
+        self.gossip(up_to(RESEND_BYTES, map(self.mempool.get, islice(self._own, RESEND_LIMIT))))
 
     def introduce(self, peer: str) -> None:
         """Send pending transactions to a peer that has just connected."""
-        self.gossip(_up_to(RESEND_BYTES, islice(self.mempool, RESEND_LIMIT)), to=peer)
-
-
-def _up_to(limit: int, entries: Iterable[Entry | None]) -> Iterator[Entry]:
-    """The entries that are there, until they would be more than `limit` bytes."""
-    size = 0
-    for entry in entries:
-        if entry is not None:
-            size += len(entry.raw)
-            if size > limit:
-                return
-            yield entry
-
-
-def _batches(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """Encoded frames of at most `BATCH_BYTES` (or one envelope) each."""
-    batch: list[bytes] = []
-    size = 0
-    for entry in entries:
-        if batch and size + len(entry.raw) > BATCH_BYTES:
-            yield encode(Transactions(tuple(batch)))
-            batch, size = [], 0
-        batch.append(entry.raw)
-        size += len(entry.raw)
-    if batch:
-        yield encode(Transactions(tuple(batch)))
+        self.gossip(up_to(RESEND_BYTES, islice(self.mempool, RESEND_LIMIT)), to=peer)

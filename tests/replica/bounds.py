@@ -38,6 +38,7 @@ def check_bounds(replica: Replica) -> None:
     assert flow._missing.keys() <= flow._blocks.keys()
     assert all(len(gathering.missing) <= MAX_PAYLOAD for gathering in flow._missing.values())
     assert len(flow._verifying) <= transactions.MAX_UNVERIFIED + MAX_PAYLOAD * len(flow._missing)
+    assert len(flow._proving) <= transactions.MAX_UNVERIFIED
     assert len(flow._guests) <= len(pool)
     one_answer = LIMITS[Frame.TRANSACTION_RESPONSE].body_bytes
     gathered = len(flow._blocks) * (transactions.MAX_BLOCK_BYTES + one_answer)

@@ -8,7 +8,7 @@ from pathlib import Path
 from contracts.codes import CODES
 from node.codes import NODE_CODES, describe
 
-SOURCES = ("mempool.py", "admission.py", "transactions.py", "runner.py")
+SOURCES = ("mempool.py", "admission.py", "transactions.py", "runner.py", "proving/stage.py")
 CODE = re.compile(r'"((?:mempool|tx|node)\.[a-z-]+)"')
 
 
