@@ -43,6 +43,8 @@ MAX_BATCH = 256
 HEARTBEAT_S = 20.0
 """Ping of an event stream: a node that vanished is noticed within this and a half."""
 MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_PAGES = 64
+"""Of one list."""
 MAX_ANSWER_BYTES = MAX_GENESIS_BYTES
 """Of any answer; a genesis document is the longest."""
 EXPIRY_BLOCKS = 2_000
@@ -199,7 +201,27 @@ class Client:
         """`/query/<kind>/<arguments>`: `{height, time_ms, data, withheld?, proof?}`; options are `prove`, `height`,
         `sequence`."""
         path = "/".join(["/query", kind, *(quote(str(one), safe="") for one in arguments)])
-        return await self.get(path, reader, **options)
+        answer = await self.get(path, reader, **options)
+        if options.keys() & {"limit", "offset"}:
+            return answer
+        return await self._whole_list(path, answer, reader, options)
+
+    async def _whole_list(
+        self, path: str, answer: Document, reader: ReaderKey | None, options: Mapping[str, str | int]
+    ) -> Document:
+        """The answer with the pages that follow its first, all of one height. Raises `RpcError`."""
+        page = answer.pop("page", None)
+        for _ in range(MAX_PAGES):
+            if not isinstance(page, dict) or page.get("next") is None:
+                return answer
+            try:
+                following = {**options, "offset": page["next"], "height": answer["height"]}
+                more = await self.get(path, reader, **following)
+                answer["data"][page["of"]] += more["data"][page["of"]]
+            except (KeyError, TypeError):
+                raise RpcError("rpc.garbled", f"{self.base_url}{path} has pages that can't be put together.") from None
+            page = more.get("page")
+        raise RpcError("rpc.garbled", f"{self.base_url}{path} has more than {MAX_PAGES} pages.")
 
     async def member(self, member: str, *, prove: bool = False) -> Document:
         """A member with balance and nonce lanes."""

@@ -61,6 +61,10 @@ class RpcSection(Section, frozen=True, kw_only=True):
     host: Annotated[Host, _says("Address to listen on for clients.")] = "127.0.0.1"
     port: Annotated[Port, _says("Port to listen on for clients; 0 takes a free one.")] = 26_657
     max_connections: Annotated[int, _bounded(1, 65_536, "Clients connected at once.")] = 1_024
+    names: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=253)], ...],
+        msgspec.Meta(max_length=16, description="Host names of this node, besides its addresses and localhost."),
+    ] = ()
     max_subscribers: Annotated[int, _bounded(0, 65_536, "Event streams open at once.")] = 64
 
 

@@ -151,6 +151,7 @@ class Process:
             config.rpc.port,
             max_connections=config.rpc.max_connections,
             max_subscribers=config.rpc.max_subscribers,
+            names=config.rpc.names,
             log=log,
         )
         url = await rpc.start()

@@ -1,9 +1,8 @@
-"""What a request names in its path and options, read strictly: numbers, ids, hashes, pages, whether to prove."""
+"""What a request names in its path and options, read strictly: numbers, ids, hashes, pages."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from node.rpc.errors import malformed
 from node.rpc.limits import MAX_LISTED
@@ -38,11 +37,3 @@ def transaction_hash(text: str) -> bytes:
     if not _HASH.match(text):
         raise malformed(f"{text[:70]!r} is not a transaction hash.", "Give 64 hexadecimal digits, lower case.")
     return bytes.fromhex(text)
-
-
-def wants_proof(options: Mapping[str, str]) -> bool:
-    """`prove=1` or `prove=0`. Raises `Refusal`."""
-    value = options.get("prove", "0")
-    if value not in ("0", "1"):
-        raise malformed(f"prove={value[:20]!r} is neither 0 nor 1.", "Use prove=1 for a proof.")
-    return value == "1"

@@ -6,7 +6,6 @@ A transaction that its member keeps to itself is told by hash and sort alone. Ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from consensus.evidence import decode as decode_evidence
@@ -18,7 +17,6 @@ from node.access.shown import show_envelope, show_receipt
 from node.access.subjects import Subject
 from node.proofs import receipt_bundle
 from node.render import render
-from node.rpc.arguments import identifier, number, transaction_hash, wants_proof
 from node.rpc.errors import Refusal, unknown
 from node.rpc.limits import PROOF_WAIT_S
 from node.service import NodeService
@@ -33,9 +31,9 @@ class Blocks:
         self._service = service
         self._ledger = service.ledger
 
-    def block(self, which: str) -> Document:
-        """A block with its certificate; `which` is a height or `latest`."""
-        height = self._ledger.height if which == "latest" else number(which, "height")
+    def block(self, which: int | None) -> Document:
+        """A block with its certificate; None: the latest."""
+        height = self._ledger.height if which is None else which
         block = self._ledger.block(height)
         if block is None:
             raise self._no_block(height)
@@ -49,9 +47,9 @@ class Blocks:
             "certificate": render(self._ledger.certificate(height)),
         }
 
-    def header(self, which: str) -> Document:
-        """A header with the certificate that decided it."""
-        height = self._ledger.height if which == "latest" else number(which, "height")
+    def header(self, which: int | None) -> Document:
+        """A header with the certificate that decided it; None: the latest."""
+        height = self._ledger.height if which is None else which
         header = self._ledger.header(height)
         if header is None:
             raise self._no_block(height)
@@ -62,27 +60,25 @@ class Blocks:
             "certificate": render(self._ledger.certificate(height)),
         }
 
-    async def transaction(self, hash_: str, options: Mapping[str, str], rights: Rights) -> Document:
+    async def transaction(self, hash_: bytes, rights: Rights, *, prove: bool) -> Document:
         """A decided transaction with its receipt."""
-        place = self._ledger.find_transaction(transaction_hash(hash_))
+        place = self._ledger.find_transaction(hash_)
         if place is None:
-            raise unknown("transaction", hash_, "It may still be waiting for a block, or have expired.")
-        return await self._placed(place, wants_proof(options), rights)
+            raise unknown("transaction", hash_.hex(), "It may still be waiting for a block, or have expired.")
+        return await self._placed(place, rights, prove=prove)
 
-    async def receipt(self, height: str, index: str, options: Mapping[str, str], rights: Rights) -> Document:
-        """The receipt of transaction `index` of a block, or of the clock (`clock`: what time alone did)."""
-        at = number(height, "height")
+    async def receipt(self, at: int, index: int | None, rights: Rights, *, prove: bool) -> Document:
+        """The receipt of transaction `index` of a block, or (None) of the clock: what time alone did."""
         receipts = self._ledger.receipts(at) if 1 <= at <= self._ledger.height else []
         if not receipts:
             raise self._no_block(at)
-        if index == "clock":
+        if index is None:
             return {"height": at, "time_ms": self._ledger.time_ms(at), "data": show_receipt(receipts[0], rights)}
-        position = number(index, "receipt index")
-        if position + 1 >= len(receipts):
-            raise unknown("receipt", f"{position} in block {at}", f"It has {len(receipts) - 1} transactions.")
-        return await self._placed((at, position), wants_proof(options), rights)
+        if index + 1 >= len(receipts):
+            raise unknown("receipt", f"{index} in block {at}", f"It has {len(receipts) - 1} transactions.")
+        return await self._placed((at, index), rights, prove=prove)
 
-    async def _placed(self, place: tuple[int, int], prove: bool, rights: Rights) -> Document:
+    async def _placed(self, place: tuple[int, int], rights: Rights, *, prove: bool) -> Document:
         height, index = place
         raw = self._ledger.transactions(height)[index]
         block = self._ledger.block(height)
@@ -121,20 +117,19 @@ class Blocks:
                 "Ask again in a moment; if the chain stands still, `gridpact status` says why.",
             ) from None
 
-    async def reading(self, text: str, options: Mapping[str, str], rights: Rights) -> Document:
+    async def reading(self, meter: str, sequence: int | None, rights: Rights, *, prove: bool) -> Document:
         """An accepted reading: the newest of the meter, or the one with `sequence`."""
-        meter = identifier(text, "meter")
         raw = self._ledger.get(HEADS.key(meter))
         if raw is None:
             raise unknown("meter", meter, "`gridpact query member NAME` lists nothing of it; check the spelling.")
         if not rights.unrestricted:
             rights.demand((Subject("readings", (rights.subjects.owner(meter),), meter),))
         head = HEADS.decode(raw)
-        sequence = number(options["sequence"], "sequence", 2**32) if "sequence" in options else head.sequence
+        sequence = head.sequence if sequence is None else sequence
         place = self._ledger.find_reading(meter, sequence)
         if place is None:
             raise unknown("reading", f"{sequence} of meter {meter}", f"Its newest has sequence {head.sequence}.")
-        answer = await self._placed(place, wants_proof(options), rights)
+        answer = await self._placed(place, rights, prove=prove)
         envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
         if isinstance(envelope, MeterEnvelope):
             body: Reading = envelope.body

@@ -9,12 +9,14 @@ from node.errors import NodeError
 class Refusal(NodeError):
     """A request that is answered with an error document."""
 
-    def __init__(self, status: int, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, status: int, code: str, message: str, hint: str = "", allowed: str = "") -> None:
         super().__init__(code, message, hint)
         self.status = status
+        self.allowed = allowed
+        """Methods, where the one that was used is not."""
 
 
-def malformed(message: str, hint: str = "See the README for the form of this request.") -> Refusal:
+def malformed(message: str, hint: str = "See /openapi.json for the form of this request.") -> Refusal:
     """400: the request can't be read."""
     return Refusal(400, "rpc.malformed", message, hint)
 

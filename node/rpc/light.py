@@ -6,16 +6,15 @@ An answer has at most `MAX_LIGHT_BLOCK_BYTES`, whatever is asked for.
 from __future__ import annotations
 
 from node import seats
-from node.rpc.arguments import number
 from node.rpc.errors import unknown
 from node.service import NodeService
 from zk.codec import encode
 
 
-def light_block(service: NodeService, which: str) -> bytes:
-    """The light block of a height, or of the `latest` one. Raises `Refusal` (400, 404)."""
+def light_block(service: NodeService, which: int | None) -> bytes:
+    """The light block of a height, or (None) of the latest one. Raises `Refusal` (404)."""
     ledger = service.ledger
-    height = ledger.height if which == "latest" else number(which, "height")
+    height = ledger.height if which is None else which
     block = seats.light_block(ledger, service.sets, height)
     if block is None:
         raise unknown("block", str(height), f"Blocks here are 1 to {ledger.height}.")

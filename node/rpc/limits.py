@@ -16,6 +16,10 @@ MAX_SUBSCRIBERS = 64
 MAX_WAIT_MS = 120_000
 """Longest that a submission may wait for finality."""
 DEFAULT_WAIT_MS = 30_000
+MAX_PAGE = 1_000
+"""Entries of one page of a longer list."""
+MAX_SCANNED = 4_096
+"""Transactions and empty blocks that one page of transactions looks at."""
 MAX_LISTED = 64
 """Offences, rounds, proposals or policies in one answer."""
 PROOF_WAIT_S = 5.0

@@ -8,7 +8,7 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from inspect import isawaitable
 from typing import Any
 
 from contracts import api
@@ -45,13 +45,15 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon, flexible, governance, hidden, private, promises, threshold, wagers
-from node.rpc.access import policies_of_all, policy_of
-from node.rpc.arguments import identifier, newest, number, wants_proof
+from node.rpc import carbon
+from node.rpc.arguments import newest, number
 from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal, unknown
-from node.rpc.explain import explain, explain_member
+from node.rpc.explain import explain as explanation
+from node.rpc.explain import explain_member
 from node.rpc.history import History
+from node.rpc.paging import turn_page
+from node.rpc.routes import Found
 from node.rpc.trust import Forecast, trust_of_all, trust_of_member
 from node.rpc.turns import in_turns
 from node.rpc.view import View, standing
@@ -80,29 +82,33 @@ class Queries:
         self._blocks = blocks
         self._service = service
         self._ledger = service.ledger
-        self._history = History(service.ledger)
+        self.history = History(service.ledger)
         self._forecast = Forecast()
 
-    def _rules(self) -> Rules:
+    def rules(self) -> Rules:
         """In force in the next block."""
         return api.rules(State(self._ledger, self._ledger.records))
 
     # State
 
-    async def state(self, kind: str, arguments: list[str], options: Mapping[str, str], rights: Rights) -> Document:
-        """`/query/<kind>/...`. Raises `Refusal`, `Denied`, `WithheldProof`.
+    async def state(self, found: Found, options: Document, rights: Rights) -> Document:
+        """The answer of one query of the catalogue. Raises `Refusal`, `Denied`, `WithheldProof`.
 
         `withheld` counts, by kind, the records that the answer leaves out because of their owners' policies.
         """
-        if (kind, len(arguments)) == ("reading", 1):
-            return await self._blocks.reading(arguments[0], options, rights)
-        view, prove = await self._view(options, rights)
-        data = await self._data(view, kind, arguments)
+        route, prove = found.route, options["prove"]
+        kind = route.parts[1]
+        view = await self._view(options["height"], rights, prove=prove)
+        data = route.handle(self, view, *found.arguments(self))
+        if isawaitable(data):
+            data = await data
         if data is None and not prove:
             if kind in _ABOUT:
-                raise unknown(_ABOUT[kind], arguments[-1], _UNLISTED)
-            raise unknown(kind, "/".join(arguments), _WHERE_LISTED.get(kind, _UNLISTED))
+                raise unknown(_ABOUT[kind], found.texts[-1], _UNLISTED)
+            raise unknown(kind, "/".join(found.texts), _WHERE_LISTED.get(kind, _UNLISTED))
         answer: Document = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
+        if route.lists and data is not None:
+            answer |= turn_page(route.lists, data, options)
         if view.withheld:
             answer["withheld"] = dict(sorted(view.withheld.items()))
         if prove:
@@ -116,128 +122,6 @@ class Queries:
             answer["proof"] = await self._bundle(list(view.keys), view.height, rights)
         return answer
 
-    async def _data(self, view: View, kind: str, arguments: list[str]) -> Document | None:
-        """The answer of one query; None when there is no such record. Raises `Refusal`."""
-        match kind, arguments:
-            case "member", [member]:
-                return self._member(view, identifier(member, "member"))
-            case "balance", [member]:
-                return self._balance(view, identifier(member, "member"))
-            case "meter", [meter]:
-                return self._meter(view, identifier(meter, "meter"))
-            case "order", [which, meter]:
-                return self._order(view, self._which(which), identifier(meter, "meter"))
-            case "envelope", [meter]:
-                return self._envelope(view, identifier(meter, "meter"), self._which("now"))
-            case "envelope", [meter, which]:
-                return self._envelope(view, identifier(meter, "meter"), self._which(which))
-            case "hidden", []:
-                return hidden.sums_of(view)
-            case "hidden", [member]:
-                return hidden.hidden_of(view, identifier(member, "member"))
-            case "credits", [member, source, number_]:
-                return hidden.credits_of(view, identifier(member, "member"), source, number(number_, "number", 2**32))
-            case "note-key", [member]:
-                return hidden.note_key_of(view, identifier(member, "member"))
-            case "interval", [which]:
-                return self._interval(view, self._which(which))
-            case "dispatch", [which]:
-                return await self._dispatch(view, self._which(which))
-            case "bill", [which, member]:
-                return self._bill(view, self._which(which), identifier(member, "member"))
-            case "statement", [which, member]:
-                return await self._statement(view, self._which_cycle(which), identifier(member, "member"))
-            case "estimates", [which]:
-                return await self._history.estimates(view, self._which(which))
-            case "corrections", [which]:
-                return await self._history.corrections(view, self._which(which))
-            case "disputes", [which]:
-                return await self._history.disputes(view, None if which == "open" else self._which(which))
-            case "conduct", [which]:
-                return promises.conduct(view, self._which(which))
-            case "reductions", [which]:
-                return promises.reductions(view, self._which(which))
-            case "make-whole", [which]:
-                return promises.made_whole(view, self._which(which))
-            case "base-loads", [which]:
-                return promises.base_loads(view, self._which(which))
-            case "energy", [which, meter]:
-                return self._history.energy(view, self._which(which), identifier(meter, "meter"))
-            case "offences", []:
-                return self._offences(view, None)
-            case "offences", [before]:
-                return self._offences(view, number(before, "offence number", 2**32))
-            case "access", []:
-                return policies_of_all(view, None)
-            case "access", [member]:
-                return policy_of(view, identifier(member, "member"))
-            case "access", ["after", number_]:
-                return policies_of_all(view, number(number_, "policy number", 2**32))
-            case "rounds", []:
-                return wagers.rounds(view, None)
-            case "rounds", [before]:
-                return wagers.rounds(view, number(before, "round number", 2**32))
-            case "round", [number_]:
-                return wagers.round_of(view, number(number_, "round number", 2**32))
-            case "wagers", [member]:
-                return wagers.wagers_of(view, identifier(member, "member"))
-            case "wager", [number_, member]:
-                return wagers.wager_of(view, number(number_, "round number", 2**32), identifier(member, "member"))
-            case "cycle", [which, campus]:
-                return private.cycle_of(view, self._which_cycle(which).number, identifier(campus, "member"))
-            case "private-meter", [meter]:
-                return private.meter_of(view, identifier(meter, "meter"))
-            case "case", [which]:
-                return flexible.case_of(view, self._which(which))
-            case "flexible", [which]:
-                return flexible.standing_of(view, self._which(which))
-            case "storage", [meter]:
-                return flexible.storage(view, identifier(meter, "meter"))
-            case "loads", []:
-                return flexible.loads(view)
-            case "load", [load]:
-                return flexible.load(view, identifier(load, "load"))
-            case "network", []:
-                return governance.network_of(view)
-            case "rules", []:
-                return governance.rules_of(view)
-            case "proposals", []:
-                return governance.proposals(view, None)
-            case "proposals", [before]:
-                return governance.proposals(view, number(before, "proposal number", 2**32))
-            case "proposal", [number_]:
-                return governance.proposal(view, number(number_, "proposal number", 2**32))
-            case "carbon", []:
-                return carbon.totals(view)
-            case "carbon", [which]:
-                return carbon.interval_of(view, self._which(which))
-            case "carbon-cycle", [which, *members] if len(members) <= 1:
-                whole = self._which_cycle(which)
-                return await self._carbon(view, whole.first, whole.last + 1, members)
-            case "carbon-report", [first, until, *members] if len(members) <= 1:
-                return await self._carbon(view, self._which(first), self._which(until), members)
-            case "factors", [meter]:
-                now = self._which("now")
-                return carbon.factors_of(view, self._rules().params, identifier(meter, "meter"), now)
-            case "certificates", [member]:
-                now = self._which("now")
-                return carbon.held_by(view, self._rules().params, identifier(member, "member"), now)
-            case "offset", [certifier, serial]:
-                return carbon.offset_of(view, identifier(certifier, "member"), identifier(serial, "serial"))
-            case "trust", []:
-                time_ms, consensus = self._ledger.time_ms(view.height), self._rules().consensus
-                return await trust_of_all(view, self._ledger.height, self._forecast, time_ms, consensus)
-            case "threshold", []:
-                return threshold.threshold(view)
-            case "dealing", [epoch, attempt, dealer]:
-                at = number(epoch, "epoch", 2**32), number(attempt, "attempt", 2**32)
-                return threshold.dealing(view, *at, identifier(dealer, "member"))
-            case "opening", [number_]:
-                return threshold.opening(view, number(number_, "opening number", 2**32))
-            case "explain", [which, *members] if len(members) <= 1:
-                return await self._explain(view, self._which(which), [identifier(one, "member") for one in members])
-        raise Refusal(404, "rpc.unknown-path", f"There is no query {kind} with {len(arguments)} arguments.")
-
     async def _bundle(self, keys: list[bytes], height: int, rights: Rights) -> Document:
         """Proofs of these records, a part at a time. Raises `WithheldProof`."""
         bundle = state_bundle(self._ledger, [], height)
@@ -247,11 +131,10 @@ class Queries:
             bundle["entries"].append(entry)
         return bundle
 
-    async def _view(self, options: Mapping[str, str], rights: Rights) -> tuple[View, bool]:
-        prove = wants_proof(options)
+    async def _view(self, asked: int | None, rights: Rights, *, prove: bool) -> View:
         newest = self._ledger.height
         provable = newest - 1 if prove and newest else newest
-        height = number(options["height"], "height") if "height" in options else provable
+        height = provable if asked is None else asked
         if height > newest:
             raise Refusal(
                 404,
@@ -268,39 +151,39 @@ class Queries:
             )
         if height == self._ledger.height and prove:
             await self._blocks.next_header(height)
-        return View(self._ledger, height, rights), prove
+        return View(self._ledger, height, rights)
 
-    def _which(self, text: str) -> int:
+    def interval(self, text: str) -> int:
         """Interval number from `now`, `next` (the first whose offers are not locked) or digits."""
-        length, now_ms = self._rules().params.interval_ms, self._service.now_ms()
+        length, now_ms = self.rules().params.interval_ms, self._service.now_ms()
         match text:
             case "now":
                 return now_ms // length
             case "next":
-                return first_open(self._rules().params, now_ms)
+                return first_open(self.rules().params, now_ms)
         return number(text, "interval", 2**32)
 
-    def _which_cycle(self, text: str) -> Cycle:
+    def cycle(self, text: str) -> Cycle:
         """Billing cycle from `now`, `last` (the one before) or digits."""
         if text in ("now", "last"):
-            present = cycle_of(self._rules().params, self._service.now_ms() // self._rules().params.interval_ms)
-            return cycle(self._rules().params, max(0, present - (text == "last")))
-        return cycle(self._rules().params, number(text, "billing cycle", 2**32))
+            present = cycle_of(self.rules().params, self._service.now_ms() // self.rules().params.interval_ms)
+            return cycle(self.rules().params, max(0, present - (text == "last")))
+        return cycle(self.rules().params, number(text, "billing cycle", 2**32))
 
-    def _member(self, view: View, member: str) -> Document | None:
+    def member(self, view: View, member: str) -> Document | None:
         record, account = view.load(MEMBERS, member), view.load(ACCOUNTS, member)
         holding = view.readable_entry(BALANCES, member)
-        trust = trust_of_member(view, member, self._ledger.time_ms(view.height), self._rules().consensus)
+        trust = trust_of_member(view, member, self._ledger.time_ms(view.height), self.rules().consensus)
         if record is None or account is None or trust is None:
             return None
         held = {"balance_nano": None if holding is None else str(holding.balance_nano), "trust": trust}
         return {**render(record), **held, "lanes": render(account.lanes)}
 
-    def _balance(self, view: View, member: str) -> Document | None:
+    def balance(self, view: View, member: str) -> Document | None:
         holding = view.entry(BALANCES, member)
         return None if holding is None else dict(render(holding))
 
-    def _offences(self, view: View, before: int | None) -> Document:
+    def offences(self, view: View, before: int | None) -> Document:
         """The newest offences, or those just below number `before`."""
         counted = view.load(OFFENCE_COUNTS, "all")
         count = 0 if counted is None else counted.count
@@ -311,12 +194,12 @@ class Queries:
                 offences.append(render(view.load(OFFENCES, place.node, place.height)))
         return {"count": count, "offences": offences}
 
-    def _meter(self, view: View, meter: str) -> Document | None:
+    def meter(self, view: View, meter: str) -> Document | None:
         record, head = view.load(METERS, meter), view.readable(HEADS, meter)
         settled = view.readable_entry(REGISTERS, meter)
         return None if record is None else {**render(record), "head": render(head), "settled": render(settled)}
 
-    def _envelope(self, view: View, meter: str, interval: int) -> Document | None:
+    def envelope(self, view: View, meter: str, interval: int) -> Document | None:
         """What orders may make of the asset behind a meter: all terms that still count, and what follows from them in
         one interval; without terms it is bound by its rating. The agent at the device keeps to the last ones, whichever
         interval it is."""
@@ -331,7 +214,7 @@ class Queries:
         shown = {name: render(value, name) for name, value in allowed._asdict().items()}
         return document | {"limits": shown, "terms": render(asset.terms)}
 
-    def _order(self, view: View, interval: int, meter: str) -> Document | None:
+    def order(self, view: View, interval: int, meter: str) -> Document | None:
         """The order of a meter's member, with all that the agent at the device needs to judge it."""
         record = view.load(METERS, meter)
         if record is None:
@@ -356,7 +239,7 @@ class Queries:
         assert rules is not None, "genesis writes the rules"
         return rules
 
-    def _interval(self, view: View, interval: int) -> Document:
+    def interval_of(self, view: View, interval: int) -> Document:
         """Every interval exists; one without needs, offers and energy has the status `empty`."""
         record, tariff = view.load(INTERVALS, interval), view.load(TARIFFS, interval)
         ordered = view.load(MODES, interval)
@@ -375,14 +258,14 @@ class Queries:
     def _times(self, interval: int) -> Document:
         """When an interval is, locks and closes."""
         return {
-            **self._history.place(interval),
-            "locks_ms": lock_ms(self._rules().params, interval),
-            "closes_ms": close_ms(self._rules().params, interval),
+            **self.history.place(interval),
+            "locks_ms": lock_ms(self.rules().params, interval),
+            "closes_ms": close_ms(self.rules().params, interval),
         }
 
-    async def _dispatch(self, view: View, interval: int) -> Document:
+    async def dispatch(self, view: View, interval: int) -> Document:
         """The interval with every member's order."""
-        document = self._interval(view, interval)
+        document = self.interval_of(view, interval)
         if document["status"] == LOCKED:
             raise Refusal(
                 404,
@@ -400,7 +283,7 @@ class Queries:
         orders = [render(order) async for order in in_turns(view.group(ORDERS, interval))]
         return {**document, "orders": orders}
 
-    async def _explain(self, view: View, interval: int, members: list[str]) -> Document:
+    async def explain(self, view: View, interval: int, members: list[str]) -> Document:
         """Why the interval has its price and suppliers, and what it means for a member."""
         record = view.load(INTERVALS, interval) or IntervalRecord(interval)
         tariff = view.load(TARIFFS, interval)
@@ -420,7 +303,7 @@ class Queries:
             **self._times(interval),
             "status": "empty" if not (needs or offers) and record.status == OPEN else record.status,
         }
-        document |= explain(self._rules().params, record, tariff, needs, offers, orders)
+        document |= explanation(self.rules().params, record, tariff, needs, offers, orders)
         for name in members:
             for kind in ("needs", "orders", "bills"):
                 view.demand(Subject(kind, (name,)))
@@ -431,30 +314,34 @@ class Queries:
             )
         return document
 
-    def _bill(self, view: View, interval: int, member: str) -> Document | None:
+    def bill(self, view: View, interval: int, member: str) -> Document | None:
         bill = view.entry(BILLS, member, interval)
         if bill is None:
             return None
-        corrected = self._history.carried(view, interval, member) if bill.corrections else []
+        corrected = self.history.carried(view, interval, member) if bill.corrections else []
         return {**render(bill), "corrected": corrected}
 
-    async def _carbon(self, view: View, first: int, until: int, members: list[str]) -> Document | None:
+    async def carbon(self, view: View, first: int, until: int, member: str | None) -> Document | None:
         """A report on carbon, of a member or of the site."""
-        member = identifier(members[0], "member") if members else None
-        return await carbon.report(view, self._rules().params, first, until, member, self._proven_ms(view))
+        return await carbon.report(view, self.rules().params, first, until, member, self._proven_ms(view))
+
+    async def trust(self, view: View) -> Document:
+        """Everybody's trust."""
+        time_ms, consensus = self._ledger.time_ms(view.height), self.rules().consensus
+        return await trust_of_all(view, self._ledger.height, self._forecast, time_ms, consensus)
 
     def _proven_ms(self, view: View) -> int:
         """Ledger time of the header that proves a view, else of its own block."""
         header = self._ledger.header(view.height + 1)
         return self._ledger.time_ms(view.height) if header is None else header.time_ms
 
-    async def _statement(self, view: View, which: Cycle, member: str) -> Document | None:
+    async def statement(self, view: View, which: Cycle, member: str) -> Document | None:
         """All lines of a member's settled intervals of one billing cycle."""
         if view.load(MEMBERS, member) is None:
             return None
         view.leave_out(MEMBERS, member)
         time_ms = self._proven_ms(view)
-        intervals = begun(self._rules().params, which, time_ms)
+        intervals = begun(self.rules().params, which, time_ms)
         if len(intervals) >= MAX_ENTRIES - 1:
             raise Refusal(
                 400,

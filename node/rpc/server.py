@@ -4,7 +4,8 @@ Every byte is hostile. Connections, requests under way, bodies in memory, waits 
 (`node.rpc.limits`); heads and bodies that trickle are cut off; nothing but a code, a sentence and a hint
 ever describes a failure. Holds no rules and no admin calls: those are on a local socket.
 
-Built on aiohttp's low-level server with a `match` for a router, because submission is the hot path.
+Built on aiohttp's low-level server with a router of its own (`node.rpc.routes`), because submission is the hot path and
+because one table says what is served and what is promised.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -26,13 +28,11 @@ from node.access.rights import Denied, Rights
 from node.access.shown import WithheldProof
 from node.clock import wall_ms
 from node.errors import NodeError
-from node.render import render
 from node.rpc.access import WITHHELD, Desk
-from node.rpc.blocks import Blocks
+from node.rpc.endpoints import Endpoints
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events
-from node.rpc.evidence import report
-from node.rpc.light import light_block
+from node.rpc.guard import Guard
 from node.rpc.limits import (
     BODY_TIMEOUT_S,
     IDLE_TIMEOUT_S,
@@ -43,24 +43,45 @@ from node.rpc.limits import (
     MAX_SUBSCRIBERS,
     SHUTDOWN_S,
 )
-from node.rpc.queries import Queries
-from node.rpc.submit import read_submission, submit
+from node.rpc.replies import JSON, SAFE_HEADERS, reply
+from node.rpc.routes import Router
+from node.rpc.table import ROUTES, Call
 from node.service import NodeService
-from zk.codec import encode
 
 logger = logging.getLogger(__name__)
 
-JSON = "application/json"
-MSGPACK = "application/msgpack"
-TEXT = "text/plain"
-SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 BACKLOG = 128
+BEFORE_THE_BODY = (401, 403, 404, 405, 408, 411, 413, 415, 421, 503)
+"""Statuses of refusals that may come while a body is still arriving."""
+
+
+class _Protocol(RequestHandler):
+    """One connection; what is no HTTP gets an error document, too."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to bytes that aiohttp can't read as a request."""
+        refusal = malformed("The request is no HTTP/1.1.", "Send it with an HTTP library.")
+        response = web.Response(
+            body=msgspec.json.encode(refusal.document()),
+            status=status if 400 <= status < 500 else 400,
+            content_type=JSON,
+            headers=SAFE_HEADERS,
+        )
+        response.force_close()
+        return response
 
 
 class _Listener(web.Server):
     """aiohttp's connection factory, with a bound on how many connections there are."""
 
     max_connections = MAX_CONNECTIONS
+
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
@@ -80,6 +101,7 @@ class RpcServer:
         max_connections: int = MAX_CONNECTIONS,
         max_subscribers: int = MAX_SUBSCRIBERS,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
+        names: Sequence[str] = (),
         log: AccessLog | None = None,
         wall_ms: Callable[[], int] = wall_ms,
     ) -> None:
@@ -87,10 +109,11 @@ class RpcServer:
         self._host = host
         self._port = port
         self._idle_timeout_s = idle_timeout_s
-        self._blocks = Blocks(service)
-        self._queries = Queries(service, self._blocks)
         self._desk = Desk(service, log or AccessLog(), wall_ms)
         self._events = Events(service, self._desk, max_subscribers)
+        self._endpoints = Endpoints(service, self._desk, self._events, self._body, self._counters)
+        self._router = Router(ROUTES)
+        self._guard = Guard((host, *names))
         self._max_connections = max_connections
         self._active = 0
         self._body_bytes = 0
@@ -138,6 +161,7 @@ class RpcServer:
             return self._error(request, _busy(f"{MAX_REQUESTS} requests are under way."))
         self._active += 1
         try:
+            self._guard.check(request)
             return await self._route(request)
         except Refusal as refusal:
             return self._error(request, refusal)
@@ -175,43 +199,16 @@ class RpcServer:
 
     async def _answered(self, request: web.BaseRequest, rights: Rights) -> web.StreamResponse:
         """The answer to one request. `tests/rpc/test_access.py` says of each route what it keeps back."""
-        blocks, queries, options = self._blocks, self._queries, request.query
-        match (request.method, *request.path.strip("/").split("/")):
-            case ("POST", "tx"):
-                return await self._submit(request)
-            case ("POST", "evidence"):
-                return await self._report(request)
-            case ("GET", "status"):
-                return _answer(request, {**self._service.status(), "access": self._desk.status()})
-            case ("GET", "health"):
-                healthy, sentence = self._service.health()
-                return _answer(request, {"ok": healthy, "message": sentence}, status=200 if healthy else 503)
-            case ("GET", "metrics"):
-                return web.Response(text=self._metrics(), content_type=TEXT, headers=SAFE_HEADERS)
-            case ("GET", "genesis"):
-                body = encode(self._service.ledger.genesis)
-                return web.Response(body=body, content_type=MSGPACK, headers=SAFE_HEADERS)
-            case ("GET", "block", which):
-                return _answer(request, blocks.block(which))
-            case ("GET", "header", which):
-                return _answer(request, blocks.header(which))
-            case ("GET", "light", which):
-                body = light_block(self._service, which)
-                return web.Response(body=body, content_type=MSGPACK, headers=SAFE_HEADERS)
-            case ("GET", "tx", hash_):
-                return _answer(request, await blocks.transaction(hash_, options, rights))
-            case ("GET", "receipt", height, index):
-                return _answer(request, await blocks.receipt(height, index, options, rights))
-            case ("GET", "query", kind, *arguments):
-                return _answer(request, await queries.state(kind, arguments, options, rights))
-            case ("GET", "refusals"):
-                return _answer(request, self._desk.refusals(rights))
-            case ("GET", "events"):
-                return await self._events.serve(request, rights)
-            case ("GET" | "POST", *_):
-                raise Refusal(404, "rpc.unknown-path", f"There is no {request.method} {request.path[:80]}.")
-            case _:
-                raise Refusal(405, "rpc.method", "Only GET and POST are served.")
+        found = self._router.find(request.method, request.path)
+        answer = await self._call(Call(found, found.options(request.query), rights, request))
+        return answer if isinstance(answer, web.StreamResponse) else reply(request, answer)
+
+    async def _call(self, call: Call) -> Any:
+        """What the route's handler answers: a document, or a whole response."""
+        if call.found.route.state:
+            return await self._endpoints.queries.state(call.found, call.options, call.rights)
+        answer = call.found.route.handle(self._endpoints, call)
+        return await answer if isawaitable(answer) else answer
 
     async def for_operator(self, target: str) -> dict[str, Any]:
         """The answer to `/query/...`, `/tx/...`, `/receipt/...` or `/refusals` as the node's own member may read it.
@@ -219,30 +216,15 @@ class RpcServer:
         Only for whoever may open the admin socket. Raises NodeError.
         """
         url = URL(target)
-        rights = self._desk.for_operator()
-        match url.path.strip("/").split("/"):
-            case ["query", kind, *arguments]:
-                return await self._queries.state(kind, arguments, url.query, rights)
-            case ["tx", hash_]:
-                return await self._blocks.transaction(hash_, url.query, rights)
-            case ["receipt", height, index]:
-                return await self._blocks.receipt(height, index, url.query, rights)
-            case ["refusals"]:
-                return self._desk.refusals(rights)
-        raise Refusal(404, "rpc.unknown-path", f"There is no {target[:80]} to read.", "Give a path like /query/trust.")
-
-    async def _submit(self, request: web.BaseRequest) -> web.Response:
-        binary = request.content_type == MSGPACK
-        if not binary and request.content_type != JSON:
-            # Also keeps web pages from submitting through a visitor's browser: these types need a preflight.
-            raise Refusal(415, "rpc.content-type", f"Send {JSON} or {MSGPACK}, not {request.content_type[:60]}.")
-        submission = read_submission(await self._body(request), binary=binary)
-        return _answer(request, await submit(self._service, submission), binary=binary)
-
-    async def _report(self, request: web.BaseRequest) -> web.Response:
-        if request.content_type != MSGPACK:
-            raise Refusal(415, "rpc.content-type", f"Send {MSGPACK}, not {request.content_type[:60]}.")
-        return _answer(request, await report(self._service, await self._body(request)))
+        found = self._router.find("GET", url.path)
+        if not found.route.personal:
+            raise Refusal(
+                404, "rpc.unknown-path", f"There is no {target[:80]} to read.", "Give a path like /query/trust."
+            )
+        document: dict[str, Any] = await self._call(
+            Call(found, found.options(url.query), self._desk.for_operator(), None)
+        )
+        return document
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body, within bounds of size, time and memory. Raises `Refusal`."""
@@ -271,47 +253,26 @@ class RpcServer:
 
     def _error(self, request: web.BaseRequest, refusal: Refusal) -> web.Response:
         self._refused += 1
-        response = _answer(request, refusal.document(), status=refusal.status)
-        if refusal.status in (408, 411, 413, 415, 503) and request.can_read_body:
+        response = reply(request, refusal.document(), status=refusal.status)
+        if refusal.allowed:
+            response.headers[hdrs.ALLOW] = refusal.allowed
+        if refusal.status in BEFORE_THE_BODY and request.can_read_body:
             # The rest of the body is still coming; don't read it.
             response.force_close()
         return response
 
-    def _metrics(self) -> str:
-        values = {
-            **self._service.metrics(),
-            **self._desk.metrics(),
+    def _counters(self) -> dict[str, float]:
+        return {
             "gridpact_rpc_requests_total": float(self._served),
             "gridpact_rpc_refused_total": float(self._refused),
             "gridpact_rpc_requests_active": float(self._active),
             "gridpact_rpc_subscribers": float(self._events.subscribers),
         }
-        lines = []
-        for name, value in sorted(values.items()):
-            family = name.partition("{")[0]
-            kind = f"# TYPE {family} {'counter' if family.endswith('_total') else 'gauge'}"
-            if kind not in lines:
-                lines.append(kind)
-            lines.append(f"{name} {value:.10g}")
-        return "\n".join(lines) + "\n"
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
-
-
-def _answer(
-    request: web.BaseRequest, document: dict[str, Any], *, status: int = 200, binary: bool | None = None
-) -> web.Response:
-    """`document` as JSON, or as MessagePack for whoever asks for (or sent) that."""
-    if binary is None:
-        binary = MSGPACK in request.headers.get(hdrs.ACCEPT, "")
-    if binary:
-        body, content_type = msgspec.msgpack.encode(document), MSGPACK
-    else:
-        body, content_type = msgspec.json.encode(render(document)), JSON
-    return web.Response(body=body, status=status, content_type=content_type, headers=SAFE_HEADERS)
 
 
 def _busy(message: str) -> Refusal:

@@ -40,10 +40,13 @@ class BinarySubmission(msgspec.Struct, array_like=True, forbid_unknown_fields=Tr
     timeout_ms: WaitMs = DEFAULT_WAIT_MS
 
 
+HexEnvelope = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-fA-F]{2})*\Z")]
+
+
 class JsonSubmission(msgspec.Struct, forbid_unknown_fields=True):
     """`{"envelopes": [hex...], "wait": ..., "timeout_ms": ...}`; the last two may be left out."""
 
-    envelopes: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_ENVELOPES)]
+    envelopes: Annotated[list[HexEnvelope], msgspec.Meta(min_length=1, max_length=MAX_ENVELOPES)]
     wait: Wait = "accepted"
     timeout_ms: WaitMs = DEFAULT_WAIT_MS
 
@@ -64,13 +67,7 @@ def read_submission(body: bytes, *, binary: bool) -> BinarySubmission:
             f"Send 1 to {MAX_ENVELOPES} envelopes as {{'envelopes': [hex...], 'wait': 'final'}}, "
             "or as MessagePack [[bin...], wait, timeout_ms].",
         ) from None
-    raws = []
-    for position, text in enumerate(document.envelopes):
-        try:
-            raws.append(bytes.fromhex(text))
-        except ValueError:
-            raise malformed(f"Envelope {position} is not hexadecimal.", "Encode its bytes as hex.") from None
-    return BinarySubmission(raws, document.wait, document.timeout_ms)
+    return BinarySubmission([bytes.fromhex(text) for text in document.envelopes], document.wait, document.timeout_ms)
 
 
 async def submit(service: NodeService, request: BinarySubmission) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from contracts.genesis import DevnetClock
 from node.cli import app
 from node.rpc.server import RpcServer
-from tests.rpc.chain import METERS, Chain
+from tests.rpc.chain import METERS, Chain, Promised
 from tests.support.pact import VALIDATORS, seed_of
 from zk.codec import encode
 
@@ -35,7 +35,7 @@ class Devnet:
 
     async def _start(self) -> tuple[Chain, RpcServer, str]:
         chain = Chain(clock=self._clock)
-        server = RpcServer(chain, "127.0.0.1", 0)
+        server = Promised(chain, "127.0.0.1", 0)
         return chain, server, await server.start()
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:

@@ -21,7 +21,7 @@ from contracts.schema import CARBONS, CARRIED, CERTIFICATES, EMITTED, SCHEDULE, 
 from node.carbon_report import Records, make_report, needed_keys
 from node.rpc.server import RpcServer
 from tests.cli.conftest import Devnet
-from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain
+from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, Promised
 from tests.support.pact import meter
 
 FIRST = INTERVAL + 1
@@ -36,7 +36,7 @@ class Site(Devnet):
 
     async def _start(self) -> tuple[Chain, RpcServer, str]:
         chain = Chain(meters=ALL, params=SITE, roles={"biodiesel": ("certifier",)})
-        server = RpcServer(chain, "127.0.0.1", 0)
+        server = Promised(chain, "127.0.0.1", 0)
         return chain, server, await server.start()
 
 

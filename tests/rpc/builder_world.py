@@ -28,13 +28,11 @@ from node.building import packed
 from node.client import Account, Client, Result, RpcError, Wait
 from node.disk import Disk, MemoryDisk, RealDisk
 from node.light.founding import Founding
-from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal
 from node.rpc.light import light_block
-from node.rpc.queries import Queries
 from node.seats import validators_of
 from node.solver.build import build
-from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, everybody
+from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, Wireless
 from tests.support.pact import VALIDATORS, seed_of
 from zk.hashing import sha256
 
@@ -60,20 +58,19 @@ class Node(Client):
         self.chain = chain
         self.heard: list[Any] = []
         """Bodies that were handed to this node."""
-        self.queries = Queries(chain, Blocks(chain))
+        self.answers = Wireless(chain)
 
     async def get(self, path: str, reader: ReaderKey | None = None, **options: str | int) -> dict[str, Any]:
-        _, _, kind, *arguments = path.split("/")
         texts = {name: str(value) for name, value in options.items()}
         try:
-            answer = await self.queries.state(kind, arguments, texts, everybody(self.chain))
+            answer = await self.answers.get(path, texts)
         except Refusal as refusal:
             raise RpcError(refusal.code, str(refusal), status=refusal.status) from None
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(answer))
         return plain
 
     async def light_block(self, height: int) -> LightBlock:
-        return LIGHT_BLOCK.decode(light_block(self.chain, str(height)))
+        return LIGHT_BLOCK.decode(light_block(self.chain, height))
 
     async def submit(self, envelopes: Sequence[bytes], wait: Wait = "accepted", timeout_ms: int = 0) -> list[Result]:
         for raw in envelopes:

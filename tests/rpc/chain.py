@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 
 from consensus.messages import NO_ROUND, Block, CommitCertificate, Header, VoteType, vote_sign_bytes
@@ -22,7 +24,10 @@ from node.client import Client
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
+from node.render import render
+from node.rpc.openapi import make_document
 from node.rpc.server import RpcServer
+from node.rpc.table import ROUTES, Call
 from node.seats import LedgerSets, validators_of
 from node.service import Submission
 from tests.support.pact import START_MS, Speaker, genesis, key_of, meter
@@ -186,10 +191,44 @@ def everybody(chain: Chain) -> Rights:
     return Rights(Policies(chain.ledger), NOBODY, chain.now_ms)
 
 
+class Promised(RpcServer):
+    """A server of which every answer in every test has to be what its document promises."""
+
+    async def _call(self, call: Call) -> Any:
+        answer = await super()._call(call)
+        if isinstance(answer, dict):
+            promised(call.found.route.method, call.found.route.path).validate(render(answer))
+        return answer
+
+
+@cache
+def promised(method: str, path: str) -> jsonschema_rs.Draft202012Validator:
+    """What the document promises of the answer of a route."""
+    document = make_document(ROUTES)
+    schema = document["paths"][path][method.lower()]["responses"]["200"]["content"]["application/json"]["schema"]
+    return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+
+
+class Wireless:
+    """What the server of a node of `chain` answers to everybody, without the wire."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._server = Promised(chain, "127.0.0.1", 0)
+
+    async def get(self, path: str, options: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The document of a path. Raises `Refusal`."""
+        found = self._server._router.find("GET", path)
+        answer: dict[str, Any] = await self._server._call(
+            Call(found, found.options(options or {}), everybody(self._chain), None)
+        )
+        return answer
+
+
 @asynccontextmanager
 async def serving(chain: Chain, **options: Any) -> AsyncIterator[Client]:
     """A client of a server for `chain` on a free port."""
-    server = RpcServer(chain, "127.0.0.1", 0, **options)
+    server = Promised(chain, "127.0.0.1", 0, **options)
     url = await server.start()
     try:
         async with Client(url) as client:

@@ -13,10 +13,8 @@ from contracts.schema import HEADS
 from node.access.requests import ReaderKey
 from node.client import Client, MeterKey, Result, RpcError
 from node.disk import Tear
-from node.rpc.blocks import Blocks
-from node.rpc.queries import Queries
 from node.rpc.submit import BinarySubmission, submit
-from tests.rpc.chain import Chain, everybody
+from tests.rpc.chain import Chain, Wireless
 from tests.support.pact import seed_of
 
 PATH = Path("/outbox/campus-1")
@@ -97,8 +95,7 @@ class Wire(Client):
         return list(reversed(results)) if self.scramble else results
 
     async def meter(self, meter: str, *, prove: bool = False, reader: ReaderKey | None = None) -> dict[str, Any]:
-        queries = Queries(self._chain, Blocks(self._chain))
-        document = await queries.state("meter", [meter], {}, everybody(self._chain))
+        document = await Wireless(self._chain).get(f"/query/meter/{meter}")
         self._interrupt()
         return document
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import inspect
 from collections.abc import Coroutine
 from itertools import product
 from typing import Any, cast, get_args
@@ -31,7 +29,7 @@ from node.access.subjects import (
     Subjects,
     Undecided,
 )
-from node.rpc import queries, server
+from node.rpc import table
 from node.rpc.access import Desk
 from tests.rpc.access_world import (
     FIRST,
@@ -58,120 +56,98 @@ INTERVALS = (FIRST, FIRST + 1)
 BESIDE = next(name for number in range(999) if bucket(name := f"x{number}") == bucket(OWNER))
 """No member. That it has no bill is shown by what is beside it in its roll: the owner's."""
 MEMBERS = (OWNER, PARTNER, STRANGER, BESIDE)
-ROUTES: dict[tuple[str, ...], list[str]] = {
-    ("POST", "tx"): [],  # answers about envelopes that the asker has in its hands
-    ("POST", "evidence"): [],  # says whether what it was given is kept
-    ("GET", "status"): ["/status"],
-    ("GET", "health"): ["/health"],
-    ("GET", "metrics"): ["/metrics"],
-    ("GET", "genesis"): ["/genesis"],
-    ("GET", "block", "*"): ["/block/latest"],
-    ("GET", "header", "*"): ["/header/latest"],
-    ("GET", "light", "*"): ["/light/latest"],
-    ("GET", "tx", "*"): [],  # of every transaction, see `targets`
-    ("GET", "receipt", "*", "*"): [],
-    ("GET", "query", "*", "**"): [],
-    ("GET", "refusals"): ["/refusals"],
-    ("GET", "events"): [],  # see `heard`
-    ("GET|POST", "**"): ["/nowhere", "/query/nothing", "/tx"],
+ROUTES: dict[tuple[str, str], list[str]] = {
+    ("POST", "/tx"): [],  # answers about envelopes that the asker has in its hands
+    ("POST", "/evidence"): [],  # says whether what it was given is kept
+    ("GET", "/"): ["/", "/nowhere", "/query/nothing", "/tx"],
+    ("GET", "/docs"): ["/docs"],
+    ("GET", "/web/{file}"): ["/web/nothing.js"],
+    ("GET", "/web/{folder}/{file}"): ["/web/no/thing.js"],
+    ("GET", "/openapi.json"): ["/openapi.json"],
+    ("GET", "/status"): ["/status"],
+    ("GET", "/health"): ["/health"],
+    ("GET", "/metrics"): ["/metrics"],
+    ("GET", "/genesis"): ["/genesis"],
+    ("GET", "/blocks"): ["/blocks"],
+    ("GET", "/block/{height}"): ["/block/latest"],
+    ("GET", "/header/{height}"): ["/header/latest"],
+    ("GET", "/light/{height}"): ["/light/latest"],
+    ("GET", "/transactions"): ["/transactions", f"/transactions?sender={OWNER}"],
+    ("GET", "/tx/{hash}"): [],  # of every transaction, see `targets`
+    ("GET", "/receipt/{decided}/{index}"): [],
+    ("GET", "/query/reading/{meter}"): [
+        *(f"/query/reading/{meter.id}" for meter in METERS),
+        *(f"/query/reading/{meter.id}?sequence=1" for meter in METERS),
+    ],
+    ("GET", "/refusals"): ["/refusals"],
+    ("GET", "/events"): [],  # see `heard`
 }
-QUERIES: dict[tuple[str, ...], list[str]] = {
-    ("member", "*"): [f"member/{name}" for name in MEMBERS],
-    ("balance", "*"): [f"balance/{name}" for name in MEMBERS],
-    ("meter", "*"): [f"meter/{meter.id}" for meter in METERS],
-    ("order", "*", "*"): [f"order/{interval}/{meter.id}" for interval in INTERVALS for meter in METERS],
-    ("envelope", "*"): [f"envelope/{meter.id}" for meter in METERS],
-    ("envelope", "*", "*"): [f"envelope/{meter.id}/{interval}" for interval in INTERVALS for meter in METERS],
-    ("interval", "*"): [f"interval/{interval}" for interval in INTERVALS],
-    ("dispatch", "*"): [f"dispatch/{interval}" for interval in INTERVALS],
-    ("bill", "*", "*"): [f"bill/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
-    ("statement", "*", "*"): [f"statement/now/{name}" for name in MEMBERS],
-    ("estimates", "*"): [f"estimates/{interval}" for interval in INTERVALS],
-    ("corrections", "*"): [f"corrections/{interval}" for interval in INTERVALS],
-    ("disputes", "*"): ["disputes/open", *(f"disputes/{interval}" for interval in INTERVALS)],
-    ("energy", "*", "*"): [f"energy/{interval}/{meter.id}" for interval in INTERVALS for meter in METERS],
-    ("offences",): ["offences"],
-    ("offences", "*"): ["offences/1"],
-    ("access",): ["access"],
-    ("access", "*"): [f"access/{name}" for name in MEMBERS],
-    ("access", "after", "*"): ["access/after/0"],
-    ("hidden",): ["hidden"],
-    ("hidden", "*"): [f"hidden/{name}" for name in MEMBERS],
-    ("credits", "*", "*", "*"): [f"credits/{name}/award/0" for name in MEMBERS],
-    ("note-key", "*"): [f"note-key/{name}" for name in MEMBERS],
-    ("conduct", "*"): [f"conduct/{interval}" for interval in INTERVALS],
-    ("reductions", "*"): [f"reductions/{interval}" for interval in INTERVALS],
-    ("make-whole", "*"): [f"make-whole/{interval}" for interval in INTERVALS],
-    ("base-loads", "*"): ["base-loads/now"],
-    ("rounds",): ["rounds"],
-    ("rounds", "*"): ["rounds/1"],
-    ("round", "*"): ["round/0"],
-    ("wagers", "*"): [f"wagers/{name}" for name in MEMBERS],
-    ("wager", "*", "*"): [f"wager/0/{name}" for name in MEMBERS],
-    ("cycle", "*", "*"): [f"cycle/now/{name}" for name in MEMBERS],
-    ("private-meter", "*"): [f"private-meter/{meter.id}" for meter in METERS],
-    ("case", "*"): [f"case/{interval}" for interval in INTERVALS],
-    ("flexible", "*"): [f"flexible/{interval}" for interval in INTERVALS],
-    ("storage", "*"): [f"storage/{meter.id}" for meter in METERS],
-    ("loads",): ["loads"],
-    ("load", "*"): ["load/car"],
-    ("network",): ["network"],
-    ("rules",): ["rules"],
-    ("proposals",): ["proposals"],
-    ("proposals", "*"): ["proposals/1"],
-    ("proposal", "*"): ["proposal/0"],
-    ("trust",): ["trust"],
-    ("threshold",): ["threshold"],
-    ("dealing", "*", "*", "*"): ["dealing/0/1/wind"],
-    ("opening", "*"): ["opening/0"],
-    ("carbon",): ["carbon"],
-    ("carbon", "*"): [f"carbon/{interval}" for interval in INTERVALS],
-    ("carbon-cycle", "*", "**"): ["carbon-cycle/now", *(f"carbon-cycle/now/{name}" for name in MEMBERS)],
-    ("carbon-report", "*", "*", "**"): [
-        f"carbon-report/{FIRST}/{FIRST + 2}",
-        *(f"carbon-report/{FIRST}/{FIRST + 2}/{name}" for name in MEMBERS),
-    ],
-    ("factors", "*"): [f"factors/{meter.id}" for meter in METERS],
-    ("certificates", "*"): [f"certificates/{name}" for name in MEMBERS],
-    ("offset", "*", "*"): ["offset/wind/o-1"],
-    ("explain", "*", "**"): [
-        *(f"explain/{interval}" for interval in INTERVALS),
-        *(f"explain/{interval}/{name}" for interval in INTERVALS for name in MEMBERS),
-    ],
-    ("reading", "*"): [
-        *(f"reading/{meter.id}" for meter in METERS),
-        *(f"reading/{meter.id}?sequence=1" for meter in METERS),
-    ],
+QUERIES: dict[str, list[str]] = {
+    "member/{member}": [f"member/{name}" for name in MEMBERS],
+    "balance/{member}": [f"balance/{name}" for name in MEMBERS],
+    "meter/{meter}": [f"meter/{meter.id}" for meter in METERS],
+    "order/{interval}/{meter}": [f"order/{interval}/{meter.id}" for interval in INTERVALS for meter in METERS],
+    "envelope/{meter}": [f"envelope/{meter.id}" for meter in METERS],
+    "envelope/{meter}/{interval}": [f"envelope/{meter.id}/{interval}" for interval in INTERVALS for meter in METERS],
+    "interval/{interval}": [f"interval/{interval}" for interval in INTERVALS],
+    "dispatch/{interval}": [f"dispatch/{interval}" for interval in INTERVALS],
+    "bill/{interval}/{member}": [f"bill/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
+    "statement/{cycle}/{member}": [f"statement/now/{name}" for name in MEMBERS],
+    "estimates/{interval}": [f"estimates/{interval}" for interval in INTERVALS],
+    "corrections/{interval}": [f"corrections/{interval}" for interval in INTERVALS],
+    "disputes/{disputed}": ["disputes/open", *(f"disputes/{interval}" for interval in INTERVALS)],
+    "energy/{interval}/{meter}": [f"energy/{interval}/{meter.id}" for interval in INTERVALS for meter in METERS],
+    "offences": ["offences"],
+    "offences/{before}": ["offences/1"],
+    "access": ["access"],
+    "access/{member}": [f"access/{name}" for name in MEMBERS],
+    "access/after/{policy}": ["access/after/0"],
+    "conduct/{interval}": [f"conduct/{interval}" for interval in INTERVALS],
+    "reductions/{interval}": [f"reductions/{interval}" for interval in INTERVALS],
+    "make-whole/{interval}": [f"make-whole/{interval}" for interval in INTERVALS],
+    "base-loads/{interval}": ["base-loads/now"],
+    "rounds": ["rounds"],
+    "rounds/{before}": ["rounds/1"],
+    "round/{round}": ["round/0"],
+    "wagers/{member}": [f"wagers/{name}" for name in MEMBERS],
+    "wager/{round}/{member}": [f"wager/0/{name}" for name in MEMBERS],
+    "case/{interval}": [f"case/{interval}" for interval in INTERVALS],
+    "flexible/{interval}": [f"flexible/{interval}" for interval in INTERVALS],
+    "storage/{meter}": [f"storage/{meter.id}" for meter in METERS],
+    "loads": ["loads"],
+    "load/{load}": ["load/car"],
+    "network": ["network"],
+    "rules": ["rules"],
+    "proposals": ["proposals"],
+    "proposals/{before}": ["proposals/1"],
+    "proposal/{proposal}": ["proposal/0"],
+    "trust": ["trust"],
+    "carbon": ["carbon"],
+    "carbon/{interval}": [f"carbon/{interval}" for interval in INTERVALS],
+    "carbon-cycle/{cycle}": ["carbon-cycle/now"],
+    "carbon-cycle/{cycle}/{member}": [f"carbon-cycle/now/{name}" for name in MEMBERS],
+    "carbon-report/{first}/{until}": [f"carbon-report/{FIRST}/{FIRST + 2}"],
+    "carbon-report/{first}/{until}/{member}": [f"carbon-report/{FIRST}/{FIRST + 2}/{name}" for name in MEMBERS],
+    "factors/{meter}": [f"factors/{meter.id}" for meter in METERS],
+    "certificates/{member}": [f"certificates/{name}" for name in MEMBERS],
+    "offset/{certifier}/{serial}": ["offset/wind/o-1"],
+    "explain/{interval}": [f"explain/{interval}" for interval in INTERVALS],
+    "hidden": ["hidden"],
+    "hidden/{member}": [f"hidden/{name}" for name in MEMBERS],
+    "credits/{member}/{source}/{number}": [f"credits/{name}/award/0" for name in MEMBERS],
+    "note-key/{member}": [f"note-key/{name}" for name in MEMBERS],
+    "cycle/{cycle}/{member}": [f"cycle/now/{name}" for name in MEMBERS],
+    "private-meter/{meter}": [f"private-meter/{meter.id}" for meter in METERS],
+    "threshold": ["threshold"],
+    "dealing/{epoch}/{attempt}/{member}": ["dealing/0/1/wind"],
+    "opening/{number}": ["opening/0"],
+    "explain/{interval}/{member}": [f"explain/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
 }
-
-
-def patterns(function: Any) -> set[tuple[str, ...]]:
-    """The `case` patterns of a function, with * for one free part and ** for any number."""
-
-    def part(pattern: ast.pattern) -> str:
-        match pattern:
-            case ast.MatchValue(value=ast.Constant(value=str(text))):
-                return text
-            case ast.MatchOr(patterns=options):
-                return "|".join(part(option) for option in options)
-            case ast.MatchStar():
-                return "**"
-        return "*"
-
-    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function)))
-    found_: set[tuple[str, ...]] = set()
-    for case in (case for node in ast.walk(tree) if isinstance(node, ast.Match) for case in node.cases):
-        match case.pattern:
-            case ast.MatchSequence(patterns=[ast.MatchValue() as kind, ast.MatchSequence(patterns=rest)]):
-                found_.add((part(kind), *map(part, rest)))
-            case ast.MatchSequence(patterns=parts):
-                found_.add(tuple(map(part, parts)))
-    return found_
 
 
 def test_every_route_and_every_query_has_a_decision() -> None:
-    assert patterns(server.RpcServer._answered) == ROUTES.keys()
-    assert patterns(queries.Queries._data) | {("reading", "*")} == QUERIES.keys()
+    decided = {(method, path) for method, path in ROUTES} | {("GET", f"/query/{path}") for path in QUERIES}
+    assert {(route.method, route.path) for route in table.ROUTES} == decided
 
 
 def test_every_table_body_and_event_is_public_or_somebodys() -> None:

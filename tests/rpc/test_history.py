@@ -8,9 +8,7 @@ from contracts.bodies import Need
 from contracts.governance.bodies import Approve, Propose
 from contracts.governance.changes import AdmitMember, NewMeter
 from contracts.members import AccountKey, Member, Meter
-from node.rpc.blocks import Blocks
-from node.rpc.queries import Queries
-from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, everybody
+from tests.rpc.chain import INTERVAL, METERS, PARAMS, Chain, Wireless
 from tests.support.pact import VALIDATORS, key_of
 
 NEWBIE = Member("newbie", "Newbie", ("consumer",), "site", (AccountKey(key_of("newbie").public_key, "all"),), (), b"")
@@ -34,18 +32,18 @@ async def admitted() -> Chain:
 def test_every_query_about_a_closed_interval_knows_an_admitted_meter() -> None:
     async def go() -> None:
         chain = await admitted()
-        queries, rights = Queries(chain, Blocks(chain)), everybody(chain)
+        node = Wireless(chain)
         at = str(INTERVAL + 1)
-        estimates = (await queries.state("estimates", [at], {}, rights))["data"]
+        estimates = (await node.get(f"/query/estimates/{at}"))["data"]
         found = {one["meter"]: (one["member"], one["kind"]) for one in estimates["estimates"]}
         assert found["newbie-1"] == ("newbie", "load") and estimates["estimated"] == len(METERS) + 1
-        energy = (await queries.state("energy", [at, "newbie-1"], {}, rights))["data"]
+        energy = (await node.get(f"/query/energy/{at}/newbie-1"))["data"]
         assert energy["meter"] == "newbie-1"
-        corrections = (await queries.state("corrections", [at], {}, rights))["data"]
+        corrections = (await node.get(f"/query/corrections/{at}"))["data"]
         assert corrections["corrections"] == []
-        bill = (await queries.state("bill", [at, "newbie"], {}, rights))["data"]
+        bill = (await node.get(f"/query/bill/{at}/newbie"))["data"]
         assert bill is not None
-        explained = (await queries.state("explain", [at, "newbie"], {}, rights))["data"]
+        explained = (await node.get(f"/query/explain/{at}/newbie"))["data"]
         assert explained is not None
 
     asyncio.run(go())
