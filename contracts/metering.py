@@ -45,6 +45,7 @@ from contracts.receipts import OK, ReadingAccepted, Receipt
 from contracts.schedule import await_close, is_closed
 from contracts.schema import CHARGES, HEADS, METERS, REGISTERS
 from contracts.sealed import metered
+from contracts.sealed.records import Register
 from contracts.state import State
 from contracts.units import PPM, WH_MS
 from zk.codec import encode
@@ -150,7 +151,8 @@ def _apply_committed(
         return _refused(code)
     if meter.kind == "source":
         since = hidden_meters.head_of(state, meter.id).since
-        metered.witness(state, meter.id, head.export_wh, since, body.interval, body.export_commitment)
+        register = Register(body.interval, body.export_commitment, body.sequence)
+        metered.witness(state, meter.id, Register(since, metered.opening(head), 0), register)
     state.save(head_key, _replace(charged, sequence=body.sequence, reading_hash=digest, interval=body.interval))
     state.commit()
     return Receipt(OK, READING_UNITS, (ReadingAccepted(meter.id, body.sequence, body.interval, late),))

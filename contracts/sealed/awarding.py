@@ -60,7 +60,7 @@ def award(state: State, context: BlockContext, sender: str, body: SealAward) -> 
     weighted = weighted_bid(state, round_, sender)
     if not context.proves(assertions.awarded(context, round_, clearing, sender, weighted, body)):
         return "sealed.proof"
-    agenda.keep(state, round_, _replace(held, state=AWARDED, award=body.award))
+    agenda.keep(state, round_, _replace(held, state=AWARDED, award=body.award, note=body.note))
     after = _replace(round_, awards=round_.awards + 1, award_sums=points.add(round_.award_sums, said))
     agenda.save(state, after)
     return (AwardSealed(body.interval, sender),)

@@ -179,7 +179,7 @@ def bid(state: State, context: BlockContext, sender: str, body: SealBid) -> tupl
         return "sealed.wager"
     if not context.proves(assertions.offered(context, round_, supplier, body)):
         return "sealed.proof"
-    state.save(SEALED_OFFERS.key(body.interval, sender), SealedOffer(sender, body.sealed, body.ephemeral))
+    state.save(SEALED_OFFERS.key(body.interval, sender), SealedOffer(sender, body.sealed, body.ephemeral, body.note))
     state.save(SEALED_SUPPLIERS.key(body.interval, sender), SealedSupplier(sender, wager_nano))
     sums = tuple(points.add(held, more) for held, more in zip(round_.sums, ciphertexts, strict=True))
     agenda.save(state, _replace(round_, bidders=(*round_.bidders, sender), sums=sums))

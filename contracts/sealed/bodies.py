@@ -22,6 +22,8 @@ Tick = Annotated[int, Meta(ge=1, le=MAX_PRICE)]
 """A price, in nano per Wh. At zero or below an award would print money."""
 Quantity = Annotated[int, Meta(ge=0, le=MAX_WH)]
 Demand = Annotated[int, Meta(ge=1, le=MAX_WH)]
+OwnNote = Annotated[bytes, Meta(max_length=1_024)]
+"""Room for the values of 64 ticks."""
 Points = Annotated[tuple[Point, ...], Meta(min_length=1, max_length=MAX_TICKS)]
 
 
@@ -45,7 +47,7 @@ class RegisterCapacity(Record, frozen=True, tag=144):
     """The meter's own, over chain, meter and commitment."""
     reference: Annotated[tuple[ReferenceBlock, ...], Meta(min_length=1, max_length=MAX_REFERENCE)]
     """Prices rising."""
-    note: Note = b""
+    note: OwnNote = b""
 
 
 class OpenSealed(Record, frozen=True, tag=145):
@@ -69,7 +71,7 @@ class SealDemand(Record, frozen=True, tag=146):
     ephemeral: Point
     """R = rB."""
     proof: Proof
-    note: Note = b""
+    note: OwnNote = b""
 
 
 class SealBid(Record, frozen=True, tag=147):
@@ -83,7 +85,7 @@ class SealBid(Record, frozen=True, tag=147):
     slack: Point
     """What is left of the capacity, committed over V and the threshold key."""
     proof: Proof
-    note: Note = b""
+    note: OwnNote = b""
 
 
 class SealAward(Record, frozen=True, tag=148):
@@ -99,7 +101,7 @@ class SealAward(Record, frozen=True, tag=148):
     ephemeral: Point
     """R_T = yB."""
     proof: Proof
-    note: Note = b""
+    note: OwnNote = b""
 
 
 class ProveDelivery(Record, frozen=True, tag=149):
@@ -109,6 +111,7 @@ class ProveDelivery(Record, frozen=True, tag=149):
     shortfall_wh: Quantity
     proof: Proof
     note: Note = b""
+    """What opens the credit; see `contracts.confidential.crediting`."""
 
 
 class ClaimSum(Record, frozen=True, tag=150):

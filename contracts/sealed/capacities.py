@@ -63,7 +63,7 @@ def register(
     nameplate_wh = nameplate(context.params, meter)
     if not context.proves(assertions.capacity(context, body, nameplate_wh)):
         return "capacity.proof"
-    held = Capacity(body.meter, sender, body.capacity, nameplate_wh, body.reference, context.height)
+    held = Capacity(body.meter, sender, body.capacity, nameplate_wh, body.reference, context.height, body.note)
     state.save(CAPACITIES.key(body.meter), held)
     if body.meter not in listed:
         state.save(CAPACITY_LIST, CapacityList(tuple(sorted((*listed, body.meter)))))

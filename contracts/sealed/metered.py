@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.members import MeterHead
 from contracts.schema import SEALED_GROWN, SEALED_SUPPLIERS, TRAILS
 from contracts.sealed import agenda, points
 from contracts.sealed.records import SETTLED, Grown, Participant, Register, SealedRound, Trail
@@ -17,14 +18,17 @@ from contracts.state import State
 _replace = msgspec.structs.replace
 
 
-def witness(state: State, meter: str, opening_wh: int, since: int, interval: int, register: bytes) -> None:
-    """A private source's next reading commits to this register; `opening_wh` is what it was admitted with, in the
-    interval `since`."""
+def opening(head: MeterHead) -> bytes:
+    """The register that a private source was admitted with, which everybody knows, as a commitment."""
+    return points.of_value(head.export_wh).to_bytes()
+
+
+def witness(state: State, meter: str, admitted: Register, now: Register) -> None:
+    """A private source's next reading commits to a register; `admitted` is the one that it began with."""
     held = state.load(TRAILS, TRAILS.key(meter))
-    now = Register(interval, register)
     if held is None:
-        trail = Trail(Register(since, points.of_value(opening_wh).to_bytes()), now)
-    elif interval == held.last.interval:
+        trail = Trail(admitted, now)
+    elif now.interval == held.last.interval:
         trail = _replace(held, last=now)
     else:
         trail = Trail(held.last, now)
@@ -32,12 +36,13 @@ def witness(state: State, meter: str, opening_wh: int, since: int, interval: int
     covered = [
         round_
         for one in agenda.intervals(state)
-        if trail.before.interval < one <= interval and (round_ := agenda.find(state, one)) is not None
+        if trail.before.interval < one <= now.interval and (round_ := agenda.find(state, one)) is not None
     ]
     behind: int | None = None
     for round_ in (one for one in covered if _waits_for(state, one, meter)):
-        grown = points.weighted((register, 1), (trail.before.point, -1)).to_bytes()
-        shown = Grown(meter, grown if behind is None else points.IDENTITY, behind)
+        grown = points.weighted((now.point, 1), (trail.before.point, -1)).to_bytes()
+        point = grown if behind is None else points.IDENTITY
+        shown = Grown(meter, point, trail.before.sequence, now.sequence, behind)
         state.save(SEALED_GROWN.key(round_.interval, meter), shown)
         behind = round_.interval
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from contracts.ceremony.records import Window
 from contracts.members import Record
-from contracts.sealed.bodies import MAX_REFERENCE, MAX_TICKS, MAX_WH, ReferenceBlock
+from contracts.sealed.bodies import MAX_REFERENCE, MAX_TICKS, MAX_WH, OwnNote, ReferenceBlock
 from contracts.units import Count, Factor, Hash, Height, Id, Interval, Meta, Point, Price, Time, Total
 from zk.ceremony import MAX_SEATS
 
@@ -68,6 +68,8 @@ class Capacity(Record, frozen=True):
     """What its rating delivers in an interval; 0: it is publicly nothing."""
     reference: Annotated[tuple[ReferenceBlock, ...], Meta(min_length=1, max_length=MAX_REFERENCE)]
     height: Height
+    note: OwnNote = b""
+    """From which its owner opens it again, as those below."""
 
 
 class CapacityList(Record, frozen=True):
@@ -193,6 +195,7 @@ class SealedOffer(Record, frozen=True):
     member: Id
     sealed: Annotated[tuple[Point, ...], Meta(max_length=MAX_TICKS)]
     ephemeral: Annotated[tuple[Point, ...], Meta(max_length=MAX_TICKS)]
+    note: OwnNote = b""
 
 
 BID, AWARDED, OPENED, UNOPENED, SHOWN, SHORT, VOID = "bid", "awarded", "opened", "unopened", "shown", "short", "void"
@@ -217,6 +220,8 @@ class SealedSupplier(Record, frozen=True):
     lost_wager: bool = False
     shortfall_wh: Wh | None = None
     """u; None: it is not known yet, or never will be."""
+    note: OwnNote = b""
+    """About its award."""
 
 
 class OpenSealedRounds(Record, frozen=True):
@@ -239,6 +244,8 @@ class Register(Record, frozen=True):
 
     interval: Interval
     point: Point
+    sequence: Count
+    """Of that reading; 0: it is what the meter was admitted with."""
 
 
 class Trail(Record, frozen=True):
@@ -254,5 +261,9 @@ class Grown(Record, frozen=True):
 
     meter: Id
     point: Point
+    since_sequence: Count
+    """It grew from the reading with this number, 0 the admission,"""
+    sequence: Count
+    """up to this one."""
     behind: Interval | None = None
     """It is in the same difference as an earlier round, and has what that leaves, once that is settled."""

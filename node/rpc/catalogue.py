@@ -13,9 +13,11 @@ from contracts.confidential.records import HiddenTotal
 from contracts.flexible.records import Load
 from contracts.governance.records import Rules
 from contracts.network.records import Network
+from contracts.sealed.records import Capacity
 from node.answers import hidden as answers
 from node.answers import market, pact
-from node.rpc import carbon, flexible, governance, hidden, private, promises, threshold, wagers
+from node.answers import sealed as sealed_answers
+from node.rpc import carbon, flexible, governance, hidden, private, promises, sealed, threshold, wagers
 from node.rpc.access import policies_of_all, policy_of
 from node.rpc.routes import AT_HEIGHT, LIMIT, OF_MEMBER, OFFSET, PROVE, Option, Route
 
@@ -341,6 +343,30 @@ QUERIES: tuple[Route, ...] = (
         answers.PrivateMeter,
         lambda q, view, meter: private.meter_of(view, meter),
         "A private meter, and where its hidden registers stand.",
+    ),
+    _query(
+        "sealed",
+        sealed_answers.SealedRounds,
+        lambda q, view: sealed.rounds(view),
+        "Sealed rounds that wait for something, and what they hold.",
+    ),
+    _query(
+        "sealed/{interval}",
+        sealed_answers.RoundShown,
+        lambda q, view, interval: sealed.round_of(view, interval),
+        "The sealed round of an interval, with the standing of its suppliers.",
+    ),
+    _query(
+        "sealed/{interval}/{member}",
+        sealed_answers.PartyShown,
+        lambda q, view, interval, member: sealed.party_of(view, interval, member),
+        "A sealed round and everything in it of one member.",
+    ),
+    _query(
+        "capacity/{meter}",
+        Capacity,
+        lambda q, view, meter: sealed.capacity_of(view, meter),
+        "The hidden capacity that is registered for a meter.",
     ),
     _query(
         "threshold",

@@ -66,6 +66,7 @@ _WHERE_LISTED = {
     "round": "`gridpact query rounds` shows those that there are.",
     "wager": "`gridpact query rounds` shows those that there are.",
     "opening": "`gridpact query threshold` shows those that wait.",
+    "sealed": "Each interval has a sealed round once its campus opens one, and no other ever.",
     "proposal": "`gridpact govern list` shows those that there are.",
 }
 _ABOUT = {"carbon-cycle": "member", "carbon-report": "member", "certificates": "member", "factors": "meter"}

@@ -27,7 +27,7 @@ from contracts.members import Private
 from contracts.params import PactParams, SealedParams
 from contracts.receipts import Receipt
 from contracts.schema import BALANCES, CREDITS, SEALED_ROUNDS, SEALED_SUPPLIERS
-from contracts.sealed import capacities, money
+from contracts.sealed import agenda, capacities, money
 from contracts.sealed.bodies import (
     ClaimSum,
     OpenSealed,
@@ -332,7 +332,8 @@ class World(Sealers):
         while self.round(interval).phase in ("summing", "searching", "balancing", "settling"):
             before = self.round(interval)
             self.answer(silent)
-            self.claim_all(interval)
+            for one in agenda.intervals(State(self.store)):
+                self.claim_all(one)
             if self.round(interval) == before:
                 self.block()
 

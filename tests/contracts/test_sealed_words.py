@@ -1,0 +1,91 @@
+"""Words of sealed dispatch as members' agents make them: the ledger takes them, and notes alone open them again."""
+
+from __future__ import annotations
+
+import pytest
+from hidden_world import entropy_of, note_secret
+from ledger_world import change, key_of
+from sealed_world import NEXT, REFERENCE, SUPPLIERS, TENANT_WH, World, world
+
+from contracts.schema import CAPACITIES, CREDITS, SEALED_OFFERS
+from node.errors import NodeError
+from node.sealed import words
+from node.wallet.account import Owner
+from zk import notes
+from zk.statements.openings import Opening, Told, read
+
+OFFERS = {"bio": [3_000, 7_000], "geo": [5_000, 5_000], "solar": [20_000, 0]}
+
+
+def owner(member: str) -> Owner:
+    return Owner(member, note_secret(member))
+
+
+def capacity(one: World, member: str) -> Opening:
+    held = CAPACITIES.decode(one.store[CAPACITIES.key(SUPPLIERS[member])])
+    return words.capacity_of(one.chain_id, owner(member), held)
+
+
+def ticks(one: World, member: str) -> list[Opening]:
+    held = SEALED_OFFERS.decode(one.store[SEALED_OFFERS.key(NEXT, member)])
+    return words.bid_of(one.chain_id, owner(member), one.round(), held)
+
+
+def test_a_round_of_words_whose_makers_keep_nothing() -> None:
+    one = world(honest=True)
+    for member in OFFERS:
+        sign = key_of(SUPPLIERS[member]).sign
+        entropy = entropy_of("capacity", member)
+        made = words.capacity(
+            one.chain_id, owner(member), SUPPLIERS[member], 100_000, 40_000, REFERENCE, sign, entropy=entropy
+        )
+        one.all_run(one.say(member, made))
+        assert capacity(one, member).value == 40_000
+    one.bidding(None, ticks=(100, 200))
+    for tenant in ("t1", "t2", "t3"):
+        said = words.demand(
+            one.chain_id, owner(tenant), one.round(), 9_000, TENANT_WH, entropy=entropy_of("demand", tenant)
+        )
+        one.all_run(one.say(tenant, said))
+    for member, quantities in OFFERS.items():
+        held, entropy = capacity(one, member), entropy_of("bid", member)
+        bid = words.bid(one.chain_id, owner(member), one.round(), held, quantities, entropy=entropy)
+        one.all_run(one.say(member, bid))
+    one.freeze().open_sums()
+    assert [opening.value for opening in ticks(one, "geo")] == OFFERS["geo"]
+    with pytest.raises(NodeError, match="price"):
+        words.clearing(change(one.round(), clearing=None))
+    for member in OFFERS:
+        entropy = entropy_of("award", member)
+        award = words.award(one.chain_id, owner(member), one.round(), ticks(one, member), entropy=entropy)
+        one.all_run(one.say(member, award))
+    one.open_sums()
+    one.pass_interval(dict.fromkeys(OFFERS, 8_000))
+    for member in OFFERS:
+        awarded = words.award_of(one.chain_id, owner(member), one.round(), one.supplier(member))
+        grown, entropy = one.grown(SUPPLIERS[member], NEXT), entropy_of("delivery", member)
+        shown = words.delivery(one.chain_id, owner(member), one.round(), awarded, grown, entropy=entropy)
+        assert shown.shortfall_wh == max(0, awarded.value - 8_000)
+        one.all_run(one.say(member, shown))
+    assert (one.round().phase, one.round().outcome, one.locked()) == ("done", "balanced", 0)
+    credit = CREDITS.decode(one.store[CREDITS.key("solar", "award", NEXT)])
+    route = notes.Route(purpose="award", chain_id=one.chain_id, epoch=NEXT, sender="solar", recipient="solar")
+    plain = notes.open_(note_secret("solar"), credit.note, **route)
+    told = None if plain is None else read(plain)
+    assert isinstance(told, Told) and told.opening(0).value == 100 * 8_000
+
+
+def test_a_note_of_somebody_else_or_about_something_else_opens_nothing() -> None:
+    one = world(honest=True).bidding(20_000, ticks=(100, 200))
+    capacities = {"bio": Opening(40_000, one.capacities["bio"].blinding)}
+    said = words.bid(
+        one.chain_id, owner("bio"), one.round(), capacities["bio"], OFFERS["bio"], entropy=entropy_of("bid")
+    )
+    one.all_run(one.say("bio", said))
+    held = SEALED_OFFERS.decode(one.store[SEALED_OFFERS.key(NEXT, "bio")])
+    with pytest.raises(NodeError, match="does not open"):
+        words.bid_of(one.chain_id, owner("geo"), one.round(), held)
+    with pytest.raises(NodeError, match="does not open"):
+        words.bid_of(one.chain_id, owner("bio"), one.round(), change(held, note=held.note[:-1] + b"\0"))
+    with pytest.raises(NodeError, match="does not open"):
+        words.bid_of(one.chain_id, owner("bio"), one.round(), change(held, sealed=held.sealed[::-1]))
