@@ -1,7 +1,7 @@
-"""`gridpact proof fetch | make | verify | explain`: hand a fact to somebody else, check one without trusting anybody.
+"""`gridpact proof fetch | make | cycle | verify | explain`: hand a fact to somebody else, check one and trust nobody.
 
-`fetch` gets what is on the ledger, `make` proves what is hidden in commitments there. `verify` needs the file and a
-genesis document, nothing else: no node, no network, no storage engine.
+`fetch` gets what is on the ledger, `make` proves what is hidden in commitments there, `cycle` adds up a private bill.
+`verify` needs the file and a genesis document, nothing else: no node, no network, no storage engine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from node.errors import NodeError
 if TYPE_CHECKING:
     from contracts.genesis import Genesis
     from node.proofs import Proven
+    from node.statements.file import StatementsFile
 
 app = typer.Typer(help="Fetch proofs, make them of what is hidden, and check them.", no_args_is_help=True)
 
@@ -100,24 +101,38 @@ def make(
             return
         if orders is None:
             raise NodeError("cli.orders", "There is no order.", "Give a file, or print one: --example award.")
-        from msgspec import to_builtins
-
         from node.disk import RealDisk
         from node.proofs import decode_bundle
         from node.statements.making import make
 
         facts = tuple(decode_bundle(read_bundle(str(one))) for one in fact or ())
         made, opened = make(read_bundle(orders), facts, os.urandom(32))
-        document = to_builtins(made)
         if openings is not None:
             RealDisk().replace(openings, json.dumps({"kind": "openings", "openings": opened}).encode() + b"\n")
         elif opened:
             progress("Nothing keeps what opens the new commitments. Give --openings FILE where they are to be used.")
-        if to is None:
-            emit(True, document, lambda: None)
-        else:
-            write_file(to, json.dumps(document) + "\n")
-            emit(as_json, {"file": str(to)}, lambda: line(f"Written. Check it: gridpact proof verify {to}"))
+        _hand_over(made, to, as_json)
+
+
+@app.command()
+def cycle(
+    which: Annotated[str, typer.Argument(help="Number of the billing cycle, now, or last.")],
+    campus: Annotated[str, typer.Argument(help="Campus whose private meters it bills.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+) -> None:
+    """A file in which anybody adds up a private bill: what all used is what all sources are paid for, hidden."""
+    with reporting(as_json):
+        from msgspec import json as codec
+
+        from node.proofs import decode_bundle
+        from node.statements.cycles import file_of
+
+        with Connection(node, directory) as connection:
+            answer = connection.run(connection.client.query("cycle", which, campus, prove=1))
+        _hand_over(file_of(decode_bundle(codec.encode(answer["proof"]))), to, as_json)
 
 
 @app.command()
@@ -160,6 +175,17 @@ def explain(
 
         explained = statements.explain(statements.decode(read_bundle(file)))
         emit(as_json, {"statements": explained}, lambda: _draw_explained(explained))
+
+
+def _hand_over(made: StatementsFile, to: Path | None, as_json: bool) -> None:
+    from msgspec import to_builtins
+
+    document = to_builtins(made)
+    if to is None:
+        emit(True, document, lambda: None)
+    else:
+        write_file(to, json.dumps(document) + "\n")
+        emit(as_json, {"file": str(to)}, lambda: line(f"Written. Check it: gridpact proof verify {to}"))
 
 
 def _example(kind: str, genesis: Path | None, directory: Path) -> dict[str, Any]:

@@ -113,6 +113,11 @@ def test_a_fact_that_was_changed_is_refused(devnet: Devnet, tmp_path: Path) -> N
     assert refused["code"] == "proof.path" and refused["hint"]
 
 
+def test_a_cycle_that_nobody_hid_anything_in_has_nothing_to_add_up(devnet: Devnet) -> None:
+    assert devnet.document("tx", "transfer", "--as", "campus", "--to", "wind", "--amount-nano", "1")["code"] == "ok"
+    assert devnet.document("proof", "cycle", "now", "campus", exit_code=1)["code"] == "proof.cycle"
+
+
 def test_openings_of_what_is_new_are_kept_for_the_owner_alone(devnet: Devnet, tmp_path: Path) -> None:
     made, kept = tmp_path / "made.json", tmp_path / "kept.json"
     example = devnet.run("proof", "make", "--example", "bid").stdout.encode()
