@@ -186,7 +186,7 @@ def _dues(state: State, context: BlockContext, record: IntervalRecord, delivery:
         make_whole.due(state, context.params, record),
         base_load.due(context.params, promised.needs, orders, promised.promised),
         demand_response.due(state, context.params, interval, orders, promised.reduced),
-        fees.due(state),
+        fees.due(state, delivery),
     ]
 
 

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from node.cli import options
-from node.cli.context import Connection, account, account_seed, genesis_path, is_plain
+from node.cli.context import Connection, account, account_seed, devnet, genesis_path, is_plain
 from node.cli.output import reporting
 from node.errors import NodeError
 
@@ -32,12 +32,19 @@ _DEVNET_INFO = b"gridpact/1/devnet-wallet"
 
 
 def wallet_path(as_: str | None, purse: options.Purse, directory: Path) -> Path:
-    """Where a member's wallet is. Raises NodeError `cli.signer`."""
+    """Where a member's wallet is. Raises NodeError `cli.signer`, `cli.wallet`."""
     if as_ is None:
         raise NodeError(
             "cli.signer", "Nobody is named whose wallet it is.", "Add --as MEMBER, for example --as campus."
         )
-    return purse.wallet or directory / "wallets" / f"{as_}.json"
+    if purse.wallet is not None:
+        return purse.wallet
+    if devnet(directory) is None:
+        # What `gridpact devnet down` removes is no place for it.
+        raise NodeError(
+            "cli.wallet", f"No wallet is named, and there is no devnet in {directory}.", "Name its file with --wallet."
+        )
+    return directory / "wallets" / f"{as_}.json"
 
 
 def passphrase_of(as_: str | None, key: Path | None, purse: options.Purse, directory: Path) -> str:

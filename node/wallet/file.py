@@ -165,7 +165,9 @@ def _read(path: Path) -> _WalletFile:
         raw = path.read_bytes() if path.stat().st_size <= MAX_WALLET_BYTES else b""
     except OSError:
         raise NodeError(
-            "wallet.missing", f"There is no wallet {path}.", "Make one with `gridpact wallet create`; a lost one is read anew by `gridpact wallet recover`."
+            "wallet.missing",
+            f"There is no wallet {path}.",
+            "Make one with `gridpact wallet create`; a lost one is read anew by `gridpact wallet recover`.",
         ) from None
     if mode & 0o077:
         raise NodeError(

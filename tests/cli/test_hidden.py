@@ -161,6 +161,10 @@ def test_mistakes_say_what_would_be_right(pair: Devnet) -> None:
     assert code("wallet", "create", "--as", "solar") == "wallet.exists"
     assert code("wallet", "show", "--as", "solar", "--wallet", str(wallet(pair, "campus"))) == "wallet.wrong-passphrase"
     assert code("wallet", "show") == "cli.signer"
+    (pair.root / "devnet.json").rename(pair.root / "gone.json")
+    key = str(pair.root / "keys" / "solar.json")
+    assert code("wallet", "show", "--as", "solar", "--key", key, "--node", pair.url) == "cli.wallet"
+    (pair.root / "gone.json").rename(pair.root / "devnet.json")
     wallet(pair, "campus").chmod(0o644)
     assert code("wallet", "show", "--as", "campus") == "wallet.permissions"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hidden_world import NOTHING, accept, account, entropy_of, note_secret, register, spend, withdraw
-from ledger_world import OPENING_NANO, Chain, change, make_genesis
+from ledger_world import FIRST, OPENING_NANO, Chain, change, make_genesis, settle
 
 from contracts.confidential import book, crediting
 from contracts.confidential.bodies import MAX_PENDING, Accept, Deposit, Spend, Withdraw
@@ -108,25 +108,50 @@ def test_what_nobody_accepts_comes_back_beside_the_balance_and_can_be_accepted_t
     assert account(chain, "solar") == after, "a return never returns again"
 
 
-def test_a_fee_per_item_is_in_the_next_bill_and_no_money_is_made() -> None:
+def fee_lines(chain: Chain, member: str, *intervals: int) -> list[int]:
+    bills = [chain.bill(interval, member) for interval in intervals]
+    lines = [line for bill in bills if bill is not None for line in bill.lines]
+    return [line.amount_nano for line in lines if line.kind == "spend-fee"]
+
+
+def spent(chain: Chain, balance: Opening, times: int) -> Opening:
+    """So many payments from solar to bio."""
+    for _ in range(times):
+        paid = spend(chain, "solar", balance, "bio", 1)
+        assert chain.run(chain.say("solar", paid.body)) == "ok"
+        balance = paid.rest
+    return balance
+
+
+def test_a_fee_per_item_is_in_the_next_bill_of_an_interval_with_consumption_once() -> None:
     chain, balance = deposited(1_000)
-    interval = chain.now_ms // 900_000
-    first = spend(chain, "solar", balance, "bio", 1)
-    assert chain.run(chain.say("solar", first.body)) == "ok"
-    second = spend(chain, "solar", first.rest, "bio", 1)
-    assert chain.run(chain.say("solar", second.body)) == "ok"
-    chain.run(chain.need("campus", interval + 1, 1_000))
-    chain.close(interval)
-    chain.close(interval + 1)
-    lines = [
-        line
-        for at in (interval, interval + 1)
-        if (bill := chain.bill(at, "solar")) is not None
-        for line in bill.lines
-        if line.kind == "spend-fee"
-    ]
-    assert [line.amount_nano for line in lines] == [-2 * FEE]
+    chain.at(FIRST + 1)
+    chain.close(FIRST)
+    before = chain.balance("solar")
+    balance = spent(chain, balance, 2)
+    chain.close(FIRST + 1)
+    assert fee_lines(chain, "solar", FIRST, FIRST + 1) == [], "nobody took anything who could share it"
+    settle(chain, FIRST + 2, {"m-campus": (500, 0), "m-tie": (0, 500)})
+    spent(chain, balance, 1)
+    settle(chain, FIRST + 3, {"m-campus": (500, 0), "m-tie": (0, 500)})
+    settle(chain, FIRST + 4, {"m-campus": (500, 0), "m-tie": (0, 500)})
+    assert fee_lines(chain, "solar", FIRST + 2, FIRST + 3, FIRST + 4) == [-2 * FEE, -FEE]
+    assert chain.balance("solar") == before - 3 * FEE
     assert chain.money() == 6 * OPENING_NANO
+
+
+def test_a_fee_is_owed_until_it_is_booked_and_can_not_be_run_away_from() -> None:
+    chain = Chain(make_genesis(PARAMS, balances={"campus": 10**18, "solar": 10**9}))
+    assert chain.run(chain.say("bio", register(chain, "bio"))) == "ok"
+    assert chain.run(chain.say("solar", Deposit(1_000))) == "ok"
+    chain.at(FIRST + 1)
+    chain.close(FIRST)
+    rest = spent(chain, Opening(1_000, bytes(32)), 1)
+    # What it has is gone before the bill comes.
+    assert chain.run(chain.pay("solar", "utility", chain.balance("solar"))) == "ok"
+    settle(chain, FIRST + 1, {"m-campus": (500, 0), "m-tie": (0, 500)})
+    assert fee_lines(chain, "solar", FIRST + 1) == [-FEE] and chain.balance("solar") == -FEE
+    unchanged(chain, "confidential.fee", "solar", spend(chain, "solar", rest, "bio", 1).body)
 
 
 # Note keys
@@ -248,6 +273,21 @@ def test_a_spend_replayed_at_another_sequence_or_from_another_account_is_refused
     # The very same balance of another member.
     assert chain.run(chain.say("campus", Deposit(1_000))) == "ok"
     unchanged(chain, "confidential.proof", "campus", body)
+
+
+def test_a_proof_of_another_chain_or_of_another_kind_is_refused(
+    paid: tuple[dict[bytes, bytes], int, Spend, Opening],
+) -> None:
+    chain, body, balance = at(paid)
+    elsewhere = Chain(change(make_genesis(PARAMS), name="elsewhere"))
+    assert elsewhere.run(elsewhere.say("bio", register(elsewhere, "bio"))) == "ok"
+    assert elsewhere.run(elsewhere.say("solar", Deposit(1_000))) == "ok"
+    assert account(elsewhere, "solar") == account(chain, "solar"), "the very same account"
+    unchanged(elsewhere, "confidential.proof", "solar", body)
+    taken = withdraw(chain, "solar", balance, 400)
+    unchanged(chain, "confidential.proof", "solar", change(taken, proof=body.proof))
+    unchanged(chain, "confidential.proof", "solar", change(body, proof=taken.proof))
+    assert chain.run(chain.say("solar", body)) == "ok"
 
 
 def test_commitments_that_are_no_points_are_refused(paid: tuple[dict[bytes, bytes], int, Spend, Opening]) -> None:
