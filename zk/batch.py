@@ -75,15 +75,18 @@ class Batch:
         sponge = Sponge(_WEIGHTS)
         for claim in claims:
             sponge.absorb(len(claim.transcript).to_bytes(8, "little") + claim.transcript)
+        equations = [equation for claim in claims for equation in claim.equations]
+        # At once: a sponge goes over its whole output for every piece of it.
+        drawn = sponge.squeeze(WEIGHT_BYTES * len(equations))
         # Points that several equations share (the bases) are multiplied once.
         sums: dict[int, tuple[Any, Any]] = {}
-        for claim in claims:
-            for points, scalars in claim.equations:
-                weight = self._group.scalar(max(1, int.from_bytes(sponge.squeeze(WEIGHT_BYTES), "little")))
-                for point, scalar in zip(points, scalars, strict=True):
-                    part = scalar * weight
-                    known = sums.get(id(point))
-                    sums[id(point)] = (point, part if known is None else known[1] + part)
+        for at, (points, scalars) in enumerate(equations):
+            squeezed = drawn[at * WEIGHT_BYTES : (at + 1) * WEIGHT_BYTES]
+            weight = self._group.scalar(max(1, int.from_bytes(squeezed, "little")))
+            for point, scalar in zip(points, scalars, strict=True):
+                part = scalar * weight
+                known = sums.get(id(point))
+                sums[id(point)] = (point, part if known is None else known[1] + part)
         points = [point for point, _ in sums.values()]
         total = self._group.multiexp(points, [scalar for _, scalar in sums.values()])
         return bool(total == self._group.IDENTITY)
