@@ -1,6 +1,7 @@
-"""`gridpact proof fetch | make | cycle | verify | explain`: hand a fact to somebody else, check one and trust nobody.
+"""`gridpact proof fetch | make | cycle | posted | verify | explain`: hand facts to others, check them and trust nobody.
 
-`fetch` gets what is on the ledger, `make` proves what is hidden in commitments there, `cycle` adds up a private bill.
+`fetch` gets what is on the ledger, `make` proves what is hidden in commitments there, `cycle` adds up a private bill,
+`posted` shows again what a transaction proved.
 `verify` needs the file and a genesis document, nothing else: no node, no network, no storage engine.
 """
 
@@ -31,7 +32,7 @@ app = typer.Typer(help="Fetch proofs, make them of what is hidden, and check the
 KINDS = (
     *("tx", "reading", "member", "balance", "meter", "envelope", "order", "interval", "explain", "dispatch", "bill"),
     *("energy", "estimates", "corrections", "disputes", "conduct", "reductions", "make-whole", "base-loads"),
-    *("carbon", "factors", "certificates", "offset", "hidden", "private-meter", "cycle"),
+    *("carbon", "factors", "certificates", "offset", "hidden", "private-meter", "cycle", "sealed"),
 )
 
 
@@ -42,7 +43,7 @@ def fetch(
         list[str],
         typer.Argument(
             help="Hash, id or interval; a bill takes interval and member, energy and order interval and meter, "
-            "a cycle its number and campus."
+            "a cycle its number and campus, sealed its interval and a member."
         ),
     ],
     to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
@@ -133,6 +134,30 @@ def cycle(
         with Connection(node, directory) as connection:
             answer = connection.run(connection.client.query("cycle", which, campus, prove=1))
         _hand_over(file_of(decode_bundle(codec.encode(answer["proof"]))), to, as_json)
+
+
+@app.command()
+def posted(
+    transaction: Annotated[str, typer.Argument(help="Hash of a sealed bid, demand or award.", metavar="HASH")],
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of stdout.")] = None,
+    node: options.Node = None,
+    directory: options.Devnet = options.DEVNET,
+    as_json: options.Json = False,
+) -> None:
+    """A file in which anybody checks again what a transaction proved to a sealed round."""
+    with reporting(as_json):
+        from msgspec import json as codec
+
+        from node.proofs import decode_bundle
+        from node.statements.posted import file_of, word_of
+
+        with Connection(node, directory) as connection:
+            answer = connection.run(connection.client.get(f"/tx/{transaction}", prove=1))
+            fact = decode_bundle(codec.encode(answer["proof"]))
+            word = word_of(fact)
+            asked = connection.client.query("sealed", str(word.body.interval), word.sender, prove=1)
+            party = decode_bundle(codec.encode(connection.run(asked)["proof"]))
+        _hand_over(file_of(fact, party), to, as_json)
 
 
 @app.command()

@@ -118,6 +118,12 @@ def test_a_cycle_that_nobody_hid_anything_in_has_nothing_to_add_up(devnet: Devne
     assert devnet.document("proof", "cycle", "now", "campus", exit_code=1)["code"] == "proof.cycle"
 
 
+def test_a_transaction_that_proved_nothing_has_nothing_to_check_again(devnet: Devnet) -> None:
+    done = devnet.document("tx", "transfer", "--as", "campus", "--to", "wind", "--amount-nano", "1")
+    refused = devnet.document("proof", "posted", done["hash"], exit_code=1)
+    assert refused["code"] == "proof.posted" and refused["hint"]
+
+
 def test_openings_of_what_is_new_are_kept_for_the_owner_alone(devnet: Devnet, tmp_path: Path) -> None:
     made, kept = tmp_path / "made.json", tmp_path / "kept.json"
     example = devnet.run("proof", "make", "--example", "bid").stdout.encode()
