@@ -37,7 +37,7 @@ from devnet.observation import Submitted
 from devnet.ruled import Ruled, own_data
 from devnet.scenario import Scenario
 from devnet.scenario_checks import rulebook_of
-from devnet.tempo import Running, Stepped, Tempo
+from devnet.tempo import Running, Stepped, Tempo, read_clock
 from devnet.trades import hire
 from devnet.traffic import Traffic
 from devnet.world import Flow, World
@@ -132,7 +132,7 @@ async def _play(
         if load:
             await _make_traffic(layout, scenario, courier, clock, diary)
             return
-        tempo: Tempo = Running(clock)
+        tempo: Tempo = Running(clock, layout.clock)
         if document.stepped:
             now_ms = await _stepped_to(layout, courier)
             tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, now_ms)
@@ -211,8 +211,8 @@ async def _make_traffic(
 
 async def _stepped_to(layout: Layout, courier: Courier) -> int:
     """Ledger time where the last step went; before the first, where the chain stands."""
-    if layout.clock.exists():
-        return int(msgspec.json.decode(layout.clock.read_bytes())["at_ms"])
+    if (setting := read_clock(layout.clock)) is not None:
+        return setting.at_ms
     return int((await courier.get("/status"))["time_ms"])
 
 

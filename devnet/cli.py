@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from devnet import lab
 from devnet.bench.cli import app as bench
 from devnet.directory import DEFAULT, Document, Layout
 from devnet.plot.cli import app as plot
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from devnet.scenario import Scenario
 
 devnet = typer.Typer(no_args_is_help=True, help="Many real nodes on this machine, with agents, faults and a verdict.")
+devnet.add_typer(lab.time, name="time")
+for _command in (lab.trace, lab.save, lab.restore):
+    devnet.command()(_command)
 app.add_typer(devnet, name="devnet")
 app.add_typer(bench, name="bench")
 app.add_typer(plot, name="plot")
@@ -315,6 +319,7 @@ def _load(layout: Layout, rate: int, seconds: float) -> dict[str, Any]:
     from devnet import processes
     from devnet.agents import load_scenario
     from devnet.courier import Courier
+    from devnet.tempo import read_clock
     from devnet.traffic import Traffic
     from node.client import Client
     from node.clock import SystemClock
@@ -331,6 +336,8 @@ def _load(layout: Layout, rate: int, seconds: float) -> dict[str, Any]:
             clients = [await stack.enter_async_context(Client(node.rpc)) for node in document.nodes]
             courier = Courier(clients)
             clock = SystemClock((await courier.ask(lambda node: node.genesis())).devnet_clock)
+            if (setting := read_clock(layout.clock)) is not None:
+                clock.follow(setting)
             traffic = await Traffic.open(layout, scenario, courier, clock, readings=readings > 0)
             answer: dict[str, Any] = msgspec.to_builtins(await traffic.run(seconds, readings, rate - readings))
             return answer

@@ -27,6 +27,7 @@ from devnet.errors import DevnetError
 from devnet.founding import PORTS_PER_NODE, Founding, found
 from devnet.scenario import Scenario
 from devnet.scenario_checks import AGENTS
+from devnet.tempo import clock_command, read_clock
 from node.client import Account, SyncClient
 
 START_TIMEOUT_S = 30.0
@@ -175,14 +176,21 @@ class Launcher:
         try:
             self._await_ready(node, offset, START_TIMEOUT_S)
         except _PortTaken as error:
-            raise DevnetError(
-                "devnet.port-taken",
-                f"{name} can't bind its port again: {error}",
-                "See who took it: `ss -ltnp`.",
-            ) from None
-        if self.layout.clock.exists():
-            self.admin(name, msgspec.json.decode(self.layout.clock.read_bytes(), type=dict[str, Any]))
+            raise _taken(name, error) from None
+        if (setting := read_clock(self.layout.clock)) is not None:
+            self.admin(name, clock_command(setting))
         return node
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start nodes that are down, all at once, and wait until they serve. Raises as `restart` does."""
+        document, offsets = self.layout.load(), {}
+        for name in names:
+            document, offsets[name] = self._spawn(document, self._find(document, name))
+        for name, offset in offsets.items():
+            try:
+                self._await_ready(self._find(document, name), offset, START_TIMEOUT_S)
+            except _PortTaken as error:
+                raise _taken(name, error) from None
 
     def partition(self, groups: Iterable[Iterable[str]]) -> None:
         """Let each group hear only itself; nodes in no group are in one of their own together.
@@ -327,6 +335,12 @@ class Launcher:
 
 class _PortTaken(Exception):
     """A node could not bind a port that was free a moment ago."""
+
+
+def _taken(name: str, error: _PortTaken) -> DevnetError:
+    return DevnetError(
+        "devnet.port-taken", f"{name} can't bind its port again: {error}", "See who took it: `ss -ltnp`."
+    )
 
 
 def first_light(document: Document) -> None:

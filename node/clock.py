@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from contracts.genesis import DevnetClock
 from node.errors import NodeError
 
@@ -17,6 +19,15 @@ PPM = 1_000_000
 def wall_ms() -> int:
     """UTC milliseconds of this machine, whatever ledger time is."""
     return time.time_ns() // 1_000_000
+
+
+class ClockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a devnet's clock goes: it stands at `at_ms`, or runs since `said_ms` of the machine's clock, when it was
+    `at_ms`."""
+
+    freeze: bool
+    at_ms: int
+    said_ms: int
 
 
 class SystemClock:
@@ -35,7 +46,10 @@ class SystemClock:
         """UTC milliseconds as the pact counts them."""
         if self._frozen_at is not None:
             return self._frozen_at
-        wall = wall_ms()
+        return self._running_ms(wall_ms())
+
+    def _running_ms(self, wall: int) -> int:
+        """Ledger time at this moment of the machine's clock, where it is not frozen."""
         if self._devnet is None:
             return wall
         elapsed = wall - self._devnet.start_wall_ms
@@ -54,8 +68,16 @@ class SystemClock:
             return None
         return -(-ahead * PPM // self._devnet.speed_ppm)
 
-    def set(self, *, freeze: bool, at_ms: int | None) -> None:
-        """Freeze at `at_ms` (default: now), or run on from there. Raises `clock.production` off devnets."""
+    def follow(self, setting: ClockSetting) -> None:
+        """Go as the clock that said this. Raises `clock.production` off devnets."""
+        self.set(freeze=setting.freeze, at_ms=setting.at_ms, said_ms=setting.said_ms)
+
+    def set(self, *, freeze: bool, at_ms: int | None, said_ms: int | None = None) -> None:
+        """Freeze at `at_ms` (default: now), or run on from there, as if that had been said at `said_ms` of the
+        machine's clock (default: now).
+
+        Raises `clock.production` off devnets.
+        """
         if self._devnet is None:
             raise NodeError(
                 "clock.production",
@@ -66,5 +88,9 @@ class SystemClock:
         if freeze:
             self._frozen_at = target
             return
-        self._frozen_at = None
-        self._shift_ms += target - self.ledger_ms()
+        self._frozen_at, self._shift_ms = None, 0
+        self._shift_ms = target - self._running_ms(wall_ms() if said_ms is None else said_ms)
+
+    def say(self) -> ClockSetting:
+        """What makes another clock of this devnet go as this one does."""
+        return ClockSetting(self._frozen_at is not None, self.ledger_ms(), wall_ms())

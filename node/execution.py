@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from consensus.beacon import next_mix
-from consensus.messages import Block, CommitCertificate
+from consensus.messages import Block, CommitCertificate, Header
 from consensus.validators import ValidatorSet
 from contracts import api
 from contracts.bodies import CommittedReading, PlainReading
@@ -53,6 +53,23 @@ def unfinished(block: Block, receipts: list[Receipt]) -> frozenset[bytes]:
     )
 
 
+def block_context(
+    ground: Ground, state: State, header: Header, proves: Callable[[Assertion], bool] = check.verify
+) -> api.BlockContext:
+    """What contracts may know of a block, by the rules that are in force on its ground."""
+    rules = api.rules(state)
+    return api.BlockContext(
+        ground.chain_id,
+        header.height,
+        header.time_ms,
+        rules.params,
+        rules.consensus,
+        header.proposer,
+        next_mix(ground.chain_id, ground.mix, header.beacon),
+        proves,
+    )
+
+
 def run_block(
     ground: Ground,
     block: Block,
@@ -64,18 +81,8 @@ def run_block(
     else. `proves` is asked whether proofs hold."""
     header = block.header
     state = State(ground, ground.records)
-    rules = api.rules(state)
-    by = rule_set(ground.rule_sets, rules.rule_set, header.height)
-    context = api.BlockContext(
-        ground.chain_id,
-        header.height,
-        header.time_ms,
-        rules.params,
-        rules.consensus,
-        header.proposer,
-        next_mix(ground.chain_id, ground.mix, header.beacon),
-        proves,
-    )
+    by = rule_set(ground.rule_sets, api.rules(state).rule_set, header.height)
+    context = block_context(ground, state, header, proves)
     receipts = [by.open_block(state, context, charges)]
     readings: list[tuple[str, int, int]] = []
     apply = by.apply

@@ -6,6 +6,7 @@
     HOME/keys/consensus.state           what the consensus key has signed
     HOME/data/{store,journal}           ledger and log
     HOME/admin.sock, node.log
+    HOME/clock.json                     how a devnet's clock was set last
     HOME/<code>.json                    report of why the node stopped, if a sentence is not enough
 
 Never overwrites a key and never deletes data: what is replaced is moved aside.
@@ -83,6 +84,11 @@ class Home(NamedTuple):
     def sign_state(self) -> Path:
         """State of the signer, beside its key."""
         return self.keys / "consensus.state"
+
+    @property
+    def clock(self) -> Path:
+        """How this node's clock was set last, on devnets."""
+        return self.root / "clock.json"
 
     @property
     def store(self) -> Path:

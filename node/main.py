@@ -24,7 +24,7 @@ from contracts.program import arrays
 from node import config as configuration
 from node.access.log import AccessLog
 from node.admin import AdminServer
-from node.clock import SystemClock, wall_ms
+from node.clock import ClockSetting, SystemClock, wall_ms
 from node.config import Config
 from node.disk import RealDisk
 from node.errors import NodeError
@@ -37,9 +37,11 @@ from node.mempool import MempoolLimits
 from node.peer.tls import Identity
 from node.peer.transport import Former, Registry, Transport
 from node.roster import Nodes
+from node.rpc.arguments import transaction_hash
 from node.rpc.server import RpcServer
 from node.runner import Node, SystemEntropy
 from node.signer import FileSigner
+from node.tracing import trace
 from zk.codec import Malformed
 
 LOG = logging.getLogger("gridpact")
@@ -80,6 +82,24 @@ def is_registered(nodes: Nodes, node: str, consensus_key: bytes, bls_key: bytes)
     return any((keys.consensus_key, keys.bls_key) == (consensus_key, bls_key) for keys in nodes.get(node, ()))
 
 
+def kept_clock(home: Home, genesis: Genesis) -> SystemClock:
+    """The clock of a node that starts: on a devnet, as it went when it was set last. Raises `clock.damaged`."""
+    clock = SystemClock(genesis.devnet_clock)
+    if genesis.devnet_clock is not None and home.clock.exists():
+        try:
+            clock.follow(msgspec.json.decode(home.clock.read_bytes(), type=ClockSetting))
+        except msgspec.DecodeError as error:
+            raise NodeError("clock.damaged", f"{home.clock} can't be read: {error}.", "Remove it.") from None
+    return clock
+
+
+def keep_clock(home: Home, clock: SystemClock) -> None:
+    """Write down how the clock goes, whole or not at all."""
+    part = home.clock.with_suffix(".part")
+    part.write_bytes(msgspec.json.encode(clock.say()))
+    part.replace(home.clock)
+
+
 class Process:
     """Everything one node opens, in order, so that it can be closed in reverse."""
 
@@ -89,7 +109,7 @@ class Process:
         self._genesis = genesis
         self._secrets = secrets
         self._closers: list[Callable[[], Coroutine[Any, Any, None] | None]] = []
-        self.clock = SystemClock(genesis.devnet_clock)
+        self.clock = kept_clock(home, genesis)
 
     async def run(self) -> None:
         """Take part until stopped. Raises the NodeError that stopped it, if one did."""
@@ -156,7 +176,7 @@ class Process:
         )
         url = await rpc.start()
         self._closers.append(rpc.stop)
-        admin = AdminServer(home.root, Admin(node, self.clock, transport, genesis, rpc).handle)
+        admin = AdminServer(home.root, Admin(home, node, self.clock, transport, genesis, rpc).handle)
         await admin.start()
         self._closers.append(admin.stop)
         loop = asyncio.get_running_loop()
@@ -173,7 +193,10 @@ class Process:
 class Admin:
     """Commands of the admin socket."""
 
-    def __init__(self, node: Node, clock: SystemClock, transport: Transport, genesis: Genesis, rpc: RpcServer) -> None:
+    def __init__(
+        self, home: Home, node: Node, clock: SystemClock, transport: Transport, genesis: Genesis, rpc: RpcServer
+    ) -> None:
+        self._home = home
         self._rpc = rpc
         self._node = node
         self._clock = clock
@@ -190,12 +213,17 @@ class Admin:
             case {"cmd": "stop"}:
                 self._node.stop()
                 return {}
+            case {"cmd": "clock-now"}:
+                return msgspec.structs.asdict(self._clock.say())
             case {"cmd": "clock", "freeze": bool(freeze), **rest}:
-                at_ms = rest.get("at_ms")
-                self._clock.set(freeze=freeze, at_ms=at_ms if isinstance(at_ms, int) else None)
+                at_ms, said_ms = (
+                    one if isinstance(one := rest.get(name), int) else None for name in ("at_ms", "said_ms")
+                )
+                self._clock.set(freeze=freeze, at_ms=at_ms, said_ms=said_ms)
+                keep_clock(self._home, self._clock)
                 self._node.clock_moved()
                 return {"time_ms": self._clock.ledger_ms()}
-            case {"cmd": "partition" | "heal" | "profile"} if not self._devnet:
+            case {"cmd": "partition" | "heal" | "profile" | "trace"} if not self._devnet:
                 raise NodeError("admin.devnet-only", "This command exists on devnets only.", "")
             case {"cmd": "partition", "blocked": list(blocked)}:
                 self._transport.set_partition({str(name) for name in blocked})
@@ -203,6 +231,8 @@ class Admin:
             case {"cmd": "heal"}:
                 self._transport.set_partition(set())
                 return {}
+            case {"cmd": "trace", "hash": str(hash_)}:
+                return trace(self._node.ledger, transaction_hash(hash_), self._node.charges)
             case {"cmd": "profile", "on": True}:
                 self._node.profiler.start()
                 return {}
@@ -212,7 +242,7 @@ class Admin:
                 raise NodeError(
                     "admin.command",
                     f"unknown command {command.get('cmd')!r}",
-                    "One of status, read, stop, clock, partition, heal, profile, with their fields.",
+                    "One of status, read, stop, clock, clock-now, partition, heal, profile, trace, with their fields.",
                 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from consensus.block import Contribute
+from consensus.messages import Block
 from contracts import api
 from contracts.state import State
 from node.clock import SystemClock
@@ -144,6 +145,10 @@ class Node:
         delay = self.clock.real_delay_ms(at_ms)
         if delay is not None:
             self.set_timer(timer, delay)
+
+    def charges(self, block: Block) -> tuple[api.Charge, ...]:
+        """What the evidence of a decided block says, for execution."""
+        return self._replica.evidence.charges(block)
 
     def clock_moved(self) -> None:
         """The ledger clock was set by hand: look at its timers again."""

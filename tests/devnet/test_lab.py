@@ -1,0 +1,190 @@
+"""A devnet as a laboratory: time stands still and moves, and a whole devnet goes on from a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.genesis import DevnetClock
+from devnet import scenario, snapshot, timing
+from devnet.directory import Layout
+from devnet.errors import DevnetError
+from devnet.lab import span_ms
+from devnet.launcher import Launcher
+from devnet.tempo import read_clock
+from node.cli.output import run as run_cli
+from node.clock import ClockSetting, SystemClock, wall_ms
+from node.errors import NodeError
+from node.home import Home
+from node.main import keep_clock, kept_clock
+from tests.support.pact import genesis
+
+ORIGIN_MS = 1_700_000_000_000
+SMOKE = scenario.load("smoke")
+
+
+def clock(speed: int = 60) -> SystemClock:
+    return SystemClock(DevnetClock(origin_ms=ORIGIN_MS, start_wall_ms=wall_ms(), speed_ppm=speed * 1_000_000))
+
+
+# Clocks
+
+
+def test_a_clock_follows_what_another_one_says() -> None:
+    """However late it is told: as of the same moment, not as of its own."""
+    one, other = clock(), clock()
+    one.set(freeze=False, at_ms=ORIGIN_MS + 86_400_000)
+    said = one.say()
+    other.follow(said)
+    assert abs(other.ledger_ms() - one.ledger_ms()) <= 60
+    late = ClockSetting(False, said.at_ms, said.said_ms - 1_000)
+    other.follow(late)
+    assert 60_000 <= other.ledger_ms() - one.ledger_ms() <= 60_000 + 120
+    other.follow(ClockSetting(True, 17, said.said_ms))
+    assert other.ledger_ms() == 17 and other.say().freeze
+
+
+def test_a_node_that_starts_goes_by_the_clock_it_had(tmp_path: Path) -> None:
+    document = genesis(clock=DevnetClock(origin_ms=ORIGIN_MS, start_wall_ms=wall_ms(), speed_ppm=60_000_000))
+    home = Home.at(tmp_path)
+    before = clock()
+    before.set(freeze=True, at_ms=ORIGIN_MS + 5)
+    keep_clock(home, before)
+    assert kept_clock(home, document).ledger_ms() == ORIGIN_MS + 5
+    home.clock.write_bytes(b"{}")
+    with pytest.raises(NodeError) as damaged:
+        kept_clock(home, document)
+    assert damaged.value.code == "clock.damaged"
+    real = kept_clock(home, genesis())
+    assert abs(real.ledger_ms() - wall_ms()) < 1_000, "no file moves the clock of a production chain"
+
+
+@pytest.mark.parametrize(("text", "span"), [("30s", 30_000), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)])
+def test_spans_of_time(text: str, span: int) -> None:
+    assert span_ms(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "0m", "5", "-5m", "5x", "1.5h", "1234567890s", "٣m"])
+def test_what_is_no_span_of_time(text: str) -> None:
+    with pytest.raises(DevnetError) as wrong:
+        span_ms(text)
+    assert wrong.value.code == "devnet.time"
+
+
+# A devnet
+
+
+def test_time_stands_moves_and_comes_back_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where, file = tmp_path / "net", tmp_path / "net.tar.gz"
+    launcher = Launcher(where)
+    launcher.up(SMOKE)
+    try:
+        frozen = timing.freeze(launcher)
+        assert timing.how(launcher).at_ms == frozen.at_ms, "it stands"
+        moved = timing.advance(launcher, 3_600_000)
+        launcher.restart("campus")
+        assert timing.how(launcher).at_ms == frozen.at_ms + 3_600_000 == moved.at_ms
+        for by_ms in (0, -1, timing.MAX_ADVANCE_MS + 1):
+            with pytest.raises(DevnetError) as refused:
+                timing.advance(launcher, by_ms)
+            assert refused.value.code == "devnet.time"
+
+        sent = [
+            "tx",
+            "transfer",
+            "--as",
+            "solar",
+            "--to",
+            "campus",
+            "--amount-nano",
+            "7",
+            "--dir",
+            str(where),
+            "--json",
+        ]
+        assert cli(sent) == 0
+        hash_ = json.loads(capsys.readouterr().out)["hash"]
+        assert cli(["devnet", "trace", hash_, "--dir", str(where)]) == 0
+        told = capsys.readouterr().out
+        assert "contracts.money.transfer" in told and "writes balance/" in told
+
+        heights = [node["height"] for node in launcher.status()]
+        assert snapshot.save(launcher, file) == file.stat().st_size
+        with pytest.raises(DevnetError) as exists:
+            snapshot.save(launcher, file)
+        assert exists.value.code == "devnet.snapshot"
+        launcher.down()
+
+        again = Launcher(tmp_path / "again")
+        document = snapshot.restore(again, file)
+        try:
+            assert str(where) not in msgspec.json.encode(document).decode()
+            assert timing.how(again) == ClockSetting(True, moved.at_ms, timing.how(again).said_ms) or (
+                timing.how(again).at_ms == moved.at_ms
+            )
+            assert [node["height"] >= height for node, height in zip(again.status(), heights, strict=True)] == [
+                True
+            ] * 4
+            timing.go(again)
+            assert timing.how(again).at_ms >= moved.at_ms and not timing.how(again).freeze
+            setting = read_clock(Layout(tmp_path / "again").clock)
+            assert setting is not None and not setting.freeze
+            with pytest.raises(DevnetError) as running:
+                snapshot.restore(again, file)
+            assert running.value.code == "devnet.running"
+        finally:
+            again.down()
+    finally:
+        launcher.down()
+
+
+def cli(arguments: list[str]) -> int:
+    from devnet.cli import app
+
+    return run_cli(app, arguments)
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/outside", "a/../../outside"], ids=["upwards", "absolute", "through the middle"]
+)
+def test_nothing_is_taken_out_beside_the_devnet(name: str, tmp_path: Path) -> None:
+    archive(tmp_path / "bad.tar.gz", {"snapshot.json": b"{}", name: b"x"})
+    with pytest.raises(DevnetError) as refused:
+        snapshot.restore(Launcher(tmp_path / "in" / "net"), tmp_path / "bad.tar.gz")
+    assert refused.value.code == "devnet.snapshot"
+    assert not (tmp_path / "in" / "outside").exists() and not (tmp_path / "in" / "net").exists()
+
+
+def test_links_are_not_taken_out(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as made:
+        link = tarfile.TarInfo("nodes")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        made.addfile(link)
+    with pytest.raises(DevnetError) as refused:
+        snapshot.restore(Launcher(tmp_path / "net"), tmp_path / "bad.tar.gz")
+    assert refused.value.code == "devnet.snapshot"
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, b"\x1f\x8b\x08\x00"])
+def test_what_is_no_saved_devnet_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(DevnetError) as refused:
+        snapshot.restore(Launcher(tmp_path / "net"), tmp_path / "file")
+    assert refused.value.code == "devnet.snapshot"
+    archive(tmp_path / "other.tar.gz", {"readme": b"x"})
+    with pytest.raises(DevnetError) as other:
+        snapshot.restore(Launcher(tmp_path / "net"), tmp_path / "other.tar.gz")
+    assert other.value.code == "devnet.snapshot"
+
+
+def archive(path: Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz") as made:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
