@@ -242,10 +242,17 @@ class _Rehearsal:
         self.rule_sets = ledger.rule_sets
         self.records = RecordCache()
         self.mix = ledger.mix_at(ledger.height - 1)
-        self.damaged: bytes | None = None
+        self._present: bytes | None = None
+        self._absent: bytes | None = None
         self._ledger = ledger
         self._certified_root = certified_root
         self._before = ledger.height - 1
+
+    @property
+    def damaged(self) -> bytes | None:
+        """The first record read that is not the certified one. That a key is absent is proven with the records beside
+        it, so an absent one counts only where none of those that are there is damaged."""
+        return self._present or self._absent
 
     def get(self, key: bytes) -> bytes | None:
         """Record under `key` before the block."""
@@ -256,8 +263,11 @@ class _Rehearsal:
         else:
             sound = ics23.verify_membership(self._certified_root, key, committed(key, value), proof)
         # Larger proofs than this are not read by anybody.
-        if not sound and len(proof) <= ics23.MAX_PROOF_BYTES and self.damaged is None:
-            self.damaged = key
+        if not sound and len(proof) <= ics23.MAX_PROOF_BYTES:
+            if value is None:
+                self._absent = self._absent or key
+            else:
+                self._present = self._present or key
         return value
 
 
