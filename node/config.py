@@ -65,7 +65,7 @@ class RpcSection(Section, frozen=True, kw_only=True):
         tuple[Annotated[str, msgspec.Meta(max_length=253)], ...],
         msgspec.Meta(max_length=16, description="Host names of this node, besides its addresses and localhost."),
     ] = ()
-    max_subscribers: Annotated[int, _bounded(0, 65_536, "Event streams open at once.")] = 64
+    max_subscribers: Annotated[int, _bounded(0, 65_536, "Event streams open at once.")] = 256
 
 
 class MempoolSection(Section, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from zk.codec import encode
 if TYPE_CHECKING:
     from node.rpc.access import Desk
     from node.rpc.events import Events
+    from node.rpc.live import Live
     from node.service import NodeService
 
 ReadBody = Callable[[web.BaseRequest], Awaitable[bytes]]
@@ -49,6 +50,7 @@ class Endpoints:
         service: NodeService,
         desk: Desk,
         events: Events,
+        live: Live,
         read_body: ReadBody,
         counters: Callable[[], dict[str, float]],
     ) -> None:
@@ -58,6 +60,7 @@ class Endpoints:
         self._counters = counters
         self.desk = desk
         self.events = events
+        self.live = live
         self.blocks = Blocks(service)
         self.queries = Queries(service, self.blocks)
 

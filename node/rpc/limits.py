@@ -11,8 +11,17 @@ MAX_PROOFS = 32
 MAX_REQUESTS = 512
 """Requests under way, the waiting ones included."""
 MAX_CONNECTIONS = 1024
-MAX_SUBSCRIBERS = 64
+MAX_SUBSCRIBERS = 256
 """Event websockets."""
+MAX_MESSAGE_BYTES = 1024
+"""Largest message that a subscriber may send."""
+MESSAGES_PER_S, MESSAGE_BURST = 1.0, 16.0
+"""Messages of one subscriber; who sends more is dropped."""
+EVENTS_PER_MESSAGE = 256
+SLOW_S = 10.0
+"""A live subscriber that takes nothing for so long is dropped, with its cursor as the reason."""
+STATUS_EVERY_S = 1.0
+"""Between two words of the topic `status`."""
 MAX_WAIT_MS = 120_000
 """Longest that a submission may wait for finality."""
 DEFAULT_WAIT_MS = 30_000
@@ -31,7 +40,7 @@ IDLE_TIMEOUT_S = 30.0
 headers."""
 SHUTDOWN_S = 2.0
 """What requests under way get when the server stops."""
-FRAME_CACHE = 4
-"""Rendered (height, topic) pairs kept for other subscribers of the same block."""
+FRAME_CACHE = 8
+"""Rendered (height, topic) pairs, and as many messages, kept for other subscribers of the same block."""
 HEARTBEAT_S = 20.0
 """Ping of event websockets; a subscriber that answers none is dropped."""

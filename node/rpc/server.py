@@ -31,7 +31,8 @@ from node.errors import NodeError
 from node.rpc.access import WITHHELD, Desk
 from node.rpc.endpoints import Endpoints
 from node.rpc.errors import Refusal, malformed
-from node.rpc.events import Events
+from node.rpc.events import Events, Sockets
+from node.rpc.frames import Frames, Pulse
 from node.rpc.guard import Guard
 from node.rpc.limits import (
     BODY_TIMEOUT_S,
@@ -43,6 +44,7 @@ from node.rpc.limits import (
     MAX_SUBSCRIBERS,
     SHUTDOWN_S,
 )
+from node.rpc.live import Live
 from node.rpc.replies import JSON, SAFE_HEADERS, reply
 from node.rpc.routes import Router
 from node.rpc.table import ROUTES, Call
@@ -110,8 +112,10 @@ class RpcServer:
         self._port = port
         self._idle_timeout_s = idle_timeout_s
         self._desk = Desk(service, log or AccessLog(), wall_ms)
-        self._events = Events(service, self._desk, max_subscribers)
-        self._endpoints = Endpoints(service, self._desk, self._events, self._body, self._counters)
+        self._sockets, self._pulse, frames = Sockets(max_subscribers), Pulse(service), Frames(service)
+        events = Events(service, self._desk, frames, self._pulse, self._sockets)
+        self._live = Live(service, self._desk, frames, self._pulse, self._sockets)
+        self._endpoints = Endpoints(service, self._desk, events, self._live, self._body, self._counters)
         self._router = Router(ROUTES)
         self._guard = Guard((host, *names))
         self._max_connections = max_connections
@@ -150,7 +154,8 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Close every connection; requests under way get `SHUTDOWN_S`."""
-        await self._events.stop()
+        await self._sockets.stop()
+        self._pulse.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -266,7 +271,8 @@ class RpcServer:
             "gridpact_rpc_requests_total": float(self._served),
             "gridpact_rpc_refused_total": float(self._refused),
             "gridpact_rpc_requests_active": float(self._active),
-            "gridpact_rpc_subscribers": float(self._events.subscribers),
+            "gridpact_rpc_subscribers": float(len(self._sockets.open)),
+            "gridpact_rpc_subscribers_dropped_total": float(self._live.dropped),
         }
 
 

@@ -14,6 +14,8 @@ from node.access.rights import Rights
 from node.answers import chain
 from node.rpc.arguments import number
 from node.rpc.catalogue import QUERIES
+from node.rpc.frames import TOPICS
+from node.rpc.live import LIVE_TOPICS
 from node.rpc.routes import HEIGHT, ID, LIMIT, PROVE, SEQUENCE, Body, Document, Found, Option, Route, text_option
 from node.rpc.submit import JsonSubmission
 
@@ -23,21 +25,20 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 SOCKET = "websocket"
 BINARY = "application/msgpack"
 _PLACE = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,13})\\.(0|[1-9][0-9]{0,9})$"}
-_TOPIC = "(block|interval|receipt)"
-STREAM = (
-    text_option(
-        "topics",
-        {"type": "string", "pattern": f"^{_TOPIC}(,{_TOPIC}){{0,2}}$"},
-        "Comma-separated: `block`, `interval`, `receipt`; else all.",
-    ),
-    text_option("cursor", _PLACE, "The last event that was seen, `HEIGHT.NUMBER`; else from now on."),
-)
+CURSOR = text_option("cursor", _PLACE, "The last event that was seen, `HEIGHT.NUMBER`; else from now on.")
 FILTERS = (
     text_option("sender", ID, "Only those that this member or meter signed."),
     text_option("body", ID, "Only those with this sort of body, such as `transfer`."),
     text_option("code", {"type": "string", "pattern": "^[a-z0-9.-]{1,64}$"}, "Only those with this code."),
 )
 BELOW = Option("before", HEIGHT, lambda text: number(text, "height"), "Only those below this height.")
+
+
+def _topics(*words: str) -> Option:
+    one = f"({'|'.join(words)})"
+    pattern = f"^{one}(,{one}){{0,{len(words) - 1}}}$"
+    says = f"Comma-separated, of {', '.join(words)}."
+    return text_option("topics", {"type": "string", "pattern": pattern}, says)
 
 
 class Call(NamedTuple):
@@ -181,10 +182,20 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/events",
-        lambda e, c: e.events.serve(c.request, c.rights),
+        lambda e, c: e.events.serve(c.request, c.options, c.rights),
         "A websocket with every event from a cursor on, one message each.",
         media=SOCKET,
-        options=STREAM,
+        options=(_topics(*TOPICS), CURSOR),
+        statuses=(101,),
+        tag="events",
+    ),
+    Route(
+        "GET",
+        "/ws",
+        lambda e, c: e.live.serve(c.request, c.options, c.rights),
+        "A websocket whose topics may change while it is open, one message a block; see docs/api.md.",
+        media=SOCKET,
+        options=(_topics(*LIVE_TOPICS), CURSOR),
         statuses=(101,),
         tag="events",
     ),

@@ -81,6 +81,7 @@ ROUTES: dict[tuple[str, str], list[str]] = {
     ],
     ("GET", "/refusals"): ["/refusals"],
     ("GET", "/events"): [],  # see `heard`
+    ("GET", "/ws"): [],  # likewise
 }
 QUERIES: dict[str, list[str]] = {
     "member/{member}": [f"member/{name}" for name in MEMBERS],
@@ -228,7 +229,13 @@ def targets(chain: Chain) -> list[str]:
 async def heard(asker: HttpAsker, world: World) -> bytes:
     """Every frame of the event stream, from the first block to the newest."""
     target = "/events?cursor=0.0"
-    height, frames = world.chain.ledger.height, []
+    height, frames = world.chain.ledger.height, list[str]()
+    live = f"/ws?topics=block,interval,receipt,status&cursor=0.{len(frames)}"
+    async with world.session.ws_connect(world.url + live, headers=asker.header(live)) as socket:
+        while not frames or not frames[-1].startswith(f'{{"kind":"events","cursor":"{height}.'):
+            message = await socket.receive()
+            assert message.type is WSMsgType.TEXT
+            frames.append(message.data)
     async with world.session.ws_connect(world.url + target, headers=asker.header(target)) as socket:
         while True:
             message = await socket.receive()

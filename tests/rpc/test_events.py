@@ -16,7 +16,7 @@ from node.access.log import AccessLog
 from node.access.rights import NOBODY
 from node.client import Client, RpcError
 from node.rpc.access import Desk
-from node.rpc.events import TOPICS
+from node.rpc.frames import TOPICS, Frames
 from node.rpc.limits import FRAME_CACHE, MAX_SUBSCRIBERS
 from tests.rpc.chain import INTERVAL, PARAMS, Chain, serving
 
@@ -129,7 +129,8 @@ def test_a_cursor_at_the_end_waits_for_the_next_block() -> None:
 def test_subscribers_are_bounded_and_leave_nothing_behind() -> None:
     async def go() -> None:
         chain = await busy_chain()
-        async with serving(chain) as client, aiohttp.ClientSession() as session:
+        unbounded = aiohttp.TCPConnector(limit=0)
+        async with serving(chain) as client, aiohttp.ClientSession(connector=unbounded) as session:
             url = f"{client.base_url}/events?cursor=0.0"
             sockets = [await session.ws_connect(url) for _ in range(MAX_SUBSCRIBERS)]
             try:
@@ -188,16 +189,16 @@ def test_a_stopping_server_ends_its_streams_and_another_one_goes_on() -> None:
 
 def test_rendered_frames_are_shared_and_bounded() -> None:
     async def go() -> None:
-        from node.rpc.events import Events
-
         chain = await busy_chain()
-        desk = Desk(chain, AccessLog(), chain.now_ms)
-        events, everybody = Events(chain, desk), desk.rights(NOBODY)
-        first = events._rendered(3, "receipt", everybody)
-        assert events._rendered(3, "receipt", everybody) is first
+        everybody = Desk(chain, AccessLog(), chain.now_ms).rights(NOBODY)
+        frames = Frames(chain)
+        first, whole = frames.of(3, "receipt", everybody), frames.messages(3, TOPICS, -1, everybody)
+        assert frames.of(3, "receipt", everybody) is first
+        assert frames.messages(3, TOPICS, -1, everybody) is whole
         for height in range(1, 8):
             for topic in TOPICS:
-                events._rendered(height, topic, everybody)
-        assert len(events._frames) == FRAME_CACHE
+                frames.of(height, topic, everybody)
+                frames.messages(height, (topic,), -1, everybody)
+        assert len(frames._frames) == len(frames._messages) == FRAME_CACHE
 
     run(go())
