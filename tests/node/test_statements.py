@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node.errors import NodeError, ProofError
 from node.proofs import Document
@@ -118,6 +120,9 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "another kind of the same form": (with_statement("range", statement="capacity"), "proof.false"),
     "another chain": (where("range", chain_id="elsewhere"), "proof.chain"),
     "a negative interval": (where("range", at=-1), "proof.malformed"),
+    "an interval that no integer holds": (where("range", at=10**30), "proof.malformed"),
+    "a figure that no integer holds": (about("opening", value=2**64), "proof.malformed"),
+    "a difference that no integer holds": (about("known-difference", difference=2**70), "proof.malformed"),
     "a place without a key": (with_statement("range", where={"chain_id": CHAIN_ID}), "proof.malformed"),
     "a wider range": (about("range", ranges=[[0, 2**40]]), "proof.false"),
     "a negative range": (about("range", ranges=[[-1, 2**40]]), "proof.malformed"),
@@ -148,6 +153,35 @@ WRONG: dict[str, tuple[bytes, str]] = {
 def test_a_wrong_file_gets_its_code_and_a_next_step(what: str) -> None:
     content, code = WRONG[what]
     assert refused(lambda: file.verify(file.decode(content), GENESIS)) == code
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.text(max_size=8),
+    st.sampled_from([POINT, "00" * 48, "00" * 32, [], {}, [[]], "spend", 0.5]),
+)
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(["sum", "known-difference", "chain", "opening", "share"]), st.data())
+def test_whatever_is_put_into_a_file_it_is_proven_or_refused_with_a_code(kind: str, data: st.DataObject) -> None:
+    whole = document(kind)
+    at: Any = whole
+    for _ in range(data.draw(st.integers(1, 5))):
+        keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+        if not keys:
+            break
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(at[key], dict | list) or data.draw(st.booleans()):
+            at[key] = data.draw(leaves)
+            break
+        at = at[key]
+    try:
+        file.verify(file.decode(raw(whole)), GENESIS)
+    except ProofError as error:
+        assert error.code in ("proof.malformed", "proof.kind", "proof.chain", "proof.false", "proof.parts")
 
 
 def test_too_large_a_file_is_refused_before_it_is_read() -> None:

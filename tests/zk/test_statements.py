@@ -152,6 +152,20 @@ def test_a_proof_truncated_extended_or_empty_is_none(kind: str) -> None:
         assert not check.verify(true._replace(proof=proof))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_scalar_of_a_proof_may_be_written_as_one_from_the_order_up(kind: str) -> None:
+    """Each proof ends with a scalar, and a sigma proof has its responses behind its commitments."""
+    true = cases()[kind].true
+    places = [len(true.proof) - 32]
+    if kind in ("known-difference", "green-share"):
+        places.append(48)
+    for at_ in places:
+        more = int.from_bytes(true.proof[at_ : at_ + 32]) + ORDER
+        proof = true.proof[:at_] + more.to_bytes(32) + true.proof[at_ + 32 :]
+        assert len(proof) == len(true.proof)
+        assert not check.verify(true._replace(proof=proof))
+
+
 @settings(max_examples=6)
 @given(st.data())
 @pytest.mark.parametrize("kind", KINDS)
