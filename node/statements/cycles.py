@@ -59,8 +59,10 @@ def statements_of(
     if cycle.used is not None and stand:
         found.append(_sum(where, stand, 0, cycle.used))
     if cycle.used is not None and cycle.total is not None:
-        estimated_wh = sum(one.energy_wh for one in cycle.estimates)
-        found.append(_sum(where, [cycle.used], estimated_wh - cycle.returned_wh, cycle.total))
+        public_wh = sum(one.energy_wh for one in cycle.estimates) - cycle.returned_wh
+        # Without one, both are the same point.
+        if public_wh:
+            found.append(_sum(where, [cycle.used], public_wh, cycle.total))
     billed = [one.bill for one in cycle.shares if one.bill is not None]
     if cycle.total is not None and billed and len(billed) == len(cycle.shares):
         found.append(_sum(where, billed, cycle.held_wh, cycle.total))

@@ -248,7 +248,8 @@ def _sum() -> Kind:
 
     def say(where: Where, about: sums.Sum, _: Nothing) -> Said:
         beside = f" and {about.public} in public" if about.public else ""
-        return Said(f"{len(about.parts)} hidden figures of {where.actor}{beside} add up to a total", "every figure")
+        many = f"{len(about.parts)} hidden figures" if len(about.parts) > 1 else "a hidden figure"
+        return Said(f"{many} of {where.actor}{beside} make up a total, hidden too", "every hidden figure")
 
     return Kind(sums.Sum, Nothing, build, say)
 
