@@ -40,7 +40,7 @@ def point(encoded: bytes | None) -> Sum:
 
 def encoded(sum_: Sum) -> bytes | None:
     """What a record holds of a sum: the identity is absent."""
-    return None if sum_ == native.IDENTITY else sum_.to_bytes()
+    return None if sum_ == native.IDENTITY else native.keep(sum_)
 
 
 def of_amount(amount_nano: int) -> Sum:

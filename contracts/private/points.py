@@ -22,6 +22,8 @@ def combine(*terms: tuple[Hidden, int]) -> Hidden:
 
 def with_public(point: Hidden, energy_wh: int) -> Hidden:
     """A point with so much more, in public, in it."""
+    if not energy_wh:
+        return point
     total = native.IDENTITY if point is None else native.decode_point(point)
     return _encoded(total + _times(bases().V, energy_wh))
 
@@ -49,4 +51,4 @@ def _times(point: native.Point, factor: int) -> native.Point:
 
 
 def _encoded(total: native.Point) -> Hidden:
-    return None if total == native.IDENTITY else total.to_bytes()
+    return None if total == native.IDENTITY else native.keep(total)

@@ -144,6 +144,7 @@ def _timed(work: Callable[..., T], *what: Any) -> tuple[T, float]:
 
 def _believed(work: Callable[[], bool]) -> float:
     gc.collect()
+    native.forget()
     holds, took = _timed(work)
     if not holds:
         raise DevnetError("bench.zk", "a proof that was just made is not believed", "This is a bug.")

@@ -146,8 +146,8 @@ def test_one_liar_costs_a_bounded_number_of_multiplications(monkeypatch: pytest.
     monkeypatch.setattr(native, "multiexp", watched)
     assert made.culprits() == [19]
     assert len(counted) == 1 + 2 * 5
-    # And a base that all proofs share is multiplied once: a commitment and an image each, and B.
-    assert counted[0] == 2 * 32 + 1
+    # And what all proofs share is multiplied once: an image each, B, and here the commitment too.
+    assert counted[0] == 32 + 2
 
 
 def test_nothing_is_true_together_with_what_could_not_be_read() -> None:

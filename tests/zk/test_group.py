@@ -279,3 +279,27 @@ def test_secret_scalars_go_to_the_constant_time_library_only() -> None:
     assert spy.asked == [5, 6]
     assert not hasattr(native.Point, "__mul__")
     assert not hasattr(native.Key, "__mul__")
+
+
+def test_points_that_are_remembered_are_bounded_and_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "MAX_KNOWN", 3)
+    native.forget()
+    raws = [native.GENERATOR.times_secret(native.scalar(number)).to_bytes() for number in range(5, 10)]
+    first = [native.decode_point(raw) for raw in raws]
+    assert len(native._KNOWN) == 3
+    assert native.decode_point(raws[-1]) is first[-1]
+    assert native.decode_point(raws[0]) is not first[0]
+    assert [native.decode_point(raw) for raw in raws] == first
+    for bad in (raws[0][:-1], raws[0] + b"\0", b"", native.IDENTITY.to_bytes()):
+        for _ in range(2):
+            with pytest.raises(ValueError):
+                native.decode_point(bad)
+
+
+def test_a_computed_point_that_is_kept_is_read_as_itself_and_the_identity_is_not_kept() -> None:
+    native.forget()
+    total = native.GENERATOR + native.GENERATOR
+    assert native.decode_point(native.keep(total)) is total
+    assert native.keep(total) == native.GENERATOR.times_secret(native.scalar(2)).to_bytes()
+    with pytest.raises(ValueError, match="identity"):
+        native.keep(native.GENERATOR - native.GENERATOR)

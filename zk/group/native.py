@@ -104,6 +104,11 @@ IDENTITY = Point(G1Point.identity())
 GENERATOR = Point(G1Point())
 KEY_GENERATOR = Key(BlstP2Element().uncompress(G2Point().to_compressed_bytes()))
 
+MAX_KNOWN = 4_096
+"""Points that were read lately, the oldest first to go. Which are there changes how long a reading takes, and nothing
+else: points are public."""
+_KNOWN: dict[bytes, Point] = {}
+
 _INFINITY_FLAG = 0x40
 """Of the first byte."""
 _KEY_IDENTITY_BYTES = G2Point.identity().to_compressed_bytes()
@@ -123,10 +128,35 @@ def decode_scalar(data: bytes) -> Scalar:
 
 
 def decode_point(data: bytes) -> Point:
-    """See `zk.group.Group`."""
+    """See `zk.group.Group`. One that was read or kept lately is the same object again."""
+    known = _KNOWN.get(data)
+    if known is not None:
+        return known
     if len(data) != POINT_BYTES or data[0] & _INFINITY_FLAG:
         raise ValueError(f"a point has {POINT_BYTES} bytes and is not the identity")
-    return Point(G1Point.from_compressed_bytes(data), encoded=data)
+    return _remember(data, Point(G1Point.from_compressed_bytes(data), encoded=data))
+
+
+def keep(point: Point) -> bytes:
+    """The encoding of a computed point, which `decode_point` reads without work for a while: of sums that the next
+    transaction goes on from. ValueError for the identity, which has none."""
+    encoded = point.to_bytes()
+    if encoded[0] & _INFINITY_FLAG:
+        raise ValueError("the identity is not kept")
+    _remember(encoded, point)
+    return encoded
+
+
+def forget() -> None:
+    """Read every point anew from now on: for whoever measures that."""
+    _KNOWN.clear()
+
+
+def _remember(encoded: bytes, point: Point) -> Point:
+    if len(_KNOWN) >= MAX_KNOWN and encoded not in _KNOWN:
+        del _KNOWN[next(iter(_KNOWN))]
+    _KNOWN[encoded] = point
+    return point
 
 
 def decode_key(data: bytes) -> Key:
