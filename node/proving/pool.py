@@ -26,10 +26,9 @@ from zk.statements.assertion import Assertion
 LOG = logging.getLogger("gridpact")
 
 MAX_WORKERS = 4
-PART = 32
-"""Assertions that are checked together: enough to share one multiplication, and few enough that looking for a false one
-among them takes little."""
-TRIES = 2
+PART = 128
+"""Assertions that are checked together, of as many jobs: the more of them, the less each multiplication costs, and the
+longer looking for a false one takes."""
 DEADLINE_S = 60.0
 """For one part, twenty times what the dearest takes. A process that needs longer is not coming back."""
 
@@ -53,7 +52,8 @@ class _Part:
 
     job: _Job
     start: int
-    tries: int = 0
+    tried: bool = False
+    """A process was lost over it."""
 
     @property
     def assertions(self) -> Sequence[Assertion]:
@@ -105,22 +105,26 @@ class Pool:
         process: Process | None = None
         try:
             process = self._idle.pop() if self._idle else None
-            while self._urgent or self._others:
-                part = (self._urgent or self._others).popleft()
+            while parts := self._next():
+                asked = [one for part in parts for one in part.assertions]
                 try:
                     process = process or await self._start()
-                    found = await asyncio.wait_for(_ask(process, part.assertions), DEADLINE_S)
+                    found = await asyncio.wait_for(_ask(process, asked), DEADLINE_S)
                 except _LOST as error:
                     LOG.warning("a process that checks proofs was lost: %r", error)
                     if process is not None:
                         await _end(process)
                         process = None
-                    part.tries += 1
-                    if part.tries < TRIES:
-                        self._urgent.appendleft(part)
+                    if not any(part.tried for part in parts):
+                        for part in reversed(parts):
+                            part.tried = True
+                            self._urgent.appendleft(part)
                         continue
-                    found = check.verify_all(part.assertions)
-                self._answered(part, found)
+                    found = check.verify_all(asked)
+                for part in parts:
+                    count = len(part.assertions)
+                    self._answered(part, found[:count])
+                    found = found[count:]
         except asyncio.CancelledError:
             if process is not None:
                 await _end(process)
@@ -129,6 +133,17 @@ class Pool:
             self._at_work -= 1
         if process is not None:
             self._idle.append(process)
+
+    def _next(self) -> list[_Part]:
+        """What is asked together next: of one queue, and what was asked before alone."""
+        queue, parts, count = self._urgent or self._others, list[_Part](), 0
+        while queue and count + len(queue[0].assertions) <= PART and not (parts and queue[0].tried):
+            part = queue.popleft()
+            count += len(part.assertions)
+            parts.append(part)
+            if part.tried:
+                break
+        return parts
 
     def _answered(self, part: _Part, found: list[bool]) -> None:
         job = part.job

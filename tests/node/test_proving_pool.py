@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -85,7 +87,7 @@ def test_whatever_a_process_does_the_answer_is_the_true_one(
 
     async def work(pool: Pool) -> None:
         assert await ask(pool, MADE) == TRUE
-        assert pool.started == pools.TRIES
+        assert pool.started == 2
 
     run(work, lambda: Pool(workers=1, command=command))
 
@@ -134,3 +136,52 @@ def test_stopping_in_the_middle_ends_every_process() -> None:
         assert not pool._idle
 
     run(work, lambda: Pool(workers=1, command=HANGS))
+
+
+def test_small_jobs_that_wait_are_asked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "PART", 4)
+    asked: list[int] = []
+    ask_process = pools._ask
+
+    async def counted(process: Process, assertions: Sequence[Assertion]) -> list[bool]:
+        asked.append(len(assertions))
+        return await ask_process(process, assertions)
+
+    monkeypatch.setattr(pools, "_ask", counted)
+
+    async def work(pool: Pool) -> None:
+        got: dict[str, list[bool]] = {}
+        for name, part in {"a": MADE[:2], "b": MADE[2:3], "c": MADE[3:6]}.items():
+            pool.check(part, False, partial(got.__setitem__, name))
+        last = await ask(pool, MADE[4:5])
+        assert last == [False]
+        assert got == {"a": TRUE[:2], "b": TRUE[2:3], "c": TRUE[3:]}
+        assert asked == [3, 4]
+
+    run(work, lambda: Pool(workers=1))
+
+
+def test_what_a_process_was_lost_over_is_asked_alone_before_anything_is_checked_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So whatever ends a process takes no other answer with it."""
+    asked: list[int] = []
+    ask_process = pools._ask
+
+    async def fragile(process: Process, assertions: Sequence[Assertion]) -> list[bool]:
+        asked.append(len(assertions))
+        if MADE[2] in assertions:
+            raise EOFError
+        return await ask_process(process, assertions)
+
+    monkeypatch.setattr(pools, "_ask", fragile)
+
+    async def work(pool: Pool) -> None:
+        got: list[list[bool]] = []
+        for one in MADE[:3]:
+            pool.check([one], False, got.append)
+        assert await ask(pool, MADE[3:4]) == [True]
+        assert got == [[True], [False], [True]]
+        assert asked == [4, 1, 1, 1, 1]
+
+    run(work, lambda: Pool(workers=1))
