@@ -104,11 +104,13 @@ def dispatch(
 def zk(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Range proofs, sealed bids and shares of openings: time to make and to check, and bytes. Takes half a minute."""
-    from devnet.bench.zk import measure
+    """Range proofs, sealed bids, shares of openings, private readings on four nodes: time and bytes. Takes a minute."""
+    from devnet.bench import private
+    from devnet.bench.zk import MANY, measure
 
     with reporting(json):
         report = measure(progress)
+        report |= private.measure(report["verify_1000_readings_ms"] / MANY, progress)
         emit(json, report, lambda: _draw(report))
 
 

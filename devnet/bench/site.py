@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,8 +52,11 @@ class Running(NamedTuple):
     rpc: str
 
 
-def found(root: Path, nodes: int, meters: int, senders: int) -> Site:
-    """Homes and genesis for `nodes` validators; meters and senders are dealt out to them."""
+def found(
+    root: Path, nodes: int, meters: int, senders: int, change: Callable[[Genesis], Genesis] = lambda made: made
+) -> Site:
+    """Homes and genesis for `nodes` validators; meters and senders are dealt out to them. `change` has the last word
+    about the genesis."""
     names = [f"node-{number}" for number in range(1, nodes + 1)]
     ports = free_ports(2 * nodes)
     identities: dict[str, NodeKeys] = {}
@@ -88,6 +91,7 @@ def found(root: Path, nodes: int, meters: int, senders: int) -> Site:
         devnet_clock=DevnetClock(origin_ms, start_ms, PPM),
         trusts=tuple(OpeningTrust(name, bonded_tokens=BOND) for name in names),
     )
+    genesis = change(genesis)
     packed = encode(genesis)
     for home in homes.values():
         (home / "genesis.mp").write_bytes(packed)
