@@ -7,7 +7,7 @@ threshold of them did. Only dealers that were not disqualified count, and at lea
 there is another attempt, in which those that were silent or disqualified may not deal. Where fewer than the threshold
 may still deal, the pact waits for the next epoch and is dispatched in the open until then. The organisations with power
 are looked at once an epoch: when they are others, the key is superseded at once, a running attempt is dropped, and a
-new one begins.
+new one begins. Where some seats have no share of the key in force, another one is made beside it as soon as they come.
 
 What seats say is in `contracts.ceremony.actions`.
 """
@@ -59,7 +59,7 @@ def running(state: State) -> Ceremony | None:
 def phase_open(state: State) -> bool:
     """Whether an attempt needs the next block, even if that is empty: not while it waits for seats to register."""
     now = running(state)
-    return now is not None and now.phase in RUNNING and (now.phase != REGISTER or _dealers(now) >= now.threshold)
+    return now is not None and now.phase in RUNNING and (now.phase != REGISTER or _is_ready(state, now))
 
 
 def recipients(seats: Sequence[Seat | KeySeat]) -> list[int]:
@@ -97,11 +97,12 @@ def _compare(
     """Look at the organisations of an epoch that has begun, and begin anew where that is needed."""
     members = tuple(sorted(epochs.powers(state, context.height)))
     same = now is not None and members == tuple(seat.member for seat in now.seats)
-    if now is not None and same and (now.phase in RUNNING or (now.phase == DONE and _opens(state))):
+    keeps = same and _opens(state)
+    events = () if keeps or not keys.held_keys(state).in_force else keys.supersede(state, context)
+    if now is not None and same and (now.phase in RUNNING or (keeps and not _wants_another(state))):
         seen = _replace(now, seen_epoch=epoch)
         state.save(CEREMONY, seen)
-        return seen, ()
-    events = keys.supersede(state, context) if keys.held_keys(state).in_force else ()
+        return seen, events
     if now is not None and now.phase in RUNNING:
         _forget(state, now, ())
     if not MIN_SEATS <= len(members) <= key_making.MAX_SEATS or not keys.has_room(state):
@@ -122,7 +123,8 @@ def _compare(
 
 def _stop(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEvent, ...]:
     """Sealed dispatch is off: no key is made, and none is in force. Rounds that have pinned one settle with it."""
-    _forget(state, now, key.dealers if (key := keys.key_in_force(state)) else ())
+    if now.phase in RUNNING:
+        _forget(state, now, ())
     state.remove(CEREMONY)
     return keys.supersede(state, context)
 
@@ -130,7 +132,18 @@ def _stop(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEvent,
 def _opens(state: State) -> bool:
     """Whether enough seats of the key in force can still open anything."""
     key = keys.key_in_force(state)
-    return key is not None and sum(bool(seat.share) and not seat.excused for seat in key.seats) >= key.threshold
+    return key is not None and len(key.seats) - len(_left_out(state)) >= key.threshold
+
+
+def _wants_another(state: State) -> bool:
+    """Whether some seats have no share of the key in force, and there is room for one that they have."""
+    return bool(_left_out(state)) and keys.has_room(state)
+
+
+def _left_out(state: State) -> list[str]:
+    """Seats of the key in force that have no share of it: they were away when it was made, or dealt a bad one."""
+    key = keys.key_in_force(state)
+    return [] if key is None else [seat.member for seat in key.seats if seat.excused or not seat.share]
 
 
 # Moving on
@@ -139,7 +152,7 @@ def _opens(state: State) -> bool:
 def _step(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEvent, ...]:
     over = window.is_over(state, context, now.window)
     if now.phase == REGISTER:
-        moves = _dealers(now) >= now.threshold and (over or _all(now, REGISTER))
+        moves = _is_ready(state, now) and (over or _all(now, REGISTER))
     else:
         moves = over or (now.phase != COMPLAIN and _all(now, now.phase))
     if not moves:
@@ -161,6 +174,12 @@ def _step(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEvent,
             return named + _move(state, context, now, COMPLAIN)
         case _:
             return named + _finish(state, context, now)
+
+
+def _is_ready(state: State, now: Ceremony) -> bool:
+    """Whether enough have registered, and where there is a key already, all for whom another one is made."""
+    registered = [seat.member for seat in now.seats if seat.key]
+    return _dealers(now) >= now.threshold and all(member in registered for member in _left_out(state))
 
 
 def _all(now: Ceremony, phase: str) -> bool:
@@ -207,10 +226,13 @@ def _move(state: State, context: BlockContext, now: Ceremony, phase: str) -> tup
 def _again(state: State, context: BlockContext, now: Ceremony) -> tuple[AnyEvent, ...]:
     """Another attempt with those that may still deal, or wait for the next epoch."""
     _forget(state, now, ())
-    barred = [seat.member for seat in now.seats if seat.barred or seat.bad]
+    # Nobody is barred any more where the next epoch has begun meanwhile.
+    later = now.seen_epoch > now.epoch
+    barred = [] if later else [seat.member for seat in now.seats if seat.barred or seat.bad]
     after = _replace(
         now,
-        attempt=now.attempt + 1,
+        epoch=now.seen_epoch,
+        attempt=1 if later else now.attempt + 1,
         seats=tuple(Seat(seat.member, barred=seat.member in barred) for seat in now.seats),
         phase=REGISTER if len(now.seats) - len(barred) >= now.threshold else WAITING,
         window=window.begin(context),

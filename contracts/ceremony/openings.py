@@ -134,6 +134,14 @@ def where_of(chain_id: str, key: ThresholdKey, record: OpeningRecord, seat: str)
     return Where(chain_id, seat, key.epoch, record.round, key.key_id)
 
 
+def cancel(state: State, number: int) -> None:
+    """Nobody needs an opening any more: it is late for good, and nobody is named for it. Nothing happens to one that is
+    opened or late."""
+    record = load(state, number)
+    if record is not None and record.outcome == "open":
+        _close(state, _replace(record, shares=(), outcome=LATE))
+
+
 def advance(state: State, context: BlockContext) -> tuple[AnyEvent, ...]:
     """What the block does to openings before its first transaction."""
     events: list[AnyEvent] = []

@@ -10,7 +10,7 @@ import msgspec
 
 from contracts import market
 from contracts.bodies import OfferBlock
-from contracts.ceremony import keys
+from contracts.ceremony import keys, openings
 from contracts.context import BlockContext
 from contracts.receipts import AnyEvent
 from contracts.schema import METERS
@@ -31,6 +31,10 @@ def fail(state: State, context: BlockContext, round_: SealedRound, reason: str) 
         held = agenda.supplier(state, round_, member)
         money.release(state, member, held.wager_nano)
         agenda.keep(state, round_, _replace(held, state=VOID, wager_nano=0))
+    for one in round_.asked:
+        # Seats that have not answered yet shall not: nothing more of this round is opened.
+        if not one.late:
+            openings.cancel(state, one.opening)
     failed = _replace(round_, asked=(), bidders=(), escrow_nano=0, outcome="failed", reason=reason)
     events: list[AnyEvent] = [SealedFailed(round_.interval, reason, round_.withheld)]
     agenda.save(state, failed)

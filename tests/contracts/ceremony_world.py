@@ -174,6 +174,22 @@ class Sealers(Chain):
         self.until("complain")
         return self
 
+    def past(self, phase: str, most: int = 80) -> None:
+        """Blocks until the attempt is in another phase."""
+        for _ in range(most):
+            if self.now().phase != phase:
+                return
+            self.block()
+        raise AssertionError(f"still in {phase}")
+
+    def without_key(self, most: int = 80) -> None:
+        """Blocks until no key is in force."""
+        for _ in range(most):
+            if self.key() is None:
+                return
+            self.block()
+        raise AssertionError("the key stays in force")
+
     def with_key(self, silent: Sequence[str] = ()) -> Sealers:
         """... until the key is made."""
         self.to_dealing(silent).to_complaints(silent=silent)

@@ -9,7 +9,7 @@ from ceremony_world import Sealers, sealed_pact
 from ledger_world import codes
 
 from contracts import api
-from contracts.ceremony.bodies import Complain
+from contracts.ceremony.bodies import Complain, Deal
 from contracts.ceremony.events import CeremonyMoved, KeyMade, SeatNamed
 from contracts.ceremony.records import ThresholdKey
 from contracts.receipts import AnyEvent
@@ -325,8 +325,7 @@ def test_with_fewer_left_than_open_the_pact_waits_for_the_next_epoch() -> None:
     chain.until("waiting")
     assert chain.key() is None
     assert codes(chain.block(changed(chain.say("a", chain.registering("a").body), attempt=2))) == ["ceremony.phase"]
-    while chain.now().phase == "waiting":
-        chain.block()
+    chain.past("waiting")
     assert chain.height % 40 == 1
     assert (chain.now().epoch, chain.now().attempt, chain.now().phase) == (1, 1, "register")
     # Everybody may deal again.
@@ -373,6 +372,21 @@ def test_a_bad_share_that_is_proven_late_moves_the_blame_and_not_the_key() -> No
     assert chain.index_ppm("a") == PPM - PPM // 4
 
 
+def test_a_second_victim_is_excused_and_its_dealer_pays_once() -> None:
+    chain = Sealers(sealed_pact(7)).to_dealing()
+    false = chain.lying("a", "c", b"\1" * 32).body
+    other = chain.lying("a", "d", b"\1" * 32).body
+    assert isinstance(false, Deal) and isinstance(other, Deal)
+    both = (*false.shares[:3], other.shares[3], *false.shares[4:])
+    chain.to_complaints({"a": changed(chain.say("a", false), shares=both)})
+    chain.until("done")
+    key = chain.made()
+    for victim in "cd":
+        assert codes(chain.block(chain.complaining(victim, "a", key))) == ["ok"]
+    assert [seat.member for seat in chain.made().seats if seat.excused] == ["c", "d"]
+    assert chain.index_ppm("a") == PPM - PPM // 4
+
+
 def test_a_late_complaint_about_a_good_share_costs_its_sender() -> None:
     chain = Sealers().with_key()
     assert codes(chain.block(chain.complaining("b", "a", chain.made()))) == ["ok"]
@@ -386,11 +400,79 @@ def test_a_key_that_too_few_can_open_with_is_made_anew_in_the_next_epoch() -> No
     chain.until("done")
     key = chain.made()
     chain.all_ok([chain.complaining("c", "a", key), chain.complaining("d", "b", key)])
-    while chain.now().phase == "done":
-        chain.block()
+    chain.past("done")
     assert chain.now().epoch == 1 and chain.key() is None
     chain.with_key()
     assert chain.made().key_id != key.key_id
+
+
+# Who was left out
+
+
+def _left_out() -> Sealers:
+    """A key of three of four seats: d was away."""
+    chain = Sealers(sealed_pact(4, epoch_blocks=30))
+    chain.all_ok(map(chain.registering, "abc"))
+    assert named(chain) == [("d", "absent")]
+    chain.all_ok(map(chain.committing, "abc"))
+    chain.until("deal")
+    chain.all_ok(map(chain.showing, "abc"))
+    chain.until("done")
+    return chain
+
+
+def test_who_was_away_gets_a_share_of_another_key_that_is_made_beside_the_one_in_force() -> None:
+    chain = _left_out()
+    old = chain.made()
+    chain.past("done")
+    assert chain.now().epoch == 1 and chain.made() == old
+    # The others have registered, and it waits for d without a block.
+    chain.all_ok(map(chain.registering, "abc"))
+    for _ in range(20):
+        chain.block()
+    assert chain.now().phase == "register" and not api.phase_open(chain.state()) and chain.made() == old
+    number = chain.ask(chain.sealed(8))
+    chain.all_ok(chain.sharing(name, chain.opening(number), old) for name in "abc")
+    assert chain.opening(number).outcome == "opened"
+    chain.all_ok([chain.registering("d")])
+    chain.until("commit")
+    chain.all_ok(map(chain.committing, chain.names))
+    chain.until("deal")
+    assert chain.made() == old
+    chain.all_ok(map(chain.showing, chain.names))
+    chain.until("done")
+    assert chain.made().key_id != old.key_id and all(seat.share for seat in chain.made().seats)
+    # And that is the last one.
+    for _ in range(70):
+        chain.block()
+    assert chain.now().phase == "done" and chain.now().epoch == 1
+
+
+def test_when_the_key_in_force_can_not_open_any_more_nobody_waits_for_who_was_left_out() -> None:
+    chain = Sealers(sealed_pact(5, epoch_blocks=30)).to_dealing()
+    chain.to_complaints({"a": chain.lying("a", "c", b"\1" * 32), "b": chain.lying("b", "d", b"\1" * 32)})
+    chain.until("done")
+    key = chain.made()
+    chain.all_ok([chain.complaining("c", "a", key)])
+    chain.past("done")
+    assert chain.now().epoch == 1 and chain.made().key_id == key.key_id
+    chain.all_ok([chain.complaining("d", "b", key)])
+    chain.all_ok(map(chain.registering, "abde"))
+    chain.without_key()
+    assert (chain.now().epoch, chain.now().seen_epoch) == (1, 2)
+    chain.until("commit")
+
+
+def test_an_attempt_that_fails_in_a_later_epoch_bars_nobody() -> None:
+    chain = Sealers(sealed_pact(7, epoch_blocks=30))
+    while chain.height < 27:
+        chain.block()
+    chain.all_ok(map(chain.registering, "abcde"))
+    chain.until("commit")
+    chain.all_ok(map(chain.committing, "abcd"))
+    chain.until("register")
+    now = chain.now()
+    assert (now.epoch, now.attempt) == (1, 1) and not any(seat.barred for seat in now.seats)
 
 
 def test_events_tell_what_happens() -> None:
@@ -403,7 +485,7 @@ def test_events_tell_what_happens() -> None:
     chain.block()
     events += clock_of(chain)
     chain.all_ok(map(chain.showing, chain.names))
-    while chain.now().phase != "done":
+    for _ in range(12):
         chain.block()
         events += clock_of(chain)
     moved = [one.phase for one in events if isinstance(one, CeremonyMoved)]

@@ -120,6 +120,24 @@ def test_withheld_shares_make_an_opening_late_for_good_and_are_named(made: Seale
     assert codes(chain.block(chain.say("c", late.body))) == ["share.opening"]
 
 
+def test_what_is_cancelled_opens_no_more_and_names_nobody(made: Sealers) -> None:
+    """The round that asked has failed: nothing more of it is shown."""
+    chain = fresh(made)
+    record = chain.opening(chain.ask(chain.sealed(5)))
+    chain.all_ok(chain.sharing(name, record) for name in "ab")
+    chain.decide(lambda state, _: openings.cancel(state, record.number))
+    assert openings.opened(chain.state(), record.number) == "late"
+    assert chain.opening(record.number).shares == () == chain.opening(record.number).withheld
+    assert codes(chain.block(chain.sharing("c", record))) == ["share.opening"]
+    assert named(chain) == []
+    # What is open stays open.
+    other = chain.ask(chain.sealed(5))
+    chain.all_ok(chain.sharing(name, chain.opening(other)) for name in "abc")
+    before = chain.opening(other)
+    chain.decide(lambda state, _: openings.cancel(state, other))
+    assert chain.opening(other) == before
+
+
 def test_no_transaction_asks_for_an_opening() -> None:
     """Else a majority of one block's worth of luck would open a single offer."""
     assert not any("ask" in handler.__name__ for _, handler in api._HANDLERS.values())
@@ -149,8 +167,7 @@ def test_other_organisations_make_another_key_and_old_seats_finish_old_rounds() 
     chain.decide(lambda state, context: keys.pin(state, old.key_id))
     sealed = chain.sealed(12, old)
     chain.block(chain.say("e", Unbond(9_950)))
-    while chain.key() is not None:
-        chain.block()
+    chain.without_key()
     assert sorted(chain.powers()) == ["a", "b", "c", "d"]
     chain.names = ("a", "b", "c", "d")
     chain.with_key()
@@ -172,8 +189,7 @@ def test_a_key_that_nobody_has_pinned_goes_with_its_organisations() -> None:
     chain = Sealers(sealed_pact(5, epoch_blocks=24)).with_key()
     old = chain.made()
     chain.block(chain.say("e", Unbond(9_950)))
-    while chain.key() is not None:
-        chain.block()
+    chain.without_key()
     assert KeyRetired(old.key_id) in clock_of(chain)
     assert not keys.is_held(chain.state(), old.key_id)
 
@@ -219,7 +235,6 @@ def test_no_more_keys_are_held_than_may_be() -> None:
     chain = Sealers(sealed_pact(4, epoch_blocks=30)).with_key()
     many = HeldKeys(b"", tuple(HeldKey(bytes([number]) * 32, 1) for number in range(MAX_HELD)))
     chain.decide(lambda state, _: state.save(HELD_KEY_LIST, many))
-    while chain.now().phase == "done":
-        chain.block()
+    chain.past("done")
     assert chain.now().phase == "waiting" and chain.now().seats == ()
     assert keys.held_keys(chain.state()) == many

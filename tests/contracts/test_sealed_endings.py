@@ -128,6 +128,18 @@ def test_without_a_price_when_offers_lock_the_round_has_failed() -> None:
     assert sum(order.supplied_wh for order in orders) == 30_000, "reference offers serve the demand"
 
 
+def test_a_round_that_failed_at_the_lock_opens_nothing_that_it_had_asked() -> None:
+    """A share that comes now would show a sum of offers that sell in the open next."""
+    one = world().bidding()
+    one.all_run(*(one.bid(member, offer) for member, offer in OFFERS.items()))
+    (record,) = openings.waiting(State(one.store))
+    late = one.share_of(one.key_of(record).seats[0].member, record.number)
+    one.now_ms = LOCK_MS
+    one.block()
+    assert openings.waiting(State(one.store)) == []
+    assert one.run(late) == "share.opening"
+
+
 def test_an_island_ends_a_round() -> None:
     one = world().bidding()
     assert one.run(one.mode("campus", NEXT, "island")) == "ok"
