@@ -26,6 +26,9 @@ NODE_CODES: dict[str, Code] = {
         "This member's transactions had false proofs, so none with proofs is taken from it for some seconds.",
         "Make the proof anew from the newest state of the account, and wait before sending it.",
     ),
+    "mempool.proofs-waiting": Code(
+        "Proofs of many of this member's transactions are being checked.", "Send it again in a second."
+    ),
     "tx.overtaken": Code(
         "A block with another transaction in this nonce or sequence came first.",
         "Take the next nonce and sign again.",

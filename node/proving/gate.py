@@ -9,6 +9,8 @@ good faith what proves nothing here, so it has more patience, and no penalty.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from node.shares import Shares
 
 FALSE_COST = 8
@@ -18,6 +20,9 @@ SENDER_AT_ONCE = 16
 PEER_PER_S = 16
 PEER_AT_ONCE = 512
 """64 at once, then two a second."""
+MAX_WAITING = 64
+"""Transactions with proofs of one sender whose answers are not known yet: so much garbage costs work before it is known
+to be that."""
 
 
 class Gate:
@@ -26,6 +31,20 @@ class Gate:
     def __init__(self) -> None:
         self._senders = Shares(SENDER_PER_S, SENDER_AT_ONCE)
         self._peers = Shares(PEER_PER_S, PEER_AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+
+    def enter(self, sender: str) -> bool:
+        """One more of this sender waits for answers, until it has to `leave`; False where it has too many."""
+        if self._waiting[sender] >= MAX_WAITING:
+            return False
+        self._waiting[sender] += 1
+        return True
+
+    def leave(self, sender: str) -> None:
+        """One of them has its answers."""
+        self._waiting[sender] -= 1
+        if not self._waiting[sender]:
+            del self._waiting[sender]
 
     def is_open(self, sender: str, peer: str | None, now_ms: int) -> bool:
         """Whether what `sender` signed is looked at, when `peer` sends it (None: a client)."""

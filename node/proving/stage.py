@@ -20,6 +20,7 @@ from zk.statements.assertion import Assertion
 Codes = Callable[[list[str]], None]
 """Gets "ok" or a refusal for each entry."""
 _BUSY = "mempool.proofs"
+_CROWDED = "mempool.proofs-waiting"
 
 
 class ProofStage:
@@ -39,18 +40,26 @@ class ProofStage:
     def check(self, entries: Sequence[Entry], peer: str | None, done: Codes) -> None:
         """Find out which of these, which ask for proofs, have false ones; `done` hears of it at once when none does."""
         asked: dict[Assertion, None] = {}
-        for entry in entries:
-            self._rehearse(entry, partial(_note, asked))
-        if asked:
-            self._work.prove(list(asked), partial(self._answered, entries, peer, done, list(asked)))
-        else:
-            done(["ok"] * len(entries))
+        entered = [self._gate.enter(entry.owner) for entry in entries]
+        for entry, inside in zip(entries, entered, strict=True):
+            if inside:
+                self._rehearse(entry, partial(_note, asked))
 
-    def _answered(
-        self, entries: Sequence[Entry], peer: str | None, done: Codes, asked: list[Assertion], valid: list[bool]
-    ) -> None:
-        false = {one for one, holds in zip(asked, valid, strict=True) if not holds}
-        done([self._judge(entry, peer, false) if false else "ok" for entry in entries])
+        def answered(valid: list[bool]) -> None:
+            false = {one for one, holds in zip(asked, valid, strict=True) if not holds}
+            codes = []
+            for entry, inside in zip(entries, entered, strict=True):
+                if inside:
+                    self._gate.leave(entry.owner)
+                    codes.append(self._judge(entry, peer, false) if false else "ok")
+                else:
+                    codes.append(_CROWDED)
+            done(codes)
+
+        if asked:
+            self._work.prove(list(asked), answered)
+        else:
+            answered([])
 
     def _judge(self, entry: Entry, peer: str | None, false: set[Assertion]) -> str:
         """With the answers, on the state of now: it may ask something else by now, which nobody knows yet."""

@@ -370,16 +370,25 @@ def test_an_answer_is_for_all_of_the_statement_and_all_of_its_proof() -> None:
         assert known.proves(changed) is check.verify(changed) is False
 
 
-def test_a_frame_full_of_garbage_costs_what_its_sender_may_cost() -> None:
-    """All at once, before the first answer is known: what waits is bounded as signatures are."""
+def test_a_frame_full_of_garbage_costs_what_its_sender_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once, before the first answer is known; and another sender in the same frame is not held up."""
+    monkeypatch.setattr(gate, "MAX_WAITING", 5)
     replica, speaker = lone()
-    garbage = tuple(
-        speaker.member("campus", note_key(speaker.chain_id, "campus", n, false=True), nonce=0) for n in range(20)
-    )
+    chain = speaker.chain_id
+    frame = [speaker.member("campus", note_key(chain, "campus", n, false=True), nonce=0) for n in range(20)]
+    frame.append(speaker.member("wind", note_key(chain, "wind")))
     now = Now(replica.ledger.time_ms(0), 0)
-    (effect,) = replica.handle(FrameReceived(LIAR, Frame.TRANSACTIONS, encode(Transactions(garbage))), now)
+    (effect,) = replica.handle(FrameReceived(LIAR, Frame.TRANSACTIONS, encode(Transactions(tuple(frame)))), now)
     assert isinstance(effect, Verify)
-    (wanted,) = replica.handle(Verified(effect.job, [True] * len(effect.triples)), now)
-    assert isinstance(wanted, Prove)
-    replica.handle(Verified(wanted.job, [False] * len(wanted.assertions)), now)
-    assert _asked(replica, [speaker.member("campus", note_key(speaker.chain_id, "campus", 77))], LIAR, 1_000, True) == 0
+    (wanted,) = (one for one in replica.handle(Verified(effect.job, [True] * 21), now) if isinstance(one, Prove))
+    assert len(wanted.assertions) == 6
+    # While these wait, nothing more of that sender is checked.
+    more = [speaker.member("campus", note_key(chain, "campus", n, false=True), nonce=0) for n in range(20, 25)]
+    assert _asked(replica, more, "solar", 0, False) == 0
+    replica.handle(Verified(wanted.job, [False] * 5 + [True]), now)
+    assert [entry.owner for entry in replica.flow.mempool] == ["wind"]
+    assert replica.work.counters["mempool.proofs-waiting"] == 20
+    later = [speaker.member("campus", note_key(chain, "campus", 77), nonce=0)]
+    assert _asked(replica, later, "solar", 1_000, True) == 0
+    assert _asked(replica, later, "solar", 60_000, True) == 1
+    assert not replica.flow._proofs._gate._waiting
