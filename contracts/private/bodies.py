@@ -20,7 +20,7 @@ class ProveUse(Record, frozen=True, tag=104):
     meter: Id
     cycle: Count
     wide: bool
-    """The proof is of what the rating allows, not of the agreed bounds; everybody sees which of them it is."""
+    """The proof is of what the rating allows where less was agreed; everybody sees which of them it is of."""
     proof: Proof
     note: Note
     """The opening of the difference, sealed to the campus."""
@@ -56,6 +56,8 @@ class SplitCycle(Record, frozen=True, tag=106):
     """One for each source, ascending by meter."""
     proof: Proof
     """That each is an energy."""
+    own_note: Note
+    """Amounts and entropy, sealed to the campus itself: without them it could not pay what it split."""
 
 
 class Reconcile(Record, frozen=True, tag=107):

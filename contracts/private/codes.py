@@ -38,8 +38,8 @@ PRIVATE_CODES: dict[str, tuple[str, str]] = {
     ),
     "private.proven": ("The use of the meter in this cycle stands already.", "Nothing to do: it counts once."),
     "private.bounds": (
-        "The parties agreed on no bounds for this meter.",
-        "Prove what its rating allows: set `wide`.",
+        "The parties agreed on no bounds for this meter, so nothing is wider than they are.",
+        "Prove what its rating allows, without `wide`.",
     ),
     "private.note-key": (
         "The recipient of the note has no note key on the ledger.",

@@ -97,8 +97,8 @@ class HiddenUse(Record, frozen=True):
     meter: Id
     member: Id
     cycle: Count
-    since: Interval
-    """After this interval it begins; more than a cycle where the meter had said nothing before."""
+    since_sequence: Count
+    """Of the reading that it begins at, which may be cycles ago; 0: at the registers of the meter's admission."""
     register: HiddenRegister
     wide: bool
     point: Point
@@ -177,6 +177,8 @@ class PrivateCycle(Record, frozen=True):
     held_wh: Balance = 0
     """Of the total, what the campus held back of estimates."""
     shares: Annotated[tuple[Share, ...], Meta(max_length=MAX_HIDDEN_SOURCES)] = ()
+    own_note: Note = b""
+    """What the campus reads its split from again."""
     residual_wh: Balance = 0
     """Bills less deliveries, where the deliveries were paid instead: what the campus is left with."""
     by_awards: bool = False

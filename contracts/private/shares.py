@@ -95,7 +95,7 @@ def split(state: State, context: BlockContext, sender: str, body: SplitCycle) ->
         return "private.proof"
     state.save(ESTIMATE_BOOKS.key(sender), _replace(book, held_wh=held_wh))
     events.append(CycleSplit(sender, body.cycle, body.held_wh))
-    record = _replace(record, shares=tuple(shares), held_wh=body.held_wh)
+    record = _replace(record, shares=tuple(shares), held_wh=body.held_wh, own_note=body.own_note)
     agenda.save(state, cycles.enter(context, record, ANSWERING, events))
     return tuple(events)
 

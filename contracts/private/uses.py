@@ -41,6 +41,8 @@ class Difference(NamedTuple):
     point: bytes
     since: int
     """Interval after which it begins."""
+    since_sequence: int
+    """Of the reading that it begins at; 0: at the registers of the admission."""
     cycles: int
     """That it covers, the one that it ends in included."""
     register: HiddenRegister
@@ -57,26 +59,27 @@ def difference(params: PactParams, meter: Meter, opened: MeterHead, head: Hidden
     if head.settled is None:
         before_wh = opened.export_wh if meter.kind == "source" else opened.import_wh
         point = with_public(register.point, -before_wh)
-        since, first = head.since, cycle_of(params, head.since) - 1
+        since, sequence, first = head.since, 0, cycle_of(params, head.since) - 1
     else:
         point = combine((register.point, 1), (head.settled.point, -1))
-        since, first = head.settled.interval, head.settled.cycle
-    return None if point is None else Difference(point, since, cycle - first, register)
+        since, sequence, first = head.settled.interval, head.settled.sequence, head.settled.cycle
+    return None if point is None else Difference(point, since, sequence, cycle - first, register)
 
 
 def bounds(params: PactParams, meter: Meter, found: Difference, wide: bool) -> tuple[int, int] | None:
-    """Smallest and largest energy that a difference may be, Wh; None where nothing was agreed.
+    """Smallest and largest energy that a difference may be, Wh: what was agreed, else, and `wide`, what the rating
+    allows; None for `wide` where nothing was agreed that it could be wider than.
 
     Both readings may be taken at any moment of their intervals, so both intervals count; one Wh is the rounding of two
     registers.
     """
     intervals = found.register.interval - found.since + 1
     rated_wh = min(MAX_ENERGY, (meter.rating_w * intervals * params.interval_ms + WH_MS) // WH_MS)
-    if wide:
-        return 0, rated_wh
     terms = meter.private
     if terms is None or terms.high_wh is None:
-        return None
+        return None if wide else (0, rated_wh)
+    if wide:
+        return 0, rated_wh
     return min(MAX_ENERGY, terms.low_wh * found.cycles), min(MAX_ENERGY, terms.high_wh * found.cycles)
 
 
@@ -121,7 +124,17 @@ def prove(state: State, context: BlockContext, sender: str, body: ProveUse) -> t
     place = where(context.chain_id, body.meter, body.cycle, found.register.sequence)
     if not context.proves(ranges.assertion(KIND, place, [found.point], [within], body.proof)):
         return "private.proof"
-    use = HiddenUse(body.meter, sender, body.cycle, found.since, found.register, body.wide, found.point, body.note, to)
+    use = HiddenUse(
+        meter=body.meter,
+        member=sender,
+        cycle=body.cycle,
+        since_sequence=found.since_sequence,
+        register=found.register,
+        wide=body.wide,
+        point=found.point,
+        note=body.note,
+        note_key=to,
+    )
     state.save(HIDDEN_USES.key(body.cycle, body.meter), use)
     _count(state, record, use, meter, 1)
     return (UseProven(body.meter, body.cycle, body.wide),)

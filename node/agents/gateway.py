@@ -19,11 +19,12 @@ from typing import NamedTuple
 from msgspec import structs
 
 from contracts.api import RESUBMITTABLE
-from contracts.bodies import PlainReading, Quality, Reserve
+from contracts.bodies import CommittedReading, PlainReading, Quality, Reading, Reserve
 from contracts.envelope import CODEC, MeterEnvelope
 from contracts.metering import reading_hash
 from contracts.receipts import OK
 from node.agents.outbox import Head, Outbox, Signed
+from node.billing.readings import Owner, seal
 from node.client import MAX_BATCH, Client, MeterKey, Result, RpcError, Wait
 from node.disk import Disk, RealDisk
 from node.errors import NodeError
@@ -114,6 +115,40 @@ class MeterGateway:
         self._outbox.add(signed)
         return signed.envelope
 
+    def seal(
+        self,
+        interval: int,
+        import_wh: int,
+        export_wh: int,
+        *,
+        owner: Owner,
+        entropy: bytes,
+        quality: Quality | None = None,
+        reserve: Reserve | None = None,
+        status: int = 0,
+    ) -> bytes:
+        """As `record`, of a meter that is registered private: nobody but `owner` reads what the registers show.
+        `entropy` has 32 bytes that nobody else knows. Raises as `record`."""
+        head = self._outbox.head
+        signed = self._sign(
+            seal(
+                self._key.chain_id,
+                self.meter,
+                owner,
+                sequence=head.sequence + 1,
+                interval=interval,
+                import_wh=import_wh,
+                export_wh=export_wh,
+                previous_hash=head.reading_hash,
+                entropy=entropy,
+                status=status,
+                reserve=reserve,
+                quality=quality,
+            )
+        )
+        self._outbox.add(signed)
+        return signed.envelope
+
     async def adopt(self, client: Client) -> None:
         """Go on where the ledger's chain ends, when the outbox is new or was lost. Raises `RpcError`."""
         async with self._sending:
@@ -184,15 +219,15 @@ class MeterGateway:
         """Close the outbox."""
         self._outbox.close()
 
-    def _sign(self, body: PlainReading) -> Signed:
+    def _sign(self, body: Reading) -> Signed:
         return Signed(body.sequence, reading_hash(self._key.chain_id, body), self._key.sign(body))
 
-    def _readings(self) -> list[PlainReading]:
+    def _readings(self) -> list[Reading]:
         """Everything that waits, as of now: read it after the last `await` before `_link`."""
         bodies = [CODEC.decode(one.envelope).body for one in self._outbox.waiting.values()]
-        return [body for body in bodies if isinstance(body, PlainReading)]
+        return [body for body in bodies if isinstance(body, PlainReading | CommittedReading)]
 
-    def _link(self, head: Head, readings: list[PlainReading]) -> None:
+    def _link(self, head: Head, readings: list[Reading]) -> None:
         """Number, chain and sign `readings` behind `head`, in place of everything that waits."""
         sequence, previous = head.sequence, head.reading_hash
         links = []

@@ -43,6 +43,14 @@ class CycleShown(PrivateCycle, frozen=True, kw_only=True):
     book: EstimateBook | None
 
 
+class UseShown(Answer, frozen=True, kw_only=True):
+    """What one private meter used up to the end of a billing cycle, if that stands, and that cycle."""
+
+    meter: str
+    use: HiddenUse | None
+    cycle: PrivateCycle | None
+
+
 class PrivateMeter(Meter, frozen=True, kw_only=True):
     """A private meter, where its registers stand, and the note keys of its owner and its campus."""
 

@@ -1,7 +1,8 @@
 """Committed readings as a meter makes them, and as its owner reads them again.
 
-Every blinding follows from the place of the reading, its values and the entropy that the meter drew for it. Values and
-entropy are in the note to the owner, so whoever has the owner's note key and the ledger has every opening.
+Every blinding follows from meter and interval, the values and the entropy that the meter drew for them, and not from
+the place in the meter's chain: a gateway may link what it signed anew. Values and entropy are in the note to the owner,
+so whoever has the owner's note key and the ledger has every opening.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ class Register(NamedTuple):
     quality: tuple[Opening, ...]
 
 
-def where(chain_id: str, meter: str, sequence: int) -> Where:
+def where(chain_id: str, meter: str, interval: int) -> Where:
     """The place that the blindings of a reading follow from."""
-    return Where(chain_id, meter, sequence)
+    return Where(chain_id, meter, interval)
 
 
-def route(chain_id: str, meter: str, sequence: int, owner: str) -> notes.Route:
+def route(chain_id: str, meter: str, interval: int, owner: str) -> notes.Route:
     """How a meter's note goes to its owner."""
-    return notes.Route(purpose="reading", chain_id=chain_id, epoch=sequence, sender=meter, recipient=owner)
+    return notes.Route(purpose="reading", chain_id=chain_id, epoch=interval, sender=meter, recipient=owner)
 
 
 def seal(
@@ -65,12 +66,12 @@ def seal(
 ) -> CommittedReading:
     """The reading of these registers, for the meter to sign. `entropy` has 32 bytes that nobody else knows."""
     values = _values(import_wh, export_wh, reserve, quality)
-    hidden = _register(chain_id, meter, sequence, values, entropy)
+    hidden = _register(chain_id, meter, interval, values, entropy)
     note = notes.seal(
         owner.note_key,
         openings.kept(KIND, values, entropy),
         entropy=entropy,
-        **route(chain_id, meter, sequence, owner.member),
+        **route(chain_id, meter, interval, owner.member),
     )
     return CommittedReading(
         sequence,
@@ -87,11 +88,11 @@ def seal(
 
 def read(secret: bytes, chain_id: str, meter: str, owner: str, body: CommittedReading) -> Register | None:
     """What a reading hides, by its note to the holder of `secret`; None where the note does not open it."""
-    plaintext = notes.open_(secret, body.note, **route(chain_id, meter, body.sequence, owner))
+    plaintext = notes.open_(secret, body.note, **route(chain_id, meter, body.interval, owner))
     said = None if plaintext is None else openings.read(plaintext)
     if not isinstance(said, openings.Kept) or said.kind != KIND or not 2 <= len(said.values) <= 10:
         return None
-    found = _register(chain_id, meter, body.sequence, said.values, said.entropy)
+    found = _register(chain_id, meter, body.interval, said.values, said.entropy)
     committed = body.import_commitment, body.export_commitment, body.reserve, body.quality
     made = (
         _point(found.import_),
@@ -111,9 +112,9 @@ def _values(import_wh: int, export_wh: int, reserve: Reserve | None, quality: Qu
     return values
 
 
-def _register(chain_id: str, meter: str, sequence: int, values: Sequence[int], entropy: bytes) -> Register:
+def _register(chain_id: str, meter: str, interval: int, values: Sequence[int], entropy: bytes) -> Register:
     """Openings of all values: two registers, then a reserve where their number is odd, then a quality record."""
-    made = openings.opened(KIND, where(chain_id, meter, sequence), values, entropy)
+    made = openings.opened(KIND, where(chain_id, meter, interval), values, entropy)
     with_reserve = len(made) in (3, 3 + len(QUALITY_FIELDS))
     return Register(made[0], made[1], made[2] if with_reserve else None, tuple(made[3 if with_reserve else 2 :]))
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from contracts.members import Private
 from contracts.private import bills, quarrels, shares, uses
 from contracts.private.bodies import BlameNote, ProveUse, Reconcile, ShareOfBill, SplitCycle
-from contracts.private.records import HiddenUse, Share
+from contracts.private.records import HiddenUse, PrivateCycle, Share
 from contracts.units import MAX_ENERGY, PPM
 from zk import notes
 from zk.hashing import sha256
@@ -45,17 +45,17 @@ def prove_use(
     campus: Recipient,
     found: uses.Difference,
     opening: Opening,
-    agreed: tuple[int, int] | None,
-    rated: tuple[int, int],
+    within: tuple[int, int],
+    wider: tuple[int, int] | None,
     *,
     cycle: int,
     entropy: bytes,
 ) -> ProveUse:
-    """A use, inside the agreed bounds where it is, else inside what the rating allows. ValueError outside of both."""
-    wide = agreed is None or not agreed[0] <= opening.value <= agreed[1]
-    within = rated if agreed is None or wide else agreed
+    """A use, `within` the bounds where it is, else inside what is `wider`. ValueError outside of both."""
+    wide = wider is not None and not within[0] <= opening.value <= within[1]
     place = uses.where(chain_id, meter, cycle, found.register.sequence)
-    proof = ranges.prove(uses.KIND, place, [opening], [within], entropy=entropy).proof
+    chosen = wider if wide and wider is not None else within
+    proof = ranges.prove(uses.KIND, place, [opening], [chosen], entropy=entropy).proof
     note = notes.seal(
         campus.note_key,
         openings.told(uses.KIND, opening),
@@ -93,7 +93,7 @@ def blame_share(secret: bytes, chain_id: str, campus: str, cycle: int, share: Sh
 
 def split(
     chain_id: str,
-    campus: str,
+    campus: Recipient,
     cycle: int,
     total: Opening,
     amounts: Sequence[tuple[str, Recipient, int]],
@@ -107,29 +107,63 @@ def split(
     Where `deliveries` has the opening of what a source proved and the amount is the same, its share is that very
     point, so nothing is left to answer; not so for the last. ValueError where the amounts are not the total.
     """
-    left, made = total.shifted(-held_wh), dict[str, Opening]()
-    for at, (meter, _, amount_wh) in enumerate(amounts):
-        known = (deliveries or {}).get(meter)
-        if at == len(amounts) - 1:
+    wanted = [(meter, amount_wh) for meter, _, amount_wh in amounts]
+    made = _shares(chain_id, campus.member, cycle, total.shifted(-held_wh), wanted, deliveries or {}, entropy)
+    if [(meter, opening.value) for meter, opening in made.items()] != wanted:
+        raise ValueError("the shares are not the total")
+    listed = list(made.values())
+    place = shares.split_where(chain_id, campus.member, cycle)
+    points, proof = ranges.prove(shares.KIND, place, listed, [(0, MAX_ENERGY)] * len(listed), entropy=entropy)
+    said = tuple(
+        ShareOfBill(meter, point, _share_note(chain_id, campus.member, cycle, meter, to, made[meter], entropy))
+        for (meter, to, _), point in zip(amounts, points, strict=True)
+    )
+    kept = openings.kept(SHARE, [amount_wh for _, amount_wh in wanted], entropy)
+    own = notes.seal(campus.note_key, kept, entropy=entropy, **_own_route(chain_id, campus.member, cycle))
+    return Split(SplitCycle(cycle, held_wh, said, proof, own), made)
+
+
+def read_split(
+    secret: bytes, chain_id: str, record: PrivateCycle, total: Opening, deliveries: Mapping[str, Opening]
+) -> dict[str, Opening] | None:
+    """The openings of the shares that a campus made, by its note to itself; None where that does not open them."""
+    plaintext = notes.open_(secret, record.own_note, **_own_route(chain_id, record.campus, record.cycle))
+    said = None if plaintext is None else openings.read(plaintext)
+    if not isinstance(said, openings.Kept) or len(said.values) != len(record.shares):
+        return None
+    wanted = [(one.meter, wh) for one, wh in zip(record.shares, said.values, strict=True)]
+    left = total.shifted(-record.held_wh)
+    made = _shares(chain_id, record.campus, record.cycle, left, wanted, deliveries, said.entropy)
+    is_made = all(commit(*made[one.meter]).to_bytes() == one.bill for one in record.shares)
+    return made if is_made else None
+
+
+def _shares(
+    chain_id: str,
+    campus: str,
+    cycle: int,
+    left: Opening,
+    wanted: Sequence[tuple[str, int]],
+    deliveries: Mapping[str, Opening],
+    entropy: bytes,
+) -> dict[str, Opening]:
+    """Openings of shares of these amounts; the last is what is left, whatever was wanted."""
+    made: dict[str, Opening] = {}
+    for at, (meter, amount_wh) in enumerate(wanted):
+        known = deliveries.get(meter)
+        if at == len(wanted) - 1:
             made[meter] = left
         elif known is not None and known.value == amount_wh:
             made[meter] = known
         else:
             place = shares.split_where(chain_id, campus, cycle)
-            own = sha256(entropy + meter.encode())
-            made[meter] = openings.opened(SHARE, place, (amount_wh,), own)[0]
+            made[meter] = openings.opened(SHARE, place, (amount_wh,), sha256(entropy + meter.encode()))[0]
         left = left.minus(made[meter])
-    if left.value or any(made[meter].value != amount_wh for meter, _, amount_wh in amounts):
-        raise ValueError("the shares are not the total")
-    listed = [made[meter] for meter, _, _ in amounts]
-    limits = [(0, MAX_ENERGY)] * len(listed)
-    place = shares.split_where(chain_id, campus, cycle)
-    points, proof = ranges.prove(shares.KIND, place, listed, limits, entropy=entropy)
-    said = tuple(
-        ShareOfBill(meter, point, _share_note(chain_id, campus, cycle, meter, to, made[meter], entropy))
-        for (meter, to, _), point in zip(amounts, points, strict=True)
-    )
-    return Split(SplitCycle(cycle, held_wh, said, proof), made)
+    return made
+
+
+def _own_route(chain_id: str, campus: str, cycle: int) -> notes.Route:
+    return notes.Route(purpose="split", chain_id=chain_id, epoch=cycle, sender=campus, recipient=campus)
 
 
 def _share_note(

@@ -339,6 +339,12 @@ QUERIES: tuple[Route, ...] = (
         "A billing cycle of a campus with the use of each of its private meters.",
     ),
     _query(
+        "use/{cycle}/{meter}",
+        answers.UseShown,
+        lambda q, view, cycle, meter: private.use_of(view, cycle.number, meter),
+        "What one private meter used in a billing cycle, hidden, and that cycle.",
+    ),
+    _query(
         "private-meter/{meter}",
         answers.PrivateMeter,
         lambda q, view, meter: private.meter_of(view, meter),

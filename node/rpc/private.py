@@ -13,6 +13,7 @@ from contracts.schema import (
     METERS,
     NOTE_KEYS,
     PRIVATE_CYCLES,
+    RULES,
 )
 from node.render import render
 from node.rpc.view import View
@@ -31,10 +32,21 @@ def cycle_of(view: View, cycle: int, campus: str) -> Document | None:
     return {**render(record), "uses": [render(use) for use in uses if use is not None], "book": render(book)}
 
 
+def use_of(view: View, cycle: int, meter: str) -> Document | None:
+    """What a private meter used up to the end of a billing cycle, hidden, and that cycle; None: there is no such meter,
+    or it is an open one."""
+    record = view.load(METERS, meter)
+    if record is None or record.private is None:
+        return None
+    use, whole = view.load(HIDDEN_USES, cycle, meter), view.load(PRIVATE_CYCLES, cycle, record.private.campus)
+    return {"meter": meter, "use": render(use), "cycle": render(whole)}
+
+
 def meter_of(view: View, meter: str) -> Document | None:
     """A private meter, where its registers stand, and the note keys of its owner and its campus; None: there is no such
-    meter, or it is an open one."""
+    meter, or it is an open one. What its energy may be follows from the rules, so they are proven, too."""
     record = view.load(METERS, meter)
+    view.load(RULES, "in-force")
     if record is None or record.private is None:
         return None
     head, hidden = view.readable(HEADS, meter), view.load(HIDDEN_HEADS, meter)

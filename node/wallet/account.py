@@ -236,12 +236,20 @@ def registration(chain_id: str, owner: Owner, entropy: bytes) -> RegisterNoteKey
 
 
 def spend(
-    seen: Seen, owner: Owner, balance: Opening, to: str, to_key: bytes, amount_nano: int, entropy: bytes
+    seen: Seen,
+    owner: Owner,
+    balance: Opening,
+    to: str,
+    to_key: bytes,
+    amount_nano: int,
+    entropy: bytes,
+    sent: Opening | None = None,
 ) -> Word[Spend]:
-    """Pay a member. Raises NodeError `wallet.insufficient`."""
+    """Pay a member. `sent` opens the commitment that has to be spent, where a bill says which; its value is the amount.
+    Raises NodeError `wallet.insufficient`."""
     _demand(balance, amount_nano)
     where = _where(seen, owner)
-    sent = spending.transfer(where, balance, amount_nano, entropy)
+    sent = sent or spending.transfer(where, balance, amount_nano, entropy)
     rest = balance.minus(sent)
     note = notes.seal(
         to_key,

@@ -175,8 +175,8 @@ class Campus:
     def prove(self, meter: str, number: int = CYCLE) -> ProveUse:
         """What the owner of a meter says once a cycle is over."""
         params, found = self.chain.genesis.params, self.difference(meter, number)
-        rated = uses.bounds(params, self.meters[meter], found, True)
-        assert rated is not None
+        within = uses.bounds(params, self.meters[meter], found, False)
+        assert within is not None
         return words.prove_use(
             self.chain.chain_id,
             meter,
@@ -184,8 +184,8 @@ class Campus:
             words.Recipient("campus", self.key("campus")),
             found,
             self.opening(meter, number),
-            uses.bounds(params, self.meters[meter], found, False),
-            rated,
+            within,
+            uses.bounds(params, self.meters[meter], found, True),
             cycle=number,
             entropy=entropy_of("use", meter, number),
         )
@@ -238,7 +238,7 @@ class Campus:
         """How the campus splits a cycle."""
         return words.split(
             self.chain.chain_id,
-            "campus",
+            words.Recipient("campus", self.key("campus")),
             number,
             self.total(number),
             [

@@ -138,6 +138,7 @@ QUERIES: dict[str, list[str]] = {
     "credits/{member}/{source}/{number}": [f"credits/{name}/award/0" for name in MEMBERS],
     "note-key/{member}": [f"note-key/{name}" for name in MEMBERS],
     "cycle/{cycle}/{member}": [f"cycle/now/{name}" for name in MEMBERS],
+    "use/{cycle}/{meter}": [f"use/now/{meter.id}" for meter in METERS],
     "private-meter/{meter}": [f"private-meter/{meter.id}" for meter in METERS],
     "threshold": ["threshold"],
     "dealing/{epoch}/{attempt}/{member}": ["dealing/0/1/wind"],
