@@ -34,6 +34,7 @@ from devnet.errors import DevnetError
 from devnet.faults import within
 from devnet.liars import Liar
 from devnet.observation import Submitted
+from devnet.private import PrivateRun
 from devnet.ruled import Ruled, own_data
 from devnet.scenario import Scenario
 from devnet.scenario_checks import rulebook_of
@@ -132,6 +133,9 @@ async def _play(
         if load:
             await _make_traffic(layout, scenario, courier, clock, diary)
             return
+        if scenario.private is not None:
+            await _bill_privately(layout, scenario, clients, courier, clock, diary, stack)
+            return
         tempo: Tempo = Running(clock, layout.clock)
         if document.stepped:
             now_ms = await _stepped_to(layout, courier)
@@ -207,6 +211,33 @@ async def _make_traffic(
     progress.refused = result.refused
     progress.done = True
     diary.tell(progress)
+
+
+async def _bill_privately(
+    layout: Layout,
+    scenario: Scenario,
+    clients: Sequence[Client],
+    courier: Courier,
+    clock: SystemClock,
+    diary: Diary,
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    assert scenario.private is not None, "the scenario says so"
+    document = layout.load()
+    home = Home.at(Path(document.nodes[0].home))
+    tempo: Tempo = Running(clock, layout.clock)
+    if document.stepped:
+        tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, await _stepped_to(layout, courier))
+    wallets = await wallets_of(layout.keys, [one.id for one in scenario.members], document.chain_id, courier)
+    hidden = [meter.id for meter in scenario.meters if meter.private is not None]
+    opened = [_gateway(layout, document.chain_id, meter, courier) for meter in hidden]
+    gateways = {}
+    for gateway, _ in await asyncio.gather(*opened):
+        stack.callback(gateway.close)
+        gateways[gateway.meter] = gateway
+    founding = read_founding(home.genesis)
+    run = PrivateRun(scenario, layout, founding, clients, courier, wallets, gateways, tempo, diary)
+    await run.run(scenario.private.cycles)
 
 
 async def _stepped_to(layout: Layout, courier: Courier) -> int:

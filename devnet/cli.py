@@ -290,7 +290,7 @@ def _draw_report(report: Report) -> None:
     print(f"scenario {report.scenario}")
     lines = [tuple(name for name, _ in REPORTED), tuple(unit for _, unit in REPORTED), *rows]
     widths = [max(len(row[at]) for row in lines) for at in range(len(REPORTED) - 1)]
-    for row in lines:
+    for row in lines if rows else ():
         # Plain lines, since a table with borders would be folded where nobody can read it.
         print("  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
     for fault in report.faults:
@@ -298,6 +298,11 @@ def _draw_report(report: Report) -> None:
         print(f"fault {when}: {fault['action']} {', '.join(fault['targets'])}")
     for lie in report.lies:
         print(f"lie: {lie}")
+    for one in report.private:
+        named = "; ".join(f"{member} ({reason})" for member, _, reason in one["named"]) or "nobody"
+        paid_for = ", ".join(f"{meter} {outcome or 'nothing'}" for meter, outcome in one["outcomes"].items())
+        print(f"billing cycle {one['cycle']} of {one['campus']}: {one['phase']}, {one['uses']} uses proven and paid")
+        print(f"  paid for: {paid_for}; named: {named}; secrets found at suppliers' nodes: {len(report.leaks)}")
     print(f"{report.height} blocks, {report.transactions} transactions, {report.readings} readings")
     print(f"data: {report.data['source']} (sha256 {report.data['sha256'][:16]}); prices are synthetic")
     print("seconds: " + ", ".join(f"{name} {seconds}" for name, seconds in report.seconds.items()))

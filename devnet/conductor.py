@@ -54,6 +54,10 @@ class Wallet:
         raw = self._account.sign(body, height + EXPIRY_BLOCKS)
         return Parcel(raw, Submitted(self._domains.transaction_id(raw).hex(), kind, self._account.member))
 
+    def hash_of(self, raw: bytes) -> str:
+        """Under which the ledger knows an envelope, whoever signed it."""
+        return self._domains.transaction_id(raw).hex()
+
     async def catch_up(self, courier: Courier) -> None:
         """Read the nonce lane and the height again."""
         await courier.ask(self._account.sync)

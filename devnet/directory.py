@@ -77,6 +77,10 @@ class Layout:
         self.submitted = self.root / "submitted.jsonl"
         self.progress = self.root / "agents.json"
         self.market = self.root / "market.json"
+        self.secrets = self.root / "secrets.jsonl"
+        """What agents know and nodes must not; searched for, never read by any of them."""
+        self.traffic = self.root / "traffic"
+        """What each node heard and answered, where a run is searched for secrets."""
 
     def exists(self) -> bool:
         """Whether there is a devnet, running or not."""
@@ -128,6 +132,7 @@ class Layout:
             self.rulebooks,
             self.nodes,
             self.outbox,
+            self.traffic,
         ):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 

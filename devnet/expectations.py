@@ -13,7 +13,7 @@ from contracts.api import RESUBMITTABLE
 from devnet import stakes
 from devnet.faults import RESTATED_AFTER
 from devnet.observation import HIDDEN, Observation
-from devnet.spec import DisputeSpan, Expectations, MeterSpan
+from devnet.spec import CycleEnd, DisputeSpan, Expectations, MeterSpan
 
 RETURNED, RESTATED, VERDICT = "returned", "restated", "verdict"
 """Causes of corrections: a silent meter's register, an owner's word, a parent meter's."""
@@ -61,6 +61,9 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(expect.tokens_conserved, "tokens_conserved", stakes.tokens_off(seen))
     demand(True, "punished", stakes.punished_otherwise(seen, expect.punished))
     demand(True, "under_delivered", stakes.unreliable_otherwise(seen, expect.under_delivered))
+    if expect.private_cycles is not None:
+        demand(True, "private_cycles", _private_off(seen, expect.private_cycles))
+        demand(expect.secrets_kept, "secrets_kept", list(seen.leaks) or _unsearched(seen))
     demand(expect.statements_proven, "statements_proven", _unproven(seen))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
         count = sum(item.kind == kind for item in seen.submitted)
@@ -321,6 +324,28 @@ def _bills_off(seen: Observation) -> list[str]:
         for view in seen.intervals
         if (total := sum(map(int, view.bills_nano.values()))) != 0
     ]
+
+
+def _private_off(seen: Observation, end: CycleEnd) -> list[str]:
+    """Private billing cycles that ended in another way than they should have."""
+    offenders = [] if seen.private else ["no private billing cycle ended"]
+    for one in seen.private:
+        what = f"cycle {one.cycle} of {one.campus}"
+        if one.phase != "done":
+            offenders.append(f"{what} is {one.phase}")
+        if one.uses != end.uses or one.unpaid:
+            offenders.append(f"{what} has {one.uses} uses of {end.uses}, and {len(one.unpaid)} that are not paid")
+        if sorted(one.wide) != sorted(end.wide):
+            offenders.append(f"{what} shows {', '.join(one.wide) or 'nobody'} outside the agreed bounds")
+        if sorted({member for member, _, _ in one.named}) != sorted(end.named):
+            offenders.append(f"{what} names {'; '.join(' '.join(name) for name in one.named) or 'nobody'}")
+        if not one.adds_up:
+            offenders.append(f"{what} does not add up")
+    return offenders
+
+
+def _unsearched(seen: Observation) -> list[str]:
+    return [] if seen.secrets else ["no secret was looked for"]
 
 
 def _unproven(seen: Observation) -> list[str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.genesis import Balance, ConsensusParams, DevnetClock, Genesis, OpeningTrust
-from contracts.members import AccountKey, Asset, Member, Meter, NodeKeys, PowerLine
+from contracts.members import AccountKey, Asset, Member, Meter, NodeKeys, PowerLine, Private
 from contracts.program.case import MAX_EFFICIENCY
 from contracts.units import PPM
 from devnet import keyring
@@ -180,6 +180,7 @@ def _meter(layout: Layout, spec: MeterSpec) -> Meter:
         reference_price_nano_per_wh=prices[0] if prices else None,
         capacity_wh=None if spec.store is None else spec.store.capacity_wh,
         asset=_asset(spec),
+        private=None if spec.private is None else Private(**msgspec.structs.asdict(spec.private)),
     )
 
 

@@ -230,6 +230,25 @@ class StatementView(Record, frozen=True):
     """Why it is not proven."""
 
 
+class CycleView(Record, frozen=True):
+    """One private billing cycle of one campus as it ended, added up again from what is public of it."""
+
+    campus: str
+    cycle: int
+    phase: str
+    uses: int
+    wide: tuple[str, ...]
+    named: tuple[tuple[str, str, str], ...]
+    """Member, meter and reason."""
+    outcomes: dict[str, str]
+    """Of each source."""
+    unpaid: tuple[str, ...]
+    """Meters with a bill that waits."""
+    estimated_wh: int
+    adds_up: bool
+    """The shares and what is held back are the total, and that is the sum of all uses and estimates, as points."""
+
+
 class Observation(Record, frozen=True):
     """Everything that the expectations are about."""
 
@@ -255,3 +274,8 @@ class Observation(Record, frozen=True):
     """Tokens, index and rounds; None in a recording that says nothing of them."""
     statements: tuple[StatementView, ...] = ()
     """Where the scenario expects them to be proven."""
+    private: tuple[CycleView, ...] = ()
+    leaks: tuple[str, ...] = ()
+    """Secrets of others that were found at a supplier's node, and where."""
+    secrets: int = 0
+    """That were looked for."""

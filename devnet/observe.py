@@ -38,6 +38,7 @@ from devnet.observation import (
     Wagering,
     WagerView,
 )
+from devnet.private_view import private_cycles
 from devnet.profiles import Profiles
 from devnet.scenario import Scenario
 from node.client import Client
@@ -123,6 +124,7 @@ async def observe(
             statements=()
             if genesis is None
             else await audit.statements(clients[best.name], genesis, members, expected),
+            private=await private_cycles(clients[best.name], scenario),
         )
 
 

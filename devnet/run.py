@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from devnet import processes, profiles, stakes
+from devnet import leaks, processes, profiles, stakes
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout, write_whole
 from devnet.errors import DevnetError
@@ -28,6 +28,7 @@ from devnet.observe import observe
 from devnet.scenario import Scenario
 from devnet.scenario_checks import AGENTS
 from devnet.spec import Expectations
+from node.admin import call
 from node.cli.context import genesis_document
 from node.client import Client
 
@@ -67,6 +68,10 @@ class Report(msgspec.Struct, frozen=True):
     """What broke, and in which interval of the run."""
     lies: tuple[str, ...]
     """Who lied, how, and what it cost."""
+    private: tuple[dict[str, Any], ...]
+    """Private billing cycles as they ended."""
+    leaks: tuple[str, ...]
+    """Secrets of others at suppliers' nodes."""
     zone: str | None
     data: dict[str, str]
     seconds: dict[str, float]
@@ -92,11 +97,17 @@ def run(
     launcher.refuse_running()
     try:
         launcher.up(scenario, stepped=scenario.load is None and scenario.clock.run == "stepped")
+        if scenario.private is not None:
+            asyncio.run(_record(launcher))
         ready = time.monotonic()
         progress = _play(launcher, scenario, count, say)
         played = time.monotonic()
         say("recording what every node shows")
         observation = _observe(launcher, scenario, progress)
+        if scenario.private is not None:
+            say("looking for what nobody may know at the suppliers' nodes")
+            launcher.kill_all()
+            observation = _searched(launcher.layout, scenario, observation)
         judged = Recording(observation, scenario.expect, _faults(scenario, count), launcher.layout.load().zone)
         if recording is not None:
             write_whole(recording, msgspec.json.encode(judged))
@@ -142,6 +153,8 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
         ),
         faults=tuple(_happening(fault) for fault in recording.faults),
         lies=tuple(stakes.told(seen)),
+        private=tuple(msgspec.to_builtins(view) for view in seen.private),
+        leaks=seen.leaks,
         zone=recording.zone,
         data={"source": seen.profile_source, "sha256": seen.profile_sha256},
         seconds=seconds,
@@ -254,6 +267,27 @@ def inflict(launcher: Launcher, fault: Fault) -> None:
         case "equivocate":
             for name in fault.nodes:
                 asyncio.run(_equivocate(launcher, name))
+
+
+async def _record(launcher: Launcher) -> None:
+    """Let every node write down what it hears and answers from now on."""
+    for node in launcher.layout.load().nodes:
+        await call(Path(node.home), {"cmd": "record", "path": str(launcher.layout.traffic / node.name)})
+
+
+def _searched(layout: Layout, scenario: Scenario, seen: Observation) -> Observation:
+    """With every secret of others that is on a supplier's disk, in its log or in what its node heard."""
+    secrets = leaks.load(layout.secrets)
+    suppliers = {meter.member for meter in scenario.meters if meter.private is not None and meter.kind == "source"}
+    found: list[str] = []
+    for node in layout.load().nodes:
+        if node.name in suppliers:
+            others = [one for one in secrets if one.owner != node.name]
+            for place in (Path(node.home), layout.traffic / node.name):
+                found += [
+                    f"{leak.secret.owner}'s {leak.secret.what} at {leak.place}" for leak in leaks.search(place, others)
+                ]
+    return msgspec.structs.replace(seen, leaks=tuple(found), secrets=len(secrets))
 
 
 async def _equivocate(launcher: Launcher, name: str) -> None:

@@ -30,6 +30,7 @@ from devnet.spec import (
     Load,
     MemberSpec,
     MeterSpec,
+    PrivateRun,
     RulebookSpec,
     Season,
     Section,
@@ -68,6 +69,7 @@ class Scenario(Section, frozen=True):
     """Members whose agents build solutions where `params.wagering` is on."""
     rulebooks: Annotated[tuple[RulebookSpec, ...], Meta(max_length=64)] = ()
     load: Load | None = None
+    private: PrivateRun | None = None
     intervals: Annotated[int, Meta(ge=1, le=MAX_INTERVALS)] = 8
     """How many intervals `devnet run` runs, unless told otherwise."""
     faults: Annotated[tuple[Fault, ...], Meta(max_length=64)] = ()
@@ -229,6 +231,30 @@ def _struct_in(type_: Any) -> Any:
     return None
 
 
+def _counted(fleet: Fleet, where: str) -> list[int]:
+    """What each meter of a private fleet counts in a billing cycle: all together what the fleet does, each between the
+    agreed bounds, spread over them. Nothing where the fleet is not private. Raises `DevnetError` (`scenario.value`)."""
+    if fleet.private is None:
+        return [0] * fleet.count
+    low = fleet.private.low_wh
+    high = fleet.cycle_wh if fleet.private.high_wh is None else fleet.private.high_wh
+    if not low * fleet.count <= fleet.cycle_wh <= high * fleet.count:
+        raise DevnetError(
+            "scenario.value",
+            f"{where}: {fleet.count} meters between {low} and {high} Wh can't count {fleet.cycle_wh} Wh together.",
+            f"Set cycle_wh of `{fleet.prefix}` between {low * fleet.count} and {high * fleet.count}.",
+        )
+    spread = [low + (high - low) * (at * 37 % fleet.count) // max(1, fleet.count - 1) for at in range(fleet.count)]
+    while apart := fleet.cycle_wh - sum(spread):
+        # A part of what is off to each that has room for it, at least 1 Wh to the first of them.
+        sign = 1 if apart > 0 else -1
+        for at in range(fleet.count):
+            room = high - spread[at] if apart > 0 else spread[at] - low
+            step = min(room, max(1, abs(apart) // fleet.count), abs(fleet.cycle_wh - sum(spread)))
+            spread[at] += sign * step
+    return spread
+
+
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -246,6 +272,7 @@ def _expand(scenario: Scenario, where: str) -> Scenario:
     members, meters = list(scenario.members), list(scenario.meters)
     for fleet in scenario.fleets:
         low, high = fleet.peak_w
+        counted_wh = _counted(fleet, where)
         for number in range(fleet.count):
             name = f"{fleet.prefix}-{number + 1:02d}"
             # 37 is prime to every fleet that is not a multiple of it: neighbours differ, the spread is even.
@@ -261,6 +288,8 @@ def _expand(scenario: Scenario, where: str) -> Scenario:
                     peak_w=peak_w,
                     forecast_error_ppm=fleet.forecast_error_ppm,
                     tier=fleet.tier,
+                    private=fleet.private,
+                    cycle_wh=counted_wh[number],
                 )
             )
     # What a mending ends comes before it, wherever it stands in the file.

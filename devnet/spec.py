@@ -88,6 +88,18 @@ class Store(Section, frozen=True):
     """Its agent lets the dispatch decide when it charges and discharges, in place of blocks and bids."""
 
 
+class PrivateSpec(Section, frozen=True):
+    """What is agreed for a private meter; see `contracts.members.Private`."""
+
+    campus: Id
+    tariff_nano_per_wh: Annotated[int, Meta(ge=1, le=2**28 - 1)] = 1
+    low_wh: Energy = 0
+    high_wh: Energy | None = None
+    fixed_wh: Energy = 0
+    loss_ppm: Ppm = 0
+    accuracy_wh: Energy = 0
+
+
 class MeterSpec(Section, frozen=True):
     """Equipment behind one meter.
 
@@ -112,6 +124,10 @@ class MeterSpec(Section, frozen=True):
     store: Store | None = None
     tier: Annotated[int, Meta(ge=0, le=7)] = 0
     """In which an island sheds a load; 0 is the last to go."""
+    private: PrivateSpec | None = None
+    """Its registers are hidden, and it settles by the billing cycle."""
+    cycle_wh: Energy = 0
+    """What a private meter counts in each billing cycle."""
 
 
 class LineEnds(Section, frozen=True):
@@ -155,6 +171,10 @@ class Fleet(Section, frozen=True):
     balance_nano: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     forecast_error_ppm: Ppm = 0
     tier: Annotated[int, Meta(ge=0, le=7)] = 0
+    private: PrivateSpec | None = None
+    """All their meters are private, and count what adds up to `cycle_wh` in a billing cycle, each between the agreed
+    bounds."""
+    cycle_wh: Energy = 0
 
 
 class TariffHours(Section, frozen=True):
@@ -180,6 +200,12 @@ class Load(Section, frozen=True):
     seconds: Annotated[int, Meta(ge=1, le=3_600)]
     readings_per_s: Annotated[int, Meta(ge=0, le=50_000)]
     transfers_per_s: Annotated[int, Meta(ge=0, le=50_000)]
+
+
+class PrivateRun(Section, frozen=True):
+    """Billing cycles of private meters, one after the other, in place of intervals."""
+
+    cycles: Annotated[int, Meta(ge=1, le=12)] = 1
 
 
 class MeterSpan(Section, frozen=True):
@@ -258,6 +284,17 @@ class RefusedWord(Section, frozen=True):
     code: str
 
 
+class CycleEnd(Section, frozen=True):
+    """How each private billing cycle of a run ends."""
+
+    uses: Annotated[int, Meta(ge=0, le=100_000)]
+    """Meters that proved what they used, all of which is paid."""
+    wide: tuple[Id, ...] = ()
+    """Those of them outside their agreed bounds."""
+    named: tuple[Id, ...] = ()
+    """Members that kept it from settling as it should."""
+
+
 class Expectations(Section, frozen=True):
     """What must hold after a run; see `devnet.expectations` for what each one compares."""
 
@@ -303,5 +340,9 @@ class Expectations(Section, frozen=True):
     statements_proven: bool = False
     """Every member's statement of every billing cycle is proven with headers alone, has what its bills add up to, and
     those of a cycle sum to zero. Takes about as long as asking for them: a second for five members and a cycle."""
+    private_cycles: CycleEnd | None = None
+    """Every private billing cycle of the run ends like this, with shares of the total that everybody adds up again."""
+    secrets_kept: bool = True
+    """Nothing that belongs to others is on a supplier's disk, in its log or in what its node heard."""
     readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     transfers_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0

@@ -1,6 +1,7 @@
 """The local admin socket: one JSON document per line, on a unix socket in the node's home. Never on the network.
 
-Commands: `status`, `read`, `stop`, `clock-now`, `clock` and, on devnets, `partition`, `heal`, `profile` and `trace`.
+Commands: `status`, `read`, `stop`, `clock-now`, `clock` and, on devnets, `partition`, `heal`, `profile`, `trace` and
+`record`.
 """
 
 from __future__ import annotations

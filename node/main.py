@@ -223,7 +223,7 @@ class Admin:
                 keep_clock(self._home, self._clock)
                 self._node.clock_moved()
                 return {"time_ms": self._clock.ledger_ms()}
-            case {"cmd": "partition" | "heal" | "profile" | "trace"} if not self._devnet:
+            case {"cmd": "partition" | "heal" | "profile" | "trace" | "record"} if not self._devnet:
                 raise NodeError("admin.devnet-only", "This command exists on devnets only.", "")
             case {"cmd": "partition", "blocked": list(blocked)}:
                 self._transport.set_partition({str(name) for name in blocked})
@@ -238,11 +238,15 @@ class Admin:
                 return {}
             case {"cmd": "profile"}:
                 return {"samples": self._node.profiler.stop()}
+            case {"cmd": "record", "path": str(path)}:
+                self._transport.recorder.start(Path(path))
+                self._rpc.recorder.start(Path(path))
+                return {}
             case _:
                 raise NodeError(
                     "admin.command",
                     f"unknown command {command.get('cmd')!r}",
-                    "One of status, read, stop, clock, clock-now, partition, heal, profile, trace, with their fields.",
+                    "One of status, read, stop, clock, clock-now, partition, heal, profile, trace, record: name one.",
                 )
 
 

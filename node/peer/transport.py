@@ -22,6 +22,7 @@ from node.peer.peers import Peer, PeerRecord
 from node.peer.reasons import Reason, Refused
 from node.peer.tls import Contexts, Identity, contexts
 from node.peer.wire import CODECS, HEADER_BYTES, PROTOCOL_VERSION, Frame, Hello, Priority, hello_sign_bytes
+from node.recording import Recorder
 from zk import ed25519
 from zk.codec import Malformed, encode
 from zk.hashing import sha256
@@ -84,6 +85,7 @@ class Transport:
         self.accept_all: Accepted = accepted({frame: every[frame] for frame in every if frame is not Frame.HELLO})
         self.refusals: Counter[Reason] = Counter()
         """Connections refused or ended, by reason, those of unknown origin included."""
+        self.recorder = Recorder()
         self._identity = identity
         self._chain_id = chain_id
         self._callbacks = callbacks
@@ -364,6 +366,7 @@ class Transport:
 
     def frame(self, peer: Peer, frame: Frame, body: bytes) -> None:
         """Hand a frame to the owner."""
+        self.recorder.piece(peer.node.encode(), bytes([frame]), body)
         self._callbacks.frame(peer.node, frame, body)
 
     def gone(self, link: Link, reason: Reason) -> None:

@@ -28,6 +28,7 @@ from node.access.rights import Denied, Rights
 from node.access.shown import WithheldProof
 from node.clock import wall_ms
 from node.errors import NodeError
+from node.recording import Recorder
 from node.rpc.access import WITHHELD, Desk
 from node.rpc.endpoints import Endpoints
 from node.rpc.errors import Refusal, malformed
@@ -124,6 +125,7 @@ class RpcServer:
         self._served = 0
         self._refused = 0
         self._runner: web.ServerRunner | None = None
+        self.recorder = Recorder()
 
     async def start(self) -> str:
         """Listen; returns the base URL. Raises NodeError `rpc.port`."""
@@ -195,7 +197,10 @@ class RpcServer:
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         rights, code = self._desk.admit(request), WITHHELD
         try:
-            return await self._answered(request, rights)
+            answer = await self._answered(request, rights)
+            if isinstance(answer, web.Response) and isinstance(answer.body, bytes):
+                self.recorder.piece(request.path_qs.encode(), b"\n", answer.body)
+            return answer
         except (BadRequest, Denied, WithheldProof) as error:
             code = error.code
             raise
@@ -248,7 +253,9 @@ class RpcServer:
         self._body_bytes += size
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await request.read()
+                body = await request.read()
+                self.recorder.piece(body)
+                return body
         except TimeoutError:
             raise Refusal(408, "rpc.slow", f"The body took more than {BODY_TIMEOUT_S:.0f} s to arrive.") from None
         except web.RequestPayloadError as error:

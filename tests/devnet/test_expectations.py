@@ -15,6 +15,7 @@ from devnet.observation import (
     HIDDEN,
     BlockView,
     Corrected,
+    CycleView,
     Decided,
     Disputed,
     IndexWord,
@@ -32,7 +33,7 @@ from devnet.observation import (
     WagerView,
 )
 from devnet.run import Recording
-from devnet.spec import Cost, DisputeSpan, Expectations, MeterSpan, RefusedWord
+from devnet.spec import Cost, CycleEnd, DisputeSpan, Expectations, MeterSpan, RefusedWord
 from node.cli.output import run
 
 replace = msgspec.structs.replace
@@ -125,6 +126,7 @@ STAKES = Wagering(
     words=WORDS,
 )
 STATEMENTS = (StatementView("ann", 0, "-500"), StatementView("bob", 0, "500"))
+CYCLE = CycleView("campus", 1, "done", 4, (), (), {"meter-1": "equal"}, (), 0, True)
 GOOD = Observation(
     scenario="test",
     chain_id="test-0",
@@ -142,6 +144,8 @@ GOOD = Observation(
     corrected=CORRECTED,
     wagering=STAKES,
     statements=STATEMENTS,
+    private=(CYCLE,),
+    secrets=9,
 )
 ALL = Expectations(
     load_served=True,
@@ -159,6 +163,7 @@ ALL = Expectations(
     costs=(Cost("ann", ("infeasible",)), Cost("cid", ("best",), from_round=3)),
     refused_words=(RefusedWord("ann", 1, "wager.twice"),),
     punished=("dan",),
+    private_cycles=CycleEnd(4),
 )
 
 
@@ -196,6 +201,10 @@ def with_interval(**fields: object) -> Observation:
 
 def with_second(**fields: object) -> Observation:
     return replace(GOOD, intervals=(SETTLED, replace(BROKEN_DOWN, **fields), WHOLE_AGAIN, *LAST))
+
+
+def with_cycle(**fields: object) -> Observation:
+    return replace(GOOD, private=(replace(CYCLE, **fields),))
 
 
 def with_verdict(**fields: object) -> Observation:
@@ -379,6 +388,19 @@ BROKEN: dict[str, list[Observation]] = {
         with_trust(3, bonded_tokens=1),
         with_trust(3, power=3),
         with_stakes(punished=()),
+    ],
+    "private_cycles": [
+        with_cycle(phase="paying"),
+        with_cycle(uses=3),
+        with_cycle(wide=("meter-1",)),
+        with_cycle(named=(("ann", "meter-1", "silent"),)),
+        with_cycle(unpaid=("meter-1",)),
+        with_cycle(adds_up=False),
+        replace(GOOD, private=()),
+    ],
+    "secrets_kept": [
+        replace(GOOD, leaks=("ann's use of meter-1 at a log",)),
+        replace(GOOD, secrets=0),
     ],
 }
 
