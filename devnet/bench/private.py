@@ -170,10 +170,10 @@ def prepare(plan: Site, meter: Meter) -> Prepared:
         meter.id,
         meter.member,
         words.Recipient(RECIPIENT, notes.public(_campus_secret())),
-        Difference(body.import_commitment, interval, 1, register),
+        Difference(body.import_commitment, interval, 0, 1, register),
         read.import_,
         BOUNDS,
-        BOUNDS,
+        None,
         cycle=cycle,
         entropy=entropy,
     )
