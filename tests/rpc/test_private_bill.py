@@ -93,8 +93,8 @@ class Site:
         assert head is not None and hidden is not None
         found = uses.difference(PARAMS, self.meters[name], head, hidden, CYCLE)
         assert found is not None
-        rated = uses.bounds(PARAMS, self.meters[name], found, True)
-        assert rated is not None
+        within = uses.bounds(PARAMS, self.meters[name], found, False)
+        assert within is not None
         return words.prove_use(
             self.chain_id,
             name,
@@ -102,8 +102,8 @@ class Site:
             words.Recipient("campus", KEYS["campus"]),
             found,
             self.known[name],
-            uses.bounds(PARAMS, self.meters[name], found, False),
-            rated,
+            within,
+            uses.bounds(PARAMS, self.meters[name], found, True),
             cycle=CYCLE,
             entropy=entropy("use", name),
         )
@@ -122,7 +122,7 @@ class Site:
         await self.chain.produce()
         split = words.split(
             self.chain_id,
-            "campus",
+            words.Recipient("campus", KEYS["campus"]),
             CYCLE,
             total([self.known[name] for name in sorted(USED)]),
             [(name, words.Recipient(OWNER[name], KEYS[OWNER[name]]), wh) for name, wh in SOLD.items()],
