@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from zk import sigma
-from zk.batch import WEIGHT_BYTES, Batch, Claim
-from zk.group import ORDER, native
+from zk.batch import WEIGHT_BYTES, Batch, Claim, Equation
+from zk.group import ORDER, native, reference
 from zk.group.bases import bases
 from zk.transcript import Sponge, session_id
 
@@ -148,6 +148,30 @@ def test_one_liar_costs_a_bounded_number_of_multiplications(monkeypatch: pytest.
     assert len(counted) == 1 + 2 * 5
     # And what all proofs share is multiplied once: an image each, B, and here the commitment too.
     assert counted[0] == 32 + 2
+
+
+def elsewhere(claim: Claim) -> Claim:
+    """A claim with its points and scalars by the other implementation of the group."""
+    return claim._replace(
+        equations=[
+            Equation(
+                [reference.decode_point(point.to_bytes()) for point in points],
+                [reference.decode_scalar(scalar.to_be_bytes()) for scalar in scalars],
+            )
+            for points, scalars in claim.equations
+        ]
+    )
+
+
+def test_the_other_implementation_of_the_group_says_the_same() -> None:
+    true, false = ALICE.claim(ALICE.proof()), BOB.claim(BOB.proof(error=1))
+    assert [one.to_bytes() for one in bases(reference)] == [one.to_bytes() for one in bases()]
+    for claims, culprits in (((true,), []), ((false,), [0]), ((true, false), [1])):
+        slow = Batch(reference)
+        for claim in claims:
+            slow.add(elsewhere(claim))
+        assert slow.verify() is (not culprits)
+        assert slow.culprits() == batch(*claims).culprits() == culprits
 
 
 def test_nothing_is_true_together_with_what_could_not_be_read() -> None:
