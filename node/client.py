@@ -8,6 +8,8 @@ by hash, so whoever needs that sends the same bytes again.
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -35,6 +37,7 @@ Wait = Literal["accepted", "final", "proof"]
 Document = dict[str, Any]
 T = TypeVar("T")
 
+TOKEN_VARIABLE, CA_VARIABLE = "GRIDPACT_TOKEN", "GRIDPACT_CA"
 MSGPACK = "application/msgpack"
 REQUEST_TIMEOUT_S = 30.0
 """Any request but a waiting submission, which gets its own wait on top."""
@@ -93,8 +96,15 @@ _GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Client:
     """One node's RPC. Use as an async context manager, or call `close`."""
 
-    def __init__(self, base_url: str, *, connections: int = 16) -> None:
+    def __init__(
+        self, base_url: str, *, connections: int = 16, token: str | None = None, ca: str | None = None
+    ) -> None:
+        """`token` and `ca` (a file of certificates to trust) are for nodes on other machines, over https alone; by
+        default the environment has them: `GRIDPACT_TOKEN`, `GRIDPACT_CA`."""
         self.base_url = base_url.rstrip("/")
+        self._https = self.base_url.startswith("https://")
+        self._token = token or os.environ.get(TOKEN_VARIABLE)
+        self._ca = ca or os.environ.get(CA_VARIABLE)
         self.reader: ReaderKey | None = None
         """Who signs what is asked; None: nobody."""
         self._audience: tuple[str, str] | None = None
@@ -300,9 +310,23 @@ class Client:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections), auto_decompress=False
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._trusted()),
+                # Over plain HTTP anybody on the way would read it.
+                headers={"Authorization": f"Bearer {self._token}"} if self._https and self._token else None,
+                auto_decompress=False,
             )
         return self._session
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        """Whose certificates are believed. Raises `RpcError`."""
+        if not self._https:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self._ca)
+        except OSError as error:
+            raise RpcError(
+                "rpc.certificates", f"{self._ca} has no certificates: {error}.", f"Name a PEM file in {CA_VARIABLE}."
+            ) from None
 
     async def _request(
         self,

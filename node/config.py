@@ -61,6 +61,11 @@ class RpcSection(Section, frozen=True, kw_only=True):
     host: Annotated[Host, _says("Address to listen on for clients.")] = "127.0.0.1"
     port: Annotated[Port, _says("Port to listen on for clients; 0 takes a free one.")] = 26_657
     max_connections: Annotated[int, _bounded(1, 65_536, "Clients connected at once.")] = 1_024
+    tls_certificate: Annotated[
+        str,
+        msgspec.Meta(max_length=4096, description="Certificate (PEM) for HTTPS, in the home; empty: none."),
+    ] = ""
+    tls_key: Annotated[str, msgspec.Meta(max_length=4096, description="Private key (PEM) of the certificate.")] = ""
     names: Annotated[
         tuple[Annotated[str, msgspec.Meta(max_length=253)], ...],
         msgspec.Meta(max_length=16, description="Host names of this node, besides its addresses and localhost."),

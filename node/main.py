@@ -38,6 +38,7 @@ from node.peer.tls import Identity
 from node.peer.transport import Former, Registry, Transport
 from node.roster import Nodes
 from node.rpc.arguments import transaction_hash
+from node.rpc.exposure import protect
 from node.rpc.server import RpcServer
 from node.runner import Node, SystemEntropy
 from node.signer import FileSigner
@@ -165,13 +166,15 @@ class Process:
         p2p_port = await transport.start(config.p2p.host, config.p2p.port)
         log = AccessLog(disk, home.root / "access")
         self._closers.append(lambda: log.close(wall_ms()))
+        served = config.rpc
         rpc = RpcServer(
             node,
-            config.rpc.host,
-            config.rpc.port,
-            max_connections=config.rpc.max_connections,
-            max_subscribers=config.rpc.max_subscribers,
-            names=config.rpc.names,
+            served.host,
+            served.port,
+            max_connections=served.max_connections,
+            max_subscribers=served.max_subscribers,
+            names=served.names,
+            exposure=protect(served.host, home.root, served.tls_certificate, served.tls_key, wall_ms),
             log=log,
         )
         url = await rpc.start()

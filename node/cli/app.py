@@ -25,6 +25,7 @@ from node.cli.request import app as tx_dispatch
 from node.cli.rulebook import app as rulebook
 from node.cli.status import register as register_status
 from node.cli.succession import app as succession
+from node.cli.token import app as token
 from node.cli.trust import app as trust
 from node.cli.trust import tx_app as tx_trust
 from node.cli.tx import app as tx
@@ -54,6 +55,7 @@ app.add_typer(query, name="query")
 app.add_typer(bill, name="bill")
 app.add_typer(carbon, name="carbon")
 app.add_typer(access, name="access")
+app.add_typer(token, name="token")
 app.add_typer(trust, name="trust")
 app.add_typer(dispatch, name="dispatch")
 app.add_typer(govern, name="govern")

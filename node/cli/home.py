@@ -11,6 +11,7 @@ import typer
 
 from node.cli import options
 from node.cli.output import emit, line, progress, reporting, table
+from node.cli.token import rpc
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     for command in (init, genesis, start, restore, repair):
         app.command()(command)
+    keys.command("rpc")(rpc)
     app.add_typer(keys, name="keys")
 
 

@@ -18,6 +18,7 @@ from node.access.requests import HEADER, BadRequest, Gate
 from node.access.rights import NOBODY, Identity, Policies, Rights
 from node.render import render
 from node.rpc.limits import MAX_LISTED
+from node.rpc.tokens import Tokens
 from node.service import NodeService
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class Stream(NamedTuple):
 class Desk:
     """Gives every request its rights, and logs what those kept back."""
 
-    def __init__(self, service: NodeService, log: AccessLog, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, service: NodeService, log: AccessLog, wall_ms: Callable[[], int], tokens: Tokens | None = None
+    ) -> None:
         self._service = service
         self._ledger = service.ledger
         self._log = log
         self._wall_ms = wall_ms
+        self._tokens = tokens
         self._policies = Policies(service.ledger)
         self._gate = Gate(service.ledger.chain_id, service.node_id, service.ledger.get)
 
@@ -56,6 +60,11 @@ class Desk:
         except BadRequest as error:
             self._note(request, "", error.code, {})
             raise
+
+    def let_in(self, request: web.BaseRequest) -> None:
+        """Let nobody in without a token, where other machines reach this node. Raises `BadRequest`."""
+        if self._tokens is not None:
+            self._tokens.check(request)
 
     def settle(self, request: web.BaseRequest, rights: Rights, code: str = WITHHELD) -> None:
         """Log what the rights kept back, and what they showed by a grant."""
@@ -83,6 +92,7 @@ class Desk:
     def renewed(self, stream: Stream) -> Rights:
         """The rights of a stream by now, and in the log what they kept back so far. Raises `BadRequest`."""
         self.settle(stream.request, stream.rights)
+        self.let_in(stream.request)
         stream.rights.identity = self._gate.again(stream.rights.identity)
         return stream.rights
 

@@ -20,6 +20,9 @@ from node.rpc.limits import HEARTBEAT_S, MAX_MESSAGE_BYTES, MAX_SUBSCRIBERS
 from node.rpc.routes import Document
 from node.service import NodeService
 
+PROTOCOLS = ("gridpact.v1",)
+"""Chosen where a browser offers it beside its token (`node.rpc.tokens`)."""
+
 
 class Sockets:
     """The open websockets of a node, of every kind: so many, and no more."""
@@ -28,7 +31,7 @@ class Sockets:
         self._most = most
         self.open: set[web.WebSocketResponse] = set()
 
-    def make(self, request: web.BaseRequest, protocols: tuple[str, ...] = ()) -> web.WebSocketResponse:
+    def make(self, request: web.BaseRequest, protocols: tuple[str, ...]) -> web.WebSocketResponse:
         """A socket that is counted from now on; `open.discard` it. Raises `Refusal` before the upgrade."""
         if len(self.open) >= self._most:
             raise Refusal(503, "events.full", f"{self._most} subscribers are connected.", "Try another node.")
@@ -62,7 +65,7 @@ class Events:
         wanted = options["topics"].split(",") if options["topics"] else TOPICS
         topics = tuple(topic for topic in TOPICS if topic in wanted)
         cursor = read_cursor(options["cursor"], self._ledger.height)
-        socket = self._sockets.make(request)
+        socket = self._sockets.make(request, PROTOCOLS)
         self._desk.open_stream(request)
         self._sockets.open.add(socket)
         follower: asyncio.Task[None] | None = None

@@ -29,7 +29,7 @@ from node.errors import NodeError
 from node.peer.limits import Bucket
 from node.rpc.access import Desk, Stream
 from node.rpc.errors import malformed
-from node.rpc.events import Sockets, first_after
+from node.rpc.events import PROTOCOLS, Sockets, first_after
 from node.rpc.frames import TOPICS, Cursor, Frames, Pulse, read_cursor
 from node.rpc.limits import (
     MESSAGE_BURST,
@@ -41,7 +41,6 @@ from node.rpc.routes import Document
 from node.service import NodeService
 
 LIVE_TOPICS = (*TOPICS, "status")
-PROTOCOL = "gridpact.v1"
 TOO_SLOW = 4008
 """Close code of a subscriber that takes nothing; its reason is `events.slow CURSOR`."""
 
@@ -78,7 +77,7 @@ class Live:
         if options["topics"] is not None:
             first = Subscribe(options["topics"].split(","), options["cursor"])
             read_cursor(first.cursor, self._ledger.height)
-        socket = self._sockets.make(request, (PROTOCOL,))
+        socket = self._sockets.make(request, PROTOCOLS)
         self._desk.open_stream(request)
         self._sockets.open.add(socket)
         told = _Told(self, socket, Stream(rights, request))

@@ -33,6 +33,7 @@ from node.rpc.access import WITHHELD, Desk
 from node.rpc.endpoints import Endpoints
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events, Sockets
+from node.rpc.exposure import HANDSHAKE_S, UNPROTECTED, Exposure
 from node.rpc.frames import Frames, Pulse
 from node.rpc.guard import Guard
 from node.rpc.limits import (
@@ -54,6 +55,8 @@ from node.service import NodeService
 logger = logging.getLogger(__name__)
 
 BACKLOG = 128
+OPEN_TAG = "pages"
+"""Of routes that need no token: what they serve is in every copy of the program."""
 BEFORE_THE_BODY = (401, 403, 404, 405, 408, 411, 413, 415, 421, 503)
 """Statuses of refusals that may come while a body is still arriving."""
 
@@ -105,6 +108,7 @@ class RpcServer:
         max_subscribers: int = MAX_SUBSCRIBERS,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
         names: Sequence[str] = (),
+        exposure: Exposure = UNPROTECTED,
         log: AccessLog | None = None,
         wall_ms: Callable[[], int] = wall_ms,
     ) -> None:
@@ -112,13 +116,15 @@ class RpcServer:
         self._host = host
         self._port = port
         self._idle_timeout_s = idle_timeout_s
-        self._desk = Desk(service, log or AccessLog(), wall_ms)
+        self._desk = Desk(service, log or AccessLog(), wall_ms, exposure.tokens)
         self._sockets, self._pulse, frames = Sockets(max_subscribers), Pulse(service), Frames(service)
         events = Events(service, self._desk, frames, self._pulse, self._sockets)
         self._live = Live(service, self._desk, frames, self._pulse, self._sockets)
         self._endpoints = Endpoints(service, self._desk, events, self._live, self._body, self._counters)
         self._router = Router(ROUTES)
         self._guard = Guard((host, *names))
+        self._exposure = exposure
+        self._listening: asyncio.Server | None = None
         self._max_connections = max_connections
         self._active = 0
         self._body_bytes = 0
@@ -128,7 +134,8 @@ class RpcServer:
         self.recorder = Recorder()
 
     async def start(self) -> str:
-        """Listen; returns the base URL. Raises NodeError `rpc.port`."""
+        """Listen; returns the base URL. Raises NodeError `rpc.port`, `rpc.exposed`."""
+        self._exposure.demand(self._host)
         listener = _Listener(
             self._handle,
             request_factory=_request,
@@ -141,7 +148,15 @@ class RpcServer:
         self._runner = web.ServerRunner(listener, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port, backlog=BACKLOG).start()
+            assert self._runner.server is not None, "a runner that is set up has a server"
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._runner.server,
+                self._host,
+                self._port,
+                backlog=BACKLOG,
+                ssl=self._exposure.tls,
+                ssl_handshake_timeout=None if self._exposure.tls is None else HANDSHAKE_S,
+            )
         except OSError as error:
             await self._runner.cleanup()
             taken = error.errno == errno.EADDRINUSE
@@ -151,11 +166,15 @@ class RpcServer:
                 f"{'another process does' if taken else error.strerror}.",
                 "Stop that process, or choose another rpc port in config.toml (0 takes a free one).",
             ) from error
-        self._port = self._runner.addresses[0][1]
-        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+        self._port = self._listening.sockets[0].getsockname()[1]
+        scheme = "http" if self._exposure.tls is None else "https"
+        return f"{scheme}://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
     async def stop(self) -> None:
         """Close every connection; requests under way get `SHUTDOWN_S`."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
         await self._sockets.stop()
         self._pulse.stop()
         if self._runner is not None:
@@ -210,6 +229,8 @@ class RpcServer:
     async def _answered(self, request: web.BaseRequest, rights: Rights) -> web.StreamResponse:
         """The answer to one request. `tests/rpc/test_access.py` says of each route what it keeps back."""
         found = self._router.find(request.method, request.path)
+        if found.route.tag != OPEN_TAG:
+            self._desk.let_in(request)
         answer = await self._call(Call(found, found.options(request.query), rights, request))
         return answer if isinstance(answer, web.StreamResponse) else reply(request, answer)
 
