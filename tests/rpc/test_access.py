@@ -143,6 +143,10 @@ QUERIES: dict[str, list[str]] = {
     "threshold": ["threshold"],
     "dealing/{epoch}/{attempt}/{member}": ["dealing/0/1/wind"],
     "opening/{number}": ["opening/0"],
+    "sealed": ["sealed"],
+    "sealed/{interval}": [f"sealed/{interval}" for interval in INTERVALS],
+    "sealed/{interval}/{member}": [f"sealed/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
+    "capacity/{meter}": [f"capacity/{meter.id}" for meter in METERS],
     "explain/{interval}/{member}": [f"explain/{interval}/{name}" for interval in INTERVALS for name in MEMBERS],
 }
 
