@@ -62,6 +62,7 @@ from contracts.ceremony.bodies import CommitDealing, Complain, Deal, GiveShare, 
 from contracts.clearing import advance
 from contracts.confidential import accounts, book, keys, returning
 from contracts.confidential import bodies as hidden
+from contracts.confidential import succession as carried
 from contracts.context import BlockContext, current_interval
 from contracts.envelope import AccountEnvelope, Envelope
 from contracts.flexible import assets
@@ -285,6 +286,8 @@ def genesis_records(genesis: Genesis) -> dict[bytes, bytes]:
         records[LINE_LIST] = encode(Lines(genesis.lines))
     if genesis.network is not None:
         records[NETWORK] = encode(genesis.network)
+    if genesis.hidden is not None:
+        records |= carried.opening_records(genesis.hidden)
     site = [
         SiteMeter(
             meter.id,

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from consensus.committee import EVERYBODY, MAX_SEATS
+from contracts.confidential.records import HiddenFounding
 from contracts.members import (
     MAX_ENVELOPES,
     MAX_LINES,
@@ -111,6 +112,8 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """Sorted by meter."""
     network: Network | None = None
     """Places and lines of the site; None: everything is at one place."""
+    hidden: HiddenFounding | None = None
+    """Hidden money of the chain that this one succeeds; None: there is none."""
 
     def chain_id(self) -> str:
         """Name and the first 16 hex digits of the hash of this document."""

@@ -6,9 +6,9 @@ it. More than 2/3 of the power that the document itself founds must have signed.
 indexes of the exported height, so anybody checks it with two files and no node; and those will run the chain.
 
 What is taken over: members, keys, nodes, meters with the registers up to which they are settled, balances, tokens and
-indexes, lines, envelopes (of what was revoked the safe state), rules. What is unlocking or wagered is free again,
-since no evidence and no round of the old chain counts on the new one. What the pool holds stays counted, with a member
-that has no keys. What begins anew says `LeftBehind`. Never decides to go on.
+indexes, hidden money, lines, envelopes (of what was revoked the safe state), rules. What is unlocking or wagered is
+free again, since no evidence and no round of the old chain counts on the new one. What the pool holds stays counted,
+with a member that has no keys. What begins anew says `LeftBehind`. Never decides to go on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from consensus.quorum import is_quorum
 from contracts import base_load, epochs, trust
 from contracts.carbon import factors
+from contracts.confidential import succession as hidden
 from contracts.envelopes import newest
 from contracts.genesis import Balance, Genesis, OpeningRegister, OpeningTrust
 from contracts.governance.proposals import open_proposals
@@ -168,6 +169,7 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         trusts=tuple(sorted(trusts, key=lambda one: one.member)),
         envelopes=tuple(kept for id_ in going if (kept := newest(state, id_)) is not None),
         network=registered.carried(state),
+        hidden=hidden.carried(state, old.chain_id(), [member.id for member in members]),
     )
 
 

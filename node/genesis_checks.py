@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
 from contracts.codes import CODES
+from contracts.confidential.succession import problem as problem_of_hidden
 from contracts.envelopes import fits
 from contracts.flexible import assets
 from contracts.genesis import CODEC, Genesis
@@ -72,6 +73,7 @@ def check(genesis: Genesis, production: bool = False) -> None:
     _check_lines(genesis)
     _check_envelopes(genesis)
     _check_network(genesis)
+    _check_hidden(genesis)
     _check_nodes(genesis)
     _check_validators(genesis)
     validators_of(genesis)
@@ -199,6 +201,17 @@ def _check_envelopes(genesis: Genesis) -> None:
         _reference(path, "meter", envelope.meter, list(meters))
         if not fits(envelope, meters[envelope.meter]):
             raise DocumentError("genesis.value", path, "it contradicts itself or its meter", CODES[ENVELOPE].hint)
+
+
+def _check_hidden(genesis: Genesis) -> None:
+    found = None if genesis.hidden is None else problem_of_hidden(genesis.hidden, {one.id for one in genesis.members})
+    if found is not None:
+        raise DocumentError(
+            "genesis.hidden",
+            "hidden",
+            found,
+            "Leave it as `gridpact succession export` wrote it; a new chain has none.",
+        )
 
 
 def _check_network(genesis: Genesis) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from contracts.confidential.records import HiddenFounding
 from contracts.genesis import (
     CODEC,
     MAX_GENESIS_BYTES,
@@ -130,6 +131,7 @@ class GenesisEntry(Entry, frozen=True, kw_only=True):
     lines: Annotated[tuple[PowerLine, ...], Meta(max_length=MAX_LINES)] = ()
     envelopes: Annotated[tuple[AssetEnvelope, ...], Meta(max_length=MAX_ENVELOPES)] = ()
     network: Network | None = None
+    hidden: HiddenFounding | None = None
 
 
 def loads(text: str, production: bool = False) -> Genesis:
@@ -164,6 +166,7 @@ def loads(text: str, production: bool = False) -> Genesis:
         ),
         envelopes=tuple(sorted(entry.envelopes, key=lambda envelope: envelope.meter)),
         network=None if entry.network is None else ascending(entry.network),
+        hidden=entry.hidden,
     )
     check(genesis, production)
     return genesis
@@ -194,6 +197,7 @@ def dumps(genesis: Genesis) -> str:
         lines=genesis.lines,
         envelopes=genesis.envelopes,
         network=genesis.network,
+        hidden=genesis.hidden,
     )
     return f"# Genesis of the chain {genesis.chain_id()}\n" + emit(plain(entry, _BASE64_FIELDS))
 

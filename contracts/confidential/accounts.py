@@ -173,7 +173,13 @@ def _refused(own: HiddenAccount, sequence: int) -> str:
 def _kept(own: HiddenAccount, balance: bytes | None, note: bytes) -> HiddenAccount:
     """The account after a change whose opening its owner has noted."""
     return _replace(
-        own, sequence=own.sequence + 1, balance=balance, note=note, note_sequence=own.sequence, since_nano=0
+        own,
+        sequence=own.sequence + 1,
+        balance=balance,
+        note=note,
+        note_sequence=own.sequence,
+        since_nano=0,
+        noted_on="",
     )
 
 

@@ -11,7 +11,9 @@ from contracts.units import Balance, Count, Height, Id, Meta, Note, Point, Total
 MAX_NOTE_KEYS = 16
 """Note keys that one member may have had: a dispute about an old note is judged by the key of its time."""
 
-Source = Literal["award", "return"]
+Source = Literal["award", "return", "carried"]
+"""carried: from the chain that this one succeeds; see `contracts.confidential.succession`."""
+ChainName = Annotated[str, Meta(max_length=64)]
 
 
 class RegisteredKey(Record, frozen=True):
@@ -28,7 +30,7 @@ class NoteKeys(Record, frozen=True):
 
 
 class CreditName(Record, frozen=True):
-    """Which credit of a member: the round of an award, or the item that came back."""
+    """Which credit of a member: the round of an award, the item that came back, or its place among what was carried."""
 
     source: Source
     number: Count
@@ -53,6 +55,8 @@ class HiddenAccount(Record, frozen=True):
     """Sum of the credits since the last acceptance of them. No part of the balance: it changes without the owner."""
     newest: CreditName | None
     """The last of these credits; each names the one before it."""
+    noted_on: ChainName = ""
+    """The chain that the note is bound to; empty: this one."""
 
 
 class PendingItem(Record, frozen=True):
@@ -85,6 +89,10 @@ class Credit(Record, frozen=True):
     previous: CreditName | None
     """The credit before this one that is not accepted either."""
     height: Height
+    noted_on: ChainName = ""
+    """The chain that the note is bound to; empty: this one."""
+    noted_as: CreditName | None = None
+    """The name that the note is bound to, where it is another."""
 
 
 class HiddenTotal(Record, frozen=True):
@@ -109,3 +117,40 @@ class SpendFee(Record, frozen=True):
 
     member: Id
     unbilled_nano: Total
+
+
+class CarriedCredit(Record, frozen=True):
+    """What waited beside a balance of the chain before, or was sent and not accepted there."""
+
+    name: CreditName
+    """As it was there, or on the first chain that had it."""
+    commitment: Point
+    note: Note
+    sequence: Count
+    noted_on: ChainName
+
+
+class CarriedAccount(Record, frozen=True):
+    """A hidden account that goes on; see `HiddenAccount`."""
+
+    member: Id
+    sequence: Count
+    note: Note = b""
+    note_sequence: Count = 0
+    since_nano: Balance = 0
+    noted_on: ChainName = ""
+    balance: Point | None = None
+    note_key: Point | None = None
+    credits: tuple[CarriedCredit, ...] = ()
+    """Oldest first."""
+
+
+class HiddenFounding(Record, frozen=True):
+    """Hidden money that a chain begins with: all that its predecessor had; see `HiddenTotal`."""
+
+    net_nano: Balance
+    debited_nano: Total
+    next_item: Count
+    accounts: tuple[CarriedAccount, ...]
+    """Ascending by member."""
+    credited: Point | None = None

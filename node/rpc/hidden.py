@@ -36,8 +36,8 @@ def hidden_of(view: View, member: str) -> Document:
 
 def credits_of(view: View, member: str, source: str, number: int) -> Document:
     """Credits of a member from one on, back to the last acceptance."""
-    name = CreditName("award" if source == "award" else "return", number)
-    credits, more = _credits(view, member, name)
+    credit: Credit | None = view.load(CREDITS, member, source, number)
+    credits, more = ([], None) if credit is None else _credits(view, member, credit.name)
     return {"member": member, "credits": credits, "more": render(more)}
 
 

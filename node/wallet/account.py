@@ -157,7 +157,7 @@ def noted_balance(seen: Seen, owner: Owner) -> Opening | None:
     """The opening of the balance by the owner's note on the ledger, and what has come and gone in public since."""
     own, last = seen.own, NOTHING
     if own.note:
-        noted = _noted(seen, owner, own.note, "own", own.note_sequence, owner.member)
+        noted = _noted(own.noted_on or seen.chain_id, owner, own.note, "own", own.note_sequence, owner.member)
         if noted is None:
             return None
         # A spend notes what it sent, then what stayed; an acceptance the balance alone.
@@ -181,22 +181,23 @@ def recover(seen: Seen, owner: Owner, openings: Openings) -> Found:
 
 
 def _item(seen: Seen, owner: Owner, item: PendingItem) -> Opening | None:
-    noted = _noted(seen, owner, item.note, "spend", item.sequence, item.sender)
+    noted = _noted(seen.chain_id, owner, item.note, "spend", item.sequence, item.sender)
     return None if noted is None else _opens(noted.opening(0), item.commitment)
 
 
 def _credit(seen: Seen, owner: Owner, credit: Credit) -> Opening | None:
-    purpose, epoch = ("award", credit.name.number) if credit.name.source == "award" else ("own", credit.sequence)
-    noted = _noted(seen, owner, credit.note, purpose, epoch, owner.member)
+    name = credit.noted_as or credit.name
+    purpose, epoch = ("award", name.number) if name.source == "award" else ("own", credit.sequence)
+    noted = _noted(credit.noted_on or seen.chain_id, owner, credit.note, purpose, epoch, owner.member)
     return None if noted is None else _opens(noted.opening(0), credit.commitment)
 
 
-def _noted(seen: Seen, owner: Owner, note: bytes, purpose: str, epoch: int, sender: str) -> Told | None:
+def _noted(chain_id: str, owner: Owner, note: bytes, purpose: str, epoch: int, sender: str) -> Told | None:
     plain = notes.open_(
         owner.note_secret,
         note,
         purpose=purpose,
-        chain_id=seen.chain_id,
+        chain_id=chain_id,
         epoch=epoch,
         sender=sender,
         recipient=owner.member,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.confidential.records import CarriedAccount, CarriedCredit, CreditName, HiddenFounding
 from contracts.genesis import Balance, Genesis, OpeningTrust
 from contracts.members import AssetEnvelope, DaySpan, PowerLine
 from contracts.network.records import Branch, Network, Place, Transfer
@@ -21,6 +22,8 @@ from node.documents import DocumentError
 from node.errors import NodeError
 from tests.node.documents import genesis_document, key, member, meter
 from zk.codec import encode
+from zk.group import ORDER
+from zk.pedersen import commit
 
 DOCUMENT = genesis_document()
 TEXT = genesis_file.dumps(DOCUMENT)
@@ -418,3 +421,26 @@ def test_the_age_of_evidence_is_part_of_what_members_agree_on() -> None:
         line = next(line for line in TEXT.splitlines() if line.startswith(name))
         with pytest.raises(NodeError):
             genesis_file.loads(TEXT.replace(line, wrong))
+
+
+def hidden() -> HiddenFounding:
+    """Hidden money of two members, as a chain that is succeeded leaves it."""
+    held, credited = commit(5, b"\0" * 31 + b"\7"), commit(0, (ORDER - 7).to_bytes(32, "big"))
+    credit = CarriedCredit(CreditName("award", 4), credited.to_bytes(), b"note", 0, "old-0123")
+    return HiddenFounding(
+        net_nano=5,
+        debited_nano=0,
+        next_item=9,
+        accounts=(
+            CarriedAccount("member-0", 3, b"own", 2, -1, "old-0123", held.to_bytes(), held.to_bytes()),
+            CarriedAccount("member-1", 0, credits=(credit,)),
+        ),
+    )
+
+
+def test_hidden_money_survives_both_ways_and_has_to_add_up() -> None:
+    document = replace(hidden=hidden())
+    assert genesis_file.loads(genesis_file.dumps(document)) == document
+    with pytest.raises(NodeError) as refused:
+        genesis_file.loads(genesis_file.dumps(replace(hidden=msgspec.structs.replace(hidden(), net_nano=6))))
+    assert refused.value.code == "genesis.hidden" and "add up" in refused.value.message

@@ -188,6 +188,21 @@ def test_too_large_a_file_is_refused_before_it_is_read() -> None:
     assert refused(lambda: file.decode(b" " * (16 * 1024 * 1024 + 1))) == "proof.malformed"
 
 
+def test_more_than_a_file_may_have_is_refused() -> None:
+    one = document("opening")["statements"][0]
+    many = [one] * (file.MAX_STATEMENTS + 1)
+    entry = {"key": "", "value": None, "proof": ""}
+    fact = {"kind": "state", "chain_id": CHAIN_ID, "header": {}, "certificate": {}, "validators": [], "trail": []}
+    facts = [fact | {"entries": [entry]}] * (file.MAX_FACTS + 1)
+    terms = one | {"made_of": {POINT: [[1, POINT]] * (file.MAX_TERMS + 1)}}
+    for wrong in ({"statements": many}, {"statements": [one], "facts": facts}, {"statements": [terms]}):
+        content = raw({"kind": "statements", **wrong})
+        with pytest.raises(ProofError) as error:
+            file.decode(content)
+        assert error.value.code == "proof.malformed"
+    assert file.decode(raw({"kind": "statements", "statements": many[1:], "facts": facts[1:]}))
+
+
 def test_the_first_statement_that_is_false_is_named() -> None:
     true, false = document("range")["statements"][0], document("award")["statements"][0]
     false = false | {"proof": "00" * (len(false["proof"]) // 2)}

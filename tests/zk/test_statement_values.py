@@ -389,6 +389,17 @@ def test_parts_are_their_total_and_no_other() -> None:
         assert not check.verify(false)
 
 
+def test_a_sum_has_so_many_parts_and_no_more() -> None:
+    """True of one part more than there may be; refused before any is decoded."""
+    one = of(1)
+    whole = Opening(0, EMPTY)
+    for _ in range(sums.MAX_PARTS + 1):
+        whole = whole.plus(one)
+    many = [point(one)] * (sums.MAX_PARTS + 1)
+    assert not check.verify(sums.assert_sum(WHERE, many, 0, point(whole)))
+    assert check.verify(sums.assert_sum(WHERE, many[:-1], 0, point(whole.minus(one))))
+
+
 def test_an_opening_is_of_its_commitment_only() -> None:
     one = of(31_000)
     assert check.verify(sums.assert_opening(WHERE, point(one), one))
@@ -451,6 +462,21 @@ def test_a_chain_is_of_one_monitor_and_one_record_longer_has_another_head() -> N
     heads = [chain.links(where, RECORDS)[-1] for where in (MONITOR, MONITOR._replace(actor="m-other"))]
     heads += [chain.links(MONITOR, some)[-1] for some in ([*RECORDS, b""], RECORDS[:-1])]
     assert len(set(heads)) == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "is_taken"),
+    [
+        (1, chain.MAX_RECORD_BYTES, True),
+        (1, chain.MAX_RECORD_BYTES + 1, False),
+        (chain.MAX_RECORDS, 200, True),
+        (chain.MAX_RECORDS, 300, False),
+        (chain.MAX_RECORDS + 1, 1, False),
+    ],
+)
+def test_a_slice_has_so_many_records_and_bytes_and_no_more(count: int, size: int, is_taken: bool) -> None:
+    one, proof = chain.prove(MONITOR, [bytes(size)] * count, 0, count)
+    assert check.verify(chain.assertion(MONITOR, one, proof)) is is_taken
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 0), (0, 8), (-1, 2), (7, 1)])
