@@ -24,13 +24,9 @@ from zk.group import ORDER, POINT_BYTES, SCALAR_BYTES, native
 from zk.group.native import Point
 from zk.hashing import domain, sha256
 from zk.randomness import Draw
+from zk.sizes import MAX_SEATS
 from zk.statements import logarithm
 from zk.statements.assertion import Assertion, Where
-
-MAX_SEATS = 128
-"""Every seat deals a note to every other one."""
-SHARE_NOTE_BYTES = SCALAR_BYTES + notes.OVERHEAD_BYTES
-POSSESSION_BYTES = logarithm.KNOWN_BYTES
 
 _KEY: Final = (b"seat-key",)
 _DEALER: Final = (b"dealer",)
@@ -55,11 +51,6 @@ class Dealing(NamedTuple):
     """Notes to the seats that registered a key, in the order of their indices."""
 
 
-def threshold(seats: int) -> int:
-    """How many seats open: more than two thirds."""
-    return 2 * seats // 3 + 1
-
-
 # Seat keys
 
 
@@ -70,7 +61,7 @@ def seat_secret(attempt: Attempt, seat: str, entropy: bytes) -> bytes:
 
 
 def prove_seat(attempt: Attempt, seat: str, secret: bytes, *, entropy: bytes) -> tuple[bytes, bytes]:
-    """A seat's key, 48 bytes, and the proof that it has it, `POSSESSION_BYTES`."""
+    """A seat's key, 48 bytes, and the proof that it has it, `zk.sizes.KNOWN_BYTES`."""
     proof = logarithm.prove_known("possession", _where(attempt, seat), secret, _KEY, entropy=entropy)
     return logarithm.public_point(secret), proof
 

@@ -28,13 +28,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from zk.group import ORDER, POINT_BYTES, SCALAR_BYTES, native
 from zk.hashing import sha256
 from zk.randomness import Draw
+from zk.sizes import KNOWN_BYTES, OVERHEAD_BYTES, REVEALED_BYTES
 from zk.statements import logarithm
 from zk.statements.assertion import Assertion, Where, tag_of
-
-MAC_BYTES = 16
-OVERHEAD_BYTES = POINT_BYTES + logarithm.KNOWN_BYTES + MAC_BYTES
-"""By so much a note is longer than its plaintext."""
-REVEALED_BYTES = POINT_BYTES + logarithm.EQUAL_BYTES
 
 UNOPENABLE: Final = "unopenable"
 """Nobody sealed these bytes to this recipient; no plaintext, since those are bytes."""
@@ -146,7 +142,7 @@ def judge(note: bytes, shown: bytes, to: bytes, **route: Unpack[Route]) -> bytes
 
 
 def _split(note: bytes) -> _Parts:
-    head = POINT_BYTES + logarithm.KNOWN_BYTES
+    head = POINT_BYTES + KNOWN_BYTES
     return _Parts(note[:POINT_BYTES], note[POINT_BYTES:head], note[head:])
 
 

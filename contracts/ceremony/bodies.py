@@ -9,13 +9,11 @@ from typing import Annotated
 from contracts.ceremony.records import ShareNotes, Vector
 from contracts.members import Record
 from contracts.units import Count, Hash, Id, Meta, Point
-from zk import notes
-from zk.ceremony import POSSESSION_BYTES
-from zk.statements import share
+from zk.sizes import EQUAL_BYTES, KNOWN_BYTES, REVEALED_BYTES
 
-Possession = Annotated[bytes, Meta(min_length=POSSESSION_BYTES, max_length=POSSESSION_BYTES)]
-Shown = Annotated[bytes, Meta(min_length=notes.REVEALED_BYTES, max_length=notes.REVEALED_BYTES)]
-ShareProof = Annotated[bytes, Meta(min_length=share.PROOF_BYTES, max_length=share.PROOF_BYTES)]
+Possession = Annotated[bytes, Meta(min_length=KNOWN_BYTES, max_length=KNOWN_BYTES)]
+Shown = Annotated[bytes, Meta(min_length=REVEALED_BYTES, max_length=REVEALED_BYTES)]
+ShareProof = Annotated[bytes, Meta(min_length=EQUAL_BYTES, max_length=EQUAL_BYTES)]
 
 
 class RegisterSeat(Record, frozen=True, tag=160):

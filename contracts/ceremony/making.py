@@ -41,6 +41,7 @@ from contracts.state import State
 from zk import ceremony as key_making
 from zk.ceremony import Attempt
 from zk.group.native import IDENTITY, Point
+from zk.sizes import MAX_SEATS, threshold
 
 _replace = msgspec.structs.replace
 
@@ -105,14 +106,14 @@ def _compare(
         return seen, events
     if now is not None and now.phase in RUNNING:
         _forget(state, now, ())
-    if not MIN_SEATS <= len(members) <= key_making.MAX_SEATS or not keys.has_room(state):
+    if not MIN_SEATS <= len(members) <= MAX_SEATS or not keys.has_room(state):
         members = ()
     seats = tuple(Seat(member) for member in members)
     fresh = Ceremony(
         epoch=epoch,
         attempt=1,
         phase=REGISTER if members else WAITING,
-        threshold=key_making.threshold(len(members)),
+        threshold=threshold(len(members)),
         seats=seats,
         window=window.begin(context),
         seen_epoch=epoch,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from contracts.members import Record
 from contracts.units import Count, Hash, Height, Id, Meta, Point
-from zk.ceremony import MAX_SEATS, SHARE_NOTE_BYTES, threshold
+from zk.sizes import MAX_SEATS, SHARE_NOTE_BYTES, threshold
 
 MAX_THRESHOLD = threshold(MAX_SEATS)
 MAX_HELD = 16

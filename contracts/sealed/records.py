@@ -12,7 +12,7 @@ from contracts.ceremony.records import Window
 from contracts.members import Record
 from contracts.sealed.bodies import MAX_REFERENCE, MAX_TICKS, MAX_WH, OwnNote, ReferenceBlock
 from contracts.units import Count, Factor, Hash, Height, Id, Interval, Meta, Point, Price, Time, Total
-from zk.ceremony import MAX_SEATS
+from zk.sizes import MAX_SEATS
 
 MAX_CAPACITIES = 256
 """Meters with a registered capacity."""

@@ -137,7 +137,7 @@ def test_help_is_there(invoke: Invoke) -> None:
 def forked(devnet: Devnet) -> list[LightBlock]:
     """What three of the four validators would have to sign to show another block 3."""
     chain: Chain = devnet.chain
-    honest = [CODEC.decode(light_block(chain, str(height))) for height in (1, 2, 3)]
+    honest = [CODEC.decode(light_block(chain, height)) for height in (1, 2, 3)]
     header = devnet.chain.ledger.header(3)
     assert header is not None
     other = msgspec.structs.replace(header, payload_root=ZERO_HASH)

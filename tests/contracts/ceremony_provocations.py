@@ -10,14 +10,13 @@ from provocations import provokes, provokes_on
 
 from contracts.ceremony.bodies import CommitDealing, Complain, Deal, GiveShare, RegisterSeat
 from contracts.envelope import AccountEnvelope, Envelope
-from zk import ceremony as making
 from zk import notes
-from zk.statements import share
+from zk.sizes import EQUAL_BYTES, KNOWN_BYTES, REVEALED_BYTES, SHARE_NOTE_BYTES
 
 __all__ = ["CASES"]
 
 POINT = notes.public(b"\1" * 32)
-NO_POSSESSION = bytes(making.POSSESSION_BYTES)
+NO_POSSESSION = bytes(KNOWN_BYTES)
 
 
 def changed(envelope: AccountEnvelope, **fields: object) -> AccountEnvelope:
@@ -43,7 +42,7 @@ def _(chain: Sealers) -> Envelope:
 
 @provokes_on("ceremony.seat", lambda: Sealers(sealed_pact(5)).to_dealing(silent=["e"]))
 def _(chain: Sealers) -> Envelope:
-    return chain.say("e", Deal(0, 1, (POINT,), NO_POSSESSION, (bytes(making.SHARE_NOTE_BYTES),)))
+    return chain.say("e", Deal(0, 1, (POINT,), NO_POSSESSION, (bytes(SHARE_NOTE_BYTES),)))
 
 
 @provokes_on("ceremony.twice", Sealers)
@@ -114,18 +113,18 @@ def _(chain: Sealers) -> Envelope:
 @provokes_on("ceremony.dealer", lambda: _dealing().to_complaints(silent=["d"]))
 def _(chain: Sealers) -> Envelope:
     now = chain.now()
-    return chain.say("a", Complain(now.epoch, now.attempt, "d", bytes(notes.REVEALED_BYTES)))
+    return chain.say("a", Complain(now.epoch, now.attempt, "d", bytes(REVEALED_BYTES)))
 
 
 @provokes_on("ceremony.shown", lambda: _dealing().to_complaints())
 def _(chain: Sealers) -> Envelope:
     now = chain.now()
-    return chain.say("a", Complain(now.epoch, now.attempt, "d", bytes(notes.REVEALED_BYTES)))
+    return chain.say("a", Complain(now.epoch, now.attempt, "d", bytes(REVEALED_BYTES)))
 
 
 @provokes("share.opening")
 def _(chain: Chain) -> Envelope:
-    return chain.say("bio", GiveShare(0, POINT, bytes(share.PROOF_BYTES)))
+    return chain.say("bio", GiveShare(0, POINT, bytes(EQUAL_BYTES)))
 
 
 def _asked() -> Sealers:

@@ -44,12 +44,12 @@ from node.billing import readings
 from zk import elgamal, notes
 from zk.group import native
 from zk.pedersen import commit
+from zk.sizes import EQUAL_BYTES
 from zk.statements import award as awarding
 from zk.statements import bid as bidding
 from zk.statements import delivery as delivering
 from zk.statements import demand as demanding
 from zk.statements import ranges
-from zk.statements import share as sharing
 from zk.statements.assertion import Where
 from zk.statements.openings import Opening, blindings, opened
 
@@ -70,7 +70,7 @@ IMPORT, PENALTY_PPM = 300_000, 100_000
 REFERENCE = (ReferenceBlock(90_000, 20_000),)
 PARAMS = PactParams(sealed=SealedParams(on=True, window_blocks=2, wager_nano_per_wh=WAGER))
 BAD = b"bad"
-DUMMY = bytes(sharing.PROOF_BYTES)
+DUMMY = bytes(EQUAL_BYTES)
 
 
 def document(params: PactParams = PARAMS, open_meter: bool = False) -> Genesis:

@@ -19,6 +19,7 @@ from zk import ceremony as making
 from zk import elgamal, notes
 from zk.group import native
 from zk.group.native import IDENTITY
+from zk.sizes import MAC_BYTES, MAX_SEATS
 from zk.statements import logarithm
 
 
@@ -98,7 +99,7 @@ def test_a_note_that_does_not_open_disqualifies_its_dealer() -> None:
     chain = Sealers().to_dealing()
     honest = chain.dealing("a")
     route = making.route(chain.attempt(), "a", "b")
-    known, garbage = b"\5" * 32, b"g" * (32 + notes.MAC_BYTES)
+    known, garbage = b"\5" * 32, b"g" * (32 + MAC_BYTES)
     to = chain.now().seats[1].key
     bound = (route["purpose"].encode(), b"a", b"b", to, notes.sha256(garbage))
     where = logarithm.Where(chain.chain_id, "a", chain.now().epoch)
@@ -190,7 +191,7 @@ def test_shares_to_others_than_the_registered_are_refused() -> None:
         assert codes(chain.block(chain.showing("a", honest._replace(shares=shares)))) == [code]
 
 
-@pytest.mark.parametrize("index", [0, -1, making.MAX_SEATS + 1])
+@pytest.mark.parametrize("index", [0, -1, MAX_SEATS + 1])
 def test_an_index_that_is_none_has_no_share(index: int) -> None:
     """At 0 lies the dealer's secret itself."""
     vector = [native.GENERATOR.times_secret(native.scalar(part)) for part in (5, 6)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from zk import notes
 from zk.group import POINT_BYTES, native
 from zk.group.native import IDENTITY
+from zk.sizes import KNOWN_BYTES, OVERHEAD_BYTES, REVEALED_BYTES
 from zk.statements import check, logarithm
 from zk.statements.assertion import Where
 
@@ -47,7 +48,7 @@ def is_shown(note: bytes, shown: bytes, to: bytes = TO, route: dict[str, Any] = 
 def test_the_recipient_reads_a_note_and_everybody_checks_its_proof() -> None:
     assert notes.open_(SECRET, NOTE, **ROUTE) == b"31000 Wh"
     assert is_proven(NOTE)
-    assert len(NOTE) == len(b"31000 Wh") + notes.OVERHEAD_BYTES
+    assert len(NOTE) == len(b"31000 Wh") + OVERHEAD_BYTES
 
 
 def test_nobody_else_reads_a_note() -> None:
@@ -71,7 +72,7 @@ def test_no_bit_of_a_note_can_be_flipped(bit: int) -> None:
     assert not is_proven(bytes(flipped))
 
 
-@given(st.binary(max_size=2 * notes.OVERHEAD_BYTES))
+@given(st.binary(max_size=2 * OVERHEAD_BYTES))
 def test_garbage_is_no_note_and_raises_nothing(raw: bytes) -> None:
     assert not is_proven(raw)
     assert notes.open_(SECRET, raw, **ROUTE) is None
@@ -90,7 +91,7 @@ def test_a_copied_ephemeral_point_can_not_be_posted_as_ones_own() -> None:
     # Nor with a ciphertext of its own, nor with the proof of another note of its own.
     own = notes.seal(TO, b"31000 Wh", entropy=ENTROPY, **thief)
     assert not is_proven(NOTE[:POINT_BYTES] + own[POINT_BYTES:], route=thief)
-    assert not is_proven(own[: POINT_BYTES + logarithm.KNOWN_BYTES] + NOTE[-24:], route=thief)
+    assert not is_proven(own[: POINT_BYTES + KNOWN_BYTES] + NOTE[-24:], route=thief)
 
 
 def test_the_same_entropy_never_makes_two_notes_under_one_key() -> None:
@@ -102,7 +103,7 @@ def test_the_same_entropy_never_makes_two_notes_under_one_key() -> None:
 
 def test_a_quarrel_shows_the_one_plaintext() -> None:
     shown = notes.reveal(SECRET, NOTE, entropy=ENTROPY, **ROUTE)
-    assert len(shown) == notes.REVEALED_BYTES
+    assert len(shown) == REVEALED_BYTES
     assert is_shown(NOTE, shown)
     assert notes.judge(NOTE, shown, TO, **ROUTE) == b"31000 Wh"
 

@@ -15,12 +15,9 @@ from __future__ import annotations
 
 from zk import sigma
 from zk.batch import Claim
-from zk.group import POINT_BYTES, SCALAR_BYTES, native
+from zk.group import POINT_BYTES, native
 from zk.group.bases import bases
 from zk.statements.assertion import Assertion, Where, tag_of
-
-KNOWN_BYTES = POINT_BYTES + SCALAR_BYTES
-EQUAL_BYTES = 2 * POINT_BYTES + SCALAR_BYTES
 
 KINDS = ("possession", "note", "reveal", "share")
 

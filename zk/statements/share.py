@@ -8,11 +8,9 @@ from __future__ import annotations
 from zk.statements import logarithm
 from zk.statements.assertion import Assertion, Where
 
-PROOF_BYTES = logarithm.EQUAL_BYTES
-
 
 def prove(where: Where, purpose: str, tick: int, r: bytes, secret: bytes, *, entropy: bytes) -> tuple[bytes, bytes]:
-    """x_j*R, 48 bytes, and its proof of `PROOF_BYTES`, by the holder of x_j, 32 bytes. `where` has seat, key id and
+    """x_j*R, 48 bytes, and its proof of `EQUAL_BYTES`, by the holder of x_j, 32 bytes. `where` has seat, key id and
     round. ValueError when R is no point: the identity is never opened."""
     return logarithm.prove_equal("share", where, secret, r, _bound(purpose, tick), entropy=entropy)
 
