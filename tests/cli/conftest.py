@@ -7,10 +7,12 @@ import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
 from typer.testing import CliRunner
 
 from contracts.genesis import DevnetClock
@@ -19,6 +21,10 @@ from node.rpc.server import RpcServer
 from tests.rpc.chain import METERS, Chain, Promised
 from tests.support.pact import VALIDATORS, seed_of
 from zk.codec import encode
+
+
+# To build the tree of all commands takes longer than most of them, and it is the same tree every time.
+vars(typer.testing)["_get_command"] = cache(vars(typer.testing)["_get_command"])
 
 
 class Devnet:
