@@ -22,7 +22,6 @@ from tests.rpc.chain import METERS, Chain, Promised
 from tests.support.pact import VALIDATORS, seed_of
 from zk.codec import encode
 
-
 # To build the tree of all commands takes longer than most of them, and it is the same tree every time.
 vars(typer.testing)["_get_command"] = cache(vars(typer.testing)["_get_command"])
 
