@@ -144,8 +144,15 @@ def _moved(what: str, amount_nano: int, after_nano: int) -> None:
 # Queries
 
 
-def hidden(member: MemberId, asking: options.Asking) -> None:
-    """A member's hidden account as everybody sees it: commitments, what waits, nothing that says how much."""
+def hidden(
+    member: Annotated[str | None, typer.Argument(help="Member id. Default: the sums over all.")] = None,
+    *,
+    asking: options.Asking,
+) -> None:
+    """A hidden account as everybody sees it, or the sums over all: commitments, nothing that says how much."""
+    if member is None:
+        show("hidden", [], _draw_sums, asking)
+        return
 
     def draw(data: Data, shown: Form) -> None:
         own = data["account"]
@@ -167,6 +174,17 @@ def hidden(member: MemberId, asking: options.Asking) -> None:
         line(f"What is in it, its owner sees with: gridpact wallet show --as {member}")
 
     show("hidden", [member], draw, asking, Rows("items", "item_", ("credits", "account", "more")))
+
+
+def _draw_sums(data: Data, shown: Form) -> None:
+    rows = [
+        ["Deposits less withdrawals (currency)", money(data["net_nano"])],
+        ["Debited for awards (currency)", money(data["debited_nano"])],
+        ["Sum of all that is hidden", data["held"] or "nothing"],
+        ["Sum of all awards", data["credited"] or "nothing"],
+    ]
+    table("Hidden money", ["What", "Value"], rows)
+    line("Every block asserts: all that is hidden = (deposits less withdrawals) V + awards, as points.")
 
 
 def note_key(member: MemberId, asking: options.Asking) -> None:

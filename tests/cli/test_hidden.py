@@ -59,7 +59,12 @@ def test_money_is_hidden_paid_accepted_and_shown_again(pair: Devnet) -> None:
     assert shown(pair, "solar")["balance_nano"] == "0"
     text = pair.run("wallet", "show", "--as", "campus").stdout
     assert "0.00000018" in text and "0.0000007" in text
-    assert "amounts" not in pair.run("query", "hidden", "campus").stdout
+    assert "gridpact wallet show --as campus" in pair.run("query", "hidden", "campus").stdout
+    sums = pair.document("query", "hidden", "--prove")["data"]
+    assert (sums["net_nano"], sums["debited_nano"], sums["credited"]) == ("880", "0", None)
+    assert "0.00000088" in pair.run("query", "hidden").stdout
+    assert pair.document("query", "note-key", "solar")["data"]["keys"][0]["point"]
+    assert pair.document("proof", "fetch", "hidden", "campus")["kind"] == "state"
 
 
 def test_amounts_and_openings_stand_in_no_query_and_no_block(pair: Devnet) -> None:
