@@ -10,7 +10,7 @@ Nothing in a file is trusted, and no part of it is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from contracts.genesis import Genesis
 from node.errors import ProofError
 from node.proofs import AnyBundle, Document, Proven, decode_file, verify_bundle
 from node.render import parse, render
+from node.statements.anchors import standing
 from node.statements.kinds import KINDS, Form, Said, points_of
 from zk.group import ORDER, native
 from zk.group.native import Point
@@ -155,7 +156,7 @@ def verify(file: StatementsFile, genesis: Genesis, *, anchored: bool = False) ->
             )
     facts = [verify_bundle(fact, genesis) for fact in file.facts]
     prove(statements)
-    stands = dict(found for fact in facts for found in _hexes(fact))
+    stands = dict(found for fact in facts for found in standing(fact))
     shown = [_shown(one, stands) for one in statements]
     free = [point for one in shown for point, place in one["points"].items() if place is None]
     if anchored and free:
@@ -248,24 +249,3 @@ def render_place(where: Where) -> Document:
     """A place in its JSON form."""
     document: Document = render(Place(*where))
     return document
-
-
-def _hexes(fact: Proven) -> Iterator[tuple[str, str]]:
-    """Every string of a proven fact, which may be the hex of a point, and where it stands in words."""
-    for record in fact.data.get("records", ()):
-        yield from _strings(record["value"], record["key"])
-    if "envelope" in fact.data:
-        executed = f", executed with code {fact.data['receipt']['code']}" if "receipt" in fact.data else ""
-        yield from _strings(fact.data["envelope"], f"transaction {fact.data['hash']}{executed}")
-
-
-def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    match value:
-        case str():
-            yield value, where
-        case dict():
-            for name, item in value.items():
-                yield from _strings(item, f"{where}: {name}" if ":" not in where else f"{where}.{name}")
-        case list():
-            for item in value:
-                yield from _strings(item, where)

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.errors import NodeError, ProofError
-from node.proofs import Document
+from node.proofs import Document, Proven
 from node.statements import examples, file, making
+from node.statements.anchors import point_fields, standing
 from node.statements.kinds import KINDS
 from tests.node.documents import genesis_document
 from zk.group import ORDER
@@ -218,6 +219,31 @@ def test_what_nothing_shows_on_the_ledger_is_said_and_can_be_refused() -> None:
     assert set(one["points"].values()) == {None}
     assert proven.data["unanchored"] == list(one["points"])
     assert refused(lambda: file.verify(read, GENESIS, anchored=True)) == "proof.unanchored"
+
+
+def test_only_what_is_a_point_on_the_ledger_anchors_a_statement() -> None:
+    """What an author is free to write, in a note or a reason, could spell any point."""
+    point, other = "aa" * 48, "bb" * 48
+    record = {
+        "key": "pending/0000000001",
+        "value": {"note": point, "own_note": point, "commitment": other, "to": point},
+    }
+    assert dict(standing(Proven("", {"records": [record, {"key": "pending/2", "value": None}]}))) == {
+        other: "pending/0000000001: commitment"
+    }
+    body = {"type": "spend", "to": "solar", "note": point, "commitment": other}
+    envelope = {"type": "account-envelope", "sender": "geo", "body": body}
+    included = {"hash": "ff", "envelope": envelope}
+    done = included | {"receipt": {"code": "ok"}}
+    assert dict(standing(Proven("", done))) == {other: "transaction ff: body.commitment"}
+    # Not what was refused, nor what was merely included.
+    assert not list(standing(Proven("", included | {"receipt": {"code": "confidential.proof"}})))
+    assert not list(standing(Proven("", included)))
+
+
+def test_no_free_text_has_the_name_of_a_point() -> None:
+    assert {"balance", "commitment", "point", "bill", "sealed", "import_commitment", "key"} <= point_fields()
+    assert not {"note", "own_note", "reason", "proof", "signature", "to", "member"} & point_fields()
 
 
 @pytest.mark.parametrize(
