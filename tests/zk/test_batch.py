@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zk import sigma
+from zk import range_proof, sigma
 from zk.batch import WEIGHT_BYTES, Batch, Claim, Equation
 from zk.group import ORDER, native, reference
 from zk.group.bases import bases
@@ -101,6 +101,27 @@ def test_weights_follow_from_session_instance_and_proof() -> None:
     assert session_id(ALICE.tag) in whole
     assert ALICE.instance in whole
     assert ALICE.proof() in whole
+
+
+def test_weights_follow_from_all_of_a_range_proof() -> None:
+    """The vectors at its end, too: nothing squeezes a challenge after them, so a claim has to absorb them for this."""
+    ranges = [(0, 100)]
+    commitments, proof = range_proof.prove([7], [number(11)], ranges, tag=b"tag", entropy=ENTROPY)
+    known = range_proof.claim(commitments, ranges, proof, tag=b"tag")
+    assert known is not None
+    seen = {known.transcript}
+    scalars = [*range(192, 288, 32), *range(len(proof) - 256, len(proof), 32)]
+    for at in scalars:
+        other = bytearray(proof)
+        other[at + 31] ^= 1
+        changed = range_proof.claim(commitments, ranges, bytes(other), tag=b"tag")
+        assert changed is not None
+        seen.add(changed.transcript)
+    for place in (b"", b"gat"):
+        moved = range_proof.claim(commitments, ranges, proof, tag=place)
+        assert moved is not None
+        seen.add(moved.transcript)
+    assert len(seen) == 1 + len(scalars) + 2
 
 
 def test_equations_of_one_proof_do_not_cancel_either() -> None:
