@@ -19,7 +19,10 @@ from node.statements.anchors import point_fields, standing
 from node.statements.kinds import KINDS
 from tests.node.documents import genesis_document
 from zk.group import ORDER
+from zk.pedersen import commit
 from zk.statements import check
+from zk.statements.assertion import Where
+from zk.statements.openings import Opening, opened, total
 
 ENTROPY = b"e" * 32
 GENESIS = genesis_document()
@@ -301,3 +304,66 @@ def test_what_opens_new_commitments_is_given_back_beside_the_file() -> None:
     ]
     award = json.loads(msgspec.json.encode(making.make(raw(again), (), ENTROPY)[0]))["statements"][0]
     assert award["made_of"] == {award["about"]["weighted"]: [[17, posted["e"][0]], [11, posted["e"][1]]]}
+
+
+def opens(value: int, name: str) -> Opening:
+    """A commitment of the month, by a blinding of its own."""
+    return opened("tests", Where(CHAIN_ID, name), [value], ENTROPY)[0]
+
+
+def form(opening: Opening) -> Document:
+    return {"value": opening.value, "blinding": opening.blinding.hex()}
+
+
+def hex_of(opening: Opening) -> str:
+    return commit(*opening).to_bytes().hex()
+
+
+def ordered(kind: str, actor: str, inputs: Document) -> Document:
+    where = {"chain_id": CHAIN_ID, "actor": actor, "at": 11, "round": 0, "key_id": ""}
+    return {"statement": kind, "where": where, "inputs": inputs}
+
+
+def ranges_of(openings: list[Opening], span: tuple[int, int]) -> Document:
+    return {"openings": [form(one) for one in openings], "ranges": [span] * len(openings), "key": ""}
+
+
+def sum_of(parts: list[Opening], whole: Opening) -> Document:
+    return {"parts": [hex_of(one) for one in parts], "public": 0, "total": hex_of(whole)}
+
+
+def test_a_stranger_checks_the_bill_of_the_paper() -> None:
+    """31, 30, 15.1 and 14.9 kWh of four suppliers, used by 53 tenants in [1000, 3000] Wh. Solar shows its own figure;
+    of all others the stranger learns that they are in their ranges and add up."""
+    used = [opens(1_000 + 28 * number, f"tenant-{number:02}") for number in range(53)]
+    used[-1] = used[-1].shifted(91_000 - sum(one.value for one in used))
+    assert all(1_000 <= one.value <= 3_000 for one in used)
+    whole = total(used)
+    shares = {name: opens(wh, name) for name, wh in (("solar", 31_000), ("wind", 30_000), ("geothermal", 15_100))}
+    # The campus chooses the last blinding so that the shares are the whole, as points.
+    shares["biodiesel"] = whole.minus(total(list(shares.values())))
+    assert shares["biodiesel"].value == 14_900
+    orders = [
+        ordered("reading", "campus", ranges_of(used, (1_000, 3_000))),
+        ordered("sum", "campus", sum_of(used, whole)),
+        ordered("range", "campus", ranges_of(list(shares.values()), (0, 2**40 - 1))),
+        ordered("sum", "campus", sum_of(list(shares.values()), whole)),
+        ordered("opening", "solar", {"opening": form(shares["solar"])}),
+    ]
+    bill, _ = making.make(raw({"kind": "statements-to-make", "statements": orders}), (), ENTROPY)
+    content = msgspec.json.encode(bill)
+    proven = file.verify(file.decode(content), GENESIS)
+    said = [one["proven"] for one in proven.data["statements"]]
+    assert said[0] == "53 readings of campus are in [1000, 3000]"
+    assert said[4] == "a commitment of solar hides 31000"
+    points = [set(one["points"]) for one in proven.data["statements"]]
+    assert points[1] - points[0] == points[3] - points[2] == {hex_of(whole)}
+    assert points[4] < points[2]
+    for one in (*used, *shares.values()):
+        if one is not shares["solar"]:
+            assert one.blinding.hex() not in content.decode()
+    # A share of a Wh less, made up in another, is another bill.
+    shares["wind"] = shares["wind"].shifted(-1)
+    other = ordered("sum", "campus", sum_of(list(shares.values()), whole))
+    wrong = raw({"kind": "statements-to-make", "statements": [other]})
+    assert refused(lambda: making.make(wrong, (), ENTROPY)) == "proof.not-so"
