@@ -106,11 +106,10 @@ def zk(
 ) -> None:
     """Range proofs, sealed bids, shares of openings, private readings on four nodes: time and bytes. Takes a minute."""
     from devnet.bench import private
-    from devnet.bench.zk import MANY, measure
+    from devnet.bench.zk import measure
 
     with reporting(json):
-        report = measure(progress)
-        report |= private.measure(report["verify_1000_readings_ms"] / MANY, progress)
+        report = measure(progress) | private.measure(progress)
         emit(json, report, lambda: _draw(report))
 
 
