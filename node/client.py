@@ -38,6 +38,7 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 TOKEN_VARIABLE, CA_VARIABLE = "GRIDPACT_TOKEN", "GRIDPACT_CA"
+IDEMPOTENCY = "Idempotency-Key"
 MSGPACK = "application/msgpack"
 REQUEST_TIMEOUT_S = 30.0
 """Any request but a waiting submission, which gets its own wait on top."""
@@ -131,9 +132,21 @@ class Client:
         self, envelopes: Sequence[bytes], wait: Wait = "accepted", timeout_ms: int = 30_000
     ) -> list[Result]:
         """Submit at most 256 envelopes; one result each, in order. Raises `RpcError`."""
+        return await self._submit(envelopes, wait, timeout_ms, {})
+
+    async def submit_under(
+        self, key: str, envelopes: Sequence[bytes], wait: Wait = "accepted", timeout_ms: int = 30_000
+    ) -> list[Result]:
+        """The same under an idempotency key: this node refuses others under it (`rpc.key-reused`), so that whoever does
+        not know what became of a submission does not do the same twice by signing anew. Raises `RpcError`."""
+        return await self._submit(envelopes, wait, timeout_ms, {IDEMPOTENCY: key})
+
+    async def _submit(
+        self, envelopes: Sequence[bytes], wait: Wait, timeout_ms: int, headers: Mapping[str, str]
+    ) -> list[Result]:
         body = msgspec.msgpack.encode((envelopes, wait, timeout_ms))
         waiting_s = 0.0 if wait == "accepted" else timeout_ms / 1000
-        raw = await self._request("POST", "/tx", body=body, timeout_s=REQUEST_TIMEOUT_S + waiting_s)
+        raw = await self._request("POST", "/tx", body=body, headers=headers, timeout_s=REQUEST_TIMEOUT_S + waiting_s)
         try:
             results = _RESULTS.decode(raw).results
         except _GARBAGE as error:
@@ -339,7 +352,7 @@ class Client:
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> bytes:
         if body is not None:
-            headers = {"Content-Type": MSGPACK}
+            headers = {**(headers or {}), "Content-Type": MSGPACK}
         try:
             async with self._open().request(
                 method,

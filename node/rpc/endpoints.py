@@ -16,6 +16,7 @@ from node.rpc import listing
 from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal
 from node.rpc.evidence import report
+from node.rpc.idempotency import HEADER, Keys, read_key
 from node.rpc.light import light_block
 from node.rpc.metrics import prometheus
 from node.rpc.openapi import make_document
@@ -58,6 +59,7 @@ class Endpoints:
         self._ledger = service.ledger
         self._read_body = read_body
         self._counters = counters
+        self._keys = Keys()
         self.desk = desk
         self.events = events
         self.live = live
@@ -119,8 +121,15 @@ class Endpoints:
         if not binary and request.content_type != JSON:
             # Also keeps web pages from submitting through a visitor's browser: these types need a preflight.
             raise Refusal(415, "rpc.content-type", f"Send {JSON} or {MSGPACK}, not {request.content_type[:60]}.")
+        key = read_key(request.headers.get(HEADER))
         submission = read_submission(await self._read_body(request), binary=binary)
-        return reply(request, await submit(self._service, submission), binary=binary)
+        if key is None:
+            return reply(request, await submit(self._service, submission), binary=binary)
+        self._keys.claim(key, submission.envelopes)
+        answer = await submit(self._service, submission)
+        if all(result["status"] == "refused" for result in answer["results"]):
+            self._keys.release(key, submission.envelopes)
+        return reply(request, answer, binary=binary)
 
     async def report(self, call: Call) -> Document:
         """Evidence in."""

@@ -6,6 +6,8 @@ MAX_BODIES_BYTES = 32 * 1024 * 1024
 """Bodies that are being received, together: what slow and hostile senders can pin in memory."""
 MAX_ENVELOPES = 256
 """Envelopes in one submission."""
+MAX_KEYS = 4_096
+"""Idempotency keys that a node remembers, the newest ones."""
 MAX_PROOFS = 32
 """Envelopes in one submission that waits for proofs: each costs a walk over its whole block."""
 MAX_REQUESTS = 512

@@ -90,7 +90,8 @@ def _operation(route: Route, schemas: Schemas) -> Document:
     name = re.sub(r"[^a-z0-9]+", "_", f"{route.method.lower()}{route.path}".replace(".", "_")).strip("_")
     operation: Document = {"operationId": name, "summary": route.says, "tags": [route.tag]}
     parameters = [_path_parameter(name) for name in route.parameters]
-    parameters += [_query_parameter(option) for option in route.options]
+    parameters += [_option(option, "query") for option in route.options]
+    parameters += [_option(option, "header") for option in route.headers]
     if parameters:
         operation["parameters"] = parameters
     if route.personal:
@@ -98,8 +99,11 @@ def _operation(route: Route, schemas: Schemas) -> Document:
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _body(route, schemas)}
     answers = {str(status): _answer(route, schemas, status) for status in route.statuses}
-    refused = {*EVERYWHERE, *(OF_BODIES if route.body else ()), *((426,) if 101 in route.statuses else ())}
-    refused -= set(route.statuses)
+    refused = set(EVERYWHERE)
+    refused |= {*OF_BODIES} if route.body else set()
+    refused |= {422} if route.headers else set()
+    refused |= {426} if 101 in route.statuses else set()
+    refused -= {*route.statuses}
     operation["responses"] = answers | {
         str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(refused)
     }
@@ -119,8 +123,8 @@ def _path_parameter(name: str) -> Document:
     return {"name": name, "in": "path", "required": True, "description": kind.says, "schema": kind.schema}
 
 
-def _query_parameter(option: Option) -> Document:
-    return {"name": option.name, "in": "query", "description": option.says, "schema": option.schema}
+def _option(option: Option, place: str) -> Document:
+    return {"name": option.name, "in": place, "description": option.says, "schema": option.schema}
 
 
 def _answer(route: Route, schemas: Schemas, status: int) -> Document:

@@ -192,6 +192,8 @@ class Route(NamedTuple):
     media: str = ""
     options: tuple[Option, ...] = ()
     body: Body | None = None
+    headers: tuple[Option, ...] = ()
+    """Headers beyond those of every request; its handler reads them."""
     statuses: tuple[int, ...] = (200,)
     tag: str = "node"
     state: bool = False

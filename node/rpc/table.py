@@ -12,6 +12,7 @@ from aiohttp import web
 
 from node.access.rights import Rights
 from node.answers import chain
+from node.rpc import idempotency
 from node.rpc.arguments import number
 from node.rpc.catalogue import QUERIES
 from node.rpc.frames import TOPICS
@@ -77,6 +78,13 @@ ROUTES: tuple[Route, ...] = (
         "Submit 1 to 256 envelopes and wait as asked: `accepted` on this node's disk, `final`, or `proof`.",
         chain.Submission,
         body=Body(JsonSubmission, "`[[bin...], wait, timeout_ms]`; the last two may be left out."),
+        headers=(
+            text_option(
+                idempotency.HEADER,
+                {"type": "string", "pattern": idempotency.PATTERN},
+                "Stands for these envelopes: others under the same key are refused.",
+            ),
+        ),
         tag="transactions",
     ),
     Route(
