@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Sequence
@@ -185,3 +187,26 @@ def test_what_a_process_was_lost_over_is_asked_alone_before_anything_is_checked_
         assert asked == [4, 1, 1, 1, 1]
 
     run(work, lambda: Pool(workers=1))
+
+
+def test_a_node_that_is_killed_leaves_no_process_behind() -> None:
+    node = (
+        "import asyncio, sys\n"
+        "from node.proving.pool import Pool\n"
+        "from tests.node.test_proving_pool import MADE, ask\n"
+        "async def main():\n"
+        "    pool = Pool(workers=2)\n"
+        "    await asyncio.gather(ask(pool, MADE), ask(pool, MADE, urgent=True))\n"
+        "    print(*(process.pid for process in pool._idle), flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen((sys.executable, "-c", node), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        workers = [os.pidfd_open(int(pid)) for pid in process.stdout.readline().split()]
+        process.kill()
+    assert workers
+    for worker in workers:
+        # Readable once it has ended.
+        assert select.select([worker], [], [], 30)[0]
+        os.close(worker)
