@@ -333,8 +333,8 @@ def sum_of(parts: list[Opening], whole: Opening) -> Document:
 
 
 def test_a_stranger_checks_the_bill_of_the_paper() -> None:
-    """31, 30, 15.1 and 14.9 kWh of four suppliers, used by 53 tenants in [1000, 3000] Wh. Solar shows its own figure;
-    of all others the stranger learns that they are in their ranges and add up."""
+    """31, 30, 15.1 and 14.9 kWh of four suppliers, used by 53 tenants in [1000, 3000] Wh, which four of them show. Solar
+    shows its own figure; of all others the stranger learns that they add up, and are in their ranges."""
     used = [opens(1_000 + 28 * number, f"tenant-{number:02}") for number in range(53)]
     used[-1] = used[-1].shifted(91_000 - sum(one.value for one in used))
     assert all(1_000 <= one.value <= 3_000 for one in used)
@@ -344,7 +344,7 @@ def test_a_stranger_checks_the_bill_of_the_paper() -> None:
     shares["biodiesel"] = whole.minus(total(list(shares.values())))
     assert shares["biodiesel"].value == 14_900
     orders = [
-        ordered("reading", "campus", ranges_of(used, (1_000, 3_000))),
+        ordered("reading", "campus", ranges_of(used[:4], (1_000, 3_000))),
         ordered("sum", "campus", sum_of(used, whole)),
         ordered("range", "campus", ranges_of(list(shares.values()), (0, 2**40 - 1))),
         ordered("sum", "campus", sum_of(list(shares.values()), whole)),
@@ -354,10 +354,11 @@ def test_a_stranger_checks_the_bill_of_the_paper() -> None:
     content = msgspec.json.encode(bill)
     proven = file.verify(file.decode(content), GENESIS)
     said = [one["proven"] for one in proven.data["statements"]]
-    assert said[0] == "53 readings of campus are in [1000, 3000]"
+    assert said[0] == "4 readings of campus are in [1000, 3000]"
     assert said[4] == "a commitment of solar hides 31000"
     points = [set(one["points"]) for one in proven.data["statements"]]
-    assert points[1] - points[0] == points[3] - points[2] == {hex_of(whole)}
+    assert points[3] - points[2] == {hex_of(whole)} < points[1]
+    assert points[0] < points[1] and len(points[1]) == 54
     assert points[4] < points[2]
     for one in (*used, *shares.values()):
         if one is not shares["solar"]:

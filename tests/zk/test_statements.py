@@ -166,7 +166,7 @@ def test_no_scalar_of_a_proof_may_be_written_as_one_from_the_order_up(kind: str)
         assert not check.verify(true._replace(proof=proof))
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(st.data())
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_proof_with_any_bit_flipped_is_none(kind: str, data: st.DataObject) -> None:
