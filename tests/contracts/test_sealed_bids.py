@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from ledger_world import OPENING_NANO, change
-from sealed_world import NAMEPLATE_WH, NEXT, SUPPLIERS, TICKS, WAGER, World, document, world
+from sealed_world import NAMEPLATE_WH, NEXT, SUPPLIERS, TENANT_WH, TICKS, WAGER, World, document, world
 
-from contracts.schema import SEALED_OFFERS
+from contracts.schema import SEALED_OFFERS, SEALED_ROUNDS
+from contracts.sealed.bodies import MAX_WH
+from zk.codec import encode
+from zk.group import native
 
 FIRST_WORD, SECOND_WORD = [10_000, 0, 0, 0], [1, 0, 0, 0]
 DEMAND_WH = 30_000
@@ -86,3 +90,26 @@ def test_a_buyer_that_can_not_pay_for_all_of_it_at_the_highest_tick_opens_nothin
     assert one.run(one.opening_of(DEMAND_WH)) == "ok"
     assert one.locked() == escrow_nano
     assert one.balance_of("campus") == 0
+
+
+@pytest.mark.parametrize("part", ["sealed", "ephemeral"])
+def test_a_bid_whose_first_points_sum_to_the_identity_is_refused(part: str) -> None:
+    """Its sum could not be opened by shares: whoever sells it could fail to deliver for nothing. Whatever is proven."""
+    one = world().bidding()
+    body = one.bid_body("bio", FIRST_WORD)
+    first, second, *others = (native.decode_point(raw) for raw in getattr(body, part))
+    for row in ((first, -first, *others), (first, second, -(first + second), *others[1:])):
+        raised = change(body, **{part: tuple(point.to_bytes() for point in row)})
+        assert one.run(one.say("bio", raised)) == "sealed.point"
+    assert one.run(one.say("bio", body)) == "ok"
+
+
+def test_demands_that_could_exceed_what_can_be_found_are_refused() -> None:
+    """The sum of what tenants can take stays below 2^32, or nobody would find the value of their sum."""
+    one = world().bidding(None)
+    full = change(one.round(), ratings_wh=MAX_WH - TENANT_WH + 1)
+    one.store[SEALED_ROUNDS.key(NEXT)] = encode(full)
+    assert one.run(one.demand("t1", 1_000)) == "sealed.full"
+    one.store[SEALED_ROUNDS.key(NEXT)] = encode(change(full, ratings_wh=MAX_WH - TENANT_WH))
+    assert one.run(one.demand("t1", 1_000)) == "ok"
+    assert one.round().ratings_wh == MAX_WH
