@@ -333,8 +333,8 @@ def sum_of(parts: list[Opening], whole: Opening) -> Document:
 
 
 def test_a_stranger_checks_the_bill_of_the_paper() -> None:
-    """31, 30, 15.1 and 14.9 kWh of four suppliers, used by 53 tenants in [1000, 3000] Wh, which four of them show. Solar
-    shows its own figure; of all others the stranger learns that they add up, and are in their ranges."""
+    """31, 30, 15.1 and 14.9 kWh of four suppliers, used by 53 tenants in [1000, 3000] Wh, which four of them show.
+    Solar shows its own figure; of all others the stranger learns that they add up, and are in their ranges."""
     used = [opens(1_000 + 28 * number, f"tenant-{number:02}") for number in range(53)]
     used[-1] = used[-1].shifted(91_000 - sum(one.value for one in used))
     assert all(1_000 <= one.value <= 3_000 for one in used)
