@@ -56,6 +56,14 @@ def light(*arguments: str) -> tuple[int, list[dict[str, Any]], int]:
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], int(done.stderr.splitlines()[-1])
 
 
+def test_a_light_client_loads_no_curve_server_store_or_solver() -> None:
+    asked = "import sys, node.cli.light, node.light.follower, node.light.session; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    heavy = {"py_arkworks_bls12381", "pyblst", "py_ecc", "aiohttp", "plyvel", "highspy", "numpy", "cryptography"}
+    assert not loaded & heavy
+
+
 def grow(devnet: Devnet, blocks: int) -> Chain:
     chain: Chain = devnet.chain
     for _ in range(blocks):
