@@ -6,11 +6,17 @@ from typing import NamedTuple
 
 from ledger_world import Chain
 
+from contracts.bodies import AccountBody
 from contracts.confidential import book, keys
 from contracts.confidential.bodies import Accept, RegisterNoteKey, Spend, Withdraw
-from contracts.confidential.records import HiddenAccount
+from contracts.confidential.keys import note_key
+from contracts.confidential.records import Credit, HiddenAccount
 from contracts.envelope import AccountEnvelope
+from contracts.schema import CREDITS, PENDING
 from contracts.state import State
+from node.wallet import account as wallet
+from node.wallet.account import Found, Owner, Seen
+from node.wallet.openings import Openings
 from zk import notes
 from zk.hashing import sha256
 from zk.statements import logarithm
@@ -71,3 +77,35 @@ def withdraw(chain: Chain, member: str, balance: Opening, amount: int) -> Withdr
 def accept(chain: Chain, member: str, *items: int, credits: bool = False) -> AccountEnvelope:
     own = account(chain, member)
     return chain.say(member, Accept(own.sequence, items, own.credits if credits else None, b"own"))
+
+
+# As a wallet sees it, with nothing but the notes
+
+
+def seen(chain: Chain, owner: Owner) -> Seen:
+    state = State(chain.store)
+    own, credits = book.account(state, owner.member), list[Credit]()
+    items = [PENDING.decode(chain.store[PENDING.key(number)]) for number in own.pending]
+    name = own.newest
+    while name is not None:
+        credits.append(CREDITS.decode(chain.store[book.credit_key(owner.member, name)]))
+        name = credits[-1].previous
+    return Seen(chain.chain_id, own, note_key(state, owner.member), tuple(items), tuple(credits))
+
+
+def found(chain: Chain, owner: Owner) -> Found:
+    """By the notes alone."""
+    return wallet.find(seen(chain, owner), owner, Openings())
+
+
+def take(chain: Chain, owner: Owner) -> None:
+    opened = found(chain, owner)
+    shown = seen(chain, owner)
+    word = wallet.accept(
+        shown, owner, opened.balance or NOTHING, opened, sorted(opened.items), shown.own.credits is not None, b"e" * 32
+    )
+    said(chain, owner, word.body)
+
+
+def said(chain: Chain, owner: Owner, body: AccountBody) -> None:
+    assert chain.run(chain.say(owner.member, body)) == "ok"

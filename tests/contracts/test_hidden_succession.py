@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from hidden_world import entropy_of, note_secret, register
+from hidden_world import entropy_of, found, note_secret, register, said, seen, take
 from ledger_world import Chain, change, make_genesis
 
-from contracts.bodies import AccountBody
-from contracts.confidential import book, crediting
+from contracts.confidential import crediting
 from contracts.confidential.bodies import Deposit
-from contracts.confidential.keys import note_key
-from contracts.confidential.records import CarriedAccount, Credit, HiddenFounding
+from contracts.confidential.records import CarriedAccount, HiddenFounding
 from contracts.confidential.succession import problem
 from contracts.genesis import CODEC, Genesis
 from contracts.params import ConfidentialParams, PactParams
-from contracts.schema import CREDITS, PENDING
 from contracts.state import State
 from contracts.succession import successor
 from node.wallet import account
-from node.wallet.account import NOTHING, Found, Owner, Seen
-from node.wallet.openings import Openings
+from node.wallet.account import NOTHING, Owner
 from zk import notes, pedersen
 from zk.codec import encode
 from zk.group.bases import bases
@@ -29,41 +25,12 @@ SOLAR, BIO = (Owner(name, note_secret(name)) for name in ("solar", "bio"))
 PARAMS = PactParams(confidential=ConfidentialParams(0, 3))
 
 
-def seen(chain: Chain, owner: Owner) -> Seen:
-    state = State(chain.store)
-    own, credits = book.account(state, owner.member), list[Credit]()
-    items = [PENDING.decode(chain.store[PENDING.key(number)]) for number in own.pending]
-    name = own.newest
-    while name is not None:
-        credits.append(CREDITS.decode(chain.store[book.credit_key(owner.member, name)]))
-        name = credits[-1].previous
-    return Seen(chain.chain_id, own, note_key(state, owner.member), tuple(items), tuple(credits))
-
-
-def found(chain: Chain, owner: Owner) -> Found:
-    """By the notes alone."""
-    return account.find(seen(chain, owner), owner, Openings())
-
-
 def pay(chain: Chain, sender: Owner, to: Owner, amount: int) -> None:
     balance = found(chain, sender).balance
     assert balance is not None
     to_key = notes.public(to.note_secret)
     word = account.spend(seen(chain, sender), sender, balance, to.member, to_key, amount, entropy_of(amount))
     said(chain, sender, word.body)
-
-
-def take(chain: Chain, owner: Owner) -> None:
-    opened = found(chain, owner)
-    shown = seen(chain, owner)
-    word = account.accept(
-        shown, owner, opened.balance or NOTHING, opened, sorted(opened.items), shown.own.credits is not None, b"e" * 32
-    )
-    said(chain, owner, word.body)
-
-
-def said(chain: Chain, owner: Owner, body: AccountBody) -> None:
-    assert chain.run(chain.say(owner.member, body)) == "ok"
 
 
 def lived() -> Chain:

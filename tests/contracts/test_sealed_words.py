@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hidden_world import entropy_of, note_secret
+from hidden_world import entropy_of, found, note_secret, seen, take
 from ledger_world import change, key_of
 from sealed_world import NEXT, REFERENCE, SUPPLIERS, TENANT_WH, World, world
 
 from contracts.schema import CAPACITIES, CREDITS, SEALED_OFFERS
 from node.errors import NodeError
 from node.sealed import words
+from node.wallet import account
 from node.wallet.account import Owner
 from zk import notes
 from zk.statements.openings import Opening, Told, read
@@ -73,6 +74,15 @@ def test_a_round_of_words_whose_makers_keep_nothing() -> None:
     plain = notes.open_(note_secret("solar"), credit.note, **route)
     told = None if plain is None else read(plain)
     assert isinstance(told, Told) and told.opening(0).value == 100 * 8_000
+    # What was earned in secret is spent like any other money, by whoever has the key.
+    for member in OFFERS:
+        take(one, owner(member))
+    solar, balance = owner("solar"), found(one, owner("solar")).balance
+    assert balance is not None and balance.value == 100 * 8_000
+    earned = account.withdraw(seen(one, solar), solar, balance, balance.value, entropy_of("withdrawal"))
+    before = one.balance_of("solar")
+    one.all_run(one.say("solar", earned.body))
+    assert one.balance_of("solar") == before + 100 * 8_000
 
 
 def test_a_note_of_somebody_else_or_about_something_else_opens_nothing() -> None:
