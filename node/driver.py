@@ -43,7 +43,7 @@ from node.errors import NodeError
 from node.execution import Outcome, execute, run_block, unfinished
 from node.interfaces import Clock, Network, Signer
 from node.journal import Journal
-from node.proving.proofs import Checker, Proofs, check_here
+from node.proving.proofs import Checker, Proofs, check_here, nothing_to_hurry
 from node.replica import Replica
 from zk import ed25519
 
@@ -118,6 +118,7 @@ class Driver:
         *,
         verify: Callable[[bytes, bytes, bytes], bool] = ed25519.verify,
         checker: Checker = check_here,
+        hurry: Callable[[], None] = nothing_to_hurry,
     ) -> None:
         self.replica = replica
         self.journal = journal
@@ -131,7 +132,7 @@ class Driver:
         self._clock = clock
         self._host = host
         self._check = verify
-        self.proofs = Proofs(checker)
+        self.proofs = Proofs(checker, hurry)
         self._inputs: deque[Input | _Run] = deque()
         self._busy = False
         self._jobs: deque[_Job] = deque()

@@ -108,7 +108,14 @@ class Node:
     def start(self, network: Network) -> None:
         """Replay the journal and take part."""
         self._driver = Driver(
-            self._replica, self._journal, self._signer, network, self.clock, self, checker=self._check_proofs
+            self._replica,
+            self._journal,
+            self._signer,
+            network,
+            self.clock,
+            self,
+            checker=self._check_proofs,
+            hurry=self._pool.hurry,
         )
         self._driver.start()
         self._work_later()

@@ -88,6 +88,11 @@ class Pool:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
+    def hurry(self) -> None:
+        """What was not urgent when it was asked is now."""
+        self._urgent.extend(self._others)
+        self._others.clear()
+
     async def stop(self) -> None:
         """End all processes; what was not answered never is."""
         self._urgent.clear()

@@ -9,6 +9,8 @@ in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from zk.hashing import sha256
 from zk.statements import check
@@ -32,12 +34,40 @@ def check_here(assertions: Sequence[Assertion], _urgent: bool, done: Answer) -> 
     done(check.verify_all(assertions))
 
 
-class Proofs:
-    """Answers by digest, and where new ones come from."""
+def nothing_to_hurry() -> None:
+    """With `check_here` nothing ever waits."""
 
-    def __init__(self, checker: Checker = check_here) -> None:
+
+@dataclass(slots=True)
+class _Waiter:
+    """One call of `Proofs.check` until its last answer is there."""
+
+    digests: list[bytes]
+    answers: dict[bytes, bool]
+    left: int
+    """Answers that are missing."""
+    done: Answer
+
+    def hear(self, of: bytes, holds: bool) -> bool:
+        """Take an answer; True: it was the last one."""
+        self.answers[of] = holds
+        self.left -= 1
+        return not self.left
+
+    def tell(self) -> None:
+        """Call back."""
+        self.done([self.answers[of] for of in self.digests])
+
+
+class Proofs:
+    """Answers by digest, and where new ones come from. Nothing is being checked twice at once."""
+
+    def __init__(self, checker: Checker = check_here, hurry: Callable[[], None] = nothing_to_hurry) -> None:
+        """`hurry`: what was asked before without urgency is waited for now."""
         self._checker = checker
+        self._hurry = hurry
         self._known: dict[bytes, bool] = {}
+        self._asked: dict[bytes, list[_Waiter]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -47,22 +77,28 @@ class Proofs:
         return self._known.get(of)
 
     def check(self, assertions: Sequence[Assertion], *, urgent: bool, done: Answer) -> None:
-        """`done` gets one answer for each, and they are remembered. Those that are known are not checked again."""
+        """`done` gets one answer for each, and they are remembered. What is known or being checked is not asked."""
         digests = [digest(one) for one in assertions]
-        new = {of: one for of, one in zip(digests, assertions, strict=True) if of not in self._known}
-
-        def learned(answers: list[bool]) -> None:
-            found = dict(zip(new, answers, strict=True))
-            for of, holds in found.items():
-                self._remember(of, holds)
-            # What was known at first may have been pushed out meanwhile, but not out of `before`.
-            done([found[of] if of in found else before[of] for of in digests])
-
-        before = {of: self._known[of] for of in digests if of not in new}
+        unknown = {of: one for of, one in zip(digests, assertions, strict=True) if of not in self._known}
+        known = {of: self._known[of] for of in digests if of not in unknown}
+        waiter = _Waiter(digests, known, len(unknown), done)
+        new = {of: one for of, one in unknown.items() if of not in self._asked}
+        for of in unknown:
+            self._asked.setdefault(of, []).append(waiter)
+        if not unknown:
+            waiter.tell()
+        if urgent and len(new) < len(unknown):
+            self._hurry()
         if new:
-            self._checker(list(new.values()), urgent, learned)
-        else:
-            learned([])
+            self._checker(list(new.values()), urgent, partial(self._learned, list(new)))
+
+    def _learned(self, digests: list[bytes], answers: list[bool]) -> None:
+        ready = []
+        for of, holds in zip(digests, answers, strict=True):
+            self._remember(of, holds)
+            ready += [waiter for waiter in self._asked.pop(of) if waiter.hear(of, holds)]
+        for waiter in ready:
+            waiter.tell()
 
     def recording(self) -> Recording:
         """For one run in which every proof that is not known is taken to hold."""

@@ -113,6 +113,20 @@ def test_what_is_urgent_goes_before_what_has_not_begun(monkeypatch: pytest.Monke
     run(work, lambda: Pool(workers=1))
 
 
+def test_what_is_hurried_goes_before_what_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "PART", 2)
+
+    async def work(pool: Pool) -> None:
+        order: list[str] = []
+        for name in ("first", "second", "third"):
+            pool.check(MADE[:2], False, lambda _, name=name: order.append(name))
+        pool.hurry()
+        await ask(pool, MADE[:2], urgent=True)
+        assert order == ["first", "second", "third"]
+
+    run(work, lambda: Pool(workers=1))
+
+
 def test_the_loop_is_free_while_a_process_checks() -> None:
     async def work(pool: Pool) -> None:
         await ask(pool, MADE[:1])

@@ -393,6 +393,29 @@ def test_answers_are_remembered_up_to_a_maximum_and_found_again(monkeypatch: pyt
     assert [known.proves(one) for one in made] == [True, True, False, True, True]
 
 
+def test_what_is_being_checked_is_not_asked_again_but_hurried_for_a_block() -> None:
+    hurried: list[None] = []
+    checker = Checker(held=True)
+    known = Proofs(checker, lambda: hurried.append(None))
+    chain = "test-0000000000000000"
+    made = [keys.possession(chain, "campus", note_key(chain, "campus", n, false=n == 1)) for n in range(4)]
+    answered: list[tuple[str, list[bool]]] = []
+    known.check(made[:3], urgent=False, done=lambda valid: answered.append(("arrived", valid)))
+    known.check(made[1:2] * 2, urgent=False, done=lambda valid: answered.append(("again", valid)))
+    assert not hurried
+    known.check(made[1:], urgent=True, done=lambda valid: answered.append(("block", valid)))
+    assert len(hurried) == 1
+    assert [(len(asked), urgent) for asked, urgent in checker.asked] == [(3, False), (1, True)]
+    assert not answered
+    checker.release()
+    assert sorted(answered) == [
+        ("again", [False, False]),
+        ("arrived", [True, False, True]),
+        ("block", [False, True, True]),
+    ]
+    assert not known._asked
+
+
 def test_an_answer_is_for_all_of_the_statement_and_all_of_its_proof() -> None:
     chain = "test-0000000000000000"
     one = keys.possession(chain, "campus", note_key(chain, "campus"))
