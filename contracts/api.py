@@ -80,7 +80,15 @@ from contracts.params import PactParams
 from contracts.private import agenda, cycles
 from contracts.private import handlers as private
 from contracts.private import meters as hidden_meters
-from contracts.private.bodies import BlameNote, PayBill, ProveUse, Reconcile, SplitCycle
+from contracts.private.bodies import (
+    BlameNote,
+    PayBill,
+    ProveUse,
+    Reconcile,
+    RetireGreen,
+    ShowReading,
+    SplitCycle,
+)
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import EpochMix, Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schema import (
@@ -417,7 +425,7 @@ def units(envelope: Envelope) -> int:
             return COMMIT_UNITS
         case Deal(vector=vector, shares=shares):
             return PROOF_UNITS * (1 + len(shares)) + len(vector) // VECTOR_PER_UNIT
-        case ProveUse() | BlameNote() | SplitCycle() | Reconcile() | PayBill():
+        case ProveUse() | BlameNote() | SplitCycle() | Reconcile() | PayBill() | ShowReading() | RetireGreen():
             return private.units(envelope.body)
         case OpenSealed() | RegisterCapacity() | SealDemand() | SealBid() | SealAward() | ProveDelivery() | ClaimSum():
             return sealing.units(envelope.body)

@@ -91,6 +91,14 @@ class PlainReading(Record, frozen=True, tag=0):
     previous_hash: Hash
 
 
+class MonitorHead(Record, frozen=True):
+    """Where a chain of monitoring records stands, of which anybody is shown a slice later; see
+    `zk.statements.chain`."""
+
+    length: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    head: Hash
+
+
 class CommittedReading(Record, frozen=True, tag=1):
     """The same with registers hidden in commitments, of a meter that is registered private; see `contracts.private`.
 
@@ -109,6 +117,7 @@ class CommittedReading(Record, frozen=True, tag=1):
     """`charge_wh` and `fuel_wh` of a `Reserve` together: what could still be delivered."""
     quality: Annotated[tuple[Point, ...], Meta(max_length=7)] = ()
     """The fields of a `Quality`, in their order and each 2^31 higher, so that none is negative; or none of them."""
+    monitor: MonitorHead | None = None
 
 
 Reading = PlainReading | CommittedReading

@@ -252,6 +252,8 @@ class Private(Record, frozen=True):
     """of what is delivered."""
     accuracy_wh: Energy = 0
     """By how much the bill may exceed what is delivered."""
+    green_nano_per_wh: Annotated[int, Meta(ge=0, le=MAX_PRICE)] = 0
+    """What a load pays on top for each Wh of a green share; 0: the campus sells it none."""
 
 
 class Meter(Record, frozen=True):

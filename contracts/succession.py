@@ -27,6 +27,8 @@ from contracts.governance.proposals import open_proposals
 from contracts.governance.rules import rules
 from contracts.members import MAX_MEMBERS, AccessCount, Member, Meter, PowerLine
 from contracts.network import registered
+from contracts.private import meters as hidden_meters
+from contracts.private.records import HiddenMeter
 from contracts.records import Lines, Site
 from contracts.schema import (
     ACCESS_COUNT,
@@ -110,6 +112,9 @@ class LeftBehind(NamedTuple):
     """Meters that go on with the factor that counts now, as registered; certificates have to be given again."""
     promised: tuple[str, ...] = ()
     """Meters whose base load has to be registered again, in the order in which it was admitted."""
+    private: tuple[str, ...] = ()
+    """Private meters: nobody knows where their registers stand, so they have to be admitted again, with registers that
+    everybody sees, once their last cycle is paid."""
 
 
 def sign_bytes(origin: Origin) -> bytes:
@@ -185,7 +190,12 @@ def left_behind(state: State) -> LeftBehind:
         proposals=tuple(one.number for one in open_proposals(state)),
         certified=tuple(one.meter for one in site.meters if factors.is_certified(state, one.meter)),
         promised=base_load.registered(state),
+        private=tuple(sorted(one.meter for campus in hidden_meters.campuses(state) for one in _hidden(state, campus))),
     )
+
+
+def _hidden(state: State, campus: str) -> tuple[HiddenMeter, ...]:
+    return tuple(one for one in hidden_meters.campus_site(state, campus).meters if not one.stopped)
 
 
 def _kept(member: Member, tombstoned: bool) -> Member:

@@ -4,14 +4,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from contracts.confidential.bodies import Spend
 from contracts.members import Record
-from contracts.units import Balance, Count, Id, Meta, Note, Point, Proof
+from contracts.units import MAX_ENERGY, PPM, Balance, Count, Energy, Id, Meta, Note, Point, Proof, Small
 
 MAX_HIDDEN_SOURCES = 32
 """Private sources of one campus: the shares of a split are proven by one proof, which has so much room."""
+
+
+MAX_GREEN_LOTS = 32
+"""Kinds of certificates that one retirement may name."""
+
+
+class GreenShare(Record, frozen=True):
+    """So many millionths of what a load used shall be green; how much energy that is, is hidden."""
+
+    ppm: Annotated[int, Meta(ge=1, le=PPM)]
+    volume: Point
+    remainder: Point
+    """Of the division by a million."""
+    proof: Proof
 
 
 class ProveUse(Record, frozen=True, tag=104):
@@ -23,7 +37,8 @@ class ProveUse(Record, frozen=True, tag=104):
     """The proof is of what the rating allows where less was agreed; everybody sees which of them it is of."""
     proof: Proof
     note: Note
-    """The opening of the difference, sealed to the campus."""
+    """The opening of the difference, and that of a green volume behind it, sealed to the campus."""
+    green: GreenShare | None = None
 
 
 class BlameNote(Record, frozen=True, tag=105):
@@ -81,6 +96,53 @@ class PayBill(Record, frozen=True, tag=108):
     """Of the very commitment that the bill comes to, value and blinding; None: the bill is of nothing."""
     nothing: Proof
     """That it is; empty where something is spent."""
+    green: bool = False
+    """The bill of the load's green share, at its own price."""
 
 
-PrivateBody = ProveUse | BlameNote | SplitCycle | Reconcile | PayBill
+Sealed = Literal[
+    "reserve",
+    "voltage_mv",
+    "current_ma",
+    "frequency_mhz",
+    "power_factor_ppm",
+    "thd_ppm",
+    "ambient_mc",
+    "ambient_humidity_ppm",
+]
+"""What a meter may commit to beside its registers; the fields of a `Quality`, in their order, behind the reserve."""
+SEALED: tuple[Sealed, ...] = get_args(Sealed)
+
+
+class ShowReading(Record, frozen=True, tag=109):
+    """Something that a meter saw and committed to lies between two bounds: a current at 32 A at most, a reserve that
+    covers a delivery."""
+
+    meter: Id
+    field: Sealed
+    at: Count
+    """Of a field: the sequence of the reading, which is the newest with such a record. Of the reserve: the cycle whose
+    proven delivery it is held against."""
+    low: Small
+    high: Annotated[int, Meta(ge=-(2**31), le=MAX_ENERGY)]
+    proof: Proof
+
+
+class GreenLot(Record, frozen=True):
+    """Certificates of origin of one meter's generation in one cycle."""
+
+    meter: Id
+    cycle: Count
+    energy_wh: Annotated[int, Meta(ge=1, le=MAX_ENERGY)]
+
+
+class RetireGreen(Record, frozen=True, tag=110):
+    """The campus opens how much green energy all buyers of a cycle bought, and uses up as many certificates."""
+
+    cycle: Count
+    energy_wh: Energy
+    proof: Proof
+    lots: Annotated[tuple[GreenLot, ...], Meta(max_length=MAX_GREEN_LOTS)]
+
+
+PrivateBody = ProveUse | BlameNote | SplitCycle | Reconcile | PayBill | ShowReading | RetireGreen

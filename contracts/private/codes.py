@@ -15,6 +15,10 @@ PRIVATE_CODES: dict[str, tuple[str, str]] = {
         "A commitment of the reading is no point that may be one.",
         "Commit as `zk.pedersen.commit` does: 48 bytes, in the prime-order group, not the identity.",
     ),
+    "reading.monitor": (
+        "The chain of monitoring records is shorter than the meter said before.",
+        "Records are added to a chain and never taken away; one that begins anew belongs to another meter.",
+    ),
     "reading.cycles-full": (
         "Too many billing cycles wait for their end.",
         "Send the same reading again once one of them is done.",
@@ -83,5 +87,26 @@ PRIVATE_CODES: dict[str, tuple[str, str]] = {
     "private.amount": (
         "The payment is not the tariff times what the meter is billed for, to the member that it is owed to.",
         "Spend with the bill's opening times the tariff, value and blinding.",
+    ),
+    "private.reading": (
+        "The newest reading of the meter with such a record is another one, or it proved no delivery in this cycle.",
+        "Show a field of the reading that `gridpact query private-meter` has as the newest; a reserve, after its use.",
+    ),
+    "private.range": (
+        "The bounds hold nothing, or go beyond what the field or the nameplate can be.",
+        "Name a lower and a higher bound; a reserve lies between 0 and at most what the rating gives in the cycle.",
+    ),
+    "private.green": (
+        "The meter is no load to which its campus sells a green share.",
+        "Leave the green share out, or agree on `green_nano_per_wh`.",
+    ),
+    "private.few": (
+        "Fewer than three members bought green energy in this cycle.",
+        "Nothing to do: of so few nothing is sold, since the sum would tell what each bought.",
+    ),
+    "private.retired": ("The green energy of this cycle is accounted for.", "Nothing to do: it counts once."),
+    "private.lots": (
+        "The certificates are not as many as the green energy that was sold.",
+        "Name certificates for exactly the sum that you open.",
     ),
 }

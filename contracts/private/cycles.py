@@ -24,9 +24,10 @@ from contracts.params import PactParams
 from contracts.private import agenda, bills
 from contracts.private.events import CycleMoved, MemberNamed, ShareDecided, TotalFixed
 from contracts.private.meters import campus_site, head_of
-from contracts.private.points import with_public
+from contracts.private.points import total, with_public
 from contracts.private.records import (
     DONE,
+    LEAST_BUYERS,
     OPENING,
     PAYING,
     PROVING,
@@ -93,10 +94,13 @@ def _moved(state: State, context: BlockContext, record: PrivateCycle, events: li
             return _unanswered(context, record, events)
         case "paying":
             unpaid = _unpaid(state, context.params, record)
-            if unpaid and not over:
+            is_owed = record.green_buyers >= LEAST_BUYERS and record.retired_wh is None
+            if (unpaid or is_owed) and not over:
                 return None
             for meter in unpaid:
                 record = name(record, bills.parties(meter)[0], meter.id, "unpaid", events)
+            if is_owed:
+                record = name(record, record.campus, None, "not-green", events)
             return enter(context, record, DONE, events)
         case _:
             return None
@@ -175,11 +179,15 @@ def pay_by_awards(state: State, context: BlockContext, campus: str, interval: in
 def fix(state: State, context: BlockContext, record: PrivateCycle, events: list[AnyEvent]) -> PrivateCycle:
     """Settle every meter that proved its use, estimate every load that did not, and fix what all used."""
     params, estimates, shares = context.params, list[Estimated](), list[Share]()
+    bought, buyers = list[bytes](), set[str]()
     returned_wh = 0
     for one in _counted(state, params, record):
         use = use_of(state, record.cycle, one.meter)
         if use is not None:
             returned_wh += _settle(state, record.campus, use)
+            if use.green is not None:
+                bought.append(use.green.point)
+                buyers.add(use.member)
         elif not one.source:
             estimates.append(_estimate(state, context, record, one))
         if use is None and not _was_wrong(state, record.cycle, one.meter):
@@ -197,6 +205,8 @@ def fix(state: State, context: BlockContext, record: PrivateCycle, events: list[
         returned_wh=returned_wh,
         total=with_public(record.used, estimated_wh - returned_wh),
         shares=() if record.by_awards else tuple(shares),
+        green=total(bought),
+        green_buyers=len(buyers),
     )
     return enter(context, record, SPLITTING, events)
 
@@ -284,4 +294,5 @@ def decided(share: Share, outcome: Outcome, difference_wh: int | None, cycle: in
 def _unpaid(state: State, params: PactParams, record: PrivateCycle) -> list[Meter]:
     """Meters with a bill that waits."""
     meters = [state.load(METERS, METERS.key(one.meter)) for one in _counted(state, params, record)]
-    return [meter for meter in meters if meter is not None and bills.bill(state, record, meter) is not None]
+    known = [meter for meter in meters if meter is not None]
+    return [one for one in known if any(bills.bill(state, record, one, green) is not None for green in (False, True))]

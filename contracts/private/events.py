@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.members import Record
 from contracts.private.records import Outcome, Phase, Reason
-from contracts.units import Balance, Count, Id, Total
+from contracts.units import Balance, Count, Id, Small, Total
 
 
 class UseProven(Record, frozen=True, tag=114):
@@ -67,4 +67,32 @@ class BillPaid(Record, frozen=True, tag=120):
     cycle: Count
 
 
-PrivateEvent = UseProven | CycleMoved | MemberNamed | TotalFixed | CycleSplit | ShareDecided | BillPaid
+class ReadingShown(Record, frozen=True, tag=121):
+    """Something that a meter committed to lies between two bounds; see `contracts.private.bodies.ShowReading`."""
+
+    meter: Id
+    field: Id
+    at: Count
+    low: Small
+    high: Balance
+
+
+class GreenRetired(Record, frozen=True, tag=122):
+    """As many certificates are used up as the buyers of a cycle's green energy bought together."""
+
+    campus: Id
+    cycle: Count
+    energy_wh: Total
+
+
+PrivateEvent = (
+    UseProven
+    | CycleMoved
+    | MemberNamed
+    | TotalFixed
+    | CycleSplit
+    | ShareDecided
+    | BillPaid
+    | ReadingShown
+    | GreenRetired
+)

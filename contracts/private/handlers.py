@@ -6,8 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.context import BlockContext
-from contracts.private import bills, quarrels, shares, uses
-from contracts.private.bodies import BlameNote, PayBill, PrivateBody, ProveUse, Reconcile, SplitCycle
+from contracts.private import bills, green, quarrels, shares, shown, uses
+from contracts.private.bodies import (
+    BlameNote,
+    PayBill,
+    PrivateBody,
+    ProveUse,
+    Reconcile,
+    RetireGreen,
+    ShowReading,
+    SplitCycle,
+)
 from contracts.receipts import AnyEvent
 from contracts.state import State
 
@@ -17,6 +26,8 @@ HANDLERS: dict[type, tuple[str, Callable[[State, BlockContext, str, Any], tuple[
     SplitCycle: ("metering", shares.split),
     Reconcile: ("metering", shares.answer),
     PayBill: ("money", bills.pay),
+    ShowReading: ("metering", shown.show),
+    RetireGreen: ("carbon", green.retire),
 }
 """Scope that a key needs, and the contract, per body."""
 
@@ -30,8 +41,12 @@ PAY_UNITS = 64
 def units(body: PrivateBody) -> int:
     """Declared verification units."""
     match body:
-        case ProveUse():
-            return NOTE_UNITS + RANGE_UNITS
+        case ProveUse(green=share):
+            return NOTE_UNITS + (RANGE_UNITS if share is None else 4 * RANGE_UNITS)
+        case ShowReading():
+            return 3 * RANGE_UNITS
+        case RetireGreen(lots=lots):
+            return RANGE_UNITS + 4 * len(lots)
         case BlameNote():
             return 2 * NOTE_UNITS
         case SplitCycle(shares=split):

@@ -152,7 +152,7 @@ def head_of(state: State, meter: str) -> HiddenHead:
 def take(state: State, context: BlockContext, meter: Meter, head: MeterHead, body: CommittedReading, late: bool) -> str:
     """Keep what a reading that is the next of its chain commits to; "ok", or why it can not be.
 
-    Refuses `reading.fork`, `reading.interval`, `reading.point`, `reading.cycles-full`.
+    Refuses `reading.fork`, `reading.interval`, `reading.point`, `reading.monitor`, `reading.cycles-full`.
     """
     if body.previous_hash != head.reading_hash:
         return "reading.fork"
@@ -166,6 +166,10 @@ def take(state: State, context: BlockContext, meter: Meter, head: MeterHead, bod
     hidden = head_of(state, meter.id)
     if sealed or body.quality:
         hidden = _replace(hidden, sequence=body.sequence, reserve=body.reserve, quality=body.quality)
+    if body.monitor is not None:
+        if body.monitor.length < hidden.monitor_length:
+            return "reading.monitor"
+        hidden = _replace(hidden, monitor_length=body.monitor.length, monitor_head=body.monitor.head)
     if not late:
         cycle = cycle_of(context.params, body.interval)
         point = body.export_commitment if meter.kind == "source" else body.import_commitment

@@ -35,8 +35,8 @@ class _Quarrel(NamedTuple):
     route: notes.Route
     sender: str
     recipient: str
-    point: bytes
-    """What it should open."""
+    points: tuple[bytes, ...]
+    """What it should open, in this order."""
 
 
 def blame(state: State, context: BlockContext, sender: str, body: BlameNote) -> tuple[AnyEvent, ...] | str:
@@ -58,7 +58,7 @@ def blame(state: State, context: BlockContext, sender: str, body: BlameNote) -> 
     shown = notes.revealed(found.note, body.shown, found.to, **found.route)
     if shown is None or not context.proves(shown):
         return "private.proof"
-    is_wrong = not opens(notes.judge(found.note, body.shown, found.to, **found.route), found.point)
+    is_wrong = not opens(notes.judge(found.note, body.shown, found.to, **found.route), *found.points)
     events: list[AnyEvent] = []
     liar = found.sender if is_wrong else found.recipient
     if is_wrong and body.of_share:
@@ -74,16 +74,15 @@ def blame(state: State, context: BlockContext, sender: str, body: BlameNote) -> 
     return tuple(events)
 
 
-def opens(plaintext: bytes | str, point: bytes) -> bool:
-    """Whether what a note says opens a point."""
+def opens(plaintext: bytes | str, *points: bytes) -> bool:
+    """Whether what a note says opens these points, in this order."""
     if isinstance(plaintext, str):
         return False
     said = openings.read(plaintext)
-    if not isinstance(said, openings.Told):
+    if not isinstance(said, openings.Told) or len(said.openings) < len(points):
         return False
-    value, blinding = said.opening(0)
     try:
-        return commit(value, blinding).to_bytes() == point
+        return all(commit(*said.opening(at)).to_bytes() == point for at, point in enumerate(points))
     except ValueError:
         return False
 
@@ -93,7 +92,8 @@ def _of_use(state: State, context: BlockContext, record: PrivateCycle, meter: Me
     if use is None:
         return None
     route = uses.route(context.chain_id, meter.id, record.cycle, use.member, record.campus)
-    return _Quarrel(use.note, use.note_key, route, use.member, record.campus, use.point)
+    points = (use.point,) if use.green is None else (use.point, use.green.point)
+    return _Quarrel(use.note, use.note_key, route, use.member, record.campus, points)
 
 
 def _of_share(context: BlockContext, record: PrivateCycle, meter: Meter) -> _Quarrel | None:
@@ -101,4 +101,4 @@ def _of_share(context: BlockContext, record: PrivateCycle, meter: Meter) -> _Qua
     if share is None or share.bill is None or share.note_key is None or share.outcome:
         return None
     route = shares.route(context.chain_id, meter.id, record.cycle, record.campus, share.member)
-    return _Quarrel(share.note, share.note_key, route, record.campus, share.member, share.bill)
+    return _Quarrel(share.note, share.note_key, route, record.campus, share.member, (share.bill,))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from contracts.members import MAX_METERS, Record
 from contracts.private.bodies import MAX_HIDDEN_SOURCES
-from contracts.units import Balance, Count, Energy, Height, Id, Interval, Meta, Money, Note, Point, Total
+from contracts.units import Balance, Count, Energy, Hash, Height, Id, Interval, Meta, Money, Note, Point, Ppm, Total
 
 MAX_HIDDEN_METERS = 1_024
 """Private meters of one campus: the block that fixes a cycle's total looks at each."""
@@ -17,6 +17,7 @@ MAX_LATEST = 4
 MAX_OPEN_CYCLES = 256
 """Cycles of all campuses that are not done."""
 MAX_CAMPUSES = 64
+LEAST_BUYERS = 3
 MAX_NAMED_IN_CYCLE = 2 * MAX_HIDDEN_METERS + 2 * MAX_HIDDEN_SOURCES
 
 READING: Phase = "reading"
@@ -28,9 +29,10 @@ PAYING: Phase = "paying"
 DONE: Phase = "done"
 Phase = Literal["reading", "proving", "opening", "splitting", "answering", "paying", "done"]
 
-Reason = Literal["silent", "note", "complaint", "no-split", "loss", "no-answer", "unpaid"]
+Reason = Literal["silent", "note", "complaint", "no-split", "loss", "no-answer", "unpaid", "not-green"]
 """Why somebody is named: it proved nothing; its note does not open; the note that it complained of opens; it did not
-split the total; it billed less or more than the line loses; it did not answer to its share; it did not pay."""
+split the total; it billed less or more than the line loses; it did not answer to its share; it did not pay; it sold
+green energy and used up no certificates for it."""
 
 Outcome = Literal["", "equal", "within", "share", "delivery"]
 """What a source is paid for: not decided; both are one point; the share, which differs by no more than the line loses;
@@ -89,6 +91,18 @@ class HiddenHead(Record, frozen=True):
     """its reserve,"""
     quality: Annotated[tuple[Point, ...], Meta(max_length=7)] = ()
     """and the fields of its quality record."""
+    monitor_length: Count = 0
+    """Monitoring records of its equipment by the newest reading that says,"""
+    monitor_head: Hash | None = None
+    """and the head of their chain."""
+
+
+class GreenUse(Record, frozen=True):
+    """What a load buys green of what it used."""
+
+    ppm: Ppm
+    point: Point
+    paid: bool = False
 
 
 class HiddenUse(Record, frozen=True):
@@ -109,6 +123,7 @@ class HiddenUse(Record, frozen=True):
     wrong: bool = False
     """The note does not open the point: the meter is estimated."""
     paid: bool = False
+    green: GreenUse | None = None
 
 
 class Estimated(Record, frozen=True):
@@ -183,6 +198,12 @@ class PrivateCycle(Record, frozen=True):
     """Bills less deliveries, where the deliveries were paid instead: what the campus is left with."""
     by_awards: bool = False
     """Sealed dispatch pays its sources: it is never split as well."""
+    green: Point | None = None
+    """Sum of what loads bought green, once the total is fixed."""
+    green_buyers: Count = 0
+    """Members that did; of fewer than `LEAST_BUYERS` nothing is sold, since the sum would tell what each bought."""
+    retired_wh: Energy | None = None
+    """Certificates that the campus used up for it: the sum, opened."""
     named: Annotated[tuple[Named, ...], Meta(max_length=MAX_NAMED_IN_CYCLE)] = ()
 
 

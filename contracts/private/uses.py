@@ -17,17 +17,17 @@ from contracts.cycles import cycle_of
 from contracts.members import Meter, MeterHead
 from contracts.params import PactParams
 from contracts.private import agenda
-from contracts.private.bodies import ProveUse
+from contracts.private.bodies import GreenShare, ProveUse
 from contracts.private.events import UseProven
 from contracts.private.meters import head_of
 from contracts.private.points import combine, with_public
-from contracts.private.records import OPENING, PROVING, HiddenHead, HiddenRegister, HiddenUse, PrivateCycle
+from contracts.private.records import OPENING, PROVING, GreenUse, HiddenHead, HiddenRegister, HiddenUse, PrivateCycle
 from contracts.receipts import AnyEvent
 from contracts.schema import HEADS, HIDDEN_USES, METERS
 from contracts.state import State
 from contracts.units import MAX_ENERGY, WH_MS
 from zk import notes
-from zk.statements import ranges
+from zk.statements import green_share, ranges
 from zk.statements.assertion import Where
 
 _replace = msgspec.structs.replace
@@ -95,7 +95,7 @@ def route(chain_id: str, meter: str, cycle: int, owner: str, campus: str) -> not
 
 def prove(state: State, context: BlockContext, sender: str, body: ProveUse) -> tuple[AnyEvent, ...] | str:
     """Let a use stand. Refuses `private.meter`, `private.cycle`, `private.phase`, `private.proven`, `private.silent`,
-    `private.bounds`, `private.note-key`, `private.note`, `private.proof`."""
+    `private.bounds`, `private.note-key`, `private.note`, `private.proof`, `private.green`."""
     meter = state.load(METERS, METERS.key(body.meter))
     if meter is None or meter.private is None or meter.member != sender:
         return "private.meter"
@@ -124,6 +124,9 @@ def prove(state: State, context: BlockContext, sender: str, body: ProveUse) -> t
     place = where(context.chain_id, body.meter, body.cycle, found.register.sequence)
     if not context.proves(ranges.assertion(KIND, place, [found.point], [within], body.proof)):
         return "private.proof"
+    bought = None if body.green is None else _green(context, meter, body.cycle, found.point, body.green)
+    if isinstance(bought, str):
+        return bought
     use = HiddenUse(
         meter=body.meter,
         member=sender,
@@ -134,10 +137,29 @@ def prove(state: State, context: BlockContext, sender: str, body: ProveUse) -> t
         point=found.point,
         note=body.note,
         note_key=to,
+        green=bought,
     )
     state.save(HIDDEN_USES.key(body.cycle, body.meter), use)
     _count(state, record, use, meter, 1)
     return (UseProven(body.meter, body.cycle, body.wide),)
+
+
+def green_where(chain_id: str, meter: str, cycle: int) -> Where:
+    """The place that the proof of a green share is good for."""
+    return Where(chain_id, meter, cycle)
+
+
+def _green(context: BlockContext, meter: Meter, cycle: int, point: bytes, said: GreenShare) -> GreenUse | str:
+    """What a load buys green of its use."""
+    if meter.kind == "source" or meter.private is None or not meter.private.green_nano_per_wh:
+        return "private.green"
+    place, posted = (
+        green_where(context.chain_id, meter.id, cycle),
+        green_share.Green(said.volume, said.remainder, said.proof),
+    )
+    if not context.proves(green_share.assertion(place, point, said.ppm, posted)):
+        return "private.proof"
+    return GreenUse(said.ppm, said.volume)
 
 
 def withdraw(state: State, record: PrivateCycle, use: HiddenUse, meter: Meter) -> PrivateCycle:

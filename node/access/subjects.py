@@ -337,6 +337,8 @@ PUBLIC_BODIES = (
     private_bodies.SplitCycle,
     private_bodies.Reconcile,
     private_bodies.PayBill,
+    private_bodies.ShowReading,
+    private_bodies.RetireGreen,
     ceremony_bodies.RegisterSeat,
     ceremony_bodies.CommitDealing,
     ceremony_bodies.Deal,
@@ -428,6 +430,8 @@ PUBLIC_EVENTS = (
     private_events.CycleSplit,
     private_events.ShareDecided,
     private_events.BillPaid,
+    private_events.ReadingShown,
+    private_events.GreenRetired,
 )
 """`SolutionRevealed` has a salted hash: the solution itself says what orders keep."""
 VERDICT = "verdict"

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from contracts.api import RESUBMITTABLE
-from contracts.bodies import CommittedReading, PlainReading, Quality, Reading, Reserve
+from contracts.bodies import CommittedReading, MonitorHead, PlainReading, Quality, Reading, Reserve
 from contracts.envelope import CODEC, MeterEnvelope
 from contracts.metering import reading_hash
 from contracts.receipts import OK
@@ -125,6 +125,7 @@ class MeterGateway:
         entropy: bytes,
         quality: Quality | None = None,
         reserve: Reserve | None = None,
+        monitor: MonitorHead | None = None,
         status: int = 0,
     ) -> bytes:
         """As `record`, of a meter that is registered private: nobody but `owner` reads what the registers show.
@@ -144,6 +145,7 @@ class MeterGateway:
                 status=status,
                 reserve=reserve,
                 quality=quality,
+                monitor=monitor,
             )
         )
         self._outbox.add(signed)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contracts.bodies import CommittedReading, Quality, Reserve
+from contracts.bodies import CommittedReading, MonitorHead, Quality, Reserve
+from contracts.private.shown import QUALITY_SHIFT
 from zk import notes
 from zk.pedersen import commit
 from zk.statements import openings
@@ -18,8 +19,6 @@ from zk.statements.assertion import Where
 from zk.statements.openings import Opening
 
 KIND = "reading"
-QUALITY_SHIFT = 2**31
-"""Fields of a quality record are committed to so much higher: none is negative then."""
 QUALITY_FIELDS = tuple(Quality.__struct_fields__)
 
 
@@ -63,6 +62,7 @@ def seal(
     status: int = 0,
     reserve: Reserve | None = None,
     quality: Quality | None = None,
+    monitor: MonitorHead | None = None,
 ) -> CommittedReading:
     """The reading of these registers, for the meter to sign. `entropy` has 32 bytes that nobody else knows."""
     values = _values(import_wh, export_wh, reserve, quality)
@@ -83,6 +83,7 @@ def seal(
         note,
         None if hidden.reserve is None else _point(hidden.reserve),
         tuple(map(_point, hidden.quality)),
+        monitor,
     )
 
 

@@ -8,15 +8,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.members import Private
-from contracts.private import bills, quarrels, shares, uses
-from contracts.private.bodies import BlameNote, ProveUse, Reconcile, ShareOfBill, SplitCycle
+from contracts.private import bills, green, quarrels, shares, shown, uses
+from contracts.private.bodies import (
+    BlameNote,
+    GreenLot,
+    GreenShare,
+    ProveUse,
+    Reconcile,
+    RetireGreen,
+    Sealed,
+    ShareOfBill,
+    ShowReading,
+    SplitCycle,
+)
 from contracts.private.records import HiddenUse, PrivateCycle, Share
 from contracts.units import MAX_ENERGY, PPM
 from zk import notes
 from zk.hashing import sha256
 from zk.pedersen import commit
-from zk.statements import known_difference, openings, ranges, within_loss
+from zk.statements import green_share, known_difference, openings, ranges, reserve, within_loss
 from zk.statements.openings import Opening
 from zk.statements.parts import BELOW_2_62
 
@@ -50,25 +63,47 @@ def prove_use(
     *,
     cycle: int,
     entropy: bytes,
+    green_ppm: int | None = None,
 ) -> ProveUse:
-    """A use, `within` the bounds where it is, else inside what is `wider`. ValueError outside of both."""
+    """A use, `within` the bounds where it is, else inside what is `wider`; so many millionths of it bought green.
+    ValueError outside of both."""
     wide = wider is not None and not within[0] <= opening.value <= within[1]
     place = uses.where(chain_id, meter, cycle, found.register.sequence)
     chosen = wider if wide and wider is not None else within
     proof = ranges.prove(uses.KIND, place, [opening], [chosen], entropy=entropy).proof
+    told, share = [opening], None
+    if green_ppm is not None:
+        posted, volume = green_share.prove(
+            uses.green_where(chain_id, meter, cycle), opening, green_ppm, entropy=entropy
+        )
+        told.append(volume)
+        share = GreenShare(green_ppm, posted.volume, posted.remainder, posted.proof)
     note = notes.seal(
         campus.note_key,
-        openings.told(uses.KIND, opening),
+        openings.told(uses.KIND, *told),
         entropy=entropy,
         **uses.route(chain_id, meter, cycle, owner, campus.member),
     )
-    return ProveUse(meter, cycle, wide, proof, note)
+    return ProveUse(meter, cycle, wide, proof, note, share)
 
 
 def read_use(secret: bytes, chain_id: str, campus: str, use: HiddenUse) -> Opening | None:
-    """What a meter used, by its owner's note to the campus; None where the note does not open it."""
+    """What a meter used, by its owner's note to the campus; None where the note does not open all that it should."""
+    found = _use_note(secret, chain_id, campus, use)
+    return found[0] if found else None
+
+
+def read_green(secret: bytes, chain_id: str, campus: str, use: HiddenUse) -> Opening | None:
+    """What a meter's owner bought green of it, by the same note; None where it bought nothing."""
+    found = _use_note(secret, chain_id, campus, use)
+    return found[1] if len(found) > 1 else None
+
+
+def _use_note(secret: bytes, chain_id: str, campus: str, use: HiddenUse) -> list[Opening]:
+    """The openings of a use and of what is green of it, as far as both are right; else none."""
     route = uses.route(chain_id, use.meter, use.cycle, use.member, campus)
-    return _opened(notes.open_(secret, use.note, **route), use.point)
+    points = [use.point] if use.green is None else [use.point, use.green.point]
+    return _opened(notes.open_(secret, use.note, **route), *points)
 
 
 def read_share(secret: bytes, chain_id: str, campus: str, cycle: int, share: Share) -> Opening | None:
@@ -76,7 +111,8 @@ def read_share(secret: bytes, chain_id: str, campus: str, cycle: int, share: Sha
     if share.bill is None:
         return None
     route = shares.route(chain_id, share.meter, cycle, campus, share.member)
-    return _opened(notes.open_(secret, share.note, **route), share.bill)
+    found = _opened(notes.open_(secret, share.note, **route), share.bill)
+    return found[0] if found else None
 
 
 def blame_use(secret: bytes, chain_id: str, campus: str, use: HiddenUse, *, entropy: bytes) -> BlameNote:
@@ -204,12 +240,38 @@ def nothing_owed(chain_id: str, meter: str, cycle: int, bill: Opening, *, entrop
     return ranges.prove(bills.KIND, bills.where(chain_id, meter, cycle), [bill], [(0, 0)], entropy=entropy).proof
 
 
-def _opened(plaintext: bytes | None, point: bytes) -> Opening | None:
-    """The opening that a note has, if it opens the point."""
-    if plaintext is None or not quarrels.opens(plaintext, point):
-        return None
+def show_field(
+    chain_id: str, meter: str, sequence: int, field: Sealed, bounds: tuple[int, int], value: Opening, *, entropy: bytes
+) -> ShowReading:
+    """That a field of a reading's quality record lies between bounds. ValueError where it does not."""
+    body = ShowReading(meter, field, sequence, *bounds, b"")
+    limits = [(bounds[0] + shown.QUALITY_SHIFT, bounds[1] + shown.QUALITY_SHIFT)]
+    made = ranges.prove("quality", shown.where(chain_id, body), [value], limits, entropy=entropy)
+    return msgspec.structs.replace(body, proof=made.proof)
+
+
+def show_reserve(
+    chain_id: str, meter: str, cycle: int, most_wh: int, held: Opening, delivery: Opening, *, entropy: bytes
+) -> ShowReading:
+    """That a reserve is at most this, and covers what was delivered in a cycle. ValueError where it does not."""
+    body = ShowReading(meter, shown.RESERVE, cycle, 0, most_wh, b"")
+    made = reserve.prove(shown.where(chain_id, body), held, delivery, most_wh, entropy=entropy)
+    return msgspec.structs.replace(body, proof=made.proof)
+
+
+def retire_green(
+    chain_id: str, campus: str, cycle: int, bought: Opening, lots: Sequence[GreenLot], *, entropy: bytes
+) -> RetireGreen:
+    """The sum of all green volumes opened, and the certificates that are used up for it."""
+    place, limits = green.where(chain_id, campus, cycle), (bought.value, bought.value)
+    made = ranges.prove(green.KIND, place, [bought], [limits], entropy=entropy)
+    return RetireGreen(cycle, bought.value, made.proof, tuple(lots))
+
+
+def _opened(plaintext: bytes | None, *points: bytes) -> list[Opening]:
+    """The openings that a note has, if it opens these points; else none."""
+    if plaintext is None or not quarrels.opens(plaintext, *points):
+        return []
     said = openings.read(plaintext)
-    assert isinstance(said, openings.Told), "it opens the point"
-    opening = said.opening(0)
-    assert commit(*opening).to_bytes() == point, "it opens the point"
-    return opening
+    assert isinstance(said, openings.Told), "it opens the points"
+    return [said.opening(at) for at in range(len(points))]

@@ -19,6 +19,7 @@ REASONS = {
     "loss": "billed something that differs by more than the line loses",
     "no-answer": "did not answer to its share",
     "unpaid": "did not pay",
+    "not-green": "sold green energy and used up no certificates for it",
 }
 OUTCOMES = {
     "": "not decided",

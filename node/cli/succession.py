@@ -133,6 +133,11 @@ def _warn(left: LeftBehind) -> None:
         )
     if left.promised:
         line(f"Not taken over: base loads of {', '.join(left.promised)}, until they are registered again.")
+    if left.private:
+        line(
+            f"Not taken over: private meters {', '.join(left.private)}. Nobody knows their registers: have them "
+            "admitted again, with registers that everybody sees, once their last cycle is paid."
+        )
     if left.rounds:
         line(f"Not taken over: rounds {', '.join(map(str, left.rounds))}. What was wagered on them is free again.")
     if left.proposals:

@@ -11,9 +11,9 @@ from ledger_world import FIRST, Chain, change
 from private_world import CYCLE, PARAMS, Campus, genesis
 from provocations import provokes_on
 
-from contracts.bodies import AccountBody, Offer
+from contracts.bodies import AccountBody, MonitorHead, Offer
 from contracts.envelope import Envelope
-from contracts.private.bodies import BlameNote, PayBill, ProveUse, Reconcile
+from contracts.private.bodies import BlameNote, GreenShare, PayBill, ProveUse, Reconcile, RetireGreen, ShowReading
 from contracts.schema import NOTE_KEYS, PRIVATE_CYCLES
 
 __all__ = ["CASES"]
@@ -118,6 +118,14 @@ def _(campus: Campus) -> Envelope:
     return campus.chain.meter_says("m-t01", campus.reading("m-t01", FIRST + 9, 1_500))
 
 
+@provokes("reading.monitor", _read)
+def _(campus: Campus) -> Envelope:
+    longer = campus.reading("m-t01", FIRST + 1, 1_500, monitor=MonitorHead(2, bytes(32)))
+    assert campus.chain.run(campus.chain.meter_says("m-t01", longer)) == "ok"
+    shorter = campus.reading("m-t01", FIRST + 1, 1_500, monitor=MonitorHead(1, bytes(32)))
+    return campus.chain.meter_says("m-t01", shorter)
+
+
 USE = ProveUse("m-t01", CYCLE, False, b"", b"")
 
 said("private.meter", _proving, "t02", USE)
@@ -128,6 +136,9 @@ said("private.bounds", _proving, "bio", change(USE, meter="m-bio", wide=True))
 said("private.note", _proving, "t01", USE)
 said("private.recipient", _opening, "t02", BlameNote("m-t01", CYCLE, False, b""))
 said("private.no-note", _proving, "campus", BlameNote("m-t01", CYCLE, False, b""))
+said("private.reading", _opening, "bio", ShowReading("m-bio", "current_ma", 1, 0, 1, b""))
+said("private.range", _opening, "bio", ShowReading("m-bio", "current_ma", 1, 1, 0, b""))
+said("private.few", _done, "campus", RetireGreen(CYCLE, 0, b"", ()))
 said("private.bill", _done, "t02", PayBill("m-t01", CYCLE, None, b""))
 
 
@@ -197,3 +208,26 @@ def _(campus: Campus) -> Envelope:
     body, _ = campus.pay("m-t01", campus.owed("m-t01").times(1_000_000))
     assert body.spend is not None
     return campus.chain.say("t01", change(body, spend=change(body.spend, to="t02")))
+
+
+@provokes("private.green", _proving)
+def _(campus: Campus) -> Envelope:
+    point = campus.difference("m-t01").point
+    return campus.say("m-t01", change(campus.prove("m-t01"), green=GreenShare(1, point, point, b"")))
+
+
+def _sold(campus: Campus, **fields: object) -> Envelope:
+    """The cycle as if three members had bought green energy."""
+    record = change(campus.cycle(), green=campus.cycle().used, green_buyers=3, **fields)
+    campus.chain.store[PRIVATE_CYCLES.key(CYCLE, "campus")] = msgspec.msgpack.encode(record)
+    return campus.chain.say("campus", RetireGreen(CYCLE, 1, b"", ()))
+
+
+@provokes("private.retired", _done)
+def _(campus: Campus) -> Envelope:
+    return _sold(campus, retired_wh=1)
+
+
+@provokes("private.lots", _done)
+def _(campus: Campus) -> Envelope:
+    return _sold(campus)

@@ -9,7 +9,7 @@ import hidden_world
 from hidden_world import entropy_of, note_secret
 from ledger_world import FIRST, Chain, Site, change, make_genesis
 
-from contracts.bodies import CommittedReading, Quality, Reserve
+from contracts.bodies import CommittedReading, MonitorHead, Quality, Reserve
 from contracts.confidential.bodies import Spend
 from contracts.envelope import Envelope
 from contracts.genesis import Genesis, OpeningTrust
@@ -69,6 +69,8 @@ class Campus:
         self.meters = {meter.id: meter for meter in document.meters if meter.private is not None}
         self.openings: dict[tuple[str, int], Opening] = {}
         """Of the register that a meter is billed by, by meter and sequence."""
+        self.hidden: dict[str, readings.Register] = {}
+        """All of the newest reading that was made of each meter."""
         names = sorted({"campus", *(meter.member for meter in self.meters.values())})
         said = [self.chain.say(name, hidden_world.register(self.chain, name)) for name in names]
         assert {receipt.code for receipt in self.chain.block(*said)} == {"ok"}
@@ -79,6 +81,7 @@ class Campus:
         other.chain = copy.copy(self.chain)
         other.chain.store = type(self.chain.store)(self.chain.store)
         other.openings = dict(self.openings)
+        other.hidden = dict(self.hidden)
         return other
 
     # What state has
@@ -118,6 +121,7 @@ class Campus:
         register_wh: int,
         reserve: Reserve | None = None,
         quality: Quality | None = None,
+        monitor: MonitorHead | None = None,
     ) -> CommittedReading:
         """The next reading of a meter."""
         head = self.chain.head(meter)
@@ -135,10 +139,12 @@ class Campus:
             entropy=entropy_of("reading", meter, head.sequence),
             reserve=reserve,
             quality=quality,
+            monitor=monitor,
         )
         read = readings.read(note_secret(owner.member), self.chain.chain_id, meter, owner.member, body)
         assert read is not None, "an owner reads its own meter"
         self.openings[meter, body.sequence] = read.export if source else read.import_
+        self.hidden[meter] = read
         return body
 
     def read(self, interval: int, registers_wh: Mapping[str, int]) -> None:
@@ -172,8 +178,8 @@ class Campus:
         assert found is not None
         return found
 
-    def prove(self, meter: str, number: int = CYCLE) -> ProveUse:
-        """What the owner of a meter says once a cycle is over."""
+    def prove(self, meter: str, number: int = CYCLE, green_ppm: int | None = None) -> ProveUse:
+        """What the owner of a meter says once a cycle is over, perhaps buying a part of it green."""
         params, found = self.chain.genesis.params, self.difference(meter, number)
         within = uses.bounds(params, self.meters[meter], found, False)
         assert within is not None
@@ -188,6 +194,7 @@ class Campus:
             uses.bounds(params, self.meters[meter], found, True),
             cycle=number,
             entropy=entropy_of("use", meter, number),
+            green_ppm=green_ppm,
         )
 
     def say(self, meter: str, body: ProveUse | Reconcile) -> Envelope:
@@ -292,12 +299,15 @@ class Campus:
 
     def pay(self, meter: str, balance: Opening, number: int = CYCLE) -> tuple[PayBill, Opening]:
         """A payment out of the payer's hidden balance, and what stays of that."""
-        payer, payee = bills.parties(self.meters[meter])
         sent = self.owed(meter, number).times(TARIFF)
+        return PayBill(meter, number, self.spends(meter, sent, balance), b""), balance.minus(sent)
+
+    def spends(self, meter: str, sent: Opening, balance: Opening) -> Spend:
+        """A spend of exactly this, by who owes for a meter to whom it is owed."""
+        payer, payee = bills.parties(self.meters[meter])
         where = Where(self.chain.chain_id, payer, hidden_world.account(self.chain, payer).sequence)
         proven = spending.prove(where, balance, sent, payee, sha256(b"note"), entropy=entropy_of("pay", where))
-        body = Spend(payee, where.at, proven.transfer, proven.proof, b"note", b"own")
-        return PayBill(meter, number, body, b""), balance.minus(sent)
+        return Spend(payee, where.at, proven.transfer, proven.proof, b"note", b"own")
 
 
 def month(amounts_wh: Sequence[int] = (31_000, 30_000, 15_100, 14_900)) -> dict[str, int]:

@@ -14,6 +14,7 @@ from contracts.private.bodies import MAX_HIDDEN_SOURCES
 from contracts.private.records import MAX_CAMPUSES, MAX_HIDDEN_METERS, MAX_OPEN_CYCLES, HiddenMeter, HiddenSite
 from contracts.schema import CAMPUSES, HIDDEN_SITES
 from contracts.state import State
+from contracts.succession import left_behind, successor
 from node import genesis_checks
 from node.errors import NodeError
 
@@ -102,6 +103,13 @@ def test_two_campuses_settle_apart() -> None:
     assert campus.cycle().phase == "opening", "the other one waits for its own meters"
     other = agenda.load(campus.state, "utility", CYCLE)
     assert other is not None and other.phase == "proving"
+
+
+def test_private_meters_are_not_taken_over_by_a_chain_that_succeeds_and_that_is_said() -> None:
+    campus = Campus(genesis(2, sources=1))
+    assert left_behind(campus.state).private == ("m-bio", "m-t01", "m-t02")
+    document = successor(campus.state, campus.chain.genesis, "again", 0)
+    assert [one.id for one in document.meters] == ["m-campus"]
 
 
 def test_a_chain_without_private_meters_has_no_record_of_any() -> None:
