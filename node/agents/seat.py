@@ -11,6 +11,7 @@ It complains only of a note that it has opened itself and found wrong, since a c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -37,7 +38,7 @@ from node.agents.builder import EXPIRY_BLOCKS, PROOF_LAG, spread
 from node.agents.position import position
 from node.agents.proven import Proven, ProvenLedger, keep_looking
 from node.agents.vault import Vault
-from node.client import Account
+from node.client import Account, RpcError
 from node.rpc.limits import MAX_LISTED
 from zk import ceremony as making
 from zk import notes
@@ -46,9 +47,8 @@ from zk.statements import share
 Say = Callable[[str], None]
 """Told in a sentence what happens."""
 
-POLL_S = 0.1
-IDLE_S = 0.4
-"""Waited on top where no key is being made, and no round uses one."""
+LOOK_S = 0.5
+"""Between two looks where no node tells of a new block."""
 MAX_WAITS = 64
 """Looks between two attempts to say the same, at most."""
 
@@ -70,8 +70,6 @@ class Standing(NamedTuple):
     keys: Sequence[ThresholdKey]
     """Held ones."""
     waiting: Sequence[OpeningRecord]
-    busy: bool
-    """A key is being made, or a round uses one."""
 
 
 class Part(NamedTuple):
@@ -99,26 +97,42 @@ class Seat:
         self._parts: dict[tuple[int, int, str], Part] = {}
         """What each dealer dealt to this seat, by epoch and attempt."""
         self._turn = 0
-        self._busy = True
+        self._woken = asyncio.Event()
+        self._listed = False
+        """The member lists the key, and `account` knows its next nonce."""
         self._answers: dict[tuple[str, int, int, str], int] = {}
         """Height at which a node says that a duty is done; the proof comes with the next block."""
         self._waits: dict[tuple[str, int, int, str], tuple[int, int]] = {}
         """For duties that were refused: how many looks the next try waits, and how many of these are left."""
 
     async def run(self) -> None:
-        """Act until cancelled; whatever nodes do, it looks again. Raises NodeError `account.key` and `disk.*`: nothing
-        that another look could change."""
-        await keep_looking(self._look, lambda: False, self._say, POLL_S)
+        """Act until cancelled, with every block that a node tells of, and every `LOOK_S` whatever nodes tell. Raises
+        NodeError `account.key` and `disk.*`: nothing that another look could change."""
+        listening = asyncio.ensure_future(self._listen())
+        try:
+            await keep_looking(self._look, lambda: False, self._say, 0)
+        finally:
+            listening.cancel()
 
     async def _look(self) -> None:
-        if not self._busy:
-            await asyncio.sleep(IDLE_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._woken.wait()
+        self._woken.clear()
         await self.step()
+
+    async def _listen(self) -> None:
+        """Hear of new blocks from one node after the other. It is a hint when to look, and nothing else."""
+        while True:
+            for node in self.ledger.nodes:
+                with contextlib.suppress(RpcError, OSError):
+                    async for _ in node.events(("block",)):
+                        self._woken.set()
+                await asyncio.sleep(LOOK_S)
 
     async def step(self, least_height: int = 0) -> None:
         """Do what is due as of block `least_height` or later. Raises `Unproven`, NodeError `disk.*`, `account.key`."""
         seen = await self.ledger.ask(_standing, "threshold", least_height=least_height)
-        self._busy = seen.busy
         self._forget(seen)
         duties = [
             *await self._attempt(seen.now),
@@ -129,7 +143,7 @@ class Seat:
         self._answers = {name: height for name, height in self._answers.items() if height in lag}
         due = {duty.name for duty in duties}
         self._waits = {name: waits for name, waits in self._waits.items() if name in due}
-        await self._send([duty for duty in duties if self._is_time(duty.name)])
+        await self._send([duty for duty in duties if self._is_time(duty.name)], seen.height)
 
     # Memory
 
@@ -168,7 +182,7 @@ class Seat:
 
     async def _attempt(self, now: Ceremony | None) -> list[Duty]:
         index = None if now is None else self._index(now)
-        if now is None or index is None:
+        if now is None or index is None or now.phase not in RUNNING:
             return []
         own = now.seats[index - 1]
         if now.phase == REGISTER and not own.key:
@@ -286,19 +300,21 @@ class Seat:
             self._waits[name] = waits, left - 1
         return not left
 
-    async def _send(self, duties: Sequence[Duty]) -> None:
+    async def _send(self, duties: Sequence[Duty], height: int) -> None:
         if not duties:
             return
-        nonce, height = await position(self.ledger, self.member, self._account.public_key)
-        # What was said may be final and not be proven yet: then its nonce is used up.
-        account = self._account
-        account.next_nonce = max(nonce, account.next_nonce if self._answers else nonce)
-        signed = [account.sign(duty.body, height + EXPIRY_BLOCKS) for duty in duties]
+        if not self._listed:
+            self._account.next_nonce, _ = await position(self.ledger, self.member, self._account.public_key)
+            self._listed = True
+        signed = [self._account.sign(duty.body, height + EXPIRY_BLOCKS) for duty in duties]
         await asyncio.gather(*(self._say_duty(duty, raw) for duty, raw in zip(duties, signed, strict=True)))
 
     async def _say_duty(self, duty: Duty, raw: bytes) -> None:
         self._turn += 1
         result = await spread(self.ledger.nodes, self._turn - 1, raw)
+        if result is None or result.status != "final":
+            # Nobody knows whether its nonce is used: that is asked before the next word.
+            self._listed = False
         if result is not None and result.done and result.height is not None:
             self._answers[duty.name] = result.height
             self._say(duty.said)
@@ -317,7 +333,6 @@ class Seat:
 
 def _standing(seen: Proven) -> Standing:
     state = State(seen)
-    held, now = held_keys(state).held, running(state)
-    known = [found for one in held if (found := key(state, one.key_id)) is not None]
-    busy = any(one.pins for one in held) or (now is not None and now.phase in RUNNING)
-    return Standing(seen.height, now, known, openings.waiting(state, MAX_LISTED), busy)
+    held = [key(state, one.key_id) for one in held_keys(state).held]
+    known = [one for one in held if one is not None]
+    return Standing(seen.height, running(state), known, openings.waiting(state, MAX_LISTED))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from contracts.ceremony.records import Ceremony, OpeningRecord, ThresholdKey
 from contracts.context import BlockContext
 from contracts.params import SealedParams
 from contracts.state import State
+from node.agents import seat as agent
 from node.agents.proven import ProvenLedger, Unproven
 from node.agents.seat import Duty, Seat
 from node.agents.vault import Vault
-from node.client import Account, Client
+from node.client import Account, Client, RpcError
 from node.disk import Disk, MemoryDisk, RealDisk
 from node.errors import NodeError
 from tests.rpc.builder_world import Lying, Mute, Node, founding, run
@@ -271,6 +273,46 @@ def test_a_seat_without_its_vault_says_so_and_spoils_nothing(monkeypatch: pytest
         await fresh.step()
         assert any("another vault" in text for text in said)
         assert opening(chain, 0).shares == ()
+
+    run(go())
+
+
+class Telling(Node):
+    """A node that tells of new blocks, or of none that there are."""
+
+    async def events(
+        self, topics: Sequence[str] = ("block",), cursor: str | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        while True:
+            await asyncio.sleep(0.005)
+            yield {"type": "block"}
+
+
+class Untold(Node):
+    """A node that has no events."""
+
+    async def events(
+        self, topics: Sequence[str] = ("block",), cursor: str | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        raise RpcError("rpc.unreachable", "There is no node.")
+        yield {}
+
+
+@pytest.mark.parametrize(("kind", "look_s"), [(Telling, 5.0), (Untold, 0.005)])
+def test_running_seats_look_with_every_block_and_also_when_nobody_tells_of_any(
+    kind: type[Node], look_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> None:
+        monkeypatch.setattr(agent, "LOOK_S", look_s)
+        chain = sealing()
+        sitting = [asyncio.ensure_future(seat(chain, name, [kind(chain)]).run()) for name in VALIDATORS]
+        while key_of(chain) is None:
+            await blocks(chain)
+            await asyncio.sleep(0.005)
+        for one in sitting:
+            one.cancel()
+        ended = await asyncio.gather(*sitting, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in ended)
 
     run(go())
 
