@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from node.cli import options
-from node.cli.context import Connection, account
+from node.cli.context import Connection, account, genesis_document
 from node.cli.output import emit, line, money, progress, reporting, table
 from node.cli.purse import entropy, open_wallet, owner_of, passphrase_of, proven_by, session, wallet_path
 from node.cli.tx import report, settle
@@ -155,10 +155,12 @@ def recover(
     *,
     purse: options.Purse,
 ) -> None:
-    """Read all openings of hidden money from the notes on the ledger, with nothing but the member's account key."""
+    """Read all openings from the notes on the ledger, with nothing but the member's account key: hidden money, and what
+    its meters and sealed rounds committed to."""
     from node.disk import RealDisk
     from node.wallet import account as hidden
     from node.wallet import file
+    from node.wallet.collecting import collect
 
     with reporting(as_json):
         path = wallet_path(as_, purse, directory)
@@ -178,18 +180,25 @@ def recover(
             seen = connection.run(hidden.look(ledger, owner.member, wallet.openings.height))
             found = hidden.recover(seen, owner, wallet.openings)
             wallet.save()
+            document = genesis_document(purse.genesis, directory)
+            meters = [meter for meter in document.meters if meter.member == owner.member]
+            lost = [*found.lost, *connection.run(collect(ledger, owner, meters, wallet.openings))]
+            wallet.save()
         balance_nano = None if found.balance is None else str(found.balance.value)
-        document = {
+        said = {
             "member": owner.member,
             "wallet": str(path),
             "balance_nano": "0" if seen.own.balance is None else balance_nano,
             "items": len(found.items),
-            "lost": list(found.lost),
+            "openings": wallet.openings.kinds(),
+            "lost": lost,
         }
 
         def draw() -> None:
-            line(f"{path} opens {money(str(document['balance_nano'] or 0))} and {len(found.items)} waiting items.")
-            for one in found.lost:
+            line(f"{path} opens {money(str(said['balance_nano'] or 0))} and {len(found.items)} waiting items.")
+            counts = ", ".join(f"{count} of kind {kind}" for kind, count in wallet.openings.kinds().items())
+            line(f"It has {len(wallet.openings)} openings{': ' if counts else ''}{counts}.")
+            for one in lost:
                 line(f"Does not open with this key: {one}.")
 
         if found.lost and found.balance is None and seen.own.balance is not None:
@@ -198,7 +207,7 @@ def recover(
                 f"No note on the ledger opens the balance of {owner.member} with this key.",
                 "Notes are sealed to the key of the account that made the wallet: name that one with --key.",
             )
-        emit(as_json, document, draw)
+        emit(as_json, said, draw)
 
 
 def _copied(source: Path, target: Path, as_json: bool) -> None:

@@ -6,6 +6,7 @@ it is put in: a wallet never remembers what does not open. Bounded; what is of n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
@@ -22,7 +23,8 @@ class Known(NamedTuple):
     """One opening, and what it is of."""
 
     kind: str
-    """`balance`, `item`, `credit`, or whatever else a member commits to."""
+    """`balance`, `item`, `credit` (`node.wallet.account`), or what else a member commits to
+    (`node.wallet.collecting`)."""
     about: str
     """Number, meter or round, for people."""
     opening: Opening
@@ -59,9 +61,10 @@ class Openings:
     def __len__(self) -> int:
         return len(self._known)
 
-    def keep(self, kind: str, about: str, opening: Opening) -> bytes:
-        """Remember an opening; its commitment. Raises NodeError `wallet.full`."""
-        commitment = commit(opening.value, opening.blinding).to_bytes()
+    def keep(self, kind: str, about: str, opening: Opening, *, base: bytes | None = None) -> bytes:
+        """Remember an opening, over `base` in place of H where there is one; its commitment. Raises NodeError
+        `wallet.full`."""
+        commitment = commit(*opening, base=base).to_bytes()
         if len(self._known) >= MAX_OPENINGS and commitment not in self._known:
             raise NodeError(
                 "wallet.full",
@@ -79,6 +82,10 @@ class Openings:
     def all(self, kind: str) -> list[tuple[bytes, Known]]:
         """All of one kind, as they were put in."""
         return [(commitment, known) for commitment, known in self._known.items() if known.kind == kind]
+
+    def kinds(self) -> dict[str, int]:
+        """How many there are of each kind, ascending by kind."""
+        return dict(sorted(Counter(known.kind for known in self._known.values()).items()))
 
     def forget(self, commitments: Iterable[bytes]) -> None:
         """These are of no use any more."""

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
+
 import pytest
 from hidden_world import entropy_of, found, note_secret, seen, take
-from ledger_world import change, key_of
+from ledger_world import FIRST, change, key_of
 from sealed_world import NEXT, REFERENCE, SUPPLIERS, TENANT_WH, World, world
 
+from contracts.envelope import Envelope
 from contracts.schema import CAPACITIES, CREDITS, SEALED_OFFERS
+from node.agents.proven import Proven, ProvenLedger
 from node.errors import NodeError
 from node.sealed import words
 from node.wallet import account
 from node.wallet.account import Owner
+from node.wallet.collecting import collect
+from node.wallet.openings import Openings
 from zk import notes
+from zk.codec import encode
 from zk.statements.openings import Opening, Told, read
 
+T = TypeVar("T")
 OFFERS = {"bio": [3_000, 7_000], "geo": [5_000, 5_000], "solar": [20_000, 0]}
 
 
@@ -30,6 +40,42 @@ def capacity(one: World, member: str) -> Opening:
 def ticks(one: World, member: str) -> list[Opening]:
     held = SEALED_OFFERS.decode(one.store[SEALED_OFFERS.key(NEXT, member)])
     return words.bid_of(one.chain_id, owner(member), one.round(), held)
+
+
+class Shown(dict[bytes, bytes | None]):
+    """All of a chain's state, as if every record of it were proven."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: bytes) -> None:
+        return None
+
+
+class Ledger:
+    """A chain as nodes prove it."""
+
+    def __init__(self, one: World, readings: Mapping[tuple[str, int], Envelope] | None = None) -> None:
+        self.nodes = (self,)
+        self._readings = readings or {}
+        self.chain_id = one.chain_id
+        self._shown = Proven(one.height, one.now_ms, Shown(one.store))
+
+    async def ask(self, read: Callable[[Proven], T], *_: object) -> T:
+        return read(self._shown)
+
+    async def reading(self, meter: str, sequence: int) -> dict[str, dict[str, str]]:
+        if (meter, sequence) not in self._readings:
+            raise NodeError("rpc.unknown", "nothing")
+        return {"data": {"raw": encode(self._readings[meter, sequence]).hex()}}
+
+
+def collected(one: World, member: str) -> dict[str, int]:
+    """What the notes on the ledger open for a member, by kind."""
+    openings, own = Openings(), [meter for meter in one.genesis.meters if meter.member == member]
+    lost = asyncio.run(collect(cast(ProvenLedger, Ledger(one)), owner(member), own, openings))
+    assert lost == []
+    return openings.kinds()
 
 
 def test_a_round_of_words_whose_makers_keep_nothing() -> None:
@@ -60,6 +106,7 @@ def test_a_round_of_words_whose_makers_keep_nothing() -> None:
         entropy = entropy_of("award", member)
         award = words.award(one.chain_id, owner(member), one.round(), ticks(one, member), entropy=entropy)
         one.all_run(one.say(member, award))
+    assert collected(one, "geo") == {"award": 1, "bid": 2, "capacity": 1}
     one.open_sums()
     one.pass_interval(dict.fromkeys(OFFERS, 8_000))
     for member in OFFERS:
@@ -83,6 +130,26 @@ def test_a_round_of_words_whose_makers_keep_nothing() -> None:
     before = one.balance_of("solar")
     one.all_run(one.say("solar", earned.body))
     assert one.balance_of("solar") == before + 100 * 8_000
+
+
+def test_registers_are_read_from_the_readings_of_ones_own_meters_and_from_nothing_else() -> None:
+    one = world(honest=True)
+    said = {member: one.hidden_reading(member, 700, FIRST) for member in ("t1", "t2")}
+    one.at(FIRST, 1)
+    one.all_run(*said.values())
+    meters = {"t1": "m-t1", "t2": "m-t2"}
+    readings = {(meters[member], 1): envelope for member, envelope in said.items()}
+    for member in said:
+        openings, own = Openings(), [meter for meter in one.genesis.meters if meter.member == member]
+        shown = cast(ProvenLedger, Ledger(one, readings))
+        assert asyncio.run(collect(shown, owner(member), own, openings)) == []
+        ((_, known),) = openings.all("reading")
+        assert (known.about, known.opening.value) == (f"{meters[member]} 1", 700)
+        # Another meter's reading in its place, none at all, and somebody else's key.
+        swapped = {(meters[member], 1): said["t1" if member == "t2" else "t2"]}
+        for told, who in ((swapped, member), ({}, member), (readings, "geo")):
+            lost = asyncio.run(collect(cast(ProvenLedger, Ledger(one, told)), owner(who), own, Openings()))
+            assert [text.partition(":")[0] for text in lost] == [meters[member]]
 
 
 def test_a_note_of_somebody_else_or_about_something_else_opens_nothing() -> None:
