@@ -204,9 +204,14 @@ class Promised(RpcServer):
 @cache
 def promised(method: str, path: str) -> jsonschema_rs.Draft202012Validator:
     """What the document promises of the answer of a route."""
-    document = make_document(ROUTES)
+    document = _document()
     schema = document["paths"][path][method.lower()]["responses"]["200"]["content"]["application/json"]["schema"]
     return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return make_document(ROUTES)
 
 
 class Wireless:
