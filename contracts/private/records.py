@@ -150,6 +150,11 @@ class Share(Record, frozen=True):
     paid: bool = False
 
     @property
+    def is_delivery(self) -> bool:
+        """The bill is the very point that its meter proved."""
+        return self.bill is not None and self.bill == self.delivery
+
+    @property
     def point(self) -> bytes | None:
         """What it is paid for; None: nothing, or not decided."""
         match self.outcome:

@@ -88,7 +88,7 @@ def split(state: State, context: BlockContext, sender: str, body: SplitCycle) ->
         if sealed is None or not context.proves(sealed):
             return "private.note"
         billed = _replace(share, bill=said.point, note=said.note, note_key=to)
-        if said.point == share.delivery:
+        if billed.is_delivery:
             billed = cycles.decided(billed, "equal", 0, body.cycle, events)
         shares.append(billed)
     if not context.proves(asserted(context.chain_id, sender, body.cycle, body.shares, body.proof)):

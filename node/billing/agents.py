@@ -48,7 +48,7 @@ Say = Callable[[AccountBody], Awaitable[str]]
 """Signs a body, sends it, and answers with the code of its receipt once it is final."""
 
 
-class _Metered(NamedTuple):
+class Metered(NamedTuple):
     """What is proven of a private meter."""
 
     params: PactParams
@@ -59,6 +59,18 @@ class _Metered(NamedTuple):
     """Of the register that it is billed by, when it was admitted."""
     found: uses.Difference | None
     """Of the cycle that was asked for."""
+
+
+class Sight(NamedTuple):
+    """What is proven of a whole cycle."""
+
+    record: PrivateCycle | None
+    meters: tuple[HiddenMeter, ...]
+    uses: Mapping[str, HiddenUse]
+    """Those that stand."""
+    standing_wh: int
+    """Estimates that stand, of earlier cycles."""
+    held_wh: int
 
 
 class Member:
@@ -94,13 +106,26 @@ class Member:
 
         return await self._ledger.ask(read, "use", cycle, meter, least_height=self._height)
 
-    async def _metered(self, meter: str, cycle: int) -> _Metered:
-        def read(proven: Proven) -> _Metered:
+    async def see(self, campus: str, cycle: int) -> Sight:
+        """A whole billing cycle of a campus, proven."""
+
+        def read(proven: Proven) -> Sight:
+            state = State(proven)
+            site, book = campus_site(state, campus), cycles.book_of(state, campus)
+            found = {one.meter: cycles.use_of(state, cycle, one.meter) for one in site.meters}
+            standing = {meter: use for meter, use in found.items() if use is not None}
+            record = state.load(PRIVATE_CYCLES, PRIVATE_CYCLES.key(cycle, campus))
+            return Sight(record, site.meters, standing, book.standing_wh, book.held_wh)
+
+        return await self._ledger.ask(read, "cycle", cycle, campus, least_height=self._height)
+
+    async def metered(self, meter: str, cycle: int) -> Metered:
+        def read(proven: Proven) -> Metered:
             state = State(proven)
             found, head = state.load(METERS, METERS.key(meter)), state.load(HEADS, HEADS.key(meter))
             assert found is not None and found.private is not None and head is not None, "only of private meters"
             hidden, now = head_of(state, meter), rules(state)
-            return _Metered(
+            return Metered(
                 now.params,
                 found,
                 note_key(state, found.private.campus),
@@ -139,7 +164,7 @@ class OwnerAgent(Member):
 
     async def opening(self, meter: str, cycle: int) -> Opening | None:
         """What a meter's own readings say that it used; None: no reading says."""
-        known = await self._metered(meter, cycle)
+        known = await self.metered(meter, cycle)
         return None if known.found is None else await self._difference(known, known.found)
 
     async def prove(self, meter: str, cycle: int) -> str | None:
@@ -147,7 +172,7 @@ class OwnerAgent(Member):
         record, use = await self.cycle(meter, cycle)
         if record is None or record.phase != PROVING or use is not None:
             return None
-        known = await self._metered(meter, cycle)
+        known = await self.metered(meter, cycle)
         if known.found is None or known.campus_key is None or known.meter.private is None:
             return None
         within = uses.bounds(known.params, known.meter, known.found, False)
@@ -172,25 +197,29 @@ class OwnerAgent(Member):
         share = None if record is None else next((one for one in record.shares if one.meter == meter), None)
         if record is None or share is None or record.phase != ANSWERING or share.outcome:
             return None
-        bill = words.read_share(self._owner.note_secret, self._chain_id, record.campus, cycle, share)
+        bill = self.share(record, share)
         if bill is None:
             secret, entropy = self._owner.note_secret, self._entropy()
             return await self._say(
                 words.blame_share(secret, self._chain_id, record.campus, cycle, share, entropy=entropy)
             )
-        known = await self._metered(meter, cycle)
+        known = await self.metered(meter, cycle)
         if use is None or use.wrong or known.meter.private is None:
             return None
         delivery = await self.delivered(use)
         terms, entropy = known.meter.private, self._entropy()
         return await self._say(words.answer(self._chain_id, meter, cycle, terms, bill, delivery, entropy=entropy))
 
+    def share(self, record: PrivateCycle, share: Share) -> Opening | None:
+        """A source's share, by the campus's note; None where that does not open it."""
+        return words.read_share(self._owner.note_secret, self._chain_id, record.campus, record.cycle, share)
+
     async def settle(self, meter: str, cycle: int) -> str | None:
         """Pay what a load is billed for."""
         record, use = await self.cycle(meter, cycle)
         if record is None or use is None or use.wrong or use.paid or record.phase not in bills.BILLED:
             return None
-        known = await self._metered(meter, cycle)
+        known = await self.metered(meter, cycle)
         if known.meter.kind == "source" or known.meter.private is None:
             return None
         terms = known.meter.private
@@ -209,13 +238,13 @@ class OwnerAgent(Member):
 
     async def _before(self, use: HiddenUse) -> Opening:
         """Of the register that a use begins at: public at first, later that of the reading that settled it."""
-        known = await self._metered(use.meter, use.cycle)
+        known = await self.metered(use.meter, use.cycle)
         sequence = use.since_sequence
         if sequence == 0:
             return Opening(known.opened_wh, bytes(32))
         return await self._reading(use.meter, sequence)
 
-    async def _difference(self, known: _Metered, found: uses.Difference) -> Opening:
+    async def _difference(self, known: Metered, found: uses.Difference) -> Opening:
         after = await self._register(known.meter.id, found.register)
         if known.settled is None:
             return after.shifted(-known.opened_wh)
@@ -252,41 +281,16 @@ class OwnerAgent(Member):
         return await self._ledger.ask(read, "private-meter", meter)
 
 
-class _Sight(NamedTuple):
-    """What is proven of a whole cycle."""
-
-    record: PrivateCycle | None
-    meters: tuple[HiddenMeter, ...]
-    uses: Mapping[str, HiddenUse]
-    """Those that stand."""
-    standing_wh: int
-    """Estimates that stand, of earlier cycles."""
-    held_wh: int
-
-
 class CampusAgent(Member):
     """For the campus: complains of notes that do not open, splits the total, pays the sources."""
 
-    async def see(self, cycle: int) -> _Sight:
-        """The whole cycle, proven."""
-
-        def read(proven: Proven) -> _Sight:
-            state = State(proven)
-            site, book = campus_site(state, self.member), cycles.book_of(state, self.member)
-            found = {one.meter: cycles.use_of(state, cycle, one.meter) for one in site.meters}
-            standing = {meter: use for meter, use in found.items() if use is not None}
-            record = state.load(PRIVATE_CYCLES, PRIVATE_CYCLES.key(cycle, self.member))
-            return _Sight(record, site.meters, standing, book.standing_wh, book.held_wh)
-
-        return await self._ledger.ask(read, "cycle", cycle, self.member, least_height=self._height)
-
     async def work(self, cycle: int) -> str | None:
         """Complain of one note that does not open, or split the cycle once nothing is left to complain of."""
-        sight = await self.see(cycle)
+        sight = await self.see(self.member, cycle)
         record = sight.record
         if record is None or record.phase not in (OPENING, SPLITTING):
             return None
-        told = {meter: self._told(use) for meter, use in sight.uses.items()}
+        told = {meter: self.told(use) for meter, use in sight.uses.items()}
         for meter, opening in told.items():
             if opening is None and record.phase == OPENING:
                 secret, entropy = self._owner.note_secret, self._entropy()
@@ -300,7 +304,7 @@ class CampusAgent(Member):
         openings = {meter: opening for meter, opening in told.items() if opening is not None}
         return await self._split(sight, record, openings)
 
-    async def _split(self, sight: _Sight, record: PrivateCycle, told: Mapping[str, Opening]) -> str | None:
+    async def _split(self, sight: Sight, record: PrivateCycle, told: Mapping[str, Opening]) -> str | None:
         sources = [one for one in sight.meters if one.source and not one.stopped]
         whole, deliveries = _whole(sight, record, told), _deliveries(sight, told)
         weights = [deliveries[one.meter].value if one.meter in deliveries else 0 for one in sources]
@@ -328,41 +332,47 @@ class CampusAgent(Member):
 
     async def settle(self, cycle: int) -> str | None:
         """Pay one source that is not paid."""
-        sight = await self.see(cycle)
+        sight = await self.see(self.member, cycle)
         if sight.record is None:
             return None
         for share in sight.record.shares:
             if share.paid or share.point is None:
                 continue
-            known = await self._metered(share.meter, cycle)
-            bill = self._bill(sight, sight.record, share)
+            known = await self.metered(share.meter, cycle)
+            bill = self.bill(sight, sight.record, share)
             if bill is None or known.meter.private is None:
                 continue
             return await self.pay(share.meter, cycle, bill, known.meter.private.tariff_nano_per_wh, share.member)
         return None
 
-    def _bill(self, sight: _Sight, record: PrivateCycle, share: Share) -> Opening | None:
+    def bill(self, sight: Sight, record: PrivateCycle, share: Share) -> Opening | None:
         """The opening of what a source is paid for: what it told the campus, or what the campus split."""
-        opened = {meter: self._told(use) for meter, use in sight.uses.items()}
-        told = {meter: opening for meter, opening in opened.items() if opening is not None}
-        delivery = told.get(share.meter)
+        use = sight.uses.get(share.meter)
+        delivery = None if use is None else self.told(use)
         if share.point == share.delivery and delivery is not None:
             return delivery
+        return self.split_of(sight, record, share)
+
+    def split_of(self, sight: Sight, record: PrivateCycle, share: Share) -> Opening | None:
+        """The opening of a share, by the campus's note to itself; None where that does not open it."""
+        opened = {meter: self.told(use) for meter, use in sight.uses.items()}
+        told = {meter: opening for meter, opening in opened.items() if opening is not None}
         whole, secret = _whole(sight, record, told), self._owner.note_secret
         made = words.read_split(secret, self._chain_id, record, whole, _deliveries(sight, told))
         return None if made is None else made[share.meter]
 
-    def _told(self, use: HiddenUse) -> Opening | None:
+    def told(self, use: HiddenUse) -> Opening | None:
+        """What a use comes to, by its owner's note; None where that does not open it."""
         return words.read_use(self._owner.note_secret, self._chain_id, self.member, use)
 
 
-def _whole(sight: _Sight, record: PrivateCycle, told: Mapping[str, Opening]) -> Opening:
+def _whole(sight: Sight, record: PrivateCycle, told: Mapping[str, Opening]) -> Opening:
     """The opening of a cycle's total."""
     loads = [told[one.meter] for one in sight.meters if not one.source and one.meter in told]
     return total(loads).shifted(sum(one.energy_wh for one in record.estimates) - record.returned_wh)
 
 
-def _deliveries(sight: _Sight, told: Mapping[str, Opening]) -> dict[str, Opening]:
+def _deliveries(sight: Sight, told: Mapping[str, Opening]) -> dict[str, Opening]:
     return {one.meter: told[one.meter] for one in sight.meters if one.source and one.meter in told}
 
 

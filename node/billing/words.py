@@ -168,8 +168,10 @@ def read_split(
     if not isinstance(said, openings.Kept) or len(said.values) != len(record.shares):
         return None
     wanted = [(one.meter, wh) for one, wh in zip(record.shares, said.values, strict=True)]
+    # A share is the delivery's very point where its maker chose that; the ledger shows which.
+    same = {one.meter: deliveries[one.meter] for one in record.shares if one.meter in deliveries and one.is_delivery}
     left = total.shifted(-record.held_wh)
-    made = _shares(chain_id, record.campus, record.cycle, left, wanted, deliveries, said.entropy)
+    made = _shares(chain_id, record.campus, record.cycle, left, wanted, same, said.entropy)
     is_made = all(commit(*made[one.meter]).to_bytes() == one.bill for one in record.shares)
     return made if is_made else None
 

@@ -117,6 +117,19 @@ def verify(
         emit(as_json, answer | ({"explained": explained} if explain else {}), draw)
 
 
+@app.command()
+@options.grouped
+def private(
+    cycle: Annotated[str, typer.Argument(help="Number of a billing cycle, now, or last.")],
+    campus: Annotated[str, typer.Argument(help="The member that bills private meters.")],
+    asking: options.Asking,
+) -> None:
+    """What your own keys open of a private billing cycle: your meters, or, as the campus, all that it bills."""
+    from node.cli.private import show_bill
+
+    show_bill(cycle, campus, asking)
+
+
 def explanations(statement: Data) -> list[str]:
     """A sentence for each kind of line in a statement, with what it comes to and in how many intervals."""
     found = []

@@ -1,15 +1,21 @@
-"""`gridpact query cycle|private-meter`: hidden energy as the ledger has it, and who kept it from settling."""
+"""`gridpact query cycle|private-meter` and `gridpact bill private`: hidden energy as the ledger has it, who kept it
+from settling, and what a member's own keys open of it.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node.cli import options
 from node.cli.answer import Data, Rows, show
+from node.cli.context import Connection, genesis_path
 from node.cli.form import Form
-from node.cli.output import table
+from node.cli.output import emit, line, money, reporting, table
+
+if TYPE_CHECKING:
+    from node.billing.views import View
 
 REASONS = {
     "silent": "proved nothing in time",
@@ -91,3 +97,56 @@ def private_meter(
         table("Private meter", ["Field", "Value"], rows)
 
     show("private-meter", [meter], draw, asking, Rows(without=("note_keys",)))
+
+
+def show_bill(which: str, campus: str, asking: options.Asking) -> None:
+    """Print what the member that the options name sees of a cycle."""
+    from node.agents.proven import ProvenLedger
+    from node.billing import views
+    from node.billing.agents import CampusAgent, OwnerAgent
+    from node.cli.purse import entropy, owner_of
+    from node.light.founding import read_founding
+
+    with reporting(asking.as_json):
+        owner = owner_of(asking.as_, asking.key, asking.directory)
+        with Connection(asking.node, asking.directory) as connection:
+            found = connection.run(connection.client.query("cycle", which, campus))["data"]
+            number = int(found["cycle"])
+            ledger = ProvenLedger([connection.client], read_founding(genesis_path(None, asking.directory)))
+            if owner.member == campus:
+                seen = connection.run(views.of_campus(CampusAgent(owner, ledger, _nothing, entropy), number))
+            else:
+                agent = OwnerAgent(owner, ledger, _nothing, entropy)
+                seen = connection.run(views.of_owner(agent, campus, number))
+        emit(asking.as_json, _document(seen), lambda: _draw(seen))
+
+
+async def _nothing(body: object) -> str:
+    raise AssertionError("who looks says nothing")
+
+
+def _document(seen: View) -> Data:
+    lines = [
+        {**one._asdict(), "amount_nano": None if one.amount_nano is None else str(one.amount_nano)}
+        for one in seen.lines
+    ]
+    return {**seen._asdict(), "lines": lines}
+
+
+def _draw(seen: View) -> None:
+    rows = [
+        [
+            one.meter,
+            one.member,
+            one.kind,
+            "does not open" if one.energy_wh is None else f"{one.energy_wh:,}",
+            "-" if one.amount_nano is None else money(one.amount_nano),
+            one.state,
+        ]
+        for one in seen.lines
+    ]
+    headings = ["Meter", "Member", "What", "Energy (Wh)", "Amount (currency)", "State"]
+    table(f"Billing cycle {seen.cycle} of {seen.campus}: {seen.phase}", headings, rows, right=headings[3:5])
+    if seen.total_wh is not None:
+        line(f"All loads together: {seen.total_wh:,} Wh.")
+    line("Everything opens the very points that are proven to be on the ledger.")
