@@ -80,6 +80,8 @@ class Made(NamedTuple):
 
 
 class RangesInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What lies in which ranges, over H or a threshold key."""
+
     openings: tuple[Opens, ...]
     ranges: tuple[tuple[int, int], ...]
     key: bytes
@@ -96,6 +98,8 @@ def _ranges(kind: str) -> Callable[[Where, RangesInputs, bytes], Made]:
 
 
 class SpendInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The balance, who gets how much of it, and the hash of the note that tells it."""
+
     balance: Opens
     amount: int
     recipient: str
@@ -111,6 +115,8 @@ def _spend(where: Where, given: SpendInputs, entropy: bytes) -> Made:
 
 
 class WithdrawInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The balance, and what is shown to be in it."""
+
     balance: Opens
     amount: int
 
@@ -121,6 +127,8 @@ def _withdraw(where: Where, given: WithdrawInputs, entropy: bytes) -> Made:
 
 
 class DifferenceInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Two figures; the difference is shown."""
+
     minuend: Opens
     subtrahend: Opens
 
@@ -132,6 +140,8 @@ def _difference(where: Where, given: DifferenceInputs, entropy: bytes) -> Made:
 
 
 class WithinLossInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A share of a bill, the delivery that it is for, and what may be between them."""
+
     share: Opens
     delivery: Opens
     loss_ppm: int
@@ -146,6 +156,8 @@ def _within_loss(where: Where, given: WithinLossInputs, entropy: bytes) -> Made:
 
 
 class ReserveInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A reserve, what was delivered of it, and the most that it can be."""
+
     reserve: Opens
     delivery: Opens
     most: int
@@ -157,6 +169,8 @@ def _reserve(where: Where, given: ReserveInputs, entropy: bytes) -> Made:
 
 
 class DeliveryInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An award, what was metered, and two public numbers, in Wh."""
+
     award: Opens
     metered: Opens
     shortfall_wh: int
@@ -170,6 +184,8 @@ def _delivery(where: Where, given: DeliveryInputs, entropy: bytes) -> Made:
 
 
 class GreenShareInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A consumption, and its green share in millionths."""
+
     consumption: Opens
     ppm: int
 
@@ -181,6 +197,8 @@ def _green_share(where: Where, given: GreenShareInputs, entropy: bytes) -> Made:
 
 
 class DemandInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A threshold key, a need in Wh and its bound."""
+
     key: bytes
     quantity: int
     most: int
@@ -193,6 +211,8 @@ def _demand(where: Where, given: DemandInputs, entropy: bytes) -> Made:
 
 
 class BidInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A threshold key, a capacity and quantities by tick, in Wh."""
+
     key: bytes
     capacity: Opens
     quantities: tuple[int, ...]
@@ -207,6 +227,8 @@ def _bid(where: Where, given: BidInputs, entropy: bytes) -> Made:
 
 
 class AwardInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A threshold key, a bid, and what the price makes of it."""
+
     key: bytes
     ticks: tuple[Opens, ...]
     """Openings of the bid over the key, up to the tick of the price."""
@@ -234,6 +256,8 @@ def _award(where: Where, given: AwardInputs, entropy: bytes) -> Made:
 
 
 class SumInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Commitments that add up, with a public number; no secret."""
+
     parts: tuple[bytes, ...]
     public: int
     total: bytes
@@ -244,6 +268,8 @@ def _sum(_where: Where, given: SumInputs, _entropy: bytes) -> Made:
 
 
 class OpeningInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What is to be shown."""
+
     opening: Opens
 
 
@@ -252,6 +278,8 @@ def _opening(_where: Where, given: OpeningInputs, _entropy: bytes) -> Made:
 
 
 class ChainInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A chain of records, and which of them are shown."""
+
     records: tuple[bytes, ...]
     """All of the chain, from its first."""
     first: int
@@ -263,6 +291,8 @@ def _chain(where: Where, given: ChainInputs, _entropy: bytes) -> Made:
 
 
 class KnownInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A secret, and what else its statement is about."""
+
     secret: bytes
     bound: tuple[bytes, ...]
 
@@ -276,6 +306,8 @@ def _known(kind: str) -> Callable[[Where, KnownInputs, bytes], Made]:
 
 
 class EqualInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A secret, a point to multiply by it, and what else the statement is about."""
+
     secret: bytes
     other: bytes
     bound: tuple[bytes, ...]
