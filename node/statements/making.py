@@ -263,18 +263,10 @@ class SumInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
     total: bytes
 
 
-def _sum(_where: Where, given: SumInputs, _entropy: bytes) -> Made:
-    return Made(sums.Sum(given.parts, given.public, given.total), b"")
-
-
 class OpeningInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What is to be shown."""
 
     opening: Opens
-
-
-def _opening(_where: Where, given: OpeningInputs, _entropy: bytes) -> Made:
-    return Made(sums.Opened(given.opening.point, *given.opening.opening), b"")
 
 
 class ChainInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -284,10 +276,6 @@ class ChainInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True
     """All of the chain, from its first."""
     first: int
     count: int
-
-
-def _chain(where: Where, given: ChainInputs, _entropy: bytes) -> Made:
-    return Made(*chain.prove(where, given.records, given.first, given.count))
 
 
 class KnownInputs(Form, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -340,9 +328,13 @@ MAKERS: Mapping[str, Maker] = {
     demand.KIND: Maker(DemandInputs, _demand),
     bid.KIND: Maker(BidInputs, _bid),
     award.KIND: Maker(AwardInputs, _award),
-    sums.SUM: Maker(SumInputs, _sum),
-    sums.OPENING: Maker(OpeningInputs, _opening),
-    chain.KIND: Maker(ChainInputs, _chain),
+    sums.SUM: Maker(SumInputs, lambda _, given, __: Made(sums.Sum(given.parts, given.public, given.total), b"")),
+    sums.OPENING: Maker(
+        OpeningInputs, lambda _, given, __: Made(sums.Opened(given.opening.point, *given.opening.opening), b"")
+    ),
+    chain.KIND: Maker(
+        ChainInputs, lambda where, given, _: Made(*chain.prove(where, given.records, given.first, given.count))
+    ),
     "possession": Maker(KnownInputs, _known("possession")),
     "note": Maker(KnownInputs, _known("note")),
     "reveal": Maker(EqualInputs, _equal("reveal")),
