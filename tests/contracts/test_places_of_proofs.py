@@ -12,7 +12,8 @@ import pytest
 
 from contracts.ceremony import openings
 from contracts.confidential import accounts, keys
-from contracts.private import bills, shares, uses
+from contracts.private import bills, green, shares, shown, uses
+from contracts.private.bodies import SEALED
 from contracts.sealed import assertions
 from tests.zk.slow.notes import place, tag
 from zk import ceremony
@@ -86,6 +87,12 @@ def test_statements_of_a_private_cycle_stand_at_meter_or_campus_and_cycle() -> N
     assert uses.where(CHAIN, METER, 4, 9) == Where(CHAIN, METER, 4, 9)
     assert shares.split_where(CHAIN, CAMPUS, 4) == Where(CHAIN, CAMPUS, 4)
     assert shares.answer_where(CHAIN, METER, 4) == bills.where(CHAIN, METER, 4) == Where(CHAIN, METER, 4)
+    assert uses.green_where(CHAIN, METER, 4) == Where(CHAIN, METER, 4)
+    assert green.where(CHAIN, CAMPUS, 4) == Where(CHAIN, CAMPUS, 4, 1)
+    reserved: Any = SimpleNamespace(meter=METER, at=4, field=SEALED[0])
+    field: Any = SimpleNamespace(meter=METER, at=9, field=SEALED[2])
+    assert shown.where(CHAIN, reserved) == Where(CHAIN, METER, 4)
+    assert shown.where(CHAIN, field) == Where(CHAIN, METER, 9, 2)
     assert uses.KIND == "reading"
     assert shares.KIND == bills.KIND == "range"
 
