@@ -44,6 +44,8 @@ from contracts.schema import (
     SITES,
     TRUSTS,
 )
+from contracts.sealed import agenda
+from contracts.sealed import succession as sealed
 from contracts.state import State
 from contracts.units import Hash, Height, Id, Meta, PublicKey, Signature
 from contracts.wagers.rounds import open_rounds
@@ -112,6 +114,8 @@ class LeftBehind(NamedTuple):
     """Meters that go on with the factor that counts now, as registered; certificates have to be given again."""
     promised: tuple[str, ...] = ()
     """Meters whose base load has to be registered again, in the order in which it was admitted."""
+    sealed: tuple[int, ...] = ()
+    """Intervals whose sealed rounds nobody ends: escrows and wagers go back, what was paid and not credited is lost."""
     private: tuple[str, ...] = ()
     """Private meters: nobody knows where their registers stand, so they have to be admitted again, with registers that
     everybody sees, once their last cycle is paid."""
@@ -148,16 +152,22 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         OpeningTrust(one.member, trust.all_tokens(one) - one.bonded_tokens, one.bonded_tokens, one.index_ppm)
         for one in held
     ]
+    returned = sealed.returned(state)
+    balances = [
+        Balance(one.member, one.balance_nano + returned.members_nano.get(one.member, 0))
+        for one in state.group(BALANCES)
+    ]
     lost = trust.pool_tokens(state)
-    if lost:
+    if lost or returned.nobodys_nano:
         keeper = _free_id({member.id for member in members})
         members.append(Member(keeper, "What members lost", (), old.members[0].site, (), (), b""))
         trusts.append(OpeningTrust(keeper, lost, 0, 0))
+        if returned.nobodys_nano:
+            balances.append(Balance(keeper, returned.nobodys_nano))
     site = state.load(SITES, SITE) or Site(())
     going = [one.meter for one in site.meters if not one.stopped]
     settled = {one.meter: one for one in state.group(REGISTERS)}
     lines = (state.load(LINES, LINE_LIST) or Lines(())).lines
-    balances = state.group(BALANCES)
     return Genesis(
         name=name,
         rule_set=now.rule_set,
@@ -166,7 +176,7 @@ def successor(state: State, old: Genesis, name: str, time_ms: int) -> Genesis:
         consensus=now.consensus,
         members=tuple(sorted(members, key=lambda member: member.id)),
         meters=tuple(factors.carried(state, now.params, _meter(state, id_), time_ms) for id_ in going),
-        balances=tuple(sorted((Balance(one.member, one.balance_nano) for one in balances), key=lambda one: one.member)),
+        balances=tuple(sorted(balances, key=lambda one: one.member)),
         registers=tuple(OpeningRegister(id_, settled[id_].import_wh, settled[id_].export_wh) for id_ in going),
         validators=tuple(sorted(node.node for member in members for node in member.nodes if node.validator)),
         devnet_clock=old.devnet_clock,
@@ -190,6 +200,7 @@ def left_behind(state: State) -> LeftBehind:
         proposals=tuple(one.number for one in open_proposals(state)),
         certified=tuple(one.meter for one in site.meters if factors.is_certified(state, one.meter)),
         promised=base_load.registered(state),
+        sealed=agenda.intervals(state),
         private=tuple(sorted(one.meter for campus in hidden_meters.campuses(state) for one in _hidden(state, campus))),
     )
 

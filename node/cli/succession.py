@@ -138,6 +138,11 @@ def _warn(left: LeftBehind) -> None:
             f"Not taken over: private meters {', '.join(left.private)}. Nobody knows their registers: have them "
             "admitted again, with registers that everybody sees, once their last cycle is paid."
         )
+    if left.sealed:
+        line(
+            f"Not taken over: sealed rounds of {', '.join(map(str, left.sealed))}. Escrows and wagers go back; what "
+            "was paid for awards that are not credited yet stays inside, nobody's."
+        )
     if left.rounds:
         line(f"Not taken over: rounds {', '.join(map(str, left.rounds))}. What was wagered on them is free again.")
     if left.proposals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ledger_world import FIRST, OPENING_NANO, change
+from ledger_world import FIRST, OPENING_NANO, Chain, change
 from sealed_world import (
     NAMEPLATE_WH,
     NEXT,
@@ -24,6 +24,7 @@ from contracts.sealed.bodies import ClaimSum
 from contracts.sealed.events import SealedBalanced, SealedFailed, SealedFrozen, WagerLost
 from contracts.sealed.records import Clearing, SealedRound
 from contracts.state import State
+from contracts.succession import left_behind, successor
 from zk.pedersen import commit
 
 LOCK_MS = NEXT * 900_000 - PARAMS.gate_lead_ms
@@ -438,3 +439,29 @@ def test_what_is_opened_of_a_whole_life_follows_from_the_rules_alone() -> None:
     ]
     assert one.round().clearing == Clearing(2, 200, 30_000, 5_000, 16_000)
     assert openings.waiting(State(one.store)) == []
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_chain_that_succeeds_has_all_money_of_rounds_that_nobody_ends(steps: int) -> None:
+    one = world().bidding(20_000)
+    for member, quantities in list(OFFERS.items())[:3]:
+        one.all_run(one.bid(member, quantities))
+    if steps > 0:
+        one.freeze()
+    if steps > 1:
+        one.open_sums()
+    if steps > 2:
+        for member in list(OFFERS)[:2]:
+            one.all_run(one.award(member))
+    if steps > 3:
+        one.until("running", "done", interval=NEXT)
+    genesis = successor(State(one.store), one.genesis, "again", one.now_ms)
+    left = left_behind(State(one.store))
+    again = Chain(genesis)
+    assert again.money() == one.money()
+    lost = {member: WAGERS for member in one.round().bidders if one.supplier(member).lost_wager}
+    lost["campus"] = one.round().paid_nano
+    for member in (*SUPPLIERS, "campus"):
+        assert again.balance(member) == OPENING_NANO - lost.get(member, 0)
+    assert (lost["campus"] > 0) == (steps == 4)
+    assert left.sealed == ((NEXT,) if one.round().phase != "done" else ())

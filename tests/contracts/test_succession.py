@@ -108,8 +108,8 @@ def test_what_begins_anew_is_told() -> None:
     assert pact.run(pact.say("bio", AllowAccess(("needs",), (Reader("member", "solar"),), None))) == "ok"
     assert pact.propose("campus", SetParams(PactParams(penalty_ppm=300_000))) == "ok"
     left = left_behind(pact.state())
-    assert left == (("tenant",), ("solar", "bio"), (), (3,), (), (), ())
-    assert left_behind(State(Chain(exported(pact)).store)) == ((),) * 7
+    assert left == (("tenant",), ("solar", "bio"), (), (3,), (), (), (), ())
+    assert left_behind(State(Chain(exported(pact)).store)) == ((),) * 8
 
 
 def test_more_than_two_thirds_of_the_founding_power_must_sign() -> None:
