@@ -288,3 +288,15 @@ def test_a_commitment_over_one_base_is_not_proven_over_another() -> None:
     assert not range_proof.verify(commitments, SMALL, proof, tag=TAG, base=other)
     on_h = commit(3, blindings(1)[0]).to_bytes()
     assert not range_proof.verify([on_h], SMALL, proof, tag=TAG, base=KEY)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.binary(max_size=49), max_size=3), st.binary(max_size=800), st.data())
+def test_no_bytes_make_it_raise(commitments: list[bytes], proof: bytes, data: st.DataObject) -> None:
+    ranges = data.draw(st.lists(st.tuples(st.integers(-2, 1 << 65), st.integers(-2, 1 << 65)), max_size=3))
+    base = data.draw(st.none() | st.binary(max_size=49))
+    assert not range_proof.verify(commitments, ranges, proof, tag=TAG, base=base)
+    real, true = made((3,), SMALL)
+    keep = data.draw(st.integers(0, len(true)))
+    noise = data.draw(st.binary(min_size=len(true) - keep, max_size=len(true) - keep))
+    assert range_proof.verify(real, SMALL, true[:keep] + noise, tag=TAG) == (true[:keep] + noise == true)
