@@ -49,7 +49,8 @@ def test_a_home_is_exported_signed_and_installed(old: Home, tmp_path: Path, invo
     document = genesis_document()
     assert (told["from_chain_id"], told["from_height"]) == (document.chain_id(), 0)
     assert told["left_behind"] == {
-        name: [] for name in ("tombstoned", "policies", "rounds", "proposals", "certified", "promised", "private")
+        name: []
+        for name in ("tombstoned", "policies", "rounds", "proposals", "certified", "promised", "sealed", "private")
     }
     assert contents(old.root) == before, "nothing of the home changes"
     new = load(out)
