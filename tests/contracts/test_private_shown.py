@@ -100,6 +100,7 @@ def test_a_reserve_that_its_meter_signed_covers_what_was_delivered() -> None:
     assert campus.chain.run(campus.chain.say("bio", body)) == "ok"
     assert campus.chain.run(campus.chain.say("bio", change(body, high=5_999))) == "private.proof"
     assert campus.chain.run(campus.chain.say("bio", change(body, high=400_000))) == "private.range", "the nameplate"
+    assert campus.chain.run(campus.chain.say("bio", change(body, low=1))) == "private.range", "that is not proven"
     assert campus.chain.run(campus.chain.say("bio", change(body, at=CYCLE + 1))) == "private.reading"
 
 
