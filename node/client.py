@@ -30,6 +30,7 @@ from contracts.receipts import OK
 from node.access.requests import HEADER, ReaderKey
 from node.clock import wall_ms
 from node.errors import NodeError
+from node.typed import Typed
 from zk.codec import Malformed
 from zk.ed25519 import SigningKey
 
@@ -119,6 +120,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def typed(self) -> Typed:
+        """The same questions, with typed answers."""
+        return Typed(self)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -113,6 +113,19 @@ def zk(
         emit(json, report, lambda: _draw(report))
 
 
+@app.command()
+def rpc(
+    seconds: Annotated[float, typer.Option(min=4, max=60, help="Length of one step.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Latency of point queries under load, and what 200 websocket subscribers cost. Takes two minutes."""
+    from devnet.bench.rpc import Rpc
+
+    with reporting(json):
+        report = asyncio.run(Rpc(seconds, progress).run())
+        emit(json, report, lambda: _draw(report))
+
+
 def _draw(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name != "sweep":

@@ -17,6 +17,7 @@ from node.cli.govern import app as govern
 from node.cli.hidden import register as register_hidden
 from node.cli.home import register as register_home
 from node.cli.light import register as register_light
+from node.cli.listing import register as register_listing
 from node.cli.modes import register as register_modes
 from node.cli.private import register as register_private
 from node.cli.proof import app as proof
@@ -45,6 +46,7 @@ register_wagers(tx, query)
 register_flexible(tx, query)
 register_private(query)
 register_modes(tx, query)
+register_listing(query)
 register_hidden(tx, query)
 tx.add_typer(tx_dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")

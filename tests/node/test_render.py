@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +14,9 @@ from consensus.messages import CommitCertificate, Header
 from consensus.validators import Validator
 from contracts.bodies import Offer, OfferBlock, PlainReading, Transfer
 from contracts.genesis import OpeningTrust
-from contracts.receipts import Receipt, Transferred
-from node.render import NotThisForm, parse, render
+from contracts.members import Record
+from contracts.receipts import Receipt, TokensBonded, TokensUnbonded, Transferred
+from node.render import NotThisForm, parse, read, render
 
 HASHES = st.binary(min_size=32, max_size=32)
 IDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=32)
@@ -105,3 +107,63 @@ def test_what_has_no_json_form_is_an_error_and_not_a_guess() -> None:
         render(0.5)
     with pytest.raises(TypeError):
         render({1, 2})
+
+
+class Inner(Record, frozen=True):
+    """A record of state: an array, as on the ledger."""
+
+    count: int
+    name: str = "unnamed"
+
+
+class Plain(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of an answer: an object, as in JSON."""
+
+    text: str
+    amount_nano: int
+    hash: bytes
+    inner: tuple[Inner, ...]
+    event: TokensBonded | TokensUnbonded
+    table: dict[str, int]
+    maybe: Inner | None = None
+    later: int = 5
+
+
+INNER = st.builds(Inner, st.integers(-(2**40), 2**40), st.text(max_size=3))
+PLAIN = st.builds(
+    Plain,
+    text=st.text(max_size=3),
+    amount_nano=st.integers(-(10**18), 10**18),
+    hash=st.binary(max_size=4),
+    inner=st.lists(INNER, max_size=2).map(tuple),
+    event=st.builds(TokensBonded, st.just("a"), st.integers(1, 9))
+    | st.builds(TokensUnbonded, st.just("b"), st.just(1)),
+    table=st.dictionaries(st.text("ab", max_size=2), st.integers(0, 9), max_size=2),
+    maybe=st.none() | INNER,
+    later=st.integers(0, 9),
+)
+
+
+@given(PLAIN)
+def test_read_undoes_render_and_forgives_what_is_newer(record: Plain) -> None:
+    document = json.loads(json.dumps(render(record)))
+    assert read(Plain, document) == record
+    assert (
+        read(Plain, {**document, "newer": [1], "inner": [{**one, "newer": 2} for one in document["inner"]]}) == record
+    )
+    del document["later"], document["maybe"]
+    left = read(Plain, {**document, "inner": [{"count": one["count"]} for one in document["inner"]]})
+    assert left.later == 5 and left.maybe is None and all(one.name == "unnamed" for one in left.inner)
+
+
+@given(PLAIN, st.sampled_from(["text", "amount_nano", "hash", "inner", "event", "table"]))
+def test_read_takes_nothing_of_another_kind(record: Plain, name: str) -> None:
+    document = json.loads(json.dumps(render(record)))
+    for wrong in (0.5, None, [[]], {"type": "strange"}):
+        if name == "table" and wrong == {"type": "strange"}:
+            continue
+        with pytest.raises(NotThisForm):
+            read(Plain, {**document, name: wrong})
+    del document[name]
+    with pytest.raises(NotThisForm):
+        read(Plain, document)

@@ -24,7 +24,7 @@ from node.client import Client
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
-from node.render import render
+from node.render import read, render
 from node.rpc.openapi import make_document
 from node.rpc.server import RpcServer
 from node.rpc.table import ROUTES, Call
@@ -197,7 +197,10 @@ class Promised(RpcServer):
     async def _call(self, call: Call) -> Any:
         answer = await super()._call(call)
         if isinstance(answer, dict):
-            promised(call.found.route.method, call.found.route.path).validate(render(answer))
+            route, document = call.found.route, render(answer)
+            promised(route.method, route.path).validate(document)
+            if route.state and document["data"] is not None:
+                read(route.answers, document["data"])
         return answer
 
 
