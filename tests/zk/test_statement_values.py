@@ -31,7 +31,7 @@ from zk.statements import (
 )
 from zk.statements.assertion import Assertion, Where, framed, tag_of
 from zk.statements.openings import Opening, opened
-from zk.statements.parts import BELOW_2_40, BELOW_2_63, prove_ranges, prove_relation
+from zk.statements.parts import BELOW_2_40, BELOW_2_63, number, prove_ranges, prove_relation
 from zk.transcript import Sponge, session_id
 
 EMPTY = bytes(32)
@@ -41,6 +41,10 @@ TOP = 2**63 - 1
 def of(value: int) -> Opening:
     """A commitment's opening, to any value."""
     return Opening(value, (value * value % ORDER + 77).to_bytes(32, "big"))
+
+
+def scalar(value: int) -> bytes:
+    return (value % ORDER).to_bytes(32, "big")
 
 
 def raw(opening: Opening) -> bytes:
@@ -224,6 +228,32 @@ def test_what_a_line_may_lose_is_lost_and_a_wh_more_is_not(share: int, metered: 
         return
     proof = within_loss.prove(WHERE, a, b, entropy=ENTROPY, **ALLOWED)
     assert check.verify(within_loss.assertion(WHERE, point(a), point(b), proof, **ALLOWED))
+
+
+@pytest.mark.parametrize("which", ["no gain left", "no loss left", "neither"])
+def test_a_share_blinded_so_that_a_side_is_the_identity_is_proven_all_the_same(which: str) -> None:
+    """Whoever makes the share and knows the delivery's blinding may choose that, so that its owner had no proof to give
+    and were named for its silence."""
+    metered = Opening(1_000_000, METERED.blinding)
+    allowed = {"loss_ppm": 10_000, "fixed_wh": 2, "accuracy_wh": 3}
+    factor = 10**6 - allowed["loss_ppm"]
+    least = Opening(metered.value - 10_000 - 2, scalar(number(metered.blinding) * factor * pow(10**6, -1, ORDER)))
+    if which == "no gain left":
+        share = metered.shifted(3)
+    elif which == "no loss left":
+        share = least
+    else:
+        allowed, share = dict.fromkeys(allowed, 0), metered
+    proof = within_loss.prove(WHERE, share, metered, entropy=ENTROPY, **allowed)
+    assert (proof == b"") is (which == "neither")
+    at = (WHERE, point(share), point(metered))
+    assert check.verify(within_loss.assertion(*at, proof, **allowed))
+    # What is left to prove is not left out, and one Wh beyond is not within.
+    assert not check.verify(within_loss.assertion(*at, proof + b"\0", **allowed))
+    assert (which == "neither") or not check.verify(within_loss.assertion(*at, b"", **allowed))
+    for more in {"no gain left": [1], "no loss left": [-1], "neither": [1, -1]}[which]:
+        with pytest.raises(ValueError, match=r"outside|order"):
+            within_loss.prove(WHERE, share.shifted(more), metered, entropy=ENTROPY, **allowed)
 
 
 @pytest.mark.parametrize("name", ALLOWED)

@@ -137,6 +137,11 @@ def opened(kind: str, where: Where, values: Sequence[int], entropy: bytes) -> li
     return [Opening(value, blinding) for value, blinding in zip(values, made, strict=True)]
 
 
+def is_nothing(opening: Opening) -> bool:
+    """Whether the commitment that this opens over H is the identity."""
+    return opening == Opening(0, bytes(SCALAR_BYTES))
+
+
 def recovered(note: Kept, where: Where) -> list[Opening]:
     """What a note to oneself opens, in the order of its values: commitments over H, of demands and bids over the key.
 

@@ -17,7 +17,7 @@ from zk.codec import encode
 from zk.group.native import IDENTITY, decode_point
 from zk.pedersen import commit
 from zk.statements.assertion import Assertion, Where, tag_of
-from zk.statements.openings import Opening, blindings
+from zk.statements.openings import Opening, blindings, is_nothing
 from zk.statements.parts import (
     BELOW_2_63,
     Instance,
@@ -65,7 +65,7 @@ def prove(
     """T and its proof; what stays is opened by `balance.minus(transferred)`. ValueError where that is negative."""
     before, sent = commit(*balance).to_bytes(), commit(*transferred).to_bytes()
     stays = balance.minus(transferred)
-    openings = [transferred] if _is_nothing(stays) else [transferred, stays]
+    openings = [transferred] if is_nothing(stays) else [transferred, stays]
     tag = _tag(where, before, sent, recipient, note_hash)
     return Spent(sent, prove_ranges(tag, openings, (AMOUNT, BELOW_2_63)[: len(openings)], entropy=entropy))
 
@@ -80,10 +80,6 @@ def assertion(
 
 def _tag(where: Where, balance: bytes, transferred: bytes, recipient: str, note_hash: bytes) -> bytes:
     return tag_of(KIND, where, (balance, transferred, recipient.encode(), note_hash))
-
-
-def _is_nothing(stays: Opening) -> bool:
-    return stays == Opening(0, bytes(len(stays.blinding)))
 
 
 def _claims(tag: bytes, one: Spend, proof: bytes) -> Sequence[Claim] | None:

@@ -4,6 +4,9 @@ With D the share and M what the supplier's meter saw, 10^6 (D - M) + ppm*M + 10^
 so no more was lost than `ppm` of the delivery and `fixed` Wh; and 10^6 (M - D) + 10^6*accuracy*V another one, so
 nothing was gained beyond what the meters may err by. D and M are below 2^40 by their own ranges, and every other
 number here is bounded, so neither sum reaches 2^62 in truth, and nothing wraps.
+
+One of them that is the identity is nothing, for everybody to see, and needs no proof: whoever chose the blinding of D
+could choose that, and the other side must not be left without a proof to give.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from collections.abc import Sequence
 from zk.batch import Claim
 from zk.codec import encode
 from zk.group.bases import bases
-from zk.group.native import decode_point
+from zk.group.native import IDENTITY, decode_point
 from zk.pedersen import commit
 from zk.statements.assertion import Assertion, Where, tag_of
-from zk.statements.openings import Opening
+from zk.statements.openings import Opening, is_nothing
 from zk.statements.parts import (
     BELOW_2_62,
     Energy,
@@ -26,6 +29,7 @@ from zk.statements.parts import (
     claim_ranges,
     claims_of,
     linear,
+    nothing_to_prove,
     prove_ranges,
     reducer,
 )
@@ -60,7 +64,10 @@ def prove(
         share.times(MILLION).plus(delivery.times(loss_ppm - MILLION)).shifted(MILLION * fixed_wh),
         delivery.minus(share).times(MILLION).shifted(MILLION * accuracy_wh),
     ]
-    return prove_ranges(_tag(where, one), openings, [BELOW_2_62] * 2, entropy=entropy)
+    hidden = [opening for opening in openings if not is_nothing(opening)]
+    if not hidden:
+        return b""
+    return prove_ranges(_tag(where, one), hidden, [BELOW_2_62] * len(hidden), entropy=entropy)
 
 
 def assertion(
@@ -81,7 +88,10 @@ def _claims(tag: bytes, one: WithinLoss, proof: bytes) -> Sequence[Claim] | None
         linear((share, MILLION), (delivery, one.loss_ppm - MILLION), (value, MILLION * one.fixed_wh)),
         linear((delivery, MILLION), (share, -MILLION), (value, MILLION * one.accuracy_wh)),
     ]
-    return claims_of(claim_ranges(tag, points, [BELOW_2_62] * 2, proof))
+    hidden = [part for part in points if part != IDENTITY]
+    if not hidden:
+        return nothing_to_prove(proof)
+    return claims_of(claim_ranges(tag, hidden, [BELOW_2_62] * len(hidden), proof))
 
 
 reduce = reducer(WithinLoss, _claims)

@@ -24,9 +24,11 @@ from zk import sigma as fast_sigma
 from zk.group import native
 from zk.group.bases import bases
 from zk.group.bases import vectors as generators
+from zk.pedersen import commit
 from zk.sigma.instance import Instance
-from zk.statements import check, logarithm
+from zk.statements import check, known_difference, logarithm, withdraw, within_loss
 from zk.statements.assertion import Assertion, tag_of
+from zk.statements.openings import Opening
 from zk.transcript import Sponge, session_id
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -75,6 +77,23 @@ def test_sponges_agree() -> None:
 @pytest.mark.parametrize("kind", sorted(TRUE))
 def test_a_true_statement_is_true_for_both(kind: str) -> None:
     assert both(TRUE[kind])
+
+
+def test_what_everybody_sees_is_left_out_of_proofs_by_both() -> None:
+    """Withdrawn whole, different by a public number, within no loss at all, and within one to the last Wh of a gain."""
+    known = Opening(40, (5).to_bytes(32, "big"))
+    share = known.shifted(3)
+    points = commit(*share).to_bytes(), commit(*known).to_bytes()
+    nothing, some = (dict.fromkeys(("loss_ppm", "fixed_wh", "accuracy_wh"), wh) for wh in (0, 3))
+    proof = within_loss.prove(WHERE, share, known, entropy=ENTROPY, **some)
+    for seen in (
+        withdraw.assertion(WHERE, commit(40, bytes(32)).to_bytes(), 40, b""),
+        known_difference.assertion(WHERE, *points, 3, b""),
+        within_loss.assertion(WHERE, points[1], points[1], b"", **nothing),
+        within_loss.assertion(WHERE, *points, proof, **some),
+    ):
+        assert both(seen)
+        assert not both(seen._replace(proof=seen.proof + b"\0"))
 
 
 def with_field(one: Assertion, place: int, value: Any) -> Assertion:
