@@ -324,6 +324,8 @@ class Node:
             "gridpact_peers_connected": sum(1 for peer in self.peers() if peer["connected"]),
             "gridpact_journal_bytes": self._journal.size,
             "gridpact_fsyncs_total": 0 if self._driver is None else self._driver.fsyncs,
+            "gridpact_proofs_checked_total": self._pool.answered,
+            "gridpact_proof_processes_total": self._pool.started,
             "gridpact_transactions_total": 0 if self._driver is None else self._driver.executed,
         }
         for code, count in self._replica.work.counters.items():

@@ -76,6 +76,8 @@ class Pool:
         """Those that will look for another part before they end."""
         self.started = 0
         """Processes since the beginning."""
+        self.answered = 0
+        """Assertions since the beginning."""
 
     def check(self, assertions: Sequence[Assertion], urgent: bool, done: Answer) -> None:
         """See `node.proving.proofs.Checker`. What is urgent goes before everything that has not begun."""
@@ -152,6 +154,7 @@ class Pool:
 
     def _answered(self, part: _Part, found: list[bool]) -> None:
         job = part.job
+        self.answered += len(found)
         job.answers[part.start] = found
         if sum(map(len, job.answers.values())) == len(job.assertions):
             job.done([one for start in sorted(job.answers) for one in job.answers[start]])

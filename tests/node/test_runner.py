@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from consensus.evidence import DuplicateVote, equivocation
 from consensus.messages import Vote, VoteType
+from contracts.bodies import Transfer
+from contracts.confidential import keys
 from node.clock import SystemClock
 from node.disk import MemoryDisk
 from node.journal import EVIDENCE, Journal
@@ -18,7 +20,8 @@ from node.mempool import MempoolLimits
 from node.peer.wire import Frame
 from node.roster import Nodes
 from node.runner import Node
-from tests.support.pact import genesis, key_of
+from tests.replica.test_proofs import note_key
+from tests.support.pact import Speaker, genesis, key_of
 from zk.codec import encode
 from zk.hashing import sha256
 
@@ -83,3 +86,51 @@ def test_whoever_links_with_nodes_is_told_once_when_they_change() -> None:
         node.stop()
 
     asyncio.run(asyncio.wait_for(go(), 20))
+
+
+def test_proofs_are_checked_in_a_process_that_the_first_one_starts_and_the_end_ends() -> None:
+    async def go() -> None:
+        ledger = Ledger.open(MemoryStore(), genesis())
+        journal = Journal.open(Path("/home/journal"), MemoryDisk(), ledger.chain_id)
+        clock = SystemClock(None)
+        node = Node(ledger, "observer", journal, None, clock, MempoolLimits())
+        node.start(Alone())
+        speaker = Speaker(ledger.chain_id)
+        (plain,) = await node.submit([speaker.member("wind", Transfer("solar", 1, ""))])
+        assert (plain.code, node.metrics()["gridpact_proof_processes_total"]) == ("ok", 0)
+        bodies = [note_key(ledger.chain_id, name, false=name == "campus") for name in ("campus", "solar", "wind")]
+        said = [speaker.member(name, body) for name, body in zip(("campus", "solar", "wind"), bodies, strict=True)]
+        answers = await node.submit(said)
+        assert [answer.code for answer in answers] == ["confidential.possession", "ok", "ok"]
+        metrics = node.metrics()
+        assert (metrics["gridpact_proofs_checked_total"], metrics["gridpact_proof_processes_total"]) == (3, 1)
+        assert metrics["gridpact_mempool_transactions"] == 3
+        (process,) = node._pool._idle
+        node.stop()
+        await node.settled()
+        assert process.returncode is not None
+        (late,) = await node.submit([speaker.member("campus", note_key(ledger.chain_id, "campus"))])
+        assert late.code == "node.stopped"
+
+    asyncio.run(asyncio.wait_for(go(), 60))
+
+
+def test_a_defect_that_an_answer_brings_to_light_stops_the_node() -> None:
+    async def go() -> None:
+        ledger = Ledger.open(MemoryStore(), genesis())
+        journal = Journal.open(Path("/home/journal"), MemoryDisk(), ledger.chain_id)
+        node = Node(ledger, "observer", journal, None, SystemClock(None), MempoolLimits())
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        node.start(Alone())
+
+        def broken(_: list[bool]) -> None:
+            raise ZeroDivisionError
+
+        body = note_key(ledger.chain_id, "wind")
+        node._check_proofs([keys.possession(ledger.chain_id, "wind", body)], True, broken)
+        error = await node.stopped
+        assert error is not None
+        assert error.code == "node.defect"
+        await node.settled()
+
+    asyncio.run(asyncio.wait_for(go(), 60))
