@@ -106,6 +106,10 @@ def make(
         from node.proofs import decode_bundle
         from node.statements.making import make
 
+        if openings is not None and openings.exists():
+            raise NodeError(
+                "proof.exists", f"{openings} exists.", "Name another file: what opens commitments is never overwritten."
+            )
         facts = tuple(decode_bundle(read_bundle(str(one))) for one in fact or ())
         made, opened = make(read_bundle(orders), facts, os.urandom(32))
         if openings is not None:

@@ -133,6 +133,9 @@ def test_openings_of_what_is_new_are_kept_for_the_owner_alone(devnet: Devnet, tm
     assert [one["of"] for one in secrets] == ["tick 1", "tick 2", "slack"]
     assert all(one["blinding"] not in made.read_text() for one in secrets)
     assert kept.stat().st_mode & 0o077 == 0
+    again = devnet.run("proof", "make", "-", "--to", str(made), "--openings", str(kept), "--json", stdin=example)
+    assert again.exit_code == 1 and json.loads(again.stdout)["code"] == "proof.exists"
+    assert json.loads(kept.read_text())["openings"] == secrets
     without = devnet.run("proof", "make", "-", "--to", str(made), stdin=example)
     assert "--openings" in without.stderr
 
