@@ -337,6 +337,25 @@ def test_who_does_not_pay_is_named() -> None:
     assert campus.chain.deadline_ms() is None
 
 
+def test_a_phase_lasts_until_more_than_a_third_has_made_a_block_and_two_for_each_seat() -> None:
+    """A proposer that keeps a word out of its blocks does not end the time for it."""
+    campus = proven()
+    everybody = campus.chain.genesis
+    campus.chain.genesis = change(everybody, validators=everybody.validators[:1])
+    for _ in range(30):
+        campus.chain.block()
+        assert campus.cycle().phase == "opening"
+    campus.chain.genesis = change(everybody, validators=everybody.validators[1:2])
+    campus.chain.block()
+    campus.chain.block()
+    assert campus.cycle().phase == "splitting"
+
+    campus = proven()
+    since = campus.cycle().since_height
+    campus.pass_phase()
+    assert campus.cycle().since_height - since == 8, "four seats"
+
+
 # The split
 
 
@@ -433,6 +452,15 @@ def test_a_public_difference_is_the_true_one() -> None:
         assert campus.chain.run(campus.say("m-bio", _shown(campus, lie_wh))) == "private.proof"
     assert campus.chain.run(campus.say("m-bio", _shown(campus, -100))) == "ok"
     assert campus.share("m-bio").difference_wh == -100
+
+
+def test_what_the_meters_may_err_by_is_no_reason_to_pay_otherwise() -> None:
+    campus = split(995)
+    assert campus.chain.run(campus.say("m-bio", _shown(campus, 5))) == "ok"
+    assert campus.share("m-bio").outcome == "within"
+    campus = split(994)
+    assert campus.chain.run(campus.say("m-bio", _shown(campus, 6))) == "ok"
+    assert campus.share("m-bio").outcome == "delivery"
 
 
 def test_nobody_shows_a_loss_to_be_beyond_the_line_that_is_within() -> None:

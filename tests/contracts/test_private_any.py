@@ -1,0 +1,87 @@
+"""Whatever tenants do in whichever cycle: totals stay points of what was used and estimated, and no money is made."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hidden_world import entropy_of, note_secret
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_world import FIRST, change
+from private_world import CYCLE, TARIFF, Campus, genesis
+
+from contracts.private import uses
+from node.billing import words
+from zk import notes
+from zk.group import ORDER, native
+from zk.pedersen import commit
+
+DEEDS = ("proves", "proves", "says nothing", "proves nothing", "lies")
+TENANTS = ("m-t01", "m-t02")
+
+
+@cache
+def begun() -> Campus:
+    return Campus(genesis(2, sources=1))
+
+
+def lie(campus: Campus, meter: str, number: int) -> None:
+    """A use with a note that is none, and the campus's complaint."""
+    owner = campus.meters[meter].member
+    route = uses.route(campus.chain.chain_id, meter, number, owner, "campus")
+    garbage = notes.seal(campus.key("campus"), b"nothing", entropy=entropy_of(meter, number), **route)
+    assert campus.chain.run(campus.say(meter, change(campus.prove(meter, number), note=garbage))) == "ok"
+    blame = words.blame_use(
+        note_secret("campus"), campus.chain.chain_id, "campus", campus.use(meter, number), entropy=entropy_of(number)
+    )
+    assert campus.chain.run(campus.chain.say("campus", blame)) == "ok"
+
+
+@settings(max_examples=8)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(DEEDS), st.sampled_from(DEEDS), st.integers(0, 6_000), st.integers(0, 6_000)),
+        min_size=2,
+        max_size=3,
+    )
+)
+def test_totals_estimates_and_money_add_up_in_any_run(cycles: list[tuple[str, str, int, int]]) -> None:
+    campus = begun().copy()
+    money, shown = campus.chain.money(), dict.fromkeys((*TENANTS, "m-bio"), 0)
+    settled = dict.fromkeys(TENANTS, 0)
+    for at, (*deeds, first_wh, second_wh) in enumerate(cycles):
+        number = CYCLE + at
+        done = dict(zip(TENANTS, deeds, strict=True))
+        for meter, wh in (*zip(TENANTS, (first_wh, second_wh), strict=True), ("m-bio", first_wh + second_wh)):
+            shown[meter] += wh
+        campus.read(FIRST + 1 + 2 * at, {meter: wh for meter, wh in shown.items() if done.get(meter) != DEEDS[2]})
+        campus.end(number)
+        for meter, deed in done.items():
+            if deed == "proves":
+                assert campus.chain.run(campus.say(meter, campus.prove(meter, number))) == "ok"
+            elif deed == "lies":
+                lie(campus, meter, number)
+        campus.until("splitting", number)
+
+        record = campus.cycle(number)
+        proven = [meter for meter, deed in done.items() if deed == "proves"]
+        estimated_wh = sum(one.energy_wh for one in record.estimates)
+        assert {one.meter for one in record.estimates} == set(TENANTS) - set(proven)
+        used_wh = sum(shown[meter] - settled[meter] for meter in proven)
+        for meter in proven:
+            settled[meter] = shown[meter]
+        total = campus.total(number)
+        assert total.value == used_wh + estimated_wh - record.returned_wh
+        opened = commit(total.value % ORDER, total.blinding)
+        assert record.total == (None if opened == native.IDENTITY else opened.to_bytes())
+        owed_wh = {meter: campus.head(meter).owed_wh for meter in TENANTS}
+        assert all(not owed_wh[meter] for meter in proven)
+        assert campus.book().standing_wh == sum(owed_wh.values())
+        assert campus.chain.money() == money, "an estimate is paid by somebody to somebody"
+        for meter, owed in owed_wh.items():
+            spent = campus.chain.balance("utility") - campus.chain.balance(campus.meters[meter].member)
+            assert spent == owed * TARIFF, "paid as long as it stands, and given back then"
+        campus.until("done", number)
+        assert {
+            name for name, meter, why in campus.names(number) if meter in TENANTS and why in ("silent", "note")
+        } == {campus.meters[meter].member for meter in set(TENANTS) - set(proven)}
