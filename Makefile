@@ -9,7 +9,7 @@ ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test lint properties soak week crashes mutants clean
+.PHONY: setup devnet test test-browser lint properties soak week crashes mutants clean
 
 setup: $(VENV)/.runtime
 
@@ -37,6 +37,15 @@ lint: $(VENV)/.test
 # By whole files, so that what a file builds once is built once; in the order that tests/conftest.py gives them. JOBS= processes.
 test: lint
 	$(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
+
+$(VENV)/.browser: pyproject.toml $(VENV)/.test
+	@echo "Waiting for: the browser test packages (playwright, axe)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[browser]"
+	@touch $@
+
+# The dashboard in Debian's Chromium (`apt-get install chromium`), or in the one that CHROMIUM names.
+test-browser: $(VENV)/.browser
+	$(BIN)/pytest tests/browser
 
 properties: $(VENV)/.test
 	@echo "seed $(SEED); repeat with: make properties SEED=$(SEED) DEEP=$(DEEP)"

@@ -1,0 +1,116 @@
+// The page as a whole: which page is shown, what the node said last, and the line to it.
+
+import { Line } from "./api.js";
+import { h, show } from "./dom.js";
+import { when, whole } from "./format.js";
+import { note } from "./notes.js";
+
+const PAGES = [
+  ["grid", "Grid"],
+  ["dispatch", "Dispatch"],
+  ["ledger", "Ledger"],
+  ["trust", "Trust"],
+  ["carbon", "Carbon"],
+  ["bill", "My bill"],
+  ["network", "Network"],
+];
+const RENDER_MS = 250;
+const KEPT_BLOCKS = 200;
+
+/** What every page may look at. */
+const state = { status: null, blocks: [], line: null };
+
+const place = document.getElementById("main");
+let page = null;
+let name = "";
+let due = null;
+
+const route = () => {
+  const [wanted, ...rest] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
+  return { wanted: PAGES.some(([id]) => id === wanted) ? wanted : "grid", rest: rest.map(decodeURIComponent) };
+};
+
+const open = async () => {
+  const { wanted, rest } = route();
+  for (const link of document.querySelectorAll("#nav a")) {
+    if (link.dataset.page === wanted) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+  }
+  const title = PAGES.find(([id]) => id === wanted)[1];
+  document.title = `${title} · Gridpact`;
+  const moved = name !== "" && name !== wanted;
+  name = wanted;
+  page = null;
+  show(place, h("h1", {}, title), h("p", { className: "loading" }, "Loading …"));
+  if (moved) place.focus();
+  try {
+    const module = await import(`./page-${wanted}.js`);
+    if (route().wanted !== wanted) return;
+    const body = h("div", {});
+    show(place, h("h1", {}, title), body);
+    page = await module.open(body, state, rest);
+  } catch (error) {
+    show(place, h("h1", {}, title), note(error), h("p", {}, h("button", { type: "button", onclick: open }, "Try again")));
+  }
+};
+
+// A page is told of many events at once, a few times a second, however fast they come.
+const tell = (what) => {
+  if (due) { due.add(what); return; }
+  due = new Set([what]);
+  setTimeout(() => {
+    const all = due;
+    due = null;
+    if (page && page.changed) Promise.resolve(page.changed(all)).catch(() => {});
+  }, RENDER_MS);
+};
+
+const pulse = () => {
+  const told = document.getElementById("pulse");
+  const { status, line } = state;
+  told.className = `pulse ${line.state === "live" ? "live" : line.state}`;
+  if (line.state === "live") told.textContent = status ? `block ${whole(status.height)} · ${when(status.time_ms)}` : "live";
+  else if (line.state === "stale") told.textContent = `no word from the node since ${new Date(line.since).toLocaleTimeString()}; trying again`;
+  else told.textContent = "connecting …";
+  document.body.dataset.line = line.state;
+};
+
+const hear = (message) => {
+  if (message.kind === "status") {
+    const before = state.status;
+    state.status = message;
+    document.getElementById("chain").textContent = `${message.chain_id} · node ${message.node}`;
+    pulse();
+    if (!before || before.height !== message.height || before.stuck !== message.stuck || name === "network") tell("status");
+    return;
+  }
+  for (const event of message.events) {
+    if (event.topic === "block") {
+      state.blocks.unshift(event);
+      state.blocks.length = Math.min(state.blocks.length, KEPT_BLOCKS);
+      tell("block");
+    } else if (event.topic === "interval") {
+      tell("interval");
+    }
+  }
+};
+
+const THEMES = ["system", "light", "dark"];
+const theme = (wanted) => {
+  if (wanted === "system") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = wanted;
+  document.getElementById("theme").textContent = `Colours: ${wanted}`;
+  localStorage.setItem("theme", wanted);
+};
+
+const start = () => {
+  document.getElementById("nav").append(...PAGES.map(([id, title]) => h("a", { href: `#/${id}`, "data-page": id }, title)));
+  const known = localStorage.getItem("theme");
+  theme(THEMES.includes(known) ? known : "system");
+  document.getElementById("theme").addEventListener("click", () =>
+    theme(THEMES[(THEMES.indexOf(localStorage.getItem("theme")) + 1) % THEMES.length]));
+  state.line = new Line(hear, () => { pulse(); tell("line"); });
+  state.line.open();
+  addEventListener("hashchange", open);
+  open();
+};
+
+start();

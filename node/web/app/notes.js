@@ -1,0 +1,16 @@
+// What is said when something did not go well: the code, what is wrong, and what would help.
+
+import { h } from "./dom.js";
+import { Refused } from "./api.js";
+
+export const note = (error) => {
+  if (error instanceof Refused) {
+    return h("div", { className: "note bad", role: "alert" }, h("p", {}, h("code", {}, error.code), " ", error.message), error.hint ? h("p", {}, error.hint) : null);
+  }
+  const unreachable = error instanceof TypeError || error.name === "AbortError";
+  return h("div", { className: "note bad", role: "alert" },
+    h("p", {}, unreachable ? "The node can not be reached." : error.message),
+    unreachable ? h("p", {}, "It may be restarting; this page tries again by itself when it is back.") : null);
+};
+
+export const remark = (kind, ...text) => h("p", { className: `note ${kind}` }, ...text);

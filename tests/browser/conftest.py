@@ -1,0 +1,139 @@
+"""A devnet with a few settled intervals, a chain of ten thousand blocks, and a browser that reports every error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from contracts.bodies import Transfer
+from devnet import scenario
+from devnet.launcher import Launcher
+from tests.rpc.chain import Chain, serving
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+SETTLED = 3
+"""Intervals that are settled before the first test."""
+PATIENCE_S = 120.0
+BLOCKS = 10_000
+SCRIPT = "<img src=x onerror=window.broken=1>"
+"""What somebody writes who wants a script to run in other people's pages."""
+
+
+class Net(NamedTuple):
+    """A running devnet."""
+
+    launcher: Launcher
+    url: str
+    node: str
+    interval: int
+    """A settled one."""
+    keys: Path
+
+
+@pytest.fixture(scope="session")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    """The campus, played by its agents, with some intervals settled."""
+    launcher = Launcher(tmp_path_factory.mktemp("browser") / "net")
+    document = launcher.up(scenario.load("campus"))
+    try:
+        launcher.spawn_agents([])
+        url = document.nodes[0].rpc
+        yield Net(launcher, url, document.nodes[0].name, _settled(url), launcher.layout.keys)
+    finally:
+        launcher.down()
+
+
+def _settled(url: str) -> int:
+    """The newest settled interval, once there are enough of them."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with urlopen(f"{url}/query/interval/now") as answer:
+            now = int(json.load(answer)["data"]["interval"])
+        found = [at for at in range(now, now - 8, -1) if _status(url, at) == "settled"]
+        if len(found) >= SETTLED:
+            return found[0]
+        time.sleep(0.5)
+    raise AssertionError(f"{SETTLED} intervals were not settled in {PATIENCE_S:.0f} s")
+
+
+def _status(url: str, interval: int) -> str:
+    with urlopen(f"{url}/query/interval/{interval}") as answer:
+        return str(json.load(answer)["data"]["status"])
+
+
+@pytest.fixture(scope="session")
+def long_chain() -> Iterator[str]:
+    """URL of a node with ten thousand blocks, in some of which somebody tries to run a script."""
+    ready = threading.Event()
+    told: list[str] = []
+    stop: list[Callable[[], object]] = []
+
+    async def serve() -> None:
+        chain = Chain(automatic=False)
+        await chain.submit([chain.speaker.member("solar", Transfer("campus", 1, SCRIPT))])
+        while chain.ledger.height < BLOCKS:
+            await chain.produce()
+        async with serving(chain) as client:
+            done, loop = asyncio.Event(), asyncio.get_running_loop()
+            stop.append(lambda: loop.call_soon_threadsafe(done.set))
+            told.append(client.base_url)
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(PATIENCE_S), "the chain was not made in time"
+    yield told[0]
+    stop[0]()
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def browser(net: Net) -> Iterator[Browser]:
+    """Debian's Chromium, or the one that CHROMIUM names; after the devnet, which can not be started inside its loop."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Watched(NamedTuple):
+    """A page, and what its console and its scripts complained about."""
+
+    page: Page
+    errors: list[str]
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """Makes pages. Whatever a script throws, and whatever the content policy refuses, is kept."""
+    contexts = []
+
+    def make(width: int = 1280, scheme: str = "light") -> Watched:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page, errors = context.new_page(), []
+
+        def console(message: ConsoleMessage) -> None:
+            # What the node does not have is an answer that pages expect, and browsers complain about.
+            if message.type == "error" and "404" not in message.text and "ERR_CONNECTION" not in message.text:
+                errors.append(message.text)
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return Watched(page, errors)
+
+    yield make
+    for context in contexts:
+        context.close()

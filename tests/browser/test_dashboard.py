@@ -1,0 +1,280 @@
+"""What people see and do in the dashboard, on a devnet that is running."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, Request, Route, expect
+
+from tests.browser.conftest import BLOCKS, SCRIPT, Net, Watched
+
+Make = Callable[..., Watched]
+PAGES = ("grid", "dispatch", "ledger", "trust", "carbon", "bill", "network")
+PATIENCE_MS = 20_000
+SAYS = {
+    "grid": r"Price[\s\S]*per kWh[\s\S]*Intervals",
+    "dispatch": r"Why this price[\s\S]*(Cost of the order|No round of builders)",
+    "ledger": r"Blocks[\s\S]*Transactions",
+    "trust": r"more than 2/3 of it decides[\s\S]*Convictions",
+    "carbon": r"Emitted since the beginning[\s\S]*kg CO",
+    "bill": r"stay in this browser's memory",
+    "network": r"Nothing is stuck[\s\S]*Peers",
+}
+"""What each page is not itself without."""
+IMPACTS = ("serious", "critical")
+
+
+def visit(watched: Watched, url: str, page: str) -> Page:
+    watched.page.goto(f"{url}/#/{page}")
+    name = page.split("/", maxsplit=1)[0]
+    expect(watched.page.locator("main")).to_contain_text(re.compile(SAYS[name]), timeout=PATIENCE_MS)
+    return watched.page
+
+
+def height(page: Page) -> int:
+    """What the head of the page says."""
+    return int(re.sub(r"\D", "", page.locator("#pulse").inner_text().split("·")[0]))
+
+
+def accessible(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['target']}" for one in found if one["impact"] in IMPACTS for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_says_what_it_is_for_and_is_accessible(page: str, scheme: str, net: Net, watched: Make) -> None:
+    seen = watched(scheme=scheme)
+    shown = visit(seen, net.url, page)
+    expect(shown.locator("#pulse")).to_have_class(re.compile("live"), timeout=PATIENCE_MS)
+    assert accessible(shown) == []
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_wider_than_a_phone(page: str, net: Net, watched: Make) -> None:
+    shown = visit(watched(width=360), net.url, page)
+    wide = shown.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0
+
+
+def test_the_head_follows_the_chain_and_an_interval_appears_by_itself(net: Net, watched: Make) -> None:
+    seen = watched()
+    page = visit(seen, net.url, "grid")
+    expect(page.locator("#pulse")).to_contain_text("block", timeout=PATIENCE_MS)
+    before, interval = height(page), page.locator("strong").first.inner_text()
+    expect(page.locator("strong").first).not_to_have_text(interval, timeout=60_000)
+    assert height(page) > before and seen.errors == []
+
+
+def test_charts_have_figures_and_go_home_as_svg_and_csv(net: Net, watched: Make, tmp_path: Path) -> None:
+    page = visit(watched(), net.url, "grid")
+    expect(page.locator("figure svg rect").first).to_be_visible(timeout=PATIENCE_MS)
+    for button, begins in (("SVG", "<?xml"), ("CSV", "time,")):
+        with page.expect_download() as download:
+            page.locator("figure").first.get_by_role("button", name=button).click()
+        kept = tmp_path / download.value.suggested_filename
+        download.value.save_as(kept)
+        text = kept.read_text()
+        assert text.startswith(begins) and "var(--" not in text and "kWh" in text
+
+
+# Proofs
+
+
+def newest(net: Net) -> str:
+    with urlopen(f"{net.url}/transactions?limit=1") as answer:
+        return str(json.load(answer)["transactions"][0]["hash"])
+
+
+def verdict(page: Page) -> str:
+    page.locator("#verify").click()
+    told = page.locator("[data-verdict]")
+    told.wait_for(timeout=PATIENCE_MS)
+    return str(told.get_attribute("data-verdict"))
+
+
+def test_the_browser_itself_proves_a_transaction(net: Net, watched: Make) -> None:
+    seen = watched()
+    seen.page.goto(f"{net.url}/#/ledger/tx/{newest(net)}")
+    assert verdict(seen.page) == "proven"
+    told = seen.page.locator("[data-verdict]").inner_text()
+    assert "more than two thirds of the power" in told and "gave the code ok" in told
+    assert seen.errors == []
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "a receipt": lambda proof: proof.update(receipt=flipped(proof["receipt"])),
+    "an envelope": lambda proof: proof.update(envelope=flipped(proof["envelope"])),
+    "a header": lambda proof: proof["header"].update(time_ms=proof["header"]["time_ms"] + 1),
+    "a signature": lambda proof: proof["certificate"]["signatures"][0].__setitem__(
+        1, flipped(proof["certificate"]["signatures"][0][1])
+    ),
+    "power": lambda proof: proof["validators"][0].update(power="1000000"),
+    "signers": lambda proof: proof["certificate"].update(signatures=proof["certificate"]["signatures"][:2]),
+    "a place": lambda proof: proof.update(index=proof["index"] + 1),
+    "the way": lambda proof: proof.update(path=proof["path"][1:], size=proof["size"][:1]),
+}
+
+
+def flipped(text: str) -> str:
+    at = len(text) // 2
+    return text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1 :]
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_proof_with_anything_changed_is_none(what: str, net: Net, watched: Make) -> None:
+    page = watched().page
+
+    def change(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        CHANGES[what](document["proof"])
+        route.fulfill(response=answer, json=document)
+
+    page.route("**/tx/*?prove=1", change)
+    page.goto(f"{net.url}/#/ledger/tx/{newest(net)}")
+    assert verdict(page) == "false"
+
+
+# The line to the node
+
+
+def test_a_node_that_dies_is_missed_and_found_again_and_nothing_is_told_twice(net: Net, watched: Make) -> None:
+    seen = watched()
+    page = visit(seen, net.url, "ledger")
+    expect(page.locator("#pulse")).to_have_class(re.compile("live"), timeout=PATIENCE_MS)
+    page.evaluate("() => { window.marked = true; }")
+    net.launcher.kill(net.node)
+    expect(page.locator("#pulse")).to_contain_text("no word from the node", timeout=PATIENCE_MS)
+    assert page.locator("table").count() > 0, "what was known stays"
+    net.launcher.restart(net.node)
+    expect(page.locator("#pulse")).to_have_class(re.compile("live"), timeout=40_000)
+    before = height(page)
+    page.wait_for_function(
+        "before => Number(document.querySelector('#pulse').textContent.split('·')[0].replace(/\\D/g, '')) > before",
+        arg=before,
+        timeout=60_000,
+    )
+    cells = page.locator("table").first.locator("tbody tr td:first-child").all_inner_texts()
+    heights = [int(re.sub(r"\D", "", one)) for one in cells]
+    assert len(set(heights)) == len(heights) and heights == sorted(heights, reverse=True)
+    assert page.evaluate("() => window.marked") is True, "the page was never loaded anew"
+
+
+def test_without_its_node_a_page_says_so_and_offers_to_try_again(net: Net, watched: Make) -> None:
+    page = watched().page
+    page.route("**/blocks?*", lambda route: route.abort())
+    page.goto(f"{net.url}/#/ledger")
+    expect(page.get_by_role("alert")).to_contain_text("can not be reached", timeout=PATIENCE_MS)
+    page.unroute("**/blocks?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("main")).to_contain_text("The newest blocks", timeout=PATIENCE_MS)
+
+
+def test_refusals_have_their_code_and_what_would_help(net: Net, watched: Make) -> None:
+    page = watched().page
+    page.goto(f"{net.url}/#/ledger/block/99999999")
+    expect(page.get_by_role("alert")).to_contain_text("rpc.", timeout=PATIENCE_MS)
+    page.goto(f"{net.url}/#/ledger/tx/nonsense")
+    expect(page.locator("main")).to_contain_text("64 hexadecimal digits", timeout=PATIENCE_MS)
+
+
+# Keyboard
+
+
+def test_everything_is_reached_by_keyboard(net: Net, watched: Make) -> None:
+    page = visit(watched(), net.url, "grid")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.className") == "skip"
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.textContent") == "Dispatch"
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Dispatch", timeout=PATIENCE_MS)
+    assert page.evaluate("() => document.activeElement.id") == "main", "reading goes on where the new page begins"
+    page.goto(f"{net.url}/#/ledger")
+    page.locator("#search").wait_for(timeout=PATIENCE_MS)
+    page.locator("#search").focus()
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("h2").first).to_have_text("Block 1", timeout=PATIENCE_MS)
+
+
+def test_colours_are_chosen_and_stay(net: Net, watched: Make) -> None:
+    page = visit(watched(scheme="light"), net.url, "network")
+    page.locator("#theme").click()
+    page.locator("#theme").click()
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    page.reload()
+    expect(page.locator("#theme")).to_have_text("Colours: dark")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+
+
+# What is private, and what is hostile
+
+
+def test_a_key_file_reads_a_bill_and_never_leaves_the_browser(net: Net, watched: Make) -> None:
+    seen = watched()
+    page, sent = seen.page, []
+
+    def keep(request: Request) -> None:
+        sent.append(request.url + json.dumps(request.headers) + (request.post_data or ""))
+
+    page.on("request", keep)
+    page.goto(f"{net.url}/#/bill")
+    key = net.keys / "tenant-07.json"
+    page.locator("#key").set_input_files(key)
+    expect(page.locator("main")).to_contain_text("Statement of tenant-07", timeout=PATIENCE_MS)
+    expect(page.locator("main")).to_contain_text("consumption")
+    seed = json.loads(key.read_text())["seed"]
+    assert any("gridpact-reader" in one for one in sent), "it asks as that member"
+    assert not any(seed in one for one in sent)
+    kept = page.evaluate("() => JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])")
+    assert seed not in kept and seen.errors == []
+
+
+def test_what_is_no_key_and_no_wallet_is_said(net: Net, watched: Make, tmp_path: Path) -> None:
+    page = watched().page
+    page.goto(f"{net.url}/#/bill")
+    wrong = tmp_path / "wrong.json"
+    for content, field, says in (
+        ("nonsense", "#key", "not JSON"),
+        ('{"kind": "meter"}', "#key", "no open account key"),
+        ("{}", "#wallet", "no wallet"),
+    ):
+        wrong.write_text(content)
+        page.locator(field).set_input_files([])
+        page.locator(field).set_input_files(wrong)
+        expect(page.locator("main")).to_contain_text(says, timeout=PATIENCE_MS)
+
+
+def test_ten_thousand_blocks_and_words_that_would_be_scripts(long_chain: str, watched: Make) -> None:
+    seen = watched()
+    page = visit(seen, long_chain, "ledger")
+    expect(page.locator("table").first).to_contain_text(f"{BLOCKS:,}".replace(",", " "), timeout=PATIENCE_MS)
+    assert page.locator("tbody").first.locator("tr").count() == 25
+    page.get_by_role("button", name="Older").first.click()
+    expect(page.locator("caption").first).to_contain_text("Blocks below", timeout=PATIENCE_MS)
+    with urlopen(f"{long_chain}/block/1") as answer:
+        (hash_,) = json.load(answer)["payload"]
+    page.goto(f"{long_chain}/#/ledger/tx/{hash_}")
+    expect(page.locator("main")).to_contain_text(SCRIPT, timeout=PATIENCE_MS)
+    assert page.locator("main img").count() == 0 and page.evaluate("() => window.broken") is None
+    assert seen.errors == []
+
+
+def test_nothing_is_loaded_from_anywhere_else(net: Net, watched: Make) -> None:
+    page, hosts = watched().page, set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    for name in PAGES:
+        page.goto(f"{net.url}/#/{name}")
+        page.wait_for_load_state("networkidle")
+    assert hosts == {net.url.split("/")[2]}
