@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 from ledger_world import FIRST, change
-from private_world import CYCLE, PARAMS, SOURCES, Campus, genesis
+from private_world import CYCLE, PARAMS, SOURCES, TARIFF, Campus, genesis
 
+from contracts.members import Private
 from contracts.schema import HIDDEN_SITES, HIDDEN_USES, PRIVATE_CYCLES
 from node.errors import ProofError
 from node.proofs import Entry, StateBundle
@@ -103,6 +104,22 @@ def test_estimates_put_in_held_back_and_taken_out_again_add_up_too() -> None:
     assert campus.cycle(CYCLE + 1).returned_wh == RATED_WH
     proven = file.verify(made(campus, CYCLE + 1), campus.chain.genesis)
     assert [f"and {RATED_WH} in public" in one["proven"] for one in proven.data["statements"]] == [False, True, True]
+
+
+def test_a_share_blinded_like_the_delivery_leaves_its_owner_an_answer() -> None:
+    """The campus knows the delivery's opening, and could choose the share's so that no proof of it would be taken: its
+    owner was named for its silence, and was paid what the campus said."""
+    campus = Campus(genesis(2, {"m-bio": Private("campus", TARIFF, accuracy_wh=3)}, sources=2))
+    campus.read(FIRST + 1, {"m-t01": 1_000, "m-t02": 2_000, "m-bio": 1_500, "m-geo": 1_500})
+    campus.end()
+    campus.prove_all()
+    campus.chain.block()
+    chosen = campus.delivered("m-bio").shifted(3)
+    said = campus.split({"m-bio": 1_503, "m-geo": 1_497}, deliveries={"m-bio": chosen})
+    assert campus.chain.run(campus.chain.say("campus", said)) == "ok"
+    assert campus.told("m-bio") == chosen
+    assert campus.chain.run(campus.say("m-bio", campus.answer("m-bio"))) == "ok"
+    assert campus.share("m-bio").outcome == "within"
 
 
 def test_a_cycle_whose_total_is_not_fixed_has_nothing_to_add_up() -> None:
