@@ -39,8 +39,12 @@ def hear(state: State, context: BlockContext, window: Window) -> Window:
 def is_over(state: State, context: BlockContext, window: Window) -> bool:
     """Whether all blocks of a window were made before this one."""
     made = context.height - window.since_height - 1
-    if made < context.params.sealed.window_blocks:
-        return False
+    return made >= context.params.sealed.window_blocks and has_spanned(state, context, window)
+
+
+def has_spanned(state: State, context: BlockContext, window: Window) -> bool:
+    """The same for what ends at a time of its own: enough proposers were in it, however few blocks they made."""
+    made = context.height - window.since_height - 1
     powers = epochs.powers(state, context.height)
     sums = accumulate(powers.get(name, 0) for name in window.heard)
     enough = next((count for count, heard in enumerate(sums, start=1) if 3 * heard > sum(powers.values())), None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.context import BlockContext
+from contracts.private import cycles
 from contracts.receipts import AnyEvent
 from contracts.sealed import agenda, asking, assertions, endings, money, points
 from contracts.sealed.bidding import ENOUGH
@@ -135,9 +136,11 @@ def balanced(state: State, context: BlockContext, round_: SealedRound) -> Moved:
     if not 0 <= remainder_wh < len(round_.bidders) or not money.pay(state, paid_nano):
         return _void(state, context, round_, events)
     money.release(state, round_.buyer, round_.escrow_nano - paid_nano)
+    # So that what a source delivers is never paid out of a split of its billing cycle as well.
+    cycles.pay_by_awards(state, context, round_.buyer, round_.interval)
     paid = _replace(round_, asked=(), escrow_nano=0, paid_nano=paid_nano, awarded_wh=awarded_wh, outcome=outcome)
     moved, event = agenda.enter(context, paid, RUNNING)
-    told = SealedBalanced(round_.interval, outcome, awarded_wh, remainder_wh, paid_nano)
+    told = SealedBalanced(round_.interval, round_.buyer, outcome, awarded_wh, remainder_wh, paid_nano)
     return moved, [*events, told, event]
 
 
@@ -148,7 +151,7 @@ def _void(state: State, context: BlockContext, round_: SealedRound, events: list
         held = agenda.supplier(state, round_, member)
         money.release(state, member, held.wager_nano)
         agenda.keep(state, round_, _replace(held, state=VOID, wager_nano=0))
-    told = SealedBalanced(round_.interval, "void", None, 0, 0)
+    told = SealedBalanced(round_.interval, round_.buyer, "void", None, 0, 0)
     moved, more = endings.finish(state, context, _replace(round_, asked=(), escrow_nano=0, outcome="void"))
     return moved, [*events, told, *more]
 

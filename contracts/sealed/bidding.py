@@ -13,6 +13,7 @@ import msgspec
 from contracts import modes
 from contracts.ceremony import keys, window
 from contracts.context import BlockContext
+from contracts.params import PactParams
 from contracts.private.meters import campus_site
 from contracts.schedule import await_lock, late_or_far, lock_ms
 from contracts.schema import (
@@ -119,37 +120,37 @@ def seal_demand(state: State, context: BlockContext, sender: str, body: SealDema
         return "sealed.demand-public"
     if sender in round_.tenants:
         return "sealed.twice"
-    rating_wh = _rating_wh(state, context, round_.buyer, sender)
-    if rating_wh == 0:
+    most_wh = rating_wh(state, context.params, round_.buyer, sender)
+    if most_wh == 0:
         return "sealed.tenant"
-    if len(round_.tenants) >= MAX_DEMANDS or round_.ratings_wh + rating_wh > MAX_WH:
+    if len(round_.tenants) >= MAX_DEMANDS or round_.ratings_wh + most_wh > MAX_WH:
         return "sealed.full"
     said = points.said(body.sealed, body.ephemeral)
     if said is None:
         return "sealed.point"
-    if not context.proves(assertions.demanded(context, round_, sender, body, rating_wh)):
+    if not context.proves(assertions.demanded(context, round_, sender, body, most_wh)):
         return "sealed.proof"
     key = SEALED_DEMANDS.key(body.interval, sender)
-    state.save(key, SealedDemand(sender, rating_wh, body.sealed, body.ephemeral))
+    state.save(key, SealedDemand(sender, most_wh, body.sealed, body.ephemeral))
     after = _replace(
         round_,
         tenants=(*round_.tenants, sender),
-        ratings_wh=round_.ratings_wh + rating_wh,
+        ratings_wh=round_.ratings_wh + most_wh,
         demand_sums=points.add(round_.demand_sums, said),
     )
     agenda.save(state, after)
     return (DemandSealed(body.interval, sender),)
 
 
-def _rating_wh(state: State, context: BlockContext, campus: str, member: str) -> int:
+def rating_wh(state: State, params: PactParams, campus: str, member: str) -> int:
     """What a tenant's private loads, which the campus bills, can take in an interval."""
-    rating_wh = 0
+    total_wh = 0
     for one in campus_site(state, campus).meters:
         if one.member == member and not one.source and not one.stopped:
             held = state.load(METERS, METERS.key(one.meter))
             assert held is not None, "what is listed is registered"
-            rating_wh += capacities.nameplate(context.params, held)
-    return rating_wh
+            total_wh += capacities.nameplate(params, held)
+    return total_wh
 
 
 def bid(state: State, context: BlockContext, sender: str, body: SealBid) -> tuple[BidSealed] | str:

@@ -60,7 +60,8 @@ def _waiting(state: State, interval: int) -> SealedRound:
 
 
 def _advanced(state: State, context: BlockContext, round_: SealedRound) -> Moved:
-    is_over = window.is_over(state, context, round_.window)
+    ends = window.has_spanned if round_.phase == BIDDING else window.is_over
+    is_over = ends(state, context, round_.window)
     if round_.phase in OPENING and is_over:
         round_ = asking.forget_unclaimed(state, round_)
     if round_.phase == BIDDING and not round_.closing and context.time_ms >= round_.deadline_ms:

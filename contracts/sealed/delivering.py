@@ -136,7 +136,7 @@ def settled(state: State, context: BlockContext, round_: SealedRound) -> Moved:
             outcome = "overpaid"
             events += awarding.lose_wager(state, round_, member)
             agenda.keep(state, round_, _replace(held, state=UNOPENED, wager_nano=0, lost_wager=True))
-            events.append(DeliveryShown(round_.interval, member, UNOPENED, None, 0))
+            events.append(DeliveryShown(round_.interval, member, round_.buyer, UNOPENED, None, 0, 0))
         else:
             known = _replace(held, award_wh=award_wh)
             events += _settle(state, context, round_, known, award_wh, SHORT, b"")
@@ -205,10 +205,9 @@ def _settle(
             credited = crediting.credit_award(state, context, held.member, credit, note, round_=round_.interval)
             assert credited is not None, "a round settles a supplier once"
             events.append(credited)
-    charged_nano = 0
+    charged_nano, refunded_nano = 0, price * shortfall_wh
     if shortfall_wh:
-        if price:
-            money.refund(state, round_.buyer, price * shortfall_wh)
+        money.refund(state, round_.buyer, refunded_nano)
         rate = _short_price(state, round_, price)
         charged_nano = money.charge(state, held.member, round_.buyer, max(0, rate) * shortfall_wh)
     if held.wager_nano:
@@ -217,7 +216,8 @@ def _settle(
     assert supplier is not None, "bidders take part"
     metered.pass_on(state, round_, supplier, used)
     agenda.keep(state, round_, _replace(held, state=outcome, shortfall_wh=shortfall_wh, wager_nano=0))
-    events.append(DeliveryShown(round_.interval, held.member, outcome, shortfall_wh, charged_nano))
+    moved = refunded_nano, charged_nano
+    events.append(DeliveryShown(round_.interval, held.member, round_.buyer, outcome, shortfall_wh, *moved))
     return events
 
 

@@ -12,12 +12,13 @@ from contracts import market
 from contracts.bodies import OfferBlock
 from contracts.ceremony import keys, openings
 from contracts.context import BlockContext
+from contracts.private import cycles
 from contracts.receipts import AnyEvent
-from contracts.schema import METERS
+from contracts.schema import METERS, SEALED_SUPPLIERS
 from contracts.sealed import agenda, capacities, money
 from contracts.sealed.events import SealedDone, SealedFailed, SealedMoved
 from contracts.sealed.exclusive import sells_open
-from contracts.sealed.records import DONE, ORDERED, VOID, SealedRound
+from contracts.sealed.records import DONE, ORDERED, SealedRound
 from contracts.state import State
 
 _replace = msgspec.structs.replace
@@ -28,9 +29,9 @@ def fail(state: State, context: BlockContext, round_: SealedRound, reason: str) 
     assert round_.clearing is None, "a round with a price does not fail"
     money.release(state, round_.buyer, round_.escrow_nano)
     for member in round_.bidders:
-        held = agenda.supplier(state, round_, member)
-        money.release(state, member, held.wager_nano)
-        agenda.keep(state, round_, _replace(held, state=VOID, wager_nano=0))
+        money.release(state, member, agenda.supplier(state, round_, member).wager_nano)
+        # Its meters may still have to show what its reference offer is ordered to deliver.
+        state.remove(SEALED_SUPPLIERS.key(round_.interval, member))
     for one in round_.asked:
         # Seats that have not answered yet shall not: nothing more of this round is opened.
         if not one.late:
@@ -41,6 +42,8 @@ def fail(state: State, context: BlockContext, round_: SealedRound, reason: str) 
     if round_.demand_wh:
         market.stand_need(state, context, round_.buyer, round_.interval, round_.demand_wh)
     _stand_references(state, context, failed)
+    # Open dispatch pays hidden sources for what it orders of them: no split of their billing cycle does so as well.
+    cycles.pay_by_awards(state, context, round_.buyer, round_.interval)
     unpinned = keys.unpin(state, context, round_.key_id)
     moved, event = agenda.enter(context, failed, ORDERED)
     return moved, [*events, *unpinned, event]

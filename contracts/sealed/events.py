@@ -83,6 +83,7 @@ class SealedBalanced(Record, frozen=True, tag=153):
     """Awards add up, or can not be seen to (`overpaid`), or do not (`void`); the buyer has paid."""
 
     interval: Interval
+    buyer: Id
     outcome: Id
     awarded_wh: Energy | None
     remainder_wh: Energy
@@ -94,9 +95,13 @@ class DeliveryShown(Record, frozen=True, tag=154):
 
     interval: Interval
     member: Id
+    buyer: Id
     state: Id
     shortfall_wh: Energy | None
+    refunded_nano: Money
+    """To the buyer, of what it paid,"""
     charged_nano: Money
+    """and from the supplier, for what was missing."""
 
 
 class WagerLost(Record, frozen=True, tag=155):

@@ -369,15 +369,19 @@ def test_one_difference_over_two_rounds_pays_for_what_it_is_once() -> None:
 # A failed round and its hidden meters
 
 
-def failed(one: World) -> World:
-    one.bidding().freeze()
+def failed(one: World, *bidders: str) -> World:
+    one.bidding()
+    if bidders:
+        one.all_run(*(one.bid(member, OFFERS[member]) for member in bidders))
+    one.freeze()
     one.now_ms = LOCK_MS
     one.block()
     return one
 
 
-def test_reference_offers_of_hidden_sources_are_paid_openly_and_shown_afterwards() -> None:
-    one = failed(world())
+@pytest.mark.parametrize("bidders", [(), ("bio", "geo")])
+def test_reference_offers_of_hidden_sources_are_paid_openly_and_shown_afterwards(bidders: tuple[str, ...]) -> None:
+    one = failed(world(), *bidders)
     ordered = {order.member: order.supplied_wh for order in State(one.store).group(ORDERS, NEXT) if order.supplied_wh}
     assert sum(ordered.values()) == 30_000
     one.pass_interval(PLENTY)

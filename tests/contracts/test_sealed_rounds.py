@@ -15,7 +15,8 @@ from sealed_world import (
 )
 
 from contracts.ceremony import keys, openings
-from contracts.schema import BILLS, THRESHOLD_KEYS
+from contracts.cycles import cycle_of
+from contracts.schema import BILLS, PRIVATE_CYCLES, THRESHOLD_KEYS
 from contracts.sealed import points
 from contracts.sealed.records import Clearing
 from contracts.state import State
@@ -109,6 +110,14 @@ def test_everybody_is_paid_for_what_was_delivered_and_nobody_sees_how_much() -> 
         opening = one.awards[member, NEXT].times(200)
         assert one.credited(member) == commit(*opening).to_bytes()
     assert one.inside() == sum(one.awards[member, NEXT].value for member in SUPPLIERS) * 200
+
+
+def test_a_billing_cycle_with_awards_is_never_split_as_well() -> None:
+    one = world().priced(OFFERS)
+    number = cycle_of(one.genesis.params, NEXT)
+    assert PRIVATE_CYCLES.key(number, "campus") not in one.store
+    one.balance(*SUPPLIERS)
+    assert PRIVATE_CYCLES.decode(one.store[PRIVATE_CYCLES.key(number, "campus")]).by_awards
 
 
 def test_the_key_is_pinned_until_the_round_is_over() -> None:
