@@ -24,6 +24,7 @@ from node.cli.proof import app as proof
 from node.cli.query import app as query
 from node.cli.request import app as tx_dispatch
 from node.cli.rulebook import app as rulebook
+from node.cli.sealed import register as register_sealed
 from node.cli.status import register as register_status
 from node.cli.succession import app as succession
 from node.cli.token import app as token
@@ -48,6 +49,7 @@ register_private(query)
 register_modes(tx, query)
 register_listing(query)
 register_hidden(tx, query)
+register_sealed(tx, query)
 tx.add_typer(tx_dispatch, name="dispatch")
 tx.add_typer(tx_trust, name="trust")
 tx.add_typer(tx_access, name="access")

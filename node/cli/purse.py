@@ -90,16 +90,7 @@ class Session:
 
     def patiently(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The answer of a question to the ledger, asked again for a while. Raises `Unproven`."""
-        from node.agents.proven import Unproven
-
-        deadline = monotonic() + PATIENCE_S
-        while True:
-            try:
-                return self.connection.run(ask())
-            except Unproven:
-                if monotonic() >= deadline:
-                    raise
-                sleep(PAUSE_S)
+        return patiently(self.connection, ask)
 
     def tidy(self, seen: Seen, balance: Opening | None = None) -> None:
         """Keep of hidden money what is on the ledger, and `balance`, which is about to be; write the file."""
@@ -113,6 +104,20 @@ class Session:
         if balance is not None and (balance.value or any(balance.blinding)):
             openings.keep(BALANCE, self.owner.member, balance)
         self.wallet.save()
+
+
+def patiently(connection: Connection, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The answer of a question to the ledger, asked again for a while. Raises `Unproven`."""
+    from node.agents.proven import Unproven
+
+    deadline = monotonic() + PATIENCE_S
+    while True:
+        try:
+            return connection.run(ask())
+        except Unproven:
+            if monotonic() >= deadline:
+                raise
+            sleep(PAUSE_S)
 
 
 def owner_of(as_: str | None, key: Path | None, directory: Path) -> Owner:

@@ -7,11 +7,13 @@ from typing import Any
 from contracts.schema import (
     CAPACITIES,
     CAPACITY_LISTS,
+    HIDDEN_SITES,
     INTERVALS,
     METERS,
     OPEN_SEALED,
     OPENINGS,
     ORDERS,
+    RULES,
     SEALED_DEMANDS,
     SEALED_GROWN,
     SEALED_OFFERS,
@@ -69,6 +71,9 @@ def party_of(view: View, interval: int, member: str) -> Document | None:
     view.load(INTERVALS, interval)
     own = next((one for one in record.participants if one.member == member), None)
     meters = () if own is None else own.meters
+    view.load(RULES, "in-force")
+    site = view.load(HIDDEN_SITES, record.buyer)
+    loads = [one.meter for one in site.meters if one.member == member and not one.source] if site is not None else []
     return {
         "round": render(record),
         "demand": render(view.load(SEALED_DEMANDS, interval, member)),
@@ -76,7 +81,7 @@ def party_of(view: View, interval: int, member: str) -> Document | None:
         "supplier": render(view.load(SEALED_SUPPLIERS, interval, member)),
         "capacities": [render(view.load(CAPACITIES, meter)) for meter in meters],
         "grown": [render(view.load(SEALED_GROWN, interval, meter)) for meter in meters],
-        "meters": [render(view.load(METERS, meter)) for meter in meters],
+        "meters": [render(view.load(METERS, meter)) for meter in (*meters, *loads)],
         "order": render(view.readable_entry(ORDERS, member, interval)),
     }
 

@@ -8,13 +8,15 @@ Every method says what can be said now and answers with the ledger's code, or No
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from contracts.bodies import AccountBody
+from contracts.governance.rules import rules
 from contracts.records import Order
 from contracts.schema import CAPACITIES, ORDERS, SEALED_GROWN, SEALED_OFFERS, SEALED_ROUNDS, SEALED_SUPPLIERS
-from contracts.sealed.bodies import ClaimSum, OpenSealed
+from contracts.sealed import bidding
+from contracts.sealed.bodies import ClaimSum, OpenSealed, ProveDelivery
 from contracts.sealed.records import (
     AWARDED,
     AWARDING,
@@ -57,6 +59,8 @@ class Sight(NamedTuple):
     grown: Sequence[Grown] = ()
     """Of all meters; none while one has not spoken."""
     order: Order | None = None
+    rating_wh: int = 0
+    """What its private loads can take in the interval."""
 
 
 async def look(ledger: ProvenLedger, interval: int, member: str, least_height: int) -> Sight:
@@ -72,6 +76,8 @@ async def look(ledger: ProvenLedger, interval: int, member: str, least_height: i
         shown = [state.load(SEALED_GROWN, SEALED_GROWN.key(interval, meter)) for meter in meters]
         grown = [one for one in shown if one is not None and one.behind is None]
         held = [state.load(CAPACITIES, CAPACITIES.key(meter)) for meter in meters]
+        order = proven.get(ORDERS.key(interval, member))
+        rating_wh = bidding.rating_wh(state, rules(state).params, round_.buyer, member)
         return Sight(
             round_,
             own,
@@ -79,7 +85,8 @@ async def look(ledger: ProvenLedger, interval: int, member: str, least_height: i
             state.load(SEALED_SUPPLIERS, SEALED_SUPPLIERS.key(interval, member)),
             [one for one in held if one is not None],
             grown if len(grown) == len(shown) else (),
-            state.entry(ORDERS, member, interval),
+            None if order is None else ORDERS.decode_entry(order),
+            rating_wh,
         )
 
     return await ledger.ask(read, "sealed", interval, member, least_height=least_height)
@@ -109,13 +116,13 @@ class Party:
 class Tenant(Party):
     """Seals what its member will take."""
 
-    async def demand(self, interval: int, value_wh: int, rating_wh: int) -> str | None:
-        """Seal a demand of at most `rating_wh`, which is what its loads are rated for in an interval."""
+    async def demand(self, interval: int, value_wh: int) -> str | None:
+        """Seal a demand, cut to what its loads are rated for in an interval."""
         sight = await self.see(interval)
         round_ = sight.round_
         if round_ is None or round_.phase != BIDDING or round_.demand_wh is not None or self.member in round_.tenants:
             return None
-        entropy = self._entropy()
+        rating_wh, entropy = sight.rating_wh, self._entropy()
         return await self._say(
             words.demand(self._chain_id, self._owner, round_, min(value_wh, rating_wh), rating_wh, entropy=entropy)
         )
@@ -156,31 +163,36 @@ class Supplier(Party):
 
     async def deliver(self, interval: int) -> str | None:
         """Show that its meters saw what it owes, but for what is missing."""
-        sight = await self.see(interval)
-        round_, held = sight.round_, sight.supplier
-        if round_ is None or held is None or held.state not in (AWARDED, OPENED) or not sight.grown:
-            return None
-        if round_.phase not in (DELIVERING, SUSPENDED):
-            return None
-        owed = words.award_of(self._chain_id, self._owner, round_, held)
-        grown = total([await self._grown(one) for one in sight.grown])
-        meters = () if sight.own is None else sight.own.meters
-        others_wh = 0
-        if round_.outcome != "failed" and sight.order is not None:
-            others_wh = sum(one.energy_wh for one in sight.order.meters if one.meter in meters)
-        entropy = self._entropy()
-        return await self._say(
-            words.delivery(self._chain_id, self._owner, round_, owed, grown, others_wh, entropy=entropy)
-        )
+        body = await delivery(self._ledger, self._owner, interval, self._height, self._entropy())
+        return None if body is None else await self._say(body)
 
-    async def _grown(self, grown: Grown) -> Opening:
-        """The opening of what a register grew by, from the notes of the readings that it lies between."""
-        after = await registers.of_reading(self._ledger, self._owner, grown.meter, grown.sequence)
-        if grown.since_sequence:
-            before = await registers.of_reading(self._ledger, self._owner, grown.meter, grown.since_sequence)
-        else:
-            before = await registers.of_admission(self._ledger, grown.meter)
-        return words.checked(after.export.minus(before.export), grown.point, f"what {grown.meter} delivered")
+
+async def delivery(
+    ledger: ProvenLedger, owner: Owner, interval: int, least_height: int, entropy: bytes
+) -> ProveDelivery | None:
+    """What a supplier shows of its delivery; None where nothing can be shown now."""
+    sight = await look(ledger, interval, owner.member, least_height)
+    round_, held, own = sight.round_, sight.supplier, sight.own
+    if round_ is None or held is None or own is None or held.state not in (AWARDED, OPENED) or not sight.grown:
+        return None
+    if round_.phase not in (DELIVERING, SUSPENDED):
+        return None
+    owed = words.award_of(ledger.chain_id, owner, round_, held)
+    grown = total([await _grown(ledger, owner, one) for one in sight.grown])
+    others_wh = 0
+    if round_.outcome != "failed" and sight.order is not None:
+        others_wh = sum(one.energy_wh for one in sight.order.meters if one.meter in own.meters)
+    return words.delivery(ledger.chain_id, owner, round_, owed, grown, others_wh, entropy=entropy)
+
+
+async def _grown(ledger: ProvenLedger, owner: Owner, grown: Grown) -> Opening:
+    """The opening of what a register grew by, from the notes of the readings that it lies between."""
+    after = await registers.of_reading(ledger, owner, grown.meter, grown.sequence)
+    if grown.since_sequence:
+        before = await registers.of_reading(ledger, owner, grown.meter, grown.since_sequence)
+    else:
+        before = await registers.of_admission(ledger, grown.meter)
+    return words.checked(after.export.minus(before.export), grown.point, f"what {grown.meter} delivered")
 
 
 class Buyer(Party):
@@ -197,18 +209,27 @@ class Finder:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._found: set[int] = set()
+        # The table that sums are looked up in takes a while, once.
+        elgamal.recover(native.IDENTITY, 0)
 
     async def find(self, node: Client, interval: int) -> int:
         """Claim every sum that is open, as this node shows it; how many that were."""
-        shown = (await node.query("sealed", interval))["data"]
-        unclaimed = {one["opening"] for one in shown["asked"] if one["value_wh"] is None and not one["late"]}
         count = 0
-        for opening in shown["shown"]:
-            number, point = int(opening["number"]), bytes.fromhex(opening["point"])
-            if number in unclaimed and number not in self._found and point:
-                self._found.add(number)
-                sum_wh = 0 if point == native.IDENTITY.to_bytes() else elgamal.recover(native.decode_point(point))
-                if sum_wh is not None:
-                    await self._say(ClaimSum(interval, number, sum_wh))
-                    count += 1
+        for number, sum_wh in unclaimed((await node.query("sealed", interval))["data"], self._found):
+            self._found.add(number)
+            await self._say(ClaimSum(interval, number, sum_wh))
+            count += 1
         return count
+
+
+def unclaimed(shown: Mapping[str, Any], but: Container[int] = ()) -> list[tuple[int, int]]:
+    """Openings of a round that nobody has claimed, but some, and what they say: found again from the opened points."""
+    waiting = {one["opening"] for one in shown["asked"] if one["value_wh"] is None and not one["late"]}
+    found = []
+    for opening in shown["shown"]:
+        number, point = int(opening["number"]), bytes.fromhex(opening["point"])
+        if number in waiting and number not in but and point:
+            sum_wh = 0 if point == native.IDENTITY.to_bytes() else elgamal.recover(native.decode_point(point))
+            if sum_wh is not None:
+                found.append((number, sum_wh))
+    return found
