@@ -38,6 +38,7 @@ from devnet.private import PrivateRun
 from devnet.ruled import Ruled, own_data
 from devnet.scenario import Scenario
 from devnet.scenario_checks import rulebook_of
+from devnet.sealed import SealedPlay
 from devnet.tempo import Running, Stepped, Tempo, read_clock
 from devnet.trades import hire
 from devnet.traffic import Traffic
@@ -135,6 +136,9 @@ async def _play(
             return
         if scenario.private is not None:
             await _bill_privately(layout, scenario, clients, courier, clock, diary, stack)
+            return
+        if scenario.sealed is not None:
+            await _dispatch_sealed(layout, scenario, intervals, clients, courier, clock, diary, stack)
             return
         tempo: Tempo = Running(clock, layout.clock)
         if document.stepped:
@@ -238,6 +242,36 @@ async def _bill_privately(
     founding = read_founding(home.genesis)
     run = PrivateRun(scenario, layout, founding, clients, courier, wallets, gateways, tempo, diary)
     await run.run(scenario.private.cycles)
+
+
+async def _dispatch_sealed(
+    layout: Layout,
+    scenario: Scenario,
+    intervals: int | None,
+    clients: Sequence[Client],
+    courier: Courier,
+    clock: SystemClock,
+    diary: Diary,
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    document = layout.load()
+    founding = read_founding(Home.at(Path(document.nodes[0].home)).genesis)
+    tempo: Tempo = Running(clock, layout.clock)
+    if document.stepped:
+        tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, await _stepped_to(layout, courier))
+    wallets = await wallets_of(layout.keys, [one.id for one in scenario.members], document.chain_id, courier)
+    opened = [_gateway(layout, document.chain_id, meter.id, courier) for meter in scenario.meters]
+    gateways = {}
+    for gateway, _ in await asyncio.gather(*opened):
+        stack.callback(gateway.close)
+        gateways[gateway.meter] = gateway
+    sitting = [
+        asyncio.ensure_future(_keep_sitting(one)) for one in seats_of(layout, scenario, clients, founding, stack)
+    ]
+    stack.callback(lambda: [one.cancel() for one in sitting])
+    world = World(scenario, profiles.load(scenario.season))
+    play = SealedPlay(scenario, layout, founding, clients, courier, wallets, gateways, world, tempo, diary)
+    await play.run(intervals or scenario.intervals)
 
 
 async def _stepped_to(layout: Layout, courier: Courier) -> int:

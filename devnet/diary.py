@@ -40,6 +40,8 @@ class Progress(msgspec.Struct):
     shown: dict[str, tuple[int, int]] = {}
     """Import and export register of each meter as its gateway last signed them."""
     world: WorldState | None = None
+    seconds: dict[int, float] = {}
+    """What each sealed round took, from its opening to the buyer's payment."""
 
 
 class _Market(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from contracts.api import RESUBMITTABLE
-from devnet import stakes
+from devnet import sealed_view, stakes
 from devnet.faults import RESTATED_AFTER
 from devnet.observation import HIDDEN, Observation
 from devnet.spec import CycleEnd, DisputeSpan, Expectations, MeterSpan
@@ -64,6 +64,7 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     if expect.private_cycles is not None:
         demand(True, "private_cycles", _private_off(seen, expect.private_cycles))
         demand(expect.secrets_kept, "secrets_kept", list(seen.leaks) or _unsearched(seen))
+    demand(bool(seen.sealed) or bool(expect.sealed), "sealed", sealed_view.off(seen.sealed, expect.sealed))
     demand(expect.statements_proven, "statements_proven", _unproven(seen))
     for kind, least in (("reading", expect.readings_at_least), ("transfer", expect.transfers_at_least)):
         count = sum(item.kind == kind for item in seen.submitted)

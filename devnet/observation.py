@@ -249,6 +249,32 @@ class CycleView(Record, frozen=True):
     """The shares and what is held back are the total, and that is the sum of all uses and estimates, as points."""
 
 
+class SealedView(Record, frozen=True):
+    """One sealed round as it ended."""
+
+    interval: int
+    phase: str
+    outcome: str
+    reason: str
+    demand_wh: int | None
+    target_wh: int | None
+    """None: it has no price."""
+    price_nano_per_wh: int | None
+    awarded_wh: int | None
+    paid_nano: str
+    bidders: tuple[str, ...]
+    short: tuple[str, ...]
+    """Suppliers with a shortfall."""
+    lost: tuple[str, ...]
+    """Suppliers that lost their wager."""
+    openings: int
+    ticks: int
+    seconds: float
+    """From its opening to the buyer's payment."""
+    beside_wh: int
+    """Served in the open, in the same interval."""
+
+
 class Observation(Record, frozen=True):
     """Everything that the expectations are about."""
 
@@ -275,6 +301,7 @@ class Observation(Record, frozen=True):
     statements: tuple[StatementView, ...] = ()
     """Where the scenario expects them to be proven."""
     private: tuple[CycleView, ...] = ()
+    sealed: tuple[SealedView, ...] = ()
     leaks: tuple[str, ...] = ()
     """Secrets of others that were found at a supplier's node, and where."""
     secrets: int = 0

@@ -41,6 +41,7 @@ from devnet.observation import (
 from devnet.private_view import private_cycles
 from devnet.profiles import Profiles
 from devnet.scenario import Scenario
+from devnet.sealed_view import sealed_rounds
 from node.client import Client
 from node.errors import NodeError
 
@@ -125,6 +126,7 @@ async def observe(
             if genesis is None
             else await audit.statements(clients[best.name], genesis, members, expected),
             private=await private_cycles(clients[best.name], scenario),
+            sealed=await sealed_rounds(clients[best.name], progress.seconds),
         )
 
 
@@ -200,7 +202,7 @@ async def _chain(client: Client, height: int) -> Chain:
                     transactions[at].append((str(event["hash"]), str(receipt["code"])))
                     if receipt["code"].startswith("wager."):
                         refused.append(str(event["hash"]))
-                    transfers += [moved for one in receipt["events"] if (moved := _moved(one)) is not None]
+                    transfers += [moved for one in receipt["events"] for moved in _moved(one)]
                     for one in receipt["events"]:
                         if one["type"] == "reading-accepted" and not one["late"]:
                             spoken.setdefault(int(one["interval"]), set()).add(str(one["meter"]))
@@ -217,16 +219,25 @@ async def _chain(client: Client, height: int) -> Chain:
     return Chain(blocks, tuple(transfers), closed, spoken, tuple(sorted(corrected)), tuple(refused), said)
 
 
-def _moved(event: Mapping[str, Any]) -> Moved | None:
-    """Money that an event moved between balances; None: none."""
+def _moved(event: Mapping[str, Any]) -> list[Moved]:
+    """The public money that an event moved."""
     match event["type"]:
         case "transferred":
-            return Moved(str(event["sender"]), str(event["to"]), str(event["amount_nano"]))
+            return [Moved(str(event["sender"]), str(event["to"]), str(event["amount_nano"]))]
         case "deposited":
-            return Moved(str(event["member"]), HIDDEN, str(event["amount_nano"]))
+            return [Moved(str(event["member"]), HIDDEN, str(event["amount_nano"]))]
         case "withdrawn":
-            return Moved(HIDDEN, str(event["member"]), str(event["amount_nano"]))
-    return None
+            return [Moved(HIDDEN, str(event["member"]), str(event["amount_nano"]))]
+        case "sealed-balanced":
+            return [Moved(str(event["buyer"]), HIDDEN, str(event["paid_nano"]))]
+        case "delivery-shown":
+            supplier, buyer = str(event["member"]), str(event["buyer"])
+            refunded = Moved(HIDDEN, buyer, str(event["refunded_nano"]))
+            return [refunded, Moved(supplier, buyer, str(event["charged_nano"]))]
+        case "wager-lost":
+            return [Moved(str(event["member"]), HIDDEN, str(event["wager_nano"]))]
+        case _:
+            return []
 
 
 def _words(height: int, receipt: Mapping[str, Any]) -> list[IndexWord]:

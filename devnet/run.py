@@ -36,6 +36,8 @@ POLL_S = 0.05
 BASE_TIMEOUT_S = 60.0
 INTERVAL_TIMEOUT_S = 15.0
 """What one stepped interval may take, at most; it takes about one second."""
+SEALED_TIMEOUT_S = 30.0
+"""What one interval with a sealed round may take, at most; it takes about eight seconds."""
 TRAFFIC_TIMEOUT_FACTOR = 3
 MAX_TIMEOUT_S = 900.0
 MAX_OBSERVATION_BYTES = 1024 * 1024 * 1024
@@ -72,6 +74,8 @@ class Report(msgspec.Struct, frozen=True):
     """Private billing cycles as they ended."""
     leaks: tuple[str, ...]
     """Secrets of others at suppliers' nodes."""
+    sealed: tuple[dict[str, Any], ...]
+    """Sealed rounds as they ended."""
     zone: str | None
     data: dict[str, str]
     seconds: dict[str, float]
@@ -155,6 +159,7 @@ def report(recording: Recording, seconds: dict[str, float]) -> Report:
         lies=tuple(stakes.told(seen)),
         private=tuple(msgspec.to_builtins(view) for view in seen.private),
         leaks=seen.leaks,
+        sealed=tuple(msgspec.to_builtins(view) for view in seen.sealed),
         zone=recording.zone,
         data={"source": seen.profile_source, "sha256": seen.profile_sha256},
         seconds=seconds,
@@ -196,7 +201,7 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
     mode = ["--load"] if scenario.load is not None else ["--intervals", str(count)]
     arguments = [*mode, "--record"]
     document, diary = launcher.spawn_agents(arguments), Diary(layout)
-    timeout_s = BASE_TIMEOUT_S + count * INTERVAL_TIMEOUT_S
+    timeout_s = BASE_TIMEOUT_S + count * (INTERVAL_TIMEOUT_S if scenario.sealed is None else SEALED_TIMEOUT_S)
     if scenario.load is not None:
         timeout_s = BASE_TIMEOUT_S + TRAFFIC_TIMEOUT_FACTOR * scenario.load.seconds
     deadline = time.monotonic() + min(timeout_s, MAX_TIMEOUT_S)

@@ -32,6 +32,7 @@ from devnet.spec import (
     MeterSpec,
     PrivateRun,
     RulebookSpec,
+    SealedRun,
     Season,
     Section,
     Utility,
@@ -70,6 +71,7 @@ class Scenario(Section, frozen=True):
     rulebooks: Annotated[tuple[RulebookSpec, ...], Meta(max_length=64)] = ()
     load: Load | None = None
     private: PrivateRun | None = None
+    sealed: SealedRun | None = None
     intervals: Annotated[int, Meta(ge=1, le=MAX_INTERVALS)] = 8
     """How many intervals `devnet run` runs, unless told otherwise."""
     faults: Annotated[tuple[Fault, ...], Meta(max_length=64)] = ()

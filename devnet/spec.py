@@ -208,6 +208,25 @@ class PrivateRun(Section, frozen=True):
     cycles: Annotated[int, Meta(ge=1, le=12)] = 1
 
 
+class SealedLapse(Section, frozen=True):
+    """What goes wrong in one sealed round of a run, whose first is 0."""
+
+    at: Annotated[int, Meta(ge=0, le=10_000)]
+    does: Literal["no-bid", "no-award", "short", "no-delivery"]
+    members: tuple[Id, ...]
+    """Suppliers that do it."""
+
+
+class SealedRun(Section, frozen=True):
+    """A sealed round for every interval of the run, over the private sources of one campus."""
+
+    campus: Id
+    ticks_nano_per_wh: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=64)]
+    own_wh: Energy = 0
+    """What the campus itself takes in each interval, openly."""
+    lapses: Annotated[tuple[SealedLapse, ...], Meta(max_length=256)] = ()
+
+
 class MeterSpan(Section, frozen=True):
     """A meter from one interval of the run (the first is 0) until before another; None: to its end."""
 
@@ -295,6 +314,18 @@ class CycleEnd(Section, frozen=True):
     """Members that kept it from settling as it should."""
 
 
+class SealedEnd(Section, frozen=True):
+    """How one sealed round of a run, whose first is 0, ends."""
+
+    at: Annotated[int, Meta(ge=0, le=10_000)]
+    outcome: Literal["balanced", "overpaid", "failed"] = "balanced"
+    short: tuple[Id, ...] = ()
+    """Suppliers that had a shortfall."""
+    lost: tuple[Id, ...] = ()
+    """Suppliers that lost their wager."""
+    shortage: bool = False
+
+
 class Expectations(Section, frozen=True):
     """What must hold after a run; see `devnet.expectations` for what each one compares."""
 
@@ -342,6 +373,8 @@ class Expectations(Section, frozen=True):
     those of a cycle sum to zero. Takes about as long as asking for them: a second for five members and a cycle."""
     private_cycles: CycleEnd | None = None
     """Every private billing cycle of the run ends like this, with shares of the total that everybody adds up again."""
+    sealed: tuple[SealedEnd, ...] = ()
+    """Sealed rounds of the run that end in another way than balanced, with all of it delivered."""
     secrets_kept: bool = True
     """Nothing that belongs to others is on a supplier's disk, in its log or in what its node heard."""
     readings_at_least: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0

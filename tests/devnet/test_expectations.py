@@ -26,6 +26,7 @@ from devnet.observation import (
     Punished,
     Refused,
     RoundView,
+    SealedView,
     StatementView,
     Submitted,
     TrustView,
@@ -33,7 +34,7 @@ from devnet.observation import (
     WagerView,
 )
 from devnet.run import Recording
-from devnet.spec import Cost, CycleEnd, DisputeSpan, Expectations, MeterSpan, RefusedWord
+from devnet.spec import Cost, CycleEnd, DisputeSpan, Expectations, MeterSpan, RefusedWord, SealedEnd
 from node.cli.output import run
 
 replace = msgspec.structs.replace
@@ -126,6 +127,24 @@ STAKES = Wagering(
     words=WORDS,
 )
 STATEMENTS = (StatementView("ann", 0, "-500"), StatementView("bob", 0, "500"))
+ROUND = SealedView(
+    interval=7,
+    phase="done",
+    outcome="balanced",
+    reason="none",
+    demand_wh=10,
+    target_wh=10,
+    price_nano_per_wh=5,
+    awarded_wh=9,
+    paid_nano="45",
+    bidders=("ann", "bob", "cid"),
+    short=("ann",),
+    lost=(),
+    openings=4,
+    ticks=4,
+    seconds=1.0,
+    beside_wh=0,
+)
 CYCLE = CycleView("campus", 1, "done", 4, (), (), {"meter-1": "equal"}, (), 0, True)
 GOOD = Observation(
     scenario="test",
@@ -145,6 +164,7 @@ GOOD = Observation(
     wagering=STAKES,
     statements=STATEMENTS,
     private=(CYCLE,),
+    sealed=(ROUND,),
     secrets=9,
 )
 ALL = Expectations(
@@ -164,6 +184,7 @@ ALL = Expectations(
     refused_words=(RefusedWord("ann", 1, "wager.twice"),),
     punished=("dan",),
     private_cycles=CycleEnd(4),
+    sealed=(SealedEnd(0, short=("ann",)),),
 )
 
 
@@ -397,6 +418,11 @@ BROKEN: dict[str, list[Observation]] = {
         with_cycle(unpaid=("meter-1",)),
         with_cycle(adds_up=False),
         replace(GOOD, private=()),
+    ],
+    "sealed": [
+        replace(GOOD, sealed=(replace(ROUND, phase="delivering"),)),
+        replace(GOOD, sealed=(replace(ROUND, short=()),)),
+        replace(GOOD, sealed=()),
     ],
     "secrets_kept": [
         replace(GOOD, leaks=("ann's use of meter-1 at a log",)),
