@@ -102,7 +102,8 @@ def _settle(state: State, context: BlockContext, interval: int) -> list[AnyEvent
     if record.code == OK:
         residual_nano, booked = _bill(state, context, record, delivery, behind)
         events += [*decided, *booked.batch.events()]
-    events += book.close(state, params, interval, delivery.flows, booked.batch.corrections, booked.sales)
+    hidden = books.hidden_energy(state, params, interval)
+    events += book.close(state, params, interval, delivery.flows, booked.batch.corrections, booked.sales, hidden)
     code = OK if residual_nano is not None else OUT_OF_RANGE
     withdrawn_wh = sum(flow[0] for flow in delivery.members.values()) + delivery.tie_export_wh
     injected_wh = sum(flow[1] for flow in delivery.members.values()) + delivery.tie_import_wh

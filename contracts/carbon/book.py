@@ -71,6 +71,17 @@ class _Seen(NamedTuple):
     exported_wh: int
 
 
+class Hidden(NamedTuple):
+    """Energy of private sources: nobody sees how much each brought in, but what is counted of it, by meter."""
+
+    buyer: str
+    """Who consumes it, or answers for those who do."""
+    energy_wh: Mapping[str, int]
+
+
+NOTHING_HIDDEN = Hidden("", {})
+
+
 def close(
     state: State,
     params: PactParams,
@@ -78,16 +89,19 @@ def close(
     flows: Flows,
     corrections: Mapping[bytes, Correction],
     sales: Sequence[Sale] = (),
+    hidden: Hidden = NOTHING_HIDDEN,
 ) -> list[CarbonSettled | PolicyBroken]:
-    """Book the carbon of an interval. Nothing is written where nothing flowed, and nothing fixed is shared."""
+    """Book the carbon of an interval. Nothing is written where nothing flowed, and nothing fixed is shared. For hidden
+    energy nobody gets a certificate of origin."""
     utility = state.load(UTILITIES, UTILITY)
     site = state.load(SITES, SITE) or Site(())
     ties = frozenset(meter.meter for meter in site.meters if meter.tie)
     seen = _look(state, params, interval, flows, ties, corrections)
+    counted = _count(state, params, interval, hidden, seen)
     stores = dict(seen.stores)
     said = later.follow(state, params, ties, corrections, stores)
     fixed = Fixed(params.carbon.site_ug, params.carbon.travel_ug)
-    if not (any(any(flow) for flow in flows.values()) or said.records or any(fixed)):
+    if not (any(any(flow) for flow in flows.values()) or counted or said.records or any(fixed)):
         return []
     sheet = account.settle(
         interval,
@@ -111,7 +125,7 @@ def close(
         state.save(key, correction)
     _keep_stores(state, seen.stores, sheet, booked=True)
     issued, bought = _certify(state, params, interval, seen, stores, sheet, corrections, sales, utility)
-    entries = _entries(interval, seen, sheet, issued)
+    entries = _entries(interval, seen._replace(factors=seen.factors | counted), sheet, issued)
     state.fill(EMITTED, entries, interval)
     state.fill(CARRIED, _carried(interval, seen, sheet, said, bought), interval)
     policy, broken = _judge(state, params.carbon, interval, sheet)
@@ -186,6 +200,21 @@ def _look(
                 figures = factor.operating_ug_per_wh, factor.embodied_ug_per_wh
                 seen.injections.append(Injection(export_wh, *figures))
     return seen._replace(exported_wh=exported_wh)
+
+
+def _count(
+    state: State, params: PactParams, interval: int, hidden: Hidden, seen: _Seen
+) -> dict[str, tuple[Meter, Applied, int]]:
+    """Count hidden energy among what entered and was consumed; with its factors, by meter."""
+    counted: dict[str, tuple[Meter, Applied, int]] = {}
+    for name, energy_wh in sorted(hidden.energy_wh.items()):
+        meter = state.load(METERS, METERS.key(name))
+        assert meter is not None, "private sources are registered"
+        factor = applied(state, params, meter, interval)
+        counted[name] = meter, factor, energy_wh
+        seen.injections.append(Injection(energy_wh, factor.operating_ug_per_wh, factor.embodied_ug_per_wh))
+        seen.consumed[hidden.buyer] = seen.consumed.get(hidden.buyer, 0) + energy_wh
+    return counted
 
 
 def _store(state: State, params: PactParams, meter: Meter, interval: int, flow: tuple[int, int]) -> Store:

@@ -13,9 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from contracts.carbon.book import NOTHING_HIDDEN, Hidden
+from contracts.carbon.factors import applied
 from contracts.delivery import Delivery
+from contracts.params import PactParams
 from contracts.records import IntervalRecord, Line
-from contracts.schema import ORDERS
+from contracts.schema import METERS, ORDERS
 from contracts.sealed import agenda
 from contracts.sealed.records import SealedRound
 from contracts.settlement import Due, Owed, Position
@@ -39,12 +42,42 @@ def adjust(state: State, record: IntervalRecord, positions: Sequence[Position], 
     return _bought(round_, record, positions, delivery)
 
 
-def _presumed(state: State, round_: SealedRound, positions: Sequence[Position]) -> list[Position]:
-    hidden: dict[str, int] = {}
+def hidden_energy(state: State, params: PactParams, interval: int) -> Hidden:
+    """What carbon counts of the hidden sources of a round: all that was sold, as if the bidder's source that emits most
+    had delivered it; after a failed round what each was ordered."""
+    round_ = agenda.find(state, interval)
+    if round_ is None or round_.outcome == "void":
+        return NOTHING_HIDDEN
+    if round_.outcome == "failed":
+        return Hidden(round_.buyer, {meter: wh for meter, wh in _ordered(state, round_).items() if wh})
+    if round_.clearing is None or not round_.clearing.target_wh:
+        return NOTHING_HIDDEN
+    meters = [meter for one in round_.participants if one.member in round_.bidders for meter in one.meters]
+    return Hidden(round_.buyer, {worst_of(state, params, meters, interval): round_.clearing.target_wh})
+
+
+def worst_of(state: State, params: PactParams, meters: Sequence[str], interval: int) -> str:
+    """Of some meters the first with the highest factor: nobody sees who delivers how much."""
+    totals: dict[str, int] = {}
+    for id_ in meters:
+        meter = state.load(METERS, METERS.key(id_))
+        assert meter is not None, "pinned meters are registered"
+        totals[id_] = applied(state, params, meter, interval).total_ug_per_wh
+    return max(totals, key=lambda id_: totals[id_])
+
+
+def _ordered(state: State, round_: SealedRound) -> dict[str, int]:
+    """What open dispatch has ordered from the hidden sources of a failed round, by meter."""
+    found: dict[str, int] = {}
     for one in round_.participants:
         order = state.entry(ORDERS, one.member, round_.interval)
-        if order is not None:
-            hidden[one.member] = sum(part.energy_wh for part in order.meters if part.meter in one.meters)
+        found |= {part.meter: part.energy_wh for part in order.meters if part.meter in one.meters} if order else {}
+    return found
+
+
+def _presumed(state: State, round_: SealedRound, positions: Sequence[Position]) -> list[Position]:
+    ordered = _ordered(state, round_)
+    hidden = {one.member: sum(ordered.get(meter, 0) for meter in one.meters) for one in round_.participants}
     taken_wh = sum(hidden.values())
     found = []
     for position in positions:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import msgspec
 
 from contracts import modes
-from contracts.carbon import factors
 from contracts.context import BlockContext
 from contracts.receipts import AnyEvent
-from contracts.schema import METERS
 from contracts.sealed import agenda, asking, endings, money, points
 from contracts.sealed.bidding import ENOUGH
 from contracts.sealed.events import SealedFrozen, SealedPriced
@@ -110,18 +108,6 @@ def _price(state: State, context: BlockContext, round_: SealedRound) -> Moved:
         part, whole = demand_wh - round_.low_wh, round_.high_wh - round_.low_wh
         found = Clearing(round_.high, round_.ticks[round_.high - 1], demand_wh, part, whole)
     shortage_wh = demand_wh - found.target_wh
-    worst = _worst_factor(state, context, round_)
-    moved, event = agenda.enter(context, _replace(round_, asked=(), clearing=found, factor_ug_per_wh=worst), AWARDING)
+    moved, event = agenda.enter(context, _replace(round_, asked=(), clearing=found), AWARDING)
     priced = SealedPriced(round_.interval, found.tick, found.price_nano_per_wh, found.target_wh, shortage_wh)
     return moved, [priced, event]
-
-
-def _worst_factor(state: State, context: BlockContext, round_: SealedRound) -> int:
-    """Nobody sees who delivers how much, so that all of it counts as what emits most."""
-    worst = 0
-    for one in round_.participants:
-        for id_ in one.meters if one.member in round_.bidders else ():
-            meter = state.load(METERS, METERS.key(id_))
-            assert meter is not None, "pinned meters are registered"
-            worst = max(worst, factors.applied(state, context.params, meter, round_.interval).total_ug_per_wh)
-    return worst

@@ -11,7 +11,7 @@ from typing import Annotated
 from contracts.ceremony.records import Window
 from contracts.members import Record
 from contracts.sealed.bodies import MAX_REFERENCE, MAX_TICKS, MAX_WH, OwnNote, ReferenceBlock
-from contracts.units import Count, Factor, Hash, Height, Id, Interval, Meta, Point, Price, Time, Total
+from contracts.units import Count, Hash, Height, Id, Interval, Meta, Point, Price, Time, Total
 from zk.sizes import MAX_SEATS
 
 MAX_CAPACITIES = 256
@@ -176,8 +176,6 @@ class SealedRound(Record, frozen=True):
     reason: Id = "none"
     withheld: Annotated[tuple[Id, ...], Meta(max_length=MAX_WITHHELD)] = ()
     """Seats without which an opening failed."""
-    factor_ug_per_wh: Factor = 0
-    """The worst of its participants: what a Wh of it emits."""
 
 
 class SealedDemand(Record, frozen=True):

@@ -57,6 +57,7 @@ E = TypeVar("E")
 NEXT = FIRST + 2
 """The interval that rounds are about, unless one says otherwise."""
 SUPPLIERS = {"bio": "m-bio", "geo": "m-geo", "solar": "m-solar", "wind": "m-wind"}
+FACTORS = {"bio": 300, "geo": 40, "solar": 0, "wind": 10}
 TENANTS = {"t1": "m-t1", "t2": "m-t2", "t3": "m-t3"}
 SEATS = ("bio", "campus", "geo", "solar")
 RATING_W = 400_000
@@ -79,7 +80,7 @@ def document(params: PactParams = PARAMS, open_meter: bool = False) -> Genesis:
     roles: dict[str, tuple[str, ...]] = {"campus": ("campus",), "utility": ("utility",)}
     roles |= dict.fromkeys(SUPPLIERS, ("supplier",)) | dict.fromkeys(TENANTS, ("consumer",))
     sites = {"m-campus": Site("campus", "load", RATING_W), "m-tie": Site("utility", "tie", 2_000_000)}
-    sites |= {meter: Site(member, "source", RATING_W) for member, meter in SUPPLIERS.items()}
+    sites |= {meter: Site(member, "source", RATING_W, FACTORS[member]) for member, meter in SUPPLIERS.items()}
     sites |= {meter: Site(member, "load", 4 * TENANT_WH) for member, meter in TENANTS.items()}
     if open_meter:
         sites["m-open"] = Site("bio", "source", RATING_W)

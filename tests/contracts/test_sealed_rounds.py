@@ -16,7 +16,7 @@ from sealed_world import (
 
 from contracts.ceremony import keys, openings
 from contracts.cycles import cycle_of
-from contracts.schema import BILLS, PRIVATE_CYCLES, THRESHOLD_KEYS
+from contracts.schema import BILLS, CARBONS, CARRIED, EMITTED, PRIVATE_CYCLES, THRESHOLD_KEYS
 from contracts.sealed import points
 from contracts.sealed.records import Clearing
 from contracts.state import State
@@ -175,6 +175,19 @@ def test_what_the_site_draws_besides_is_paid_by_the_buyer_at_the_tariff_and_with
     assert [(line.kind, line.energy_wh, line.amount_nano) for line in bill.lines] == [
         ("sealed-supply", -1_000, -1_000 * 300_000)
     ]
+
+
+def test_what_was_sold_emits_as_the_worst_bidder_does_and_earns_no_certificate() -> None:
+    one = world().priced({name: OFFERS[name] for name in ("bio", "geo", "solar")}).balance("bio", "geo", "solar")
+    one.at(NEXT + 1, 1)
+    one.all_run(one.reading("m-campus", NEXT, 0, 0), one.reading("m-tie", NEXT, 0, 0))
+    one.pass_interval(PLENTY)
+    carbon = CARBONS.decode(one.store[CARBONS.key(NEXT)])
+    assert (carbon.energy_wh, carbon.operating_ug) == (30_000, 30_000 * 300)
+    (entry,) = State(one.store).group(EMITTED, NEXT)
+    assert (entry.meter, entry.energy_wh, entry.origin_wh) == ("m-bio", 30_000, 0)
+    (carried,) = State(one.store).group(CARRIED, NEXT)
+    assert (carried.member, carried.consumed_wh, carried.energy_ug) == ("campus", 30_000, 30_000 * 300)
 
 
 # Sealed demand
