@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger_world import Chain
+from ledger_world import Chain, change, make_genesis
 
 from contracts.bodies import AccountBody
-from contracts.confidential import book, keys
-from contracts.confidential.bodies import Accept, RegisterNoteKey, Spend, Withdraw
+from contracts.confidential import book, crediting, keys
+from contracts.confidential.bodies import Accept, Deposit, RegisterNoteKey, Spend, Withdraw
 from contracts.confidential.keys import note_key
 from contracts.confidential.records import Credit, HiddenAccount
+from contracts.context import BlockContext
 from contracts.envelope import AccountEnvelope
+from contracts.params import ConfidentialParams, PactParams
 from contracts.schema import CREDITS, PENDING
 from contracts.state import State
 from node.wallet import account as wallet
 from node.wallet.account import Found, Owner, Seen
 from node.wallet.openings import Openings
-from zk import notes
+from zk import notes, pedersen
 from zk.hashing import sha256
 from zk.statements import logarithm
 from zk.statements import spend as spending
@@ -25,7 +27,9 @@ from zk.statements import withdraw as withdrawing
 from zk.statements.assertion import Where
 from zk.statements.openings import Opening
 
-NOTHING = Opening(0, bytes(32))
+RETURN_BLOCKS = 20
+FEE = 1_000
+PARAMS = PactParams(confidential=ConfidentialParams(FEE, RETURN_BLOCKS))
 
 
 def entropy_of(*parts: object) -> bytes:
@@ -36,6 +40,11 @@ def entropy_of(*parts: object) -> bytes:
 def note_secret(member: str) -> bytes:
     """Of the key of a member in this world."""
     return notes.secret_of(sha256(member.encode()))
+
+
+def blinding(*parts: object) -> bytes:
+    """A blinding of this world."""
+    return bytes(1) + entropy_of(*parts)[1:]
 
 
 class Sent(NamedTuple):
@@ -79,6 +88,42 @@ def accept(chain: Chain, member: str, *items: int, credits: bool = False) -> Acc
     return chain.say(member, Accept(own.sequence, items, own.credits if credits else None, b"own"))
 
 
+def fresh(**fields: object) -> Chain:
+    """A chain on which everybody but the utility has a note key."""
+    chain = Chain(make_genesis(change(PARAMS, **fields)))
+    for name in ("bio", "campus", "solar", "tenant"):
+        assert chain.run(chain.say(name, register(chain, name))) == "ok"
+    return chain
+
+
+def deposited(amount: int = 1_000, member: str = "solar") -> tuple[Chain, Opening]:
+    chain = fresh()
+    assert chain.run(chain.say(member, Deposit(amount))) == "ok"
+    return chain, Opening(amount, bytes(32))
+
+
+def opens(encoded: bytes | None, opening: Opening) -> bool:
+    return book.point(encoded) == pedersen.commit(opening.value, opening.blinding)
+
+
+def unchanged(chain: Chain, code: str, sender: str, body: object) -> None:
+    """The word is refused with this code, and nothing of hidden money moves."""
+    chain.block()
+    before = {key: raw for key, raw in chain.store.items() if not key.startswith(b"account/")}
+    assert chain.run(chain.say(sender, body)) == code
+    assert {key: raw for key, raw in chain.store.items() if not key.startswith(b"account/")} == before
+
+
+def award(chain: Chain, member: str, opening: Opening, round_: int = 7) -> bool:
+    point = pedersen.commit(opening.value, opening.blinding).to_bytes()
+
+    def pay(state: State, context: BlockContext) -> bool:
+        made = crediting.credit_award(state, context, member, point, b"note", round_=round_)
+        return made is not None
+
+    return chain.decide(pay)
+
+
 # As a wallet sees it, with nothing but the notes
 
 
@@ -102,7 +147,13 @@ def take(chain: Chain, owner: Owner) -> None:
     opened = found(chain, owner)
     shown = seen(chain, owner)
     word = wallet.accept(
-        shown, owner, opened.balance or NOTHING, opened, sorted(opened.items), shown.own.credits is not None, b"e" * 32
+        shown,
+        owner,
+        opened.balance or wallet.NOTHING,
+        opened,
+        sorted(opened.items),
+        shown.own.credits is not None,
+        b"e" * 32,
     )
     said(chain, owner, word.body)
 
