@@ -10,7 +10,7 @@ import typer
 from node.cli import options
 from node.cli.context import Connection, account, genesis_document
 from node.cli.output import emit, line, money, progress, reporting, table
-from node.cli.purse import entropy, open_wallet, owner_of, passphrase_of, proven_by, session, wallet_path
+from node.cli.purse import entropy, open_wallet, owner_of, passphrase_of, patiently, proven_by, session, wallet_path
 from node.cli.tx import report, settle
 from node.errors import NodeError
 
@@ -177,12 +177,13 @@ def recover(
                 passphrase = passphrase_of(as_, key, purse, directory)
                 wallet = file.create(path, ledger.chain_id, owner.member, passphrase, disk)
                 progress(f"{path} is a new wallet.")
-            seen = connection.run(hidden.look(ledger, owner.member, wallet.openings.height))
+            seen = patiently(connection, lambda: hidden.look(ledger, owner.member, wallet.openings.height))
             found = hidden.recover(seen, owner, wallet.openings)
             wallet.save()
             document = genesis_document(purse.genesis, directory)
             meters = [meter for meter in document.meters if meter.member == owner.member]
-            lost = [*found.lost, *connection.run(collect(ledger, owner, meters, wallet.openings))]
+            others = patiently(connection, lambda: collect(ledger, owner, meters, wallet.openings))
+            lost = [*found.lost, *others]
             wallet.save()
         balance_nano = None if found.balance is None else str(found.balance.value)
         said = {
