@@ -255,6 +255,13 @@ _COUNTED: tuple[tuple[str, str, Severity, str, str], ...] = (
         "It refused {n} transactions because its pool was full.",
         "Wait, or raise [mempool] in config.toml if memory allows.",
     ),
+    (
+        "mempool.proofs",
+        "mempool.proofs",
+        "warning",
+        "Somebody signs false proofs or passes them on; {n} transactions were refused without a look at them.",
+        "Its counters show which proofs were false (`...proof`, `...possession`); their sender has to make them anew.",
+    ),
 )
 
 

@@ -92,6 +92,7 @@ def test_a_partition_is_healed_and_not_restarted() -> None:
         ({"counters": {"consensus.decided-invalid": 1}}, "chain.decided-invalid", "error"),
         ({"counters": {"consensus.share": 1}}, "peer.share", "warning"),
         ({"counters": {"mempool.full": 1}}, "mempool.full", "warning"),
+        ({"counters": {"mempool.proofs": 1}}, "mempool.proofs", "warning"),
         ({"peers": [peer("b", refusals={"codec.form": 2, "peer.lost": 1})]}, "peer.misbehaves", "warning"),
         ({"peers": [peer("b", connected=False)]}, "peer.none", "error"),
     ],
