@@ -73,20 +73,6 @@ def _from_seed(seed: bytes) -> str:
     return HKDF(SHA256(), 32, None, _DEVNET_INFO).derive(seed).hex()
 
 
-def patiently(connection: Connection, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The answer of a question to the ledger, asked again while the node only catches up. Raises `Unproven`."""
-    from node.agents.proven import Unproven
-
-    deadline = monotonic() + PATIENCE_S
-    while True:
-        try:
-            return connection.run(ask())
-        except Unproven:
-            if monotonic() >= deadline:
-                raise
-            sleep(PAUSE_S)
-
-
 class Session:
     """A member at its wallet, with nodes to talk to."""
 
