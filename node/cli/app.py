@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from node.cli.about import register as register_about
 from node.cli.access import app as access
 from node.cli.access import tx_app as tx_access
 from node.cli.agent import app as agent
@@ -37,8 +38,15 @@ from node.cli.wallet import app as wallet
 HELP = "The ledger that competitors who share a microgrid run together."
 
 app = typer.Typer(
-    name="gridpact", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    name="gridpact",
+    help=HELP,
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
+
+register_about(app)
 
 register_status(app)
 register_doctor(app)
