@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
@@ -25,9 +26,7 @@ WHERE = {
 def register(app: typer.Typer) -> None:
     """Add both to the application."""
     if VARIABLE in os.environ:
-        from typer.completion import completion_init
-
-        completion_init()
+        _shells().completion_init()
     app.callback()(about)
     app.command()(completion)
 
@@ -55,7 +54,10 @@ def completion(
     with reporting(as_json):
         if shell not in SHELLS:
             raise NodeError("cli.usage", f"There is no completion for {shell[:20]!r}.", f"Use {', '.join(SHELLS)}.")
-        from typer.completion import get_completion_script
-
-        script = get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell)
+        script = _shells().get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell)
         emit(as_json, {"shell": shell, "script": script}, lambda: print(f"# {WHERE[shell]}\n{script}"))
+
+
+def _shells() -> Any:
+    """Typer's completion, which it has no types for; loaded only where a shell is about to ask."""
+    return import_module("typer.completion")
