@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from contracts.ceremony import keys, openings
-from contracts.ceremony.bodies import Deal, GiveShare, RegisterSeat
+from contracts.ceremony.bodies import Complain, Deal, GiveShare, RegisterSeat
 from contracts.ceremony.making import recipients
 from contracts.ceremony.records import Ceremony, OpeningRecord, ThresholdKey
 from contracts.context import BlockContext
@@ -222,6 +222,38 @@ def test_a_seat_gives_no_share_of_what_only_a_node_asks(monkeypatch: pytest.Monk
         with pytest.raises(Unproven):
             await fooled.step()
         assert not [body for body in liar.heard if isinstance(body, GiveShare)]
+
+    run(go())
+
+
+def test_no_node_talks_a_seat_into_a_false_complaint() -> None:
+    """It shows other dealings than there are: by a complaint of them the seat would lose trust, and show its share."""
+
+    async def go() -> None:
+        chain, said = sealing(), list[str]()
+
+        def garble(answer: dict[str, Any]) -> None:
+            for entry in answer["proof"]["entries"]:
+                if entry["value"]:
+                    entry["value"] = entry["value"][:-2] + ("00" if entry["value"][-2:] != "00" else "01")
+
+        liar = Lying(chain, "dealing", garble)
+        fooled = seat(chain, VALIDATORS[0], [liar], said=said)
+        others = [seat(chain, name) for name in VALIDATORS[1:]]
+        troubles = 0
+        while key_of(chain) is None:
+            await blocks(chain)
+            for one in (fooled, *others):
+                try:
+                    await one.step()
+                except Unproven:
+                    troubles += 1
+        assert troubles and not [body for body in liar.heard if isinstance(body, Complain)]
+        # With an honest node beside the liar it has its share.
+        fooled.ledger.nodes = [liar, Node(chain)]
+        await blocks(chain)
+        await fooled.step()
+        assert any("holds share" in text for text in said)
 
     run(go())
 
