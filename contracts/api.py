@@ -73,7 +73,7 @@ from contracts.governance import rules as in_force
 from contracts.governance.bodies import AllowAccess, Approve, Propose, RevokeAccess, RotateKeys, Withdraw
 from contracts.governance.changes import AdmitMember, Change, ReKey, SetNetwork
 from contracts.members import Account, Holding, Lane, Member, MeterHead, Registers, Seating
-from contracts.metering import ADMISSION_WINDOW, READING_UNITS, admit_reading, apply_reading
+from contracts.metering import ADMISSION_WINDOW, admit_reading, apply_reading, reading_units
 from contracts.network.transfers import size
 from contracts.offences import Charge, accuse, is_accused, offence_count
 from contracts.params import PactParams
@@ -367,7 +367,7 @@ def close_block(state: State, context: BlockContext) -> Seating | None:
 def units(envelope: Envelope) -> int:
     """Declared verification units, at least 1: what execution may cost, in readings."""
     if not isinstance(envelope, AccountEnvelope):
-        return READING_UNITS
+        return reading_units(envelope.body)
     match envelope.body:
         case Need(count=count):
             return count

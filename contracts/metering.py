@@ -53,6 +53,8 @@ from zk.hashing import domain, sha256
 
 _replace = msgspec.structs.replace
 READING_UNITS = 1
+POINTS_PER_UNIT = 2
+"""Commitments of a reading that are decoded in the time of one plain reading."""
 ADMISSION_WINDOW = 1024
 """Sequences ahead of the head that a mempool holds for one meter."""
 RETURNED = "returned"
@@ -75,6 +77,14 @@ def reading_hash(chain_id: str, body: Reading) -> bytes:
     return sha256(_domain(chain_id) + encode(body))
 
 
+def reading_units(body: Reading) -> int:
+    """Declared verification units of a reading: one, and more for commitments."""
+    if isinstance(body, PlainReading):
+        return READING_UNITS
+    points = 2 + len(body.quality) + (body.reserve is not None)
+    return READING_UNITS + points // POINTS_PER_UNIT
+
+
 def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) -> Receipt:
     """Extend the meter's chain, or say why not. Writes the meter's head, and at most one more key."""
     speaker = _speaker(state, envelope)
@@ -88,7 +98,7 @@ def apply_reading(state: State, envelope: MeterEnvelope, context: BlockContext) 
     if interval * params.interval_ms > context.time_ms:
         return _refused("reading.future")
     now = current_interval(context)
-    used = (head.units_used if head.budget_interval == now else 0) + READING_UNITS
+    used = (head.units_used if head.budget_interval == now else 0) + reading_units(body)
     if used > params.units_per_meter:
         return _refused("budget.exceeded")
 
@@ -148,14 +158,14 @@ def _apply_committed(
         state.rollback()
         state.save(head_key, charged)
         state.commit()
-        return _refused(code)
+        return Receipt(code, reading_units(body), ())
     if meter.kind == "source":
         since = hidden_meters.head_of(state, meter.id).since
         register = Register(body.interval, body.export_commitment, body.sequence)
         metered.witness(state, meter.id, Register(since, metered.opening(head), 0), register)
     state.save(head_key, _replace(charged, sequence=body.sequence, reading_hash=digest, interval=body.interval))
     state.commit()
-    return Receipt(OK, READING_UNITS, (ReadingAccepted(meter.id, body.sequence, body.interval, late),))
+    return Receipt(OK, reading_units(body), (ReadingAccepted(meter.id, body.sequence, body.interval, late),))
 
 
 def admit_reading(state: State, envelope: MeterEnvelope, context: BlockContext) -> str:

@@ -58,7 +58,7 @@ def advance(state: State, context: BlockContext) -> list[AnyEvent]:
     """Move every cycle that has to be moved before this block's transactions."""
     events: list[AnyEvent] = []
     for place in agenda.places(state):
-        record = agenda.load(state, place.campus, place.cycle)
+        before = record = agenda.load(state, place.campus, place.cycle)
         assert record is not None, "what waits has a record"
         if record.phase == READING:
             record = _begun(state, context, place, record, events)
@@ -66,8 +66,9 @@ def advance(state: State, context: BlockContext) -> list[AnyEvent]:
             record = _hear(state, context, record)
         while (after := _moved(state, context, record, events)) is not None:
             record = after
-        agenda.save(state, record)
-        state.commit()
+        if record is not before:
+            agenda.save(state, record)
+            state.commit()
     return events
 
 

@@ -76,6 +76,7 @@ def test_totals_estimates_and_money_add_up_in_any_run(cycles: list[tuple[str, st
         assert record.total == (None if opened == native.IDENTITY else opened.to_bytes())
         owed_wh = {meter: campus.head(meter).owed_wh for meter in TENANTS}
         assert all(not owed_wh[meter] for meter in proven)
+        assert all(campus.head(meter).owed_nano == owed * TARIFF for meter, owed in owed_wh.items())
         assert campus.book().standing_wh == sum(owed_wh.values())
         assert campus.chain.money() == money, "an estimate is paid by somebody to somebody"
         for meter, owed in owed_wh.items():

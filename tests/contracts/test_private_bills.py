@@ -15,6 +15,7 @@ from contracts.private import cycles, uses
 from contracts.private.bodies import BlameNote, ProveUse, Reconcile
 from contracts.private.points import combine
 from contracts.private.records import DONE
+from contracts.schema import MIX
 from node.billing import words
 from zk import notes
 from zk.pedersen import commit
@@ -505,6 +506,36 @@ def test_late_readings_extend_the_chain_and_count_for_the_next_cycle() -> None:
     assert receipt.events[0].late
     assert campus.chain.head("m-t01").sequence == 2
     assert campus.opening("m-t01").value == 1_000
+
+
+def test_a_cycle_waits_until_the_one_before_it_has_its_total() -> None:
+    campus = reading()
+    campus.read(FIRST + 3, {"m-t01": 2_500, "m-t02": 4_500, "m-bio": 2_000, "m-geo": 5_000})
+    campus.chain.at(FIRST + 4, PARAMS.close_grace_ms)
+    campus.chain.block()
+    assert campus.cycle(CYCLE + 1).phase == "reading", "differences begin where the first cycle settles"
+    assert campus.chain.run(campus.say("m-t01", change(campus.prove("m-t01"), cycle=CYCLE + 1))) == "private.phase"
+    campus.prove_all()
+    campus.chain.block()
+    campus.split_is({"m-bio": 1_000, "m-geo": 3_000})
+    campus.chain.block()
+    assert campus.cycle(CYCLE + 1).phase == "proving"
+    campus.prove_all(CYCLE + 1)
+    assert {meter: campus.delivered(meter, CYCLE + 1).value for meter in sorted(campus.meters)} == {
+        "m-bio": 1_000,
+        "m-geo": 2_000,
+        "m-t01": 1_500,
+        "m-t02": 1_500,
+    }
+
+
+def test_a_waiting_cycle_writes_nothing() -> None:
+    campus = Campus(genesis(1, sources=1))
+    campus.read(FIRST + 1, {"m-t01": 1_000})
+    campus.chain.block()
+    before = dict(campus.chain.store)
+    campus.chain.block()
+    assert {key for key in before if before[key] != campus.chain.store[key]} <= {MIX}
 
 
 def test_a_cycle_in_which_nobody_spoke_never_begins() -> None:

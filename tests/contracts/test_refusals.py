@@ -36,7 +36,8 @@ def test_refusal_has_its_code_and_leaves_only_nonce_and_budget(code: str) -> Non
     elif code.startswith("reading."):
         (key,) = changed
         old, new = HEADS.decode(before[key]), HEADS.decode(chain.store[key])
-        assert new.units_used == (old.units_used if old.budget_interval == new.budget_interval else 0) + 1
+        spent = old.units_used if old.budget_interval == new.budget_interval else 0
+        assert new.units_used == spent + api.units(envelope)
         unbilled = msgspec.structs.replace(new, units_used=old.units_used, budget_interval=old.budget_interval)
         assert unbilled == old
     else:
