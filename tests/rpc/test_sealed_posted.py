@@ -15,7 +15,9 @@ from contracts.schema import CAPACITIES, SEALED_OFFERS, SEALED_ROUNDS
 from contracts.sealed.bodies import OpenSealed, ReferenceBlock, SealAward, SealBid
 from contracts.sealed.records import SealedRound
 from contracts.state import State
+from node.agents.seat import Seat
 from node.client import Account
+from node.disk import MemoryDisk
 from node.errors import ProofError
 from node.proofs import AnyBundle, decode_bundle
 from node.sealed import words
@@ -24,7 +26,7 @@ from node.statements import file, posted
 from node.wallet import account
 from tests.rpc.builder_world import Node
 from tests.rpc.chain import INTERVAL, PARAMS, Chain
-from tests.rpc.test_seat import constant, play
+from tests.rpc.test_seat import living, play, seat
 from tests.support.pact import START_MS, VALIDATORS, key_of, meter, seed_of
 from zk import notes
 from zk.hashing import sha256
@@ -51,10 +53,14 @@ class Site:
         self.chain.proposers = VALIDATORS
         self.chain_id = self.chain.ledger.chain_id
         self.node = Node(self.chain)
-        self.seats = constant(self.chain, [])
+        self.disks = {name: MemoryDisk() for name in VALIDATORS}
         self.said: dict[tuple[str, str], bytes] = {}
         """Hashes of transactions, by sender and kind of body."""
         self._drawn = 0
+
+    def seats(self) -> list[Seat]:
+        """Seats that begin anew, so that they know of what else their members have said."""
+        return [seat(self.chain, name, [self.node], self.disks[name]) for name in VALIDATORS]
 
     def owner(self, name: str) -> account.Owner:
         return account.Owner(name, notes.secret_of(seed_of(name)))
@@ -94,7 +100,10 @@ class Site:
 
     async def awarded(self) -> None:
         """Everything up to the awards."""
-        await play(self.chain, self.seats)
+        seats = self.seats()
+        await play(self.chain, living(seats))
+        for one in seats:
+            one.vault.release()
         for name in VALIDATORS:
             await self.saying(name)(account.registration(self.chain_id, self.owner(name), self.fresh()))
         for name in SUPPLIERS:
@@ -113,13 +122,13 @@ class Site:
         for name in SUPPLIERS:
             assert await self.saying(name)(self.bid(name)) == "ok"
         await self.chain.produce(DEADLINE_MS)
-        finder = Finder(self.saying("wind"))
+        finder, seats = Finder(self.saying("wind")), self.seats()
         for _ in range(60):
             if self.round().phase == "awarding":
                 break
             await self.chain.produce()
-            for one in self.seats:
-                await one().step()
+            for one in seats:
+                await one.step()
             await finder.find(self.node, NEXT)
         assert self.round().phase == "awarding"
         for name in SUPPLIERS:
