@@ -1,7 +1,7 @@
 """A sealed round for every interval, beside open dispatch: campus, tenants and suppliers, each with its own secrets.
 
-Before the gate of an interval the campus opens its round, tenants seal what they will take, suppliers bid, and whoever
-finds an opened sum says it; seats run by themselves. Then time is stepped over the interval, meters say what they show,
+Before the gate of an interval the campus opens its round, tenants seal what they will take, and suppliers bid; seats
+run by themselves, open sums and find what they say. Then time is stepped over the interval, meters say what they show,
 and suppliers show what they delivered. Members with open meters need and offer in the same intervals as ever.
 
 Time stands while a round goes on, so what a round takes is what blocks and agents take.
@@ -20,7 +20,7 @@ from typing import Any
 from contracts.bodies import AccountBody, Need, Offer, OfferBlock
 from contracts.schedule import close_ms, lock_ms
 from contracts.sealed.bodies import ReferenceBlock
-from contracts.sealed.records import AWARDING, BIDDING, DELIVERING, DONE, ORDERED, RUNNING, SUSPENDED
+from contracts.sealed.records import AWARDING, DELIVERING, DONE, ORDERED, RUNNING, SUSPENDED
 from contracts.units import PPM
 from devnet import keyring
 from devnet.conductor import Wallet
@@ -40,7 +40,7 @@ from node.client import Client
 from node.errors import NodeError
 from node.light.founding import Founding
 from node.sealed import words
-from node.sealed.agents import Buyer, Finder, Party, Supplier, Tenant
+from node.sealed.agents import Buyer, Party, Supplier, Tenant
 from node.wallet import account
 from zk import notes
 from zk.ed25519 import SigningKey
@@ -70,7 +70,7 @@ class SealedPlay:
         """`wallets` and `gateways` are those of the members and meters of the scenario, by id."""
         assert scenario.sealed is not None, "the scenario says so"
         self._scenario, self._plan, self._params = scenario, scenario.sealed, scenario.params
-        self._layout, self._courier, self._nodes = layout, courier, nodes
+        self._layout, self._courier = layout, courier
         self._wallets, self._gateways, self._world = wallets, gateways, world
         self._tempo, self._diary = tempo, diary
         self._chain_id = founding.chain_id
@@ -89,7 +89,6 @@ class SealedPlay:
             ledger = ProvenLedger([*nodes[turn:], *nodes[:turn]], founding)
             kind = Supplier if name in self._sources else Tenant if name in self._loads else Buyer
             self._parties[name] = kind(owner, ledger, partial(self._say, name), _draw)
-        self._finder = Finder(partial(self._say, self._plan.campus))
 
     async def run(self, intervals: int) -> None:
         """Play so many intervals, each from the opening of its round to the last delivery."""
@@ -133,7 +132,7 @@ class SealedPlay:
                 for name in await self._unsettled(interval)
                 if name not in silent
             )
-            await self._phase(interval, DONE, finding=True)
+            await self._phase(interval, DONE)
 
     async def _market(self, interval: int) -> None:
         """Members with open meters say what they need and offer, as if there were no round."""
@@ -163,13 +162,13 @@ class SealedPlay:
         await self._each(partial(self._once, act) for act in acts)
         await self._tempo.reach(deadline_ms)
         self._tell(f"interval {interval}: a price")
-        phase = await self._phase(interval, AWARDING, ORDERED, finding=True)
+        phase = await self._phase(interval, AWARDING, ORDERED)
         if phase == AWARDING:
             self._tell(f"interval {interval}: awards")
             silent = self._lapsed(at, "no-award")
             awarding = [name for name in bidders if name not in silent]
             await self._each(partial(self._once, partial(self._supplier(name).award, interval)) for name in awarding)
-            await self._phase(interval, RUNNING, DONE, finding=True)
+            await self._phase(interval, RUNNING, DONE)
         self._progress.seconds[interval] = round(time.monotonic() - began, 2)
 
     async def _demand(self, tenant: str, interval: int) -> str | None:
@@ -296,16 +295,14 @@ class SealedPlay:
             await asyncio.sleep(PAUSE_S)
         raise DevnetError("devnet.timeout", "No threshold key was made.", "See `gridpact query threshold`.")
 
-    async def _phase(self, interval: int, *phases: str, finding: bool = False) -> str:
-        """Wait until the round is in one of these phases; `finding` what is opened until then."""
+    async def _phase(self, interval: int, *phases: str) -> str:
+        """Wait until the round is in one of these phases."""
         for _ in range(PATIENCE):
             with contextlib.suppress(KeyError, TypeError, NodeError):
                 phase = str((await self._courier.get(f"/query/sealed/{interval}"))["data"]["phase"])
                 if phase in phases:
                     await self._catch_up()
                     return phase
-                if finding and phase != BIDDING:
-                    await self._finder.find(self._nodes[0], interval)
             await asyncio.sleep(PAUSE_S)
         raise DevnetError(
             "devnet.timeout",

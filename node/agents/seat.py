@@ -33,6 +33,7 @@ from contracts.ceremony.records import (
 )
 from contracts.receipts import OK
 from contracts.schema import DEALINGS
+from contracts.sealed.bodies import ClaimSum
 from contracts.state import State
 from node.agents.builder import EXPIRY_BLOCKS, PROOF_LAG, spread
 from node.agents.position import position
@@ -40,6 +41,7 @@ from node.agents.proven import Proven, ProvenLedger, keep_looking
 from node.agents.vault import Vault
 from node.client import Account, RpcError
 from node.rpc.limits import MAX_LISTED
+from node.sealed.finding import Finder
 from zk import ceremony as making
 from zk import notes
 from zk.statements import share
@@ -96,6 +98,7 @@ class Seat:
         """The seat's share of each held key, by key id."""
         self._parts: dict[tuple[int, int, str], Part] = {}
         """What each dealer dealt to this seat, by epoch and attempt."""
+        self._finder = Finder()
         self._turn = 0
         self._woken = asyncio.Event()
         self._listed = False
@@ -138,6 +141,7 @@ class Seat:
             *await self._attempt(seen.now),
             *[duty for one in seen.keys for duty in await self._hold(one)],
             *self._open(seen),
+            *await self._find(seen),
         ]
         lag = range(seen.height + 1, seen.height + PROOF_LAG + 1)
         self._answers = {name: height for name, height in self._answers.items() if height in lag}
@@ -288,6 +292,21 @@ class Seat:
             said = f"gave its share of opening {record.number}: {record.purpose} {record.round}, {record.tick}"
             duties.append(Duty(name, GiveShare(record.number, point, proof), said))
         return duties
+
+    async def _find(self, seen: Standing) -> list[Duty]:
+        """Claims of sums that are open, so that rounds go on: in turn with the other seats."""
+        newest = seen.keys[-1] if seen.keys else None
+        index = None if newest is None else self._index(newest)
+        if newest is None or index is None:
+            return []
+        return [
+            Duty(
+                ("claim", one.interval, one.opening, ""),
+                ClaimSum(*one),
+                f"found opening {one.opening}: {one.sum_wh} Wh",
+            )
+            for one in await self._finder.look(self.ledger.nodes[0], index, len(newest.seats))
+        ]
 
     # Sending
 

@@ -246,17 +246,17 @@ def seal_delivery(interval: IntervalArgument, *, signing: options.Signing, purse
 
 
 def seal_claim(interval: IntervalArgument, *, signing: options.Signing) -> None:
-    """Say what an opened sum of a round is, so that the round goes on; anybody may."""
+    """Say what an opened sum of a round is, so that the round goes on; seats do so by themselves, anybody may."""
 
     def make(connection: Connection) -> Said:
         from contracts.sealed.bodies import ClaimSum
-        from node.sealed import agents
+        from node.sealed import finding
 
         number = int(interval_number(connection, interval)["interval"])
-        found = agents.unclaimed(connection.run(connection.client.query("sealed", number))["data"])
-        if not found:
+        waiting = finding.points_of(connection.run(connection.client.query("sealed", number))["data"])
+        opening, sum_wh = next(((one, finding.sum_of(point)) for one, point in waiting), (0, None))
+        if sum_wh is None:
             raise _refused("sealed.opening")
-        opening, sum_wh = found[0]
         document = {"interval": number, "opening": opening, "value_wh": sum_wh}
         return ClaimSum(number, opening, sum_wh), document, lambda: line(f"Opening {opening} is {sum_wh:,} Wh.")
 

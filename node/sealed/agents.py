@@ -1,22 +1,21 @@
 """Agents of sealed dispatch: each says for its member what a round waits for, on what is proven of it.
 
-A supplier keeps nothing: what it bid and what it was awarded is in notes on the ledger. A finder needs no proof, since
-the ledger takes no sum that is not what was opened.
+A supplier keeps nothing: what it bid and what it was awarded is in notes on the ledger.
 
 Every method says what can be said now and answers with the ledger's code, or None where there is nothing to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from contracts.bodies import AccountBody
 from contracts.governance.rules import rules
 from contracts.records import Order
 from contracts.schema import CAPACITIES, ORDERS, SEALED_GROWN, SEALED_OFFERS, SEALED_ROUNDS, SEALED_SUPPLIERS
 from contracts.sealed import bidding
-from contracts.sealed.bodies import ClaimSum, OpenSealed, ProveDelivery
+from contracts.sealed.bodies import OpenSealed, ProveDelivery
 from contracts.sealed.records import (
     AWARDED,
     AWARDING,
@@ -35,11 +34,8 @@ from contracts.sealed.records import (
 from contracts.state import State
 from node.agents.proven import Proven, ProvenLedger
 from node.billing import registers
-from node.client import Client
 from node.sealed import words
 from node.wallet.account import Owner
-from zk import elgamal
-from zk.group import native
 from zk.statements.openings import Opening, total
 
 Say = Callable[[AccountBody], Awaitable[str]]
@@ -201,35 +197,3 @@ class Buyer(Party):
     async def open(self, interval: int, ticks: Sequence[int], demand_wh: int | None, deadline_ms: int) -> str:
         """Open the round of an interval."""
         return await self._say(OpenSealed(interval, tuple(ticks), demand_wh, deadline_ms))
-
-
-class Finder:
-    """Finds what openings say, for whoever wants rounds to go on."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._found: set[int] = set()
-        # The table that sums are looked up in takes a while, once.
-        elgamal.recover(native.IDENTITY, 0)
-
-    async def find(self, node: Client, interval: int) -> int:
-        """Claim every sum that is open, as this node shows it; how many that were."""
-        count = 0
-        for number, sum_wh in unclaimed((await node.query("sealed", interval))["data"], self._found):
-            self._found.add(number)
-            await self._say(ClaimSum(interval, number, sum_wh))
-            count += 1
-        return count
-
-
-def unclaimed(shown: Mapping[str, Any], but: Container[int] = ()) -> list[tuple[int, int]]:
-    """Openings of a round that nobody has claimed, but some, and what they say: found again from the opened points."""
-    waiting = {one["opening"] for one in shown["asked"] if one["value_wh"] is None and not one["late"]}
-    found = []
-    for opening in shown["shown"]:
-        number, point = int(opening["number"]), bytes.fromhex(opening["point"])
-        if number in waiting and number not in but and point:
-            sum_wh = 0 if point == native.IDENTITY.to_bytes() else elgamal.recover(native.decode_point(point))
-            if sum_wh is not None:
-                found.append((number, sum_wh))
-    return found

@@ -1,0 +1,73 @@
+"""Finds what opened sums of sealed rounds say, so that rounds go on: the ledger has the point, and takes the number that
+opens it. Believes a node without proof, since no other number is ever taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from contracts.sealed.records import BALANCING, SEARCHING, SETTLING, SUMMING
+from node.client import Client
+from node.errors import NodeError
+from zk import elgamal
+from zk.group import native
+
+OPENING = (SUMMING, SEARCHING, BALANCING, SETTLING)
+PATIENCE = 8
+"""Looks that a finder leaves to the one whose turn it is."""
+
+
+class Found(NamedTuple):
+    """What an opening of an interval's round says."""
+
+    interval: int
+    opening: int
+    sum_wh: int
+
+
+class Finder:
+    """One of several that find the same: openings are dealt to them in turn, and left for a while to whose it is."""
+
+    def __init__(self) -> None:
+        self._looks: dict[int, int] = {}
+        self._known: dict[int, int] = {}
+
+    async def look(self, node: Client, place: int, of: int) -> list[Found]:
+        """What is to be claimed now by number `place` of so many finders, as a node shows it; nothing where it shows
+        nothing."""
+        found, shown = list[Found](), set[int]()
+        try:
+            rounds = (await node.query("sealed"))["data"]["rounds"]
+            for interval in [int(one["interval"]) for one in rounds if one["phase"] in OPENING]:
+                for number, point in points_of((await node.query("sealed", interval))["data"]):
+                    shown.add(number)
+                    self._looks[number] = self._looks.get(number, 0) + 1
+                    if number % of == place % of or self._looks[number] > PATIENCE:
+                        sum_wh = self._sum(number, point)
+                        found += [] if sum_wh is None else [Found(interval, number, sum_wh)]
+        except (NodeError, OSError, ValueError):
+            return []
+        self._looks = {number: looks for number, looks in self._looks.items() if number in shown}
+        self._known = {number: sum_wh for number, sum_wh in self._known.items() if number in shown}
+        return found
+
+    def _sum(self, number: int, point: bytes) -> int | None:
+        if number not in self._known:
+            sum_wh = sum_of(point)
+            if sum_wh is None:
+                return None
+            self._known[number] = sum_wh
+        return self._known[number]
+
+
+def points_of(shown: Mapping[str, Any]) -> list[tuple[int, bytes]]:
+    """Points of a round that are open and that nobody has claimed, by number of the opening."""
+    waiting = {one["opening"] for one in shown["asked"] if one["value_wh"] is None and not one["late"]}
+    every = ((int(one["number"]), bytes.fromhex(one["point"])) for one in shown["shown"])
+    return [(number, point) for number, point in every if number in waiting and point]
+
+
+def sum_of(point: bytes) -> int | None:
+    """What an opened point says, in Wh; None: no sum that anybody could have sealed. ValueError: it is no point."""
+    return 0 if point == native.IDENTITY.to_bytes() else elgamal.recover(native.decode_point(point))
