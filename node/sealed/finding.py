@@ -1,5 +1,5 @@
-"""Finds what opened sums of sealed rounds say, so that rounds go on: the ledger has the point, and takes the number that
-opens it. Believes a node without proof, since no other number is ever taken.
+"""Finds what opened sums of sealed rounds say, so that rounds go on: the ledger has the point, and takes the number
+that opens it. Believes a node without proof, since no other number is ever taken.
 """
 
 from __future__ import annotations
