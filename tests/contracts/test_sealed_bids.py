@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from ledger_world import OPENING_NANO, change
-from sealed_world import NAMEPLATE_WH, NEXT, SUPPLIERS, TENANT_WH, TICKS, WAGER, World, document, world
+from sealed_world import NAMEPLATE_WH, NEXT, SUPPLIERS, TENANT_WH, TENANTS, TICKS, WAGER, World, document, world
 
-from contracts.schema import SEALED_OFFERS, SEALED_ROUNDS
+from contracts.governance.records import Membership
+from contracts.schema import MEMBERSHIPS, SEALED_OFFERS, SEALED_ROUNDS
 from contracts.sealed.bodies import MAX_WH
 from zk.codec import encode
 from zk.group import native
@@ -113,3 +114,22 @@ def test_demands_that_could_exceed_what_can_be_found_are_refused() -> None:
     one.store[SEALED_ROUNDS.key(NEXT)] = encode(change(full, ratings_wh=MAX_WH - TENANT_WH))
     assert one.run(one.demand("t1", 1_000)) == "ok"
     assert one.round().ratings_wh == MAX_WH
+
+
+def test_all_bids_end_no_round_to_which_tenants_may_still_speak() -> None:
+    one = world().bidding(None)
+    one.all_run(*(one.bid(member, FIRST_WORD) for member in SUPPLIERS))
+    one.block()
+    assert one.round().phase == "bidding"
+    for tenant in TENANTS:
+        assert one.run(one.demand(tenant, 1_000)) == "ok"
+    known = rivals(world().bidding())
+    known.all_run(known.bid("bio", FIRST_WORD))
+    assert known.round().phase == "searching", "where nobody has anything to say"
+
+
+def test_whoever_was_removed_takes_no_part_in_later_rounds() -> None:
+    one = world()
+    one.store[MEMBERSHIPS.prefix + b"wind"] = encode(Membership("wind", removed_height=1))
+    one.bidding()
+    assert [participant.member for participant in one.round().participants] == sorted({*SUPPLIERS} - {"wind"})
