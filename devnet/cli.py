@@ -19,6 +19,7 @@ from devnet.bench.cli import app as bench
 from devnet.directory import DEFAULT, Document, Layout
 from devnet.plot.cli import app as plot
 from devnet.simulator.cli import simulate
+from devnet.tour import tour
 from devnet.trustlab.cli import simulate as simulate_trust
 from node.cli import app
 from node.cli.light import main as light
@@ -38,6 +39,7 @@ app.add_typer(devnet, name="devnet")
 app.add_typer(bench, name="bench")
 app.add_typer(plot, name="plot")
 app.command()(simulate)
+app.command()(tour)
 trust.command(name="simulate")(simulate_trust)
 
 Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
@@ -100,7 +102,8 @@ def status(dir: Directory = DEFAULT, json: Json = False) -> None:
         emit(json, {"nodes": nodes, "stuck": stuck}, draw)
 
 
-_COLUMNS = ("name", "state", "height", "pid", "rpc", "p2p")
+_COLUMNS = ("name", "state", "height", "pid", "rpc")
+"""Of the table, which fits 80 columns; `--json` has the rest."""
 
 
 @devnet.command()

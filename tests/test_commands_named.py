@@ -25,7 +25,7 @@ TREE: Any = get_command(app)
 def problem(words: list[str]) -> str | None:
     """What is wrong with a command line that starts with these words; None: it could be called."""
     command, left = TREE, list(words)
-    while hasattr(command, "commands") and left and re.fullmatch(r"[a-z-]+", left[0]):
+    while hasattr(command, "commands") and left and re.fullmatch(r"[a-z][a-z-]*", left[0]):
         found = command.commands.get(left[0])
         if found is None:
             return f"there is no `{left[0]}` in `gridpact {' '.join(words)}`"
