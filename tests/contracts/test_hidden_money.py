@@ -35,6 +35,7 @@ from zk import pedersen
 from zk.group import ORDER, native
 from zk.group.bases import bases
 from zk.hashing import sha256
+from zk.statements import logarithm
 from zk.statements import spend as spending
 from zk.statements.assertion import Where
 from zk.statements.openings import Opening
@@ -94,6 +95,11 @@ def test_what_nobody_accepts_comes_back_beside_the_balance_and_can_be_accepted_t
 # Note keys
 
 
+def proven(member: str, chain: Chain, bound: tuple[bytes, ...]) -> bytes:
+    where = Where(chain.chain_id, member)
+    return logarithm.prove_known("possession", where, note_secret(member), bound, entropy=entropy_of("other"))
+
+
 def test_a_note_key_needs_the_secret_behind_it_for_this_chain_and_member() -> None:
     chain = Chain(make_genesis(PARAMS))
     mine = register(chain, "solar")
@@ -106,6 +112,9 @@ def test_a_note_key_needs_the_secret_behind_it_for_this_chain_and_member() -> No
         change(mine, point=b"\xff" * 48),
         change(mine, proof=b""),
         register(chain, "bio"),
+        # The same secret, shown for a seat's key.
+        change(mine, proof=proven("solar", chain, (b"seat-key",))),
+        change(mine, proof=proven("solar", chain, ())),
     ):
         unchanged(chain, "confidential.possession", "solar", body)
     elsewhere = Chain(change(make_genesis(PARAMS), name="elsewhere"))
