@@ -131,6 +131,7 @@ def test_a_later_note_key_replaces_the_earlier_one_and_the_old_ones_stay_known()
     state = State(chain.store)
     assert note_key(state, "solar") == second.point
     assert note_key(state, "solar", height) == before
+    assert note_key(state, "solar", chain.height) == second.point, "from its own block on"
     assert note_key(state, "solar", 0) is None and note_key(state, "utility") is None
     for number in range(14):
         body = register(chain, "solar", note_secret(f"key {number}"))

@@ -12,7 +12,7 @@ from ledger_world import FIRST, change, key_of
 from sealed_world import NEXT, REFERENCE, SUPPLIERS, TENANT_WH, World, world
 
 from contracts.envelope import Envelope
-from contracts.schema import CAPACITIES, CREDITS, SEALED_OFFERS
+from contracts.schema import CAPACITIES, CREDITS, HIDDEN_HEADS, SEALED_OFFERS
 from node.agents.proven import Proven, ProvenLedger
 from node.errors import NodeError
 from node.sealed import words
@@ -22,6 +22,7 @@ from node.wallet.collecting import collect
 from node.wallet.openings import Openings
 from zk import notes
 from zk.codec import encode
+from zk.group.bases import bases
 from zk.statements.openings import Opening, Told, read
 
 T = TypeVar("T")
@@ -150,6 +151,13 @@ def test_registers_are_read_from_the_readings_of_ones_own_meters_and_from_nothin
         for told, who in ((swapped, member), ({}, member), (readings, "geo")):
             lost = asyncio.run(collect(cast(ProvenLedger, Ledger(one, told)), owner(who), own, Openings()))
             assert [text.partition(":")[0] for text in lost] == [meters[member]]
+    # A reading that opens, and is not what is proven to stand on the ledger.
+    key = HIDDEN_HEADS.key("m-t1")
+    head = HIDDEN_HEADS.decode(one.store[key])
+    one.store[key] = encode(change(head, latest=(change(head.latest[0], point=bases().V.to_bytes()),)))
+    own = [meter for meter in one.genesis.meters if meter.member == "t1"]
+    lost = asyncio.run(collect(cast(ProvenLedger, Ledger(one, readings)), owner("t1"), own, Openings()))
+    assert len(lost) == 1 and "something else" in lost[0]
 
 
 def test_a_note_of_somebody_else_or_about_something_else_opens_nothing() -> None:
