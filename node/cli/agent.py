@@ -1,4 +1,4 @@
-"""`gridpact agent build | run | seat | device | deliver`: what acts for a member, by hand, until it is stopped."""
+"""`gridpact agent build | run | seat | bill | device | deliver`: what acts for a member until it is stopped."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from node.errors import NodeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from contracts.bodies import AccountBody
     from node.agents.book import Book
     from node.agents.builder import Allowance
     from node.agents.proven import ProvenLedger
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from node.rulebook.document import Rulebook
     from node.rulebook.ledger import RuleLedger
     from node.rulebook.sight import Sight
+    from node.wallet.account import Owner
 
 KEEP_EVERY_S = 60.0
 """Between two times at which the newest header is written down, which must not be too old at the next start."""
@@ -310,6 +312,66 @@ def seat(
             asyncio.run(_hold(urls, founding, account, kept, lambda text: _told(as_json, text), store))
         finally:
             kept.release()
+
+
+@app.command()
+def bill(
+    campus: Annotated[str, typer.Argument(help="The member that bills private meters; perhaps this one.")],
+    as_: options.As = None,
+    key: options.KeyFile = None,
+    node: Nodes = None,
+    directory: options.Devnet = options.DEVNET,
+    genesis: options.Genesis = None,
+    as_json: options.Json = False,
+) -> None:
+    """Bill privately: prove what the member's meters used, answer for its sources, and pay; as the campus, split."""
+    with reporting(as_json):
+        import asyncio
+
+        from node.cli.purse import owner_of
+        from node.light.founding import read_founding
+
+        urls = _urls(node, directory)
+        founding = read_founding(genesis_path(genesis, directory))
+        account = signer(founding.chain_id, as_, key, directory)
+        owner = owner_of(as_, key, directory)
+        store = directory / "billing" / f"{account.member}.head"
+        progress(f"Billing for {account.member} with {campus}. Ctrl-C stops it; it keeps nothing.")
+        asyncio.run(_bill(urls, founding, account, owner, campus, lambda text: _told(as_json, text), store))
+
+
+async def _bill(
+    urls: list[str],
+    founding: Founding,
+    account: Account,
+    owner: Owner,
+    campus: str,
+    tell: Callable[[str], None],
+    store: Path,
+) -> None:
+    from contracts.cycles import cycle_of
+    from node.billing.agents import CampusAgent, OwnerAgent
+    from node.billing.biller import Biller
+    from node.cli.purse import entropy
+
+    store.parent.mkdir(parents=True, exist_ok=True)
+    async with _following(urls, founding, store) as ledger:
+        first = ledger.nodes[0]
+        params = (await first.genesis()).params
+
+        async def say(body: AccountBody) -> str:
+            await account.sync(first)
+            result = await first.submit_one(account.sign(body))
+            if result.height is not None:
+                biller.since(result.height)
+            return result.code
+
+        async def present() -> int:
+            return cycle_of(params, int((await first.status())["time_ms"]) // params.interval_ms)
+
+        kind = CampusAgent if account.member == campus else OwnerAgent
+        biller = kind(owner, ledger, say, entropy)
+        await Biller(biller, campus, tell).run(present)
 
 
 async def _hold(

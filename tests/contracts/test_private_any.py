@@ -37,7 +37,7 @@ def lie(campus: Campus, meter: str, number: int) -> None:
     assert campus.chain.run(campus.chain.say("campus", blame)) == "ok"
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(
     st.lists(
         st.tuples(st.sampled_from(DEEDS), st.sampled_from(DEEDS), st.integers(0, 6_000), st.integers(0, 6_000)),

@@ -46,9 +46,9 @@ def private(name: str) -> Meter:
 class Site:
     """The chain, and what its members know."""
 
-    def __init__(self) -> None:
+    def __init__(self, params: PactParams = PARAMS) -> None:
         self.meters = {name: private(name) for name in OWNER}
-        self.chain = Chain(automatic=False, meters=tuple(self.meters.values()), params=PARAMS)
+        self.chain = Chain(automatic=False, meters=tuple(self.meters.values()), params=params)
         self.chain.proposers = VALIDATORS
         self.chain_id = self.chain.ledger.chain_id
         self.known: dict[str, Opening] = {}
