@@ -115,7 +115,7 @@ VERIFYING = (
     Mutant(
         "transaction-unverified",
         "the signature of a transaction is not checked",
-        (Edit("node.transactions:TransactionFlow._keep_verified", "if not good:", "if False:"),),
+        (Edit("node.transactions:TransactionFlow._check_proofs", 'if good else "tx.signature"', ""),),
         behaviours=("altered-transactions",),
     ),
 )
@@ -297,7 +297,7 @@ MEMORY = (
         "a client is told ok before its transaction is durable",
         (
             Edit(
-                "node.transactions:TransactionFlow._submission_verified",
+                "node.transactions:TransactionFlow._submission_proven",
                 "self._work.emit(Sync(), Reply(request, results))",
                 "self._work.emit(Reply(request, results))",
             ),
@@ -345,7 +345,7 @@ MEMORY = (
         "transactions are kept in memory only",
         (
             Edit(
-                "node.transactions:TransactionFlow._keep_verified",
+                "node.transactions:TransactionFlow._take",
                 "self._work.emit(Append(TRANSACTIONS, self._ledger.height + 1, "
                 "encode_batch([entry.raw for entry in kept])))",
                 "",
