@@ -21,8 +21,6 @@ import typer
 
 from devnet.directory import DEFAULT, Layout
 from devnet.errors import DevnetError
-from devnet.launcher import Launcher
-from devnet.timing import how
 from node.cli.output import line, progress, reporting
 
 SETTLE_S = 180.0
@@ -164,6 +162,9 @@ class Guide:
 
     def _now_ms(self) -> int:
         """Ledger time, as the first node has it."""
+        from devnet.launcher import Launcher
+        from devnet.timing import how
+
         return how(Launcher(self.directory)).at_ms
 
     def _asked(self, arguments: Sequence[str]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def light(*arguments: str) -> tuple[int, list[dict[str, Any]], int]:
 
 
 def test_a_light_client_loads_no_curve_server_store_or_solver() -> None:
-    asked = "import sys, node.cli.light, node.light.follower, node.light.session; print(*sys.modules)"
+    asked = "import sys, devnet.cli, node.light.follower, node.light.session; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     heavy = {"py_arkworks_bls12381", "pyblst", "py_ecc", "aiohttp", "plyvel", "highspy", "numpy", "cryptography"}
