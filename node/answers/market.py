@@ -17,7 +17,7 @@ from contracts.members import Asset, Lane, Member, Meter, MeterHead, Registers, 
 from contracts.metering_records import Correction, Dispute, Estimate, Verdict
 from contracts.mode_records import BaseLoadEntry, IslandOrder, Reduction, ReductionCall
 from contracts.records import Bill, IntervalRecord, Line, Order, TariffRecord
-from node.answers.chain import Answer, Decimal
+from node.answers.chain import Answer
 
 
 class UnlockingShown(Unlocking, frozen=True, kw_only=True):
@@ -414,4 +414,4 @@ class Balance(Answer, frozen=True, kw_only=True):
     """A member's money."""
 
     member: str
-    balance_nano: Decimal
+    balance_nano: int

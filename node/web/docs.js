@@ -7,6 +7,10 @@ const element = (name, properties = {}, ...children) => {
   return made;
 };
 
+// Words between backticks as code; everything else as it is.
+const prose = (name, properties, text) =>
+  element(name, properties, ...text.split("`").map((part, index) => (index % 2 ? element("code", { textContent: part }) : part)));
+
 const resolve = (spec, schema) =>
   schema && schema.$ref ? schema.$ref.slice(2).split("/").reduce((at, part) => at[part], spec) : schema || {};
 
@@ -38,7 +42,7 @@ const parts = (schema, found = new Set()) => {
 const fields = (spec, schema) => {
   const known = resolve(spec, schema);
   const made = element("div");
-  if (known.description) made.append(element("p", { className: "soft", textContent: known.description }));
+  if (known.description) made.append(prose("p", { className: "soft" }, known.description));
   if (!known.properties) {
     made.append(element("p", {}, element("code", { textContent: nameOf(known) })));
   } else {
@@ -70,7 +74,7 @@ const trial = (path, operation) => {
     const input = element("input", { id, name: parameter.name, required: Boolean(parameter.required) });
     inputs.push([parameter, input]);
     const says = `${parameter.description} ${nameOf(parameter.schema)}`;
-    form.append(element("p", {}, element("label", { htmlFor: id, textContent: parameter.name }), input, element("br"), element("span", { className: "soft", textContent: says })));
+    form.append(element("p", {}, element("label", { htmlFor: id, textContent: parameter.name }), input, element("br"), prose("span", { className: "soft" }, says)));
   }
   const answer = element("pre", { hidden: true, tabIndex: 0 });
   form.append(element("p", {}, element("button", { textContent: "Ask this node" })), answer);
@@ -86,7 +90,8 @@ const trial = (path, operation) => {
     answer.hidden = false;
     answer.textContent = `GET ${target} …`;
     try {
-      const reply = await fetch(target);
+      const token = document.getElementById("token").value.trim();
+      const reply = await fetch(target, token ? { headers: { Authorization: `Bearer ${token}` } } : {});
       const text = await reply.text();
       let shown = text;
       try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: shown as it is */ }
@@ -102,7 +107,7 @@ const route = (spec, path, method, operation) => {
   const box = element("details", { id: operation.operationId }, element("summary", {},
     element("span", { className: "method", textContent: method.toUpperCase() }),
     element("span", { className: "path", textContent: path }), " ",
-    element("span", { className: "soft", textContent: operation.summary })));
+    prose("span", { className: "soft" }, operation.summary)));
   box.dataset.words = `${method} ${path} ${operation.summary} ${JSON.stringify(operation.responses["200"] || {})}`.toLowerCase();
   box.addEventListener("toggle", () => {
     if (!box.open || box.childElementCount > 1) return;
@@ -117,7 +122,7 @@ const route = (spec, path, method, operation) => {
 
 const show = (spec) => {
   document.getElementById("title").textContent = `${spec.info.title} ${spec.info.version}: API`;
-  document.getElementById("says").textContent = spec.info.description;
+  document.getElementById("says").replaceWith(prose("p", { id: "says" }, spec.info.description));
   const main = document.getElementById("routes");
   main.textContent = "";
   for (const tag of spec.tags) {
