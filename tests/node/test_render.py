@@ -164,6 +164,8 @@ def test_read_takes_nothing_of_another_kind(record: Plain, name: str) -> None:
             continue
         with pytest.raises(NotThisForm):
             read(Plain, {**document, name: wrong})
+    with pytest.raises(NotThisForm):
+        read(Plain, {**document, "inner": [{"name": "without a count"}]})
     del document[name]
     with pytest.raises(NotThisForm):
         read(Plain, document)

@@ -110,7 +110,7 @@ def test_keys_stand_for_one_thing_while_they_are_remembered(words: list[tuple[st
                 model[key] = number
                 while len(model) > most:
                     del model[next(iter(model))]
-        assert len(keys._held) == len(model) <= most
+            assert list(keys._held) == list(model), "the one that was named longest ago is forgotten first"
     finally:
         idempotency.MAX_KEYS = kept
 
@@ -120,3 +120,11 @@ def test_how_bytes_are_cut_into_envelopes_is_part_of_what_a_key_stands_for() -> 
     keys.claim("k", [b"ab", b"c"])
     with pytest.raises(Refusal):
         keys.claim("k", [b"a", b"bc"])
+
+
+def test_the_key_that_was_named_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "MAX_KEYS", 2)
+    keys = idempotency.Keys()
+    for key in ("a", "b", "a", "c"):
+        keys.claim(key, [key.encode()])
+    assert list(keys._held) == ["a", "c"]
