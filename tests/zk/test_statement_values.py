@@ -452,6 +452,13 @@ def test_a_slice_of_chained_records_is_proven(first: int, count: int) -> None:
     assert check.verify(chain.assertion(MONITOR, one, proof))
 
 
+def test_the_chain_of_another_monitor_is_not_passed_off_as_ones_own_from_its_beginning() -> None:
+    other = MONITOR._replace(actor="m-other")
+    one, proof = chain.prove(MONITOR, RECORDS, 0, 3)
+    assert not check.verify(chain.assertion(other, one, proof))
+    assert not check.verify(chain.assertion(MONITOR._replace(at=1), one, proof))
+
+
 Change = Callable[[chain.Slice], chain.Slice]
 
 

@@ -27,6 +27,8 @@ MAX_RECORDS = 4_096
 MAX_RECORD_BYTES = 4_096
 MAX_SLICE_BYTES = 1 << 20
 _LINK = b"gridpact/1/chain-link"
+_DIGEST_PART_BYTES = len(framed((bytes(HASH_BYTES),)))
+"""What a tag has behind its place."""
 
 
 class Slice(Instance, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -72,12 +74,15 @@ def assertion(where: Where, one: Slice, proof: bytes) -> Assertion:
     return Assertion(KIND, tag_of(KIND, where, (one.head,)), encode(one), proof)
 
 
-def _claims(_tag: bytes, one: Slice, proof: bytes) -> Sequence[Claim] | None:
+def _claims(tag: bytes, one: Slice, proof: bytes) -> Sequence[Claim] | None:
     parts = [proof[at : at + HASH_BYTES] for at in range(0, len(proof), HASH_BYTES)]
     after = one.length - one.first - len(one.records)
     if after < 0 or len(proof) != HASH_BYTES * (1 + after):
         return None
     now, *later = parts
+    if one.first == 0 and now != sha256(tag[:-_DIGEST_PART_BYTES]):
+        # The beginning is the monitor's own: nobody passes the chain of another off as its own from there.
+        return None
     digests = [*(sha256(record) for record in one.records), *later]
     for number, digest in enumerate(digests, start=one.first):
         now = link(now, number, digest)

@@ -229,6 +229,7 @@ def chain(tag: bytes, proof: bytes, head: object, length: object, first: object,
     shown = [raw(one) for one in many(records, 4_096)]
     refuse_unless(all(len(one) <= 4_096 for one in shown), "a record has at most 4,096 bytes")
     refuse_unless(len(proof) == 32 * (1 + behind - len(shown)), "one digest for each record behind")
+    refuse_unless(first or proof[:32] == sha256(tag[:-36]).digest(), "the link before the first is that of the place")
     link, digests = proof[:32], [sha256(one).digest() for one in shown]
     digests += [proof[at : at + 32] for at in range(32, len(proof), 32)]
     assert isinstance(first, int)
