@@ -20,6 +20,8 @@ from node.rpc.listing import summary
 from node.service import NodeService
 
 TOPICS = ("block", "interval", "receipt")
+OPEN_TOPICS = frozenset({"block"})
+"""Topics that tell the same to everybody, whatever members keep."""
 FIRST_RECEIPT = 2
 AFTER_ALL = 2**31
 """Event number above every one of a block."""
@@ -94,10 +96,8 @@ class Frames:
         self._messages: dict[tuple[int, tuple[str, ...]], list[tuple[Cursor, bytes]]] = {}
 
     def of(self, height: int, topic: str, rights: Rights) -> list[Frame]:
-        """Frames of one topic of one block; the last few are shared among subscribers where all may read all."""
-        if not rights.unrestricted:
-            self._frames.clear()
-            self._messages.clear()
+        """Frames of one topic of one block; the last few are shared among subscribers who may read all of them."""
+        if topic not in OPEN_TOPICS and not rights.unrestricted:
             return self._render(height, topic, rights)
         key = (height, topic)
         if key not in self._frames:
@@ -108,7 +108,8 @@ class Frames:
     def messages(self, height: int, topics: tuple[str, ...], seen: int, rights: Rights) -> list[tuple[Cursor, bytes]]:
         """The events of one block behind number `seen`, several to a message, each with the cursor after it."""
         key = (height, topics)
-        if seen < 0 and rights.unrestricted and key in self._messages:
+        shared = seen < 0 and (rights.unrestricted or set(topics) <= OPEN_TOPICS)
+        if shared and key in self._messages:
             return self._messages[key]
         frames = [frame for topic in topics for frame in self.of(height, topic, rights) if frame.event > seen]
         made = []
@@ -117,7 +118,7 @@ class Frames:
             cursor = Cursor(height, part[-1].event)
             body = f'{{"kind":"events","cursor":"{cursor}","events":[{",".join(one.text for one in part)}]}}'
             made.append((cursor, body.encode()))
-        if seen < 0 and rights.unrestricted:
+        if shared:
             _make_room(self._messages)
             self._messages[key] = made
         return made

@@ -17,7 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.bodies import Transfer
+from contracts.governance.bodies import RevokeAccess
+from contracts.policies import Asker
+from node.access.log import AccessLog
+from node.access.rights import Identity
 from node.rpc import frames, live
+from node.rpc.access import Desk
 from node.rpc.frames import TOPICS, Pulse
 from tests.rpc.chain import Chain, serving
 from tests.rpc.test_events import EXPECTED, busy_chain, run
@@ -245,6 +250,26 @@ def test_any_number_of_subscribers_cost_the_node_one_wait_and_one_rendering_a_bl
             assert chain.waiters <= 4 and len(rendered) == 6
             for socket in sockets:
                 await socket.close()
+
+    run(go())
+
+
+def test_what_is_nobodys_secret_is_rendered_once_also_where_members_keep_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def go() -> None:
+        chain = await busy_chain()
+        await chain.submit([chain.speaker.member("campus", RevokeAccess(("orders",), ()))])
+        desk = Desk(chain, AccessLog(), chain.now_ms)
+        here, rendered = frames.Frames(chain), list[str]()
+        render = frames.Frames._events
+        monkeypatch.setattr(frames.Frames, "_events", lambda *at: rendered.append(at[2]) or render(*at))
+        for member in ("", "campus", "solar", "wind"):
+            rights = desk.rights(Identity(Asker(member)))
+            assert not rights.unrestricted
+            for topics in (("block",), ("block", "interval")):
+                here.messages(7, topics, -1, rights)
+        assert (rendered.count("block"), rendered.count("interval")) == (1, 4), "shared, and each by its own rights"
 
     run(go())
 
