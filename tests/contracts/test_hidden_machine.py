@@ -274,7 +274,7 @@ class Money(RuleBasedStateMachine):
 
 
 TestMoney = Money.TestCase
-TestMoney.settings = settings(max_examples=50, stateful_step_count=40)
+TestMoney.settings = settings(max_examples=30, stateful_step_count=30)
 
 
 # Faults that must not go unnoticed
