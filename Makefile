@@ -9,7 +9,7 @@ ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test test-browser lint properties soak week crashes mutants clean
+.PHONY: setup devnet test test-browser docs lint properties soak week crashes mutants clean
 
 setup: $(VENV)/.runtime
 
@@ -46,6 +46,16 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.test
 # The dashboard in Debian's Chromium (`apt-get install chromium`), or in the one that CHROMIUM names.
 test-browser: $(VENV)/.browser
 	$(BIN)/pytest tests/browser
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.runtime
+	@echo "Waiting for: the packages that make the documentation site (mkdocs, mkdocstrings)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
+
+# A page that is missing, a link or an anchor that leads nowhere is an error. See mkdocs.yml.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 properties: $(VENV)/.test
 	@echo "seed $(SEED); repeat with: make properties SEED=$(SEED) DEEP=$(DEEP)"
