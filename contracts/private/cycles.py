@@ -85,7 +85,7 @@ def _moved(state: State, context: BlockContext, record: PrivateCycle, events: li
     """The cycle in its next phase; None: it stays."""
     over = _is_over(state, context, record)
     match record.phase:
-        case "proving" if over or record.proven == len(_counted(state, context.params, record)):
+        case "proving" if over or record.proven >= len(_counted(state, context.params, record)):
             return enter(context, record, OPENING, events)
         case "opening" if over or not record.proven:
             return fix(state, context, record, events)
@@ -189,7 +189,9 @@ def fix(state: State, context: BlockContext, record: PrivateCycle, events: list[
             if use.green is not None:
                 bought.append(use.green.point)
                 buyers.add(use.member)
-        elif not one.source:
+        else:
+            _pass_over(state, one.meter, record.cycle)
+        if use is None and not one.source:
             estimates.append(_estimate(state, context, record, one))
         if use is None and not _was_wrong(state, record.cycle, one.meter):
             record = name(record, one.member, one.meter, "silent", events)
@@ -221,6 +223,13 @@ def _settle(state: State, campus: str, use: HiddenUse) -> int:
     settled = _replace(head, settled=use.register, latest=latest, owed_wh=0, owed_nano=owed_nano)
     state.save(HIDDEN_HEADS.key(use.meter), settled)
     return head.owed_wh
+
+
+def _pass_over(state: State, meter: str, cycle: int) -> None:
+    """Registers of a cycle that was not proven are of no use any more: a later one covers it."""
+    head = head_of(state, meter)
+    latest = tuple(one for one in head.latest if one.cycle > cycle)
+    state.save(HIDDEN_HEADS.key(meter), _replace(head, latest=latest))
 
 
 def _estimate(state: State, context: BlockContext, record: PrivateCycle, one: HiddenMeter) -> Estimated:

@@ -14,7 +14,7 @@ from contracts.members import Private
 from contracts.private import cycles, uses
 from contracts.private.bodies import BlameNote, ProveUse, Reconcile
 from contracts.private.points import combine
-from contracts.private.records import DONE
+from contracts.private.records import DONE, MAX_LATEST
 from contracts.schema import MIX
 from node.billing import words
 from zk import notes
@@ -527,6 +527,20 @@ def test_a_cycle_waits_until_the_one_before_it_has_its_total() -> None:
         "m-t01": 1_500,
         "m-t02": 1_500,
     }
+
+
+def test_who_reads_and_never_proves_goes_on_whenever_it_likes() -> None:
+    campus = Campus(genesis(2, sources=1))
+    late = {"m-t01", "m-bio"}
+    for at in range(MAX_LATEST + 2):
+        campus.read(FIRST + 1 + 2 * at, dict.fromkeys(sorted(campus.meters), 1_500 * (at + 1)))
+        campus.end(CYCLE + at)
+        campus.prove_all(CYCLE + at, but=late if at <= MAX_LATEST else ())
+        campus.until("splitting", CYCLE + at)
+    assert campus.delivered("m-t01", CYCLE + MAX_LATEST + 1).value == 1_500 * (MAX_LATEST + 2)
+    assert campus.delivered("m-bio", CYCLE + MAX_LATEST + 1).value == 1_500 * (MAX_LATEST + 2)
+    assert campus.head("m-t01").latest == ()
+    assert campus.head("m-t01").owed_wh == 0
 
 
 def test_a_waiting_cycle_writes_nothing() -> None:
