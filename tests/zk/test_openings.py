@@ -122,7 +122,6 @@ def test_bytes_that_are_no_plaintext_are_none(data: bytes) -> None:
         kept("bid", [], ENTROPY),
         kept("bid", [1] * (MAX_VALUES + 1), ENTROPY),
         kept("bid", [1], ENTROPY[1:]),
-        kept("bid", [-1], ENTROPY),
         told("spend"),
         told("spend", *[Opening(1, bytes(32))] * 9),
         told("spend", Opening(1, bytes(31))),
@@ -131,6 +130,21 @@ def test_bytes_that_are_no_plaintext_are_none(data: bytes) -> None:
 )
 def test_a_plaintext_out_of_bounds_is_none(plaintext: bytes) -> None:
     assert read(plaintext) is None
+
+
+@given(amounts, amounts, scalars, scalars)
+def test_a_plaintext_is_as_long_whatever_it_says(one: int, other: int, first: bytes, second: bytes) -> None:
+    """Everybody sees how long a note is."""
+    assert len(told("reading", Opening(one, first))) == len(told("reading", Opening(other, second)))
+    assert len(kept("reading", [one, other], ENTROPY)) == len(kept("reading", [0, 2**64 - 1], ENTROPY))
+
+
+def test_what_is_no_value_is_in_no_note() -> None:
+    for value in (-1, 2**64):
+        with pytest.raises(OverflowError):
+            told("spend", Opening(value, bytes(32)))
+        with pytest.raises(OverflowError):
+            kept("spend", [value], ENTROPY)
 
 
 def test_the_longest_note_to_oneself_fits() -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from zk.codec import Codec, Malformed, encode
+from zk.codec import Codec, encode
 from zk.group import ORDER, SCALAR_BYTES
 from zk.randomness import Draw
 from zk.statements.assertion import Where, place
@@ -27,6 +27,7 @@ MAX_VALUES = 65
 MAX_TOLD = 8
 """Openings in one note to somebody else; a reading tells two, import and export."""
 MAX_PLAINTEXT_BYTES = 1_024
+VALUE_BYTES = 8
 
 VALUES: dict[str, tuple[str, ...]] = {
     "reading": ("import register, Wh", "export register, Wh"),
@@ -41,10 +42,6 @@ VALUES: dict[str, tuple[str, ...]] = {
     "share-of-bill": ("energy, Wh",),
 }
 """Per kind, the values of its `Kept`, in their order. "share-of-bill" is a D_j of a split, proven as a "range"."""
-
-Scalar = Annotated[bytes, msgspec.Meta(min_length=SCALAR_BYTES, max_length=SCALAR_BYTES)]
-Value = Annotated[int, msgspec.Meta(ge=0)]
-"""Below 2^64, which is what one encoding of an integer holds at most."""
 
 
 class Opening(NamedTuple):
@@ -71,45 +68,86 @@ class Opening(NamedTuple):
         return Opening(self.value + value, self.blinding)
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="kept"):
+class Kept(NamedTuple):
     """To oneself: enough to make everything that was posted once more."""
 
     kind: str
-    values: Annotated[tuple[Value, ...], msgspec.Meta(min_length=1, max_length=MAX_VALUES)]
-    entropy: Annotated[bytes, msgspec.Meta(min_length=ENTROPY_BYTES, max_length=ENTROPY_BYTES)]
+    values: tuple[int, ...]
+    entropy: bytes
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="told"):
+class Told(NamedTuple):
     """To somebody else: openings, in the order of the commitments that they open."""
 
     kind: str
-    openings: Annotated[tuple[tuple[Value, Scalar], ...], msgspec.Meta(min_length=1, max_length=MAX_TOLD)]
+    openings: tuple[Opening, ...]
 
     def opening(self, place: int) -> Opening:
         """The opening at `place`. IndexError where there are fewer."""
-        return Opening(*self.openings[place])
+        return self.openings[place]
 
 
 Plaintext = Kept | Told
-_CODEC: Codec[Plaintext] = Codec(Plaintext, MAX_PLAINTEXT_BYTES)
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """As it is sealed. Every value takes the same room, whatever it is: everybody sees how long a note is."""
+
+    kind: str
+    values: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_VALUES * VALUE_BYTES)]
+    """Big-endian, `VALUE_BYTES` each."""
+
+
+class _KeptPacked(_Packed, frozen=True, tag="kept"):
+    entropy: Annotated[bytes, msgspec.Meta(min_length=ENTROPY_BYTES, max_length=ENTROPY_BYTES)]
+
+
+class _ToldPacked(_Packed, frozen=True, tag="told"):
+    blindings: Annotated[bytes, msgspec.Meta(min_length=SCALAR_BYTES, max_length=MAX_TOLD * SCALAR_BYTES)]
+
+
+_CODEC: Codec[_KeptPacked | _ToldPacked] = Codec(_KeptPacked | _ToldPacked, MAX_PLAINTEXT_BYTES)
 
 
 def told(kind: str, *openings: Opening) -> bytes:
-    """Plaintext of a note to somebody else."""
-    return encode(Told(kind, tuple((one.value, one.blinding) for one in openings)))
+    """Plaintext of a note to somebody else. OverflowError unless each value is of 64 bits."""
+    blindings = b"".join(one.blinding for one in openings)
+    return encode(_ToldPacked(kind, _joined([one.value for one in openings]), blindings))
 
 
 def kept(kind: str, values: Sequence[int], entropy: bytes) -> bytes:
-    """Plaintext of a note to oneself."""
-    return encode(Kept(kind, tuple(values), entropy))
+    """Plaintext of a note to oneself. OverflowError unless each value is of 64 bits."""
+    return encode(_KeptPacked(kind, _joined(values), entropy))
 
 
 def read(plaintext: bytes) -> Plaintext | None:
     """What a decrypted note says; None where it is of no layout known here."""
     try:
-        return _CODEC.decode(plaintext)
-    except Malformed:
+        packed = _CODEC.decode(plaintext)
+        values = _parted(packed.values, VALUE_BYTES)
+        match packed:
+            case _KeptPacked():
+                return Kept(packed.kind, tuple(map(_number, values)), packed.entropy)
+            case _ToldPacked():
+                pairs = zip(values, _parted(packed.blindings, SCALAR_BYTES), strict=True)
+                return Told(packed.kind, tuple(Opening(_number(value), blinding) for value, blinding in pairs))
+    except ValueError:
         return None
+
+
+def _joined(values: Sequence[int]) -> bytes:
+    return b"".join(value.to_bytes(VALUE_BYTES, "big") for value in values)
+
+
+def _parted(raw: bytes, size: int) -> list[bytes]:
+    """Pieces of this size. ValueError where something is left over."""
+    if len(raw) % size:
+        raise ValueError(f"{len(raw)} bytes are no pieces of {size}")
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
+
+
+def _number(raw: bytes) -> int:
+    return int.from_bytes(raw, "big")
 
 
 def blindings(kind: str, where: Where, values: Sequence[int], entropy: bytes, count: int) -> list[bytes]:
