@@ -12,7 +12,7 @@ import os
 import ssl
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -30,9 +30,11 @@ from contracts.receipts import OK
 from node.access.requests import HEADER, ReaderKey
 from node.clock import wall_ms
 from node.errors import NodeError
-from node.typed import Typed
 from zk.codec import Malformed
 from zk.ed25519 import SigningKey
+
+if TYPE_CHECKING:
+    from node.typed import Typed
 
 Wait = Literal["accepted", "final", "proof"]
 Document = dict[str, Any]
@@ -124,6 +126,8 @@ class Client:
     @property
     def typed(self) -> Typed:
         """The same questions, with typed answers."""
+        from node.typed import Typed  # all records of the ledger: whoever reads documents does not wait for them
+
         return Typed(self)
 
     async def close(self) -> None:
