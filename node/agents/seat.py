@@ -141,13 +141,16 @@ class Seat:
             *await self._attempt(seen.now),
             *[duty for one in seen.keys for duty in await self._hold(one)],
             *self._open(seen),
-            *await self._find(seen),
         ]
         lag = range(seen.height + 1, seen.height + PROOF_LAG + 1)
         self._answers = {name: height for name, height in self._answers.items() if height in lag}
         due = {duty.name for duty in duties}
-        self._waits = {name: waits for name, waits in self._waits.items() if name in due}
         await self._send([duty for duty in duties if self._is_time(duty.name)], seen.height)
+        # After shares, which nobody else can give: a node that does not answer here is not to hold them up.
+        found = await self._find(seen)
+        due |= {duty.name for duty in found}
+        self._waits = {name: waits for name, waits in self._waits.items() if name in due}
+        await self._send([duty for duty in found if self._is_time(duty.name)], seen.height)
 
     # Memory
 
@@ -299,13 +302,16 @@ class Seat:
         index = None if newest is None else self._index(newest)
         if newest is None or index is None:
             return []
+        self._turn += 1
+        node = self.ledger.nodes[self._turn % len(self.ledger.nodes)]
+        found = await self._finder.look(node, index, len(newest.seats))
         return [
             Duty(
                 ("claim", one.interval, one.opening, ""),
                 ClaimSum(*one),
                 f"found opening {one.opening}: {one.sum_wh} Wh",
             )
-            for one in await self._finder.look(self.ledger.nodes[0], index, len(newest.seats))
+            for one in found
         ]
 
     # Sending

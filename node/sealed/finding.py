@@ -4,6 +4,7 @@ that opens it. Believes a node without proof, since no other number is ever take
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,10 @@ from zk.group import native
 OPENING = (SUMMING, SEARCHING, BALANCING, SETTLING)
 PATIENCE = 8
 """Looks that a finder leaves to the one whose turn it is."""
+ANSWER_S = 0.5
+"""How long a node may take to show rounds: one that says nothing is not to hold a seat up."""
+MAX_POINTS = 64
+"""Remembered with what they say; a node that invents points makes a finder look for one of them at a time."""
 
 
 class Found(NamedTuple):
@@ -31,34 +36,41 @@ class Finder:
 
     def __init__(self) -> None:
         self._looks: dict[int, int] = {}
-        self._known: dict[int, int] = {}
+        self._known: dict[bytes, int | None] = {}
+        """What points say; None: no sum."""
 
     async def look(self, node: Client, place: int, of: int) -> list[Found]:
         """What is to be claimed now by number `place` of so many finders, as a node shows it; nothing where it shows
         nothing."""
-        found, shown = list[Found](), set[int]()
+        found, shown, looked = list[Found](), set[int](), 0
         try:
-            rounds = (await node.query("sealed"))["data"]["rounds"]
+            rounds = (await _asked(node))["data"]["rounds"]
             for interval in [int(one["interval"]) for one in rounds if one["phase"] in OPENING]:
-                for number, point in points_of((await node.query("sealed", interval))["data"]):
+                for number, point in points_of((await _asked(node, interval))["data"]):
                     shown.add(number)
                     self._looks[number] = self._looks.get(number, 0) + 1
                     if number % of == place % of or self._looks[number] > PATIENCE:
-                        sum_wh = self._sum(number, point)
+                        looked += point not in self._known
+                        sum_wh = await self._sum(point) if looked <= 1 or point in self._known else None
                         found += [] if sum_wh is None else [Found(interval, number, sum_wh)]
         except (NodeError, OSError, ValueError):
             return []
         self._looks = {number: looks for number, looks in self._looks.items() if number in shown}
-        self._known = {number: sum_wh for number, sum_wh in self._known.items() if number in shown}
         return found
 
-    def _sum(self, number: int, point: bytes) -> int | None:
-        if number not in self._known:
-            sum_wh = sum_of(point)
-            if sum_wh is None:
-                return None
-            self._known[number] = sum_wh
-        return self._known[number]
+    async def _sum(self, point: bytes) -> int | None:
+        if point not in self._known:
+            # It takes a third of a second, in which a seat has other things to do.
+            self._known[point] = await asyncio.to_thread(sum_of, point)
+            while len(self._known) > MAX_POINTS:
+                self._known.pop(next(iter(self._known)))
+        return self._known[point]
+
+
+async def _asked(node: Client, *interval: int) -> Mapping[str, Any]:
+    """The node's answer about rounds, or one of them. TimeoutError where it takes too long."""
+    async with asyncio.timeout(ANSWER_S):
+        return await node.query("sealed", *interval)
 
 
 def points_of(shown: Mapping[str, Any]) -> list[tuple[int, bytes]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from node.errors import NodeError
+from node.sealed import finding
 from node.sealed.finding import PATIENCE, Finder, Found, points_of, sum_of
 from zk.group import native
 from zk.group.bases import bases
@@ -23,10 +26,15 @@ class Node:
         self.openings = openings
         self.phase = phase
         self.down = False
+        self.mute = False
+        self.asked_for = 0
 
     async def query(self, kind: str, *arguments: int) -> dict[str, Any]:
+        self.asked_for += 1
         if self.down:
             raise NodeError("rpc.unreachable", "", "")
+        if self.mute:
+            await asyncio.sleep(60)
         if not arguments:
             return {"data": {"rounds": [{"interval": 7, "phase": self.phase}]}}
         return {"data": {"asked": self.asked, "shown": list(self.openings)}}
@@ -72,3 +80,28 @@ def test_a_point_beyond_every_sum_says_nothing() -> None:
     assert sum_of(native.IDENTITY.to_bytes()) == 0
     assert sum_of(point(2**32 - 1)) == 2**32 - 1
     assert sum_of(point(2**32)) is None
+
+
+def test_a_node_that_says_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "ANSWER_S", 0.01)
+    node = Node(opening(5, 9))
+    node.mute = True
+    assert look(Finder(), node, 1) == []
+    assert node.asked_for == 1
+
+
+def test_a_node_that_invents_points_makes_a_finder_look_for_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a third of a second; the point of an opening is remembered, not its number, which a liar chooses."""
+    looked: list[bytes] = []
+
+    def looking(asked: bytes) -> int | None:
+        looked.append(asked)
+        return sum_of(asked)
+
+    monkeypatch.setattr(finding, "sum_of", looking)
+    finder = Finder()
+    liar = Node(*(opening(number, 2**33 + number) for number in range(1, 12, 4)))
+    for looks in (1, 2, 3, 3, 3):
+        assert look(finder, liar, 1) == []
+        assert len(looked) == looks
+    assert look(finder, Node(opening(1, 41)), 1) == [Found(7, 1, 41)]
