@@ -101,14 +101,14 @@ def run(
     launcher.refuse_running()
     try:
         launcher.up(scenario, stepped=scenario.load is None and scenario.clock.run == "stepped")
-        if scenario.private is not None:
+        if scenario.hides:
             asyncio.run(_record(launcher))
         ready = time.monotonic()
         progress = _play(launcher, scenario, count, say)
         played = time.monotonic()
         say("recording what every node shows")
         observation = _observe(launcher, scenario, progress)
-        if scenario.private is not None:
+        if scenario.hides:
             say("looking for what nobody may know at the suppliers' nodes")
             launcher.kill_all()
             observation = _searched(launcher.layout, scenario, observation)

@@ -78,6 +78,11 @@ class Scenario(Section, frozen=True):
     expect: Expectations = Expectations()
 
     @property
+    def hides(self) -> bool:
+        """Whether members have secrets that are looked for at others' nodes."""
+        return self.private is not None or self.sealed is not None
+
+    @property
     def nodes(self) -> tuple[str, ...]:
         """Members that run a validator; a node has its member's id."""
         return tuple(member.id for member in self.members if member.able)[: self.validators]

@@ -28,6 +28,7 @@ from devnet.courier import WAIT_MS, Courier
 from devnet.diary import Diary, Progress
 from devnet.directory import Layout
 from devnet.errors import DevnetError
+from devnet.leaks import Secret, keep
 from devnet.observation import Submitted
 from devnet.scenario import Scenario
 from devnet.spec import MeterSpec
@@ -88,7 +89,8 @@ class SealedPlay:
             turn = at % len(nodes)
             ledger = ProvenLedger([*nodes[turn:], *nodes[:turn]], founding)
             kind = Supplier if name in self._sources else Tenant if name in self._loads else Buyer
-            self._parties[name] = kind(owner, ledger, partial(self._say, name), _draw)
+            self._parties[name] = kind(owner, ledger, partial(self._say, name), partial(self._draw, name))
+            keep(layout.secrets, [Secret.of_bytes(name, "note key", secret)])
 
     async def run(self, intervals: int) -> None:
         """Play so many intervals, each from the opening of its round to the last delivery."""
@@ -210,6 +212,8 @@ class SealedPlay:
                     flows[meter.id] = Flow(max(0, inside_wh), max(0, -inside_wh))
                 case "tie":
                     flows[meter.id] = Flow(max(0, -drawn_wh), max(0, drawn_wh))
+        if not is_failed:
+            await self._note_amounts(interval, flows)
         said = [self._read(meter, interval, flows[meter.id]) for meter in self._scenario.meters]
         self._courier.record(said)
         await asyncio.gather(*map(self._flush, self._gateways.values()))
@@ -223,7 +227,7 @@ class SealedPlay:
             raw = gateway.record(interval, now.import_wh, now.export_wh)
         else:
             owner = Owner(meter.member, notes.public(self._owners[meter.member].note_secret))
-            raw = gateway.seal(interval, now.import_wh, now.export_wh, owner=owner, entropy=_draw())
+            raw = gateway.seal(interval, now.import_wh, now.export_wh, owner=owner, entropy=self._draw(meter.member))
         return Submitted(self._wallets[meter.member].hash_of(raw), "reading", meter.id, gateway.sequence)
 
     async def _flush(self, gateway: MeterGateway) -> None:
@@ -233,7 +237,7 @@ class SealedPlay:
     # Words
 
     def _registration(self, name: str) -> AccountBody:
-        return account.registration(self._chain_id, self._owners[name], _draw())
+        return account.registration(self._chain_id, self._owners[name], self._draw(name))
 
     async def _register(self, name: str) -> str:
         """A capacity, co-signed by the meter."""
@@ -249,7 +253,7 @@ class SealedPlay:
             limit_wh * CAPACITY_PPM // PPM,
             [reference],
             key.sign,
-            entropy=_draw(),
+            entropy=self._draw(name),
         )
         return await self._say(name, said)
 
@@ -260,6 +264,29 @@ class SealedPlay:
 
     def _lapsed(self, at: int, does: str) -> set[str]:
         return {name for one in self._plan.lapses if one.at == at and one.does == does for name in one.members}
+
+    def _draw(self, member: str) -> bytes:
+        """Entropy of a member, written down as a secret of its own."""
+        drawn = secrets.token_bytes(32)
+        keep(self._layout.secrets, [Secret.of_bytes(member, "entropy", drawn)])
+        return drawn
+
+    async def _note_amounts(self, interval: int, flows: dict[str, Flow]) -> None:
+        """What nobody but a member may know of an interval, as far as it is no public figure of its round as well: what
+        its energy costs, since a figure of five digits may stand anywhere by chance."""
+        shown = (await self._courier.get(f"/query/sealed/{interval}"))["data"]
+        if shown["outcome"] != "balanced" or any(one["award_wh"] is not None for one in shown["suppliers"]):
+            return
+        price, public_wh = int(shown["clearing"]["price_nano_per_wh"]), int(shown["awarded_wh"])
+        known: list[Secret] = []
+        for name, meter in (*self._sources.items(), *self._loads.items()):
+            amount_wh = flows[meter.id].import_wh + flows[meter.id].export_wh
+            # Round figures stand in plans that everybody may have, and a single seller's are those of the round.
+            if amount_wh % 1_000 and abs(public_wh - amount_wh) > len(self._sources):
+                known.append(
+                    Secret.of_value(name, f"worth of the energy of {meter.id} in {interval}", amount_wh * price)
+                )
+        keep(self._layout.secrets, known)
 
     async def _say(self, member: str, body: AccountBody) -> str:
         """Sign and send a word of a member; the code of its receipt."""
@@ -324,7 +351,3 @@ class SealedPlay:
     def _tell(self, waiting_for: str) -> None:
         self._progress.waiting_for = waiting_for
         self._diary.tell(self._progress)
-
-
-def _draw() -> bytes:
-    return secrets.token_bytes(32)
