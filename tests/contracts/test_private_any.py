@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from hidden_world import entropy_of, note_secret
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import FIRST, change
 from private_world import CYCLE, TARIFF, Campus, genesis
+from typed_values import values
 
 from contracts.private import uses
+from contracts.private.bodies import PrivateBody, ShareOfBill, SplitCycle
+from contracts.schema import MIX
 from node.billing import words
 from zk import notes
 from zk.group import ORDER, native
+from zk.group.bases import bases
 from zk.pedersen import commit
 
 DEEDS = ("proves", "proves", "says nothing", "proves nothing", "lies")
@@ -86,3 +91,53 @@ def test_totals_estimates_and_money_add_up_in_any_run(cycles: list[tuple[str, st
         assert {
             name for name, meter, why in campus.names(number) if meter in TENANTS and why in ("silent", "note")
         } == {campus.meters[meter].member for meter in set(TENANTS) - set(proven)}
+
+
+POINTS = st.sampled_from([bytes(48), bases().V.to_bytes(), bases().H.to_bytes(), native.IDENTITY.to_bytes()])
+
+
+@cache
+def in_phase(phase: str) -> Campus:
+    """A cycle that has come so far, and in which nothing is decided that need not be."""
+    campus = begun().copy()
+    if phase == "reading":
+        campus.read(FIRST + 1, {"m-t01": 1_000, "m-t02": 2_000, "m-bio": 3_000})
+        return campus
+    if phase == "proving":
+        campus = in_phase("reading").copy()
+        campus.end()
+        return campus
+    campus = in_phase("proving").copy()
+    campus.prove_all()
+    campus.chain.block()
+    if phase == "answering":
+        campus.split_is({"m-bio": 3_000})
+    elif phase != "opening":
+        campus.until(phase)
+    return campus
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(["reading", "proving", "opening", "splitting", "answering", "paying", "done"]),
+    values(PrivateBody),
+    st.sampled_from(["m-bio", "m-t01", "m-campus", "nobody"]),
+    st.sampled_from([CYCLE, CYCLE + 1]),
+    st.sampled_from(["bio", "t01", "campus", "utility"]),
+    POINTS,
+)
+def test_no_word_about_hidden_energy_makes_a_node_raise(
+    phase: str, body: Any, meter: str, cycle: int, sender: str, point: bytes
+) -> None:
+    """Whoever says it, in whichever phase; and what is refused leaves nothing but a nonce and a budget."""
+    campus = in_phase(phase).copy()
+    named = {name: value for name, value in (("meter", meter), ("cycle", cycle)) if hasattr(body, name)}
+    body = change(body, **named)
+    if isinstance(body, SplitCycle):
+        body = change(body, shares=(ShareOfBill("m-bio", point, b""),), held_wh=0)
+    campus.chain.block()
+    before = dict(campus.chain.store)
+    (receipt,) = campus.chain.block(campus.chain.say(sender, body))
+    if receipt.code != "ok":
+        changed = {key for key in before if before[key] != campus.chain.store.get(key)}
+        assert all(key.startswith((b"account/", b"private-cycle/", MIX)) for key in changed), receipt.code
