@@ -48,7 +48,7 @@ Topic = Literal["block", "interval", "receipt", "status"]
 
 
 class Subscribe(msgspec.Struct, forbid_unknown_fields=True, tag_field="do", tag="subscribe"):
-    """What a subscriber may say: these topics from now on, instead of those before. None: stop."""
+    """What a subscriber may say: these topics from now on, instead of those before; an empty list stops."""
 
     topics: Annotated[list[Topic], msgspec.Meta(max_length=len(LIVE_TOPICS))]
     cursor: Annotated[str, msgspec.Meta(max_length=40)] | None = None
