@@ -125,6 +125,11 @@ def recover(point: Point, most: int = MAX_VALUE) -> int | None:
     return None
 
 
+def prepare() -> None:
+    """Make the table of `recover` now, where the first value that is looked for is not to wait for it."""
+    _table()
+
+
 def _times(value: int) -> Point:
     return native.multiexp([bases().V], [native.scalar(value)])
 

@@ -41,7 +41,7 @@ from node.agents.proven import Proven, ProvenLedger, keep_looking
 from node.agents.vault import Vault
 from node.client import Account, RpcError
 from node.rpc.limits import MAX_LISTED
-from node.sealed.finding import Finder
+from node.sealed.finding import Finder, prepare
 from zk import ceremony as making
 from zk import notes
 from zk.statements import share
@@ -273,6 +273,7 @@ class Seat:
         if len(good) < len(received):
             return self._complaints(held, received, drawn)
         self._shares[held.key_id] = making.held_share(good)
+        await prepare()
         self._say(f"holds share {index} of the key of epoch {held.epoch}, which {held.threshold} seats open with")
         return []
 

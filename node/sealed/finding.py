@@ -5,8 +5,9 @@ that opens it. Believes a node without proof, since no other number is ever take
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
 
 from contracts.sealed.records import BALANCING, SEARCHING, SETTLING, SUMMING
 from node.client import Client
@@ -21,6 +22,10 @@ ANSWER_S = 0.5
 """How long a node may take to show rounds: one that says nothing is not to hold a seat up."""
 MAX_POINTS = 64
 """Remembered with what they say; a node that invents points makes a finder look for one of them at a time."""
+
+
+T = TypeVar("T")
+_ONE_AT_A_TIME = Lock()
 
 
 class Found(NamedTuple):
@@ -61,10 +66,21 @@ class Finder:
     async def _sum(self, point: bytes) -> int | None:
         if point not in self._known:
             # It takes a third of a second, in which a seat has other things to do.
-            self._known[point] = await asyncio.to_thread(sum_of, point)
+            self._known[point] = await asyncio.to_thread(_alone, sum_of, point)
             while len(self._known) > MAX_POINTS:
                 self._known.pop(next(iter(self._known)))
         return self._known[point]
+
+
+async def prepare() -> None:
+    """Make ready to find sums, so that the first round does not wait for that. Takes a second, once in a process."""
+    await asyncio.to_thread(_alone, elgamal.prepare)
+
+
+def _alone(work: Callable[..., T], *arguments: Any) -> T:
+    """What the work gives; one of it at a time in a process, since together they take no less."""
+    with _ONE_AT_A_TIME:
+        return work(*arguments)
 
 
 async def _asked(node: Client, *interval: int) -> Mapping[str, Any]:

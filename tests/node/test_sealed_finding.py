@@ -105,3 +105,23 @@ def test_a_node_that_invents_points_makes_a_finder_look_for_one_at_a_time(monkey
         assert look(finder, liar, 1) == []
         assert len(looked) == looks
     assert look(finder, Node(opening(1, 41)), 1) == [Found(7, 1, 41)]
+
+
+def test_finders_of_one_process_make_the_table_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the same time they would all take longer than a round waits."""
+    at_once, most = [0], [0]
+
+    def making() -> None:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        for _ in range(20_000):
+            pass
+        at_once[0] -= 1
+
+    monkeypatch.setattr(finding.elgamal, "prepare", making)
+
+    async def all_prepare() -> None:
+        await asyncio.gather(*(finding.prepare() for _ in range(4)))
+
+    asyncio.run(all_prepare())
+    assert most == [1]

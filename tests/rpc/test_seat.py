@@ -309,6 +309,22 @@ def test_a_seat_without_its_vault_says_so_and_spoils_nothing(monkeypatch: pytest
     run(go())
 
 
+def test_a_seat_is_ready_to_find_sums_before_any_round_can_use_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table takes a second: the first round of a pact would wait for it, and may fail for that."""
+
+    async def go() -> None:
+        chain, ready = sealing(), list[int]()
+
+        async def noted() -> None:
+            ready.append(chain.ledger.height)
+
+        monkeypatch.setattr(agent, "prepare", noted)
+        made = await play(chain, constant(chain, []))
+        assert len(ready) == len(VALIDATORS) and min(ready) >= made.made_height
+
+    run(go())
+
+
 class Telling(Node):
     """A node that tells of new blocks, or of none that there are."""
 
