@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from ledger_world import change
 from sealed_world import (
     DEADLINE_MS,
     NAMEPLATE_WH,
     NEXT,
     SUPPLIERS,
+    TENANT_WH,
     TICKS,
     WAGER,
     World,
@@ -16,10 +18,12 @@ from sealed_world import (
 
 from contracts.ceremony import keys, openings
 from contracts.cycles import cycle_of
-from contracts.schema import BILLS, CARBONS, CARRIED, EMITTED, PRIVATE_CYCLES, THRESHOLD_KEYS
+from contracts.schema import BILLS, CARBONS, CARRIED, EMITTED, PRIVATE_CYCLES, SEALED_ROUNDS, THRESHOLD_KEYS
 from contracts.sealed import points
+from contracts.sealed.bodies import MAX_WH
 from contracts.sealed.records import Clearing
 from contracts.state import State
+from zk.codec import encode
 from zk.pedersen import commit
 
 OFFERS = {
@@ -205,6 +209,15 @@ def test_the_sum_of_sealed_demands_is_opened_before_any_tick_and_escrowed() -> N
     assert one.locked() == 400 * 27_003 + 4 * WAGER * NAMEPLATE_WH
     one.open_sums()
     assert one.round().clearing == Clearing(2, 200, 27_003, 2_003, 16_000)
+
+
+def test_no_more_demand_is_sealed_than_its_sum_could_be_found() -> None:
+    one = world().bidding(None)
+    full = change(one.round(), ratings_wh=MAX_WH - TENANT_WH + 1)
+    one.store[SEALED_ROUNDS.key(NEXT)] = encode(full)
+    assert one.run(one.demand("t1", 1)) == "sealed.full"
+    one.store[SEALED_ROUNDS.key(NEXT)] = encode(change(full, ratings_wh=MAX_WH - TENANT_WH))
+    assert one.run(one.demand("t1", 1)) == "ok"
 
 
 # What was pinned
