@@ -21,20 +21,19 @@ from yarl import URL
 
 from consensus.light import CODEC as LIGHT_BLOCK
 from consensus.light import LightBlock
-from contracts.bodies import AccountBody, MeterBody
-from contracts.codes import describe
-from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from contracts.genesis import CODEC as GENESIS
 from contracts.genesis import MAX_GENESIS_BYTES, Genesis
 from contracts.receipts import OK
 from node.access.requests import HEADER, ReaderKey
+from node.accounts import Account, MeterKey
 from node.clock import wall_ms
-from node.errors import NodeError
+from node.errors import RpcError
 from zk.codec import Malformed
-from zk.ed25519 import SigningKey
 
 if TYPE_CHECKING:
     from node.typed import Typed
+
+__all__ = ["Account", "Client", "Document", "MeterKey", "Result", "RpcError", "SyncClient", "Wait"]
 
 Wait = Literal["accepted", "final", "proof"]
 Document = dict[str, Any]
@@ -54,8 +53,6 @@ MAX_PAGES = 64
 """Of one list."""
 MAX_ANSWER_BYTES = MAX_GENESIS_BYTES
 """Of any answer; a genesis document is the longest."""
-EXPIRY_BLOCKS = 2_000
-"""How many blocks a signed envelope stays valid by default."""
 UNREACHABLE_HINT = "Is it running? `gridpact devnet status` shows the nodes' URLs; give one with --node."
 
 
@@ -80,15 +77,6 @@ class Result(msgspec.Struct, frozen=True):
 
 class _Results(msgspec.Struct, frozen=True):
     results: list[Result]
-
-
-class RpcError(NodeError):
-    """A node's refusal, or the reason why there was no answer (`rpc.unreachable`, `rpc.timeout`,
-    `rpc.garbled`)."""
-
-    def __init__(self, code: str, message: str, hint: str = "", status: int = 0) -> None:
-        super().__init__(code, message, hint)
-        self.status = status
 
 
 _RESULTS = msgspec.msgpack.Decoder(_Results)
@@ -437,93 +425,3 @@ class SyncClient:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Result of one of the client's coroutines. Raises `RpcError`."""
         return self._runner.run(work)
-
-
-class Account:
-    """One account key of a member on one chain: signs bodies and counts its nonce lane.
-
-    The next nonce comes from the ledger with `sync`; call it again after a refusal.
-    """
-
-    def __init__(self, chain_id: str, member: str, seed: bytes) -> None:
-        self.chain_id = chain_id
-        self.member = member
-        self.next_nonce = 0
-        self.height = 0
-        """Newest height seen by `sync`; expiry counts from it."""
-        self._key = SigningKey(seed)
-        self._domains = Domains(chain_id)
-
-    @property
-    def public_key(self) -> bytes:
-        """32 bytes."""
-        return self._key.public_key
-
-    def reader(self) -> ReaderKey:
-        """The member as one who asks for what it may read."""
-        return ReaderKey("member", self.member, self._key)
-
-    async def sync(self, client: Client) -> None:
-        """Read this key's next nonce. Raises `RpcError` (`account.key` when the member does not list the
-        key)."""
-        answer = await client.member(self.member)
-        keys = [key["public_key"] for key in answer["data"]["keys"]]
-        if self.public_key.hex() not in keys:
-            raise RpcError(
-                "account.key",
-                f"Member {self.member} of this chain does not list the key that would sign.",
-                "The key file is of another member or another devnet: give the right one with --as or --key.",
-            )
-        self.next_nonce = int(answer["data"]["lanes"][keys.index(self.public_key.hex())]["next_nonce"])
-        self.height = answer["height"]
-
-    def sign(self, body: AccountBody, expiry_height: int | None = None) -> bytes:
-        """The encoded envelope with the next nonce, which is then used up."""
-        envelope = AccountEnvelope(
-            self.chain_id,
-            self.member,
-            self.public_key,
-            self.next_nonce,
-            self.height + EXPIRY_BLOCKS if expiry_height is None else expiry_height,
-            body,
-            NO_SIGNATURE,
-        )
-        self.next_nonce += 1
-        return _sealed(self._domains, self._key, envelope)
-
-
-class MeterKey:
-    """A meter's own key on one chain."""
-
-    def __init__(self, chain_id: str, meter: str, seed: bytes) -> None:
-        self.chain_id = chain_id
-        self.meter = meter
-        self._key = SigningKey(seed)
-        self._domains = Domains(chain_id)
-
-    @property
-    def public_key(self) -> bytes:
-        """32 bytes."""
-        return self._key.public_key
-
-    def reader(self) -> ReaderKey:
-        """The meter as one who asks for what its owner keeps to itself."""
-        return ReaderKey("meter", self.meter, self._key)
-
-    def sign(self, body: MeterBody) -> bytes:
-        """The encoded envelope of one reading."""
-        envelope = MeterEnvelope(self.chain_id, self.meter, self.public_key, body, NO_SIGNATURE)
-        return _sealed(self._domains, self._key, envelope)
-
-    def transaction_id(self, raw: bytes) -> bytes:
-        """Hash under which the ledger knows an envelope."""
-        return self._domains.transaction_id(raw)
-
-
-def _sealed(domains: Domains, key: SigningKey, envelope: Envelope) -> bytes:
-    """Encode and sign; an integer that no encoding holds is refused with the code that a node would give."""
-    try:
-        return domains.seal(key, envelope)
-    except OverflowError:
-        code = describe("codec.malformed")
-        raise NodeError("codec.malformed", "A number is beyond any bound of the ledger.", code.hint) from None

@@ -27,3 +27,12 @@ class ProofError(NodeError):
 
     def __init__(self, code: str, message: str, hint: str = "Ask another node for the proof.") -> None:
         super().__init__(code, message, hint)
+
+
+class RpcError(NodeError):
+    """A node's refusal, or the reason why there was no answer (`rpc.unreachable`, `rpc.timeout`,
+    `rpc.garbled`)."""
+
+    def __init__(self, code: str, message: str, hint: str = "", status: int = 0) -> None:
+        super().__init__(code, message, hint)
+        self.status = status
