@@ -29,11 +29,11 @@ SEALED_CODES: dict[str, tuple[str, str]] = {
     ),
     "sealed.key": (
         "No threshold key is in force.",
-        "Wait until the organisations with power have made one.",
+        "Wait until the organisations with power have made one: `gridpact query threshold`.",
     ),
     "sealed.few": (
         "Fewer than three suppliers with a registered capacity could deliver.",
-        "Have suppliers register capacities; with fewer, sums would show single offers.",
+        "Have suppliers register with `gridpact tx seal-capacity`; with fewer, sums would show single offers.",
     ),
     "sealed.nameplate": (
         "The capacities that could take part sum up to 2^32 Wh or more.",
@@ -44,10 +44,10 @@ SEALED_CODES: dict[str, tuple[str, str]] = {
         "Lower the highest tick or the demand, or add money: the escrow is locked before any tick is opened.",
     ),
     "sealed.full": ("The maximum of rounds, or of those who take part, is reached.", "Wait until some are over."),
-    "sealed.round": ("The interval has no sealed round.", "The campus opens rounds; name the interval of one."),
+    "sealed.round": ("The interval has no sealed round.", "See those that wait with `gridpact query sealed`."),
     "sealed.phase": (
         "The round is in another phase.",
-        "The round's record says which: bids, awards and deliveries count in their own phase each.",
+        "`gridpact query sealed INTERVAL` says which: bids, awards and deliveries count in their own phase each.",
     ),
     "sealed.demand-public": ("The demand of this round is public.", "Nothing to do: nobody seals a demand for it."),
     "sealed.twice": (
@@ -60,7 +60,7 @@ SEALED_CODES: dict[str, tuple[str, str]] = {
     ),
     "sealed.participant": (
         "The sender was not registered as able to deliver when the round opened.",
-        "Register the capacity of a source before rounds open.",
+        "Register the capacity of a source before rounds open: `gridpact tx seal-capacity`.",
     ),
     "sealed.open": (
         "The sender offers openly in this interval.",
@@ -72,7 +72,7 @@ SEALED_CODES: dict[str, tuple[str, str]] = {
     ),
     "sealed.point": (
         "A point is no point, or sums of the first ones are the identity.",
-        "Draw every blinding anew.",
+        "Draw every blinding anew; `gridpact tx seal-bid` does.",
     ),
     "sealed.wager": (
         "The balance does not cover the wager on the bid.",
@@ -94,7 +94,7 @@ SEALED_CODES: dict[str, tuple[str, str]] = {
     "sealed.shortfall": ("The shortfall is more than the award.", "Name at most what was awarded."),
     "sealed.opening": (
         "The round waits for no such opening, or it is claimed.",
-        "Claim what the round's record asks for, once it is opened.",
+        "See what waits with `gridpact query sealed INTERVAL`.",
     ),
     "sealed.claim": ("The value is not what was opened.", "Look for it again: value times V must be the opened point."),
     "capacity.meter": ("The meter belongs to another member.", "Register a source of your own."),
