@@ -212,7 +212,11 @@ class PactParams(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     confidential: ConfidentialParams = ConfidentialParams()
     sealed: SealedParams = SealedParams()
     private_blocks: Annotated[int, Meta(ge=1, le=100_000)] = 8
-    """Least blocks of each phase of a private billing cycle; see `contracts.private.cycles`."""
+    """Least blocks that each phase of a private billing cycle goes on for once its time is over; see
+    `contracts.private.cycles`."""
+
+    private_ms: Annotated[int, Meta(ge=0, le=DAY_MS)] = 900_000
+    """How long each of them lasts, unless nothing is left to be said in it."""
 
     def day_of(self, interval: int) -> int:
         """UTC day, from 1970-01-01, in which an interval starts."""

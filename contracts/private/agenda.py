@@ -80,16 +80,19 @@ def waits_behind(state: State, place: CyclePlace) -> bool:
 
 
 def earliest_deadline_ms(state: State, params: PactParams) -> int | None:
-    """Earliest ledger time at which a block would close a cycle, at least 0; None when none waits for time."""
+    """Earliest ledger time at which a block would close a cycle or the time of a phase is over, at least 0; None when
+    none waits for time."""
     found = []
     for one in places(state):
         record = load(state, one.campus, one.cycle)
         if record is not None and record.phase == READING and not waits_behind(state, one):
             found.append(max(0, due_ms(params, one.cycle)))
+        elif record is not None and record.phase != READING and not record.closing_height:
+            found.append(record.ends_ms)
     return min(found, default=None)
 
 
 def phase_open(state: State) -> bool:
-    """Whether some cycle is in a phase that is counted in blocks."""
+    """Whether some cycle is in a phase that is counted in blocks by now."""
     records = (load(state, one.campus, one.cycle) for one in places(state))
-    return any(record is not None and record.phase != READING for record in records)
+    return any(record is not None and record.closing_height > 0 for record in records)

@@ -7,8 +7,9 @@ total is fixed: what stands, and an estimate in public of every load that proved
 what falls to each source. answering: suppliers answer. paying: whoever owes, spends. A phase ends when nothing is left
 to be said in it, and by itself once it has lasted: whoever was silent until then is named, and the cycle goes on.
 
-A phase that is counted in blocks lasts `private_blocks` and two for each seat, and until blocks of organisations with
-more than 1/3 of the power were in it: no third of them keeps a word out of all of it.
+A phase lasts `private_ms`, and then goes on for `private_blocks` and two blocks for each seat, until blocks of
+organisations with more than 1/3 of the power were in it: neither a stall of the chain nor a third of the power keeps a
+word out of all of it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from contracts.private.records import (
 from contracts.receipts import AnyEvent
 from contracts.schema import BALANCES, ESTIMATE_BOOKS, HIDDEN_HEADS, HIDDEN_USES, METERS
 from contracts.state import State
-from contracts.units import MAX_MONEY, energy_wh
+from contracts.units import MAX_MONEY, MAX_TIME, energy_wh
 
 _replace = msgspec.structs.replace
 BLOCKS_PER_SEAT = 2
@@ -110,7 +111,15 @@ def _moved(state: State, context: BlockContext, record: PrivateCycle, events: li
 def enter(context: BlockContext, record: PrivateCycle, phase: Phase, events: list[AnyEvent]) -> PrivateCycle:
     """The cycle at the beginning of a phase."""
     events.append(CycleMoved(record.campus, record.cycle, phase))
-    return _replace(record, phase=phase, since_height=context.height, heard=())
+    lasts_ms = context.params.private_ms
+    return _replace(
+        record,
+        phase=phase,
+        since_height=context.height,
+        heard=(),
+        ends_ms=min(context.time_ms + lasts_ms, MAX_TIME),
+        closing_height=0 if lasts_ms else context.height,
+    )
 
 
 def name(record: PrivateCycle, member: str, meter: str | None, reason: Reason, events: list[AnyEvent]) -> PrivateCycle:
@@ -137,6 +146,11 @@ def book_of(state: State, campus: str) -> EstimateBook:
 
 
 def _hear(state: State, context: BlockContext, record: PrivateCycle) -> PrivateCycle:
+    """The cycle with this block in its phase, once the time of that is over."""
+    if context.time_ms < record.ends_ms:
+        return record
+    if not record.closing_height:
+        record = _replace(record, closing_height=context.height)
     speaker = epochs.organisation(state, context.height, context.proposer)
     if speaker is None or speaker in record.heard or _is_heard(state, context, record):
         return record
@@ -150,10 +164,10 @@ def _is_heard(state: State, context: BlockContext, record: PrivateCycle) -> bool
 
 def _is_over(state: State, context: BlockContext, record: PrivateCycle) -> bool:
     """A phase of blocks has lasted."""
-    if record.phase in (READING, DONE):
+    if record.phase in (READING, DONE) or not record.closing_height:
         return False
     least = max(context.params.private_blocks, BLOCKS_PER_SEAT * len(epochs.seats(state, context.height)))
-    return context.height - record.since_height >= least and _is_heard(state, context, record)
+    return context.height - record.closing_height >= least and _is_heard(state, context, record)
 
 
 def _counted(state: State, params: PactParams, record: PrivateCycle) -> list[HiddenMeter]:

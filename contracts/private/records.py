@@ -8,7 +8,22 @@ from typing import Annotated, Literal
 
 from contracts.members import MAX_METERS, Record
 from contracts.private.bodies import MAX_HIDDEN_SOURCES
-from contracts.units import Balance, Count, Energy, Hash, Height, Id, Interval, Meta, Money, Note, Point, Ppm, Total
+from contracts.units import (
+    Balance,
+    Count,
+    Energy,
+    Hash,
+    Height,
+    Id,
+    Interval,
+    Meta,
+    Money,
+    Note,
+    Point,
+    Ppm,
+    Time,
+    Total,
+)
 
 MAX_HIDDEN_METERS = 1_024
 """Private meters of one campus: the block that fixes a cycle's total looks at each."""
@@ -182,9 +197,9 @@ class PrivateCycle(Record, frozen=True):
     cycle: Count
     phase: Phase
     since_height: Height = 0
-    """Block in which the phase began, where it is counted in blocks."""
+    """Block in which the phase began."""
     heard: Annotated[tuple[Id, ...], Meta(max_length=MAX_CAMPUSES)] = ()
-    """Organisations whose blocks it has had."""
+    """Organisations whose blocks it has had since its time was over."""
     proven: Count = 0
     """Uses that stand."""
     used: Point | None = None
@@ -207,6 +222,10 @@ class PrivateCycle(Record, frozen=True):
     """Sum of what loads bought green, once the total is fixed."""
     green_buyers: Count = 0
     """Members that did; of fewer than `LEAST_BUYERS` nothing is sold, since the sum would tell what each bought."""
+    ends_ms: Time = 0
+    """When the phase's time is over, where it is counted in blocks after that."""
+    closing_height: Height = 0
+    """First block after that; 0: it is not over."""
     retired_wh: Energy | None = None
     """Certificates that the campus used up for it: the sum, opened."""
     named: Annotated[tuple[Named, ...], Meta(max_length=MAX_NAMED_IN_CYCLE)] = ()

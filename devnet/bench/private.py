@@ -169,7 +169,7 @@ def private(genesis: Genesis) -> Genesis:
     params = genesis.params
     return _replace(
         genesis,
-        params=_replace(params, cycle_ms=params.interval_ms, private_blocks=PROVING_BLOCKS),
+        params=_replace(params, cycle_ms=params.interval_ms, private_blocks=PROVING_BLOCKS, private_ms=0),
         members=tuple(_replace(one, roles=("campus",)) if one.id == RECIPIENT else one for one in genesis.members),
         meters=tuple(_replace(one, rating_w=RATING_W, private=terms) for one in genesis.meters),
     )

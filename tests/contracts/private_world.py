@@ -31,7 +31,7 @@ SOURCES = {"m-bio": "bio", "m-geo": "geo", "m-solar": "solar", "m-wind": "wind"}
 TARIFF = 100_000
 CYCLE = 1_000_000
 """The billing cycle in which the chain starts; it has two intervals."""
-PARAMS = PactParams(cycle_ms=1_800_000, private_blocks=1)
+PARAMS = PactParams(cycle_ms=1_800_000, private_blocks=1, private_ms=0)
 
 
 def tenants(count: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from ledger_world import FIRST, change
 from private_world import CYCLE, PARAMS, TARIFF, Campus, genesis, tenants
 
 from contracts.members import Private
-from contracts.private import cycles, uses
+from contracts.private import agenda, cycles, uses
 from contracts.private.bodies import BlameNote, ProveUse, Reconcile
 from contracts.private.points import combine
 from contracts.private.records import DONE, MAX_LATEST
@@ -355,6 +355,24 @@ def test_a_phase_lasts_until_more_than_a_third_has_made_a_block_and_two_for_each
     since = campus.cycle().since_height
     campus.pass_phase()
     assert campus.cycle().since_height - since == 8, "four seats"
+
+
+def test_a_phase_has_its_time_in_which_an_idle_chain_makes_no_blocks() -> None:
+    campus = Campus(genesis(2, sources=1, params=change(PARAMS, private_ms=600_000)))
+    campus.read(FIRST + 1, {"m-t02": 1_000, "m-bio": 1_000})
+    campus.end()
+    ends_ms = campus.chain.now_ms + 600_000
+    for _ in range(30):
+        campus.chain.block()
+    assert campus.cycle().phase == "proving"
+    assert not agenda.phase_open(campus.state)
+    assert campus.chain.deadline_ms() == ends_ms
+    campus.chain.now_ms = ends_ms
+    campus.chain.block()
+    assert agenda.phase_open(campus.state)
+    assert campus.chain.run(campus.say("m-t02", campus.prove("m-t02"))) == "ok", "it still counts"
+    campus.until("opening")
+    assert campus.cycle().closing_height == 0
 
 
 # The split

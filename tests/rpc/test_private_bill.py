@@ -26,7 +26,7 @@ from zk import notes
 from zk.hashing import sha256
 from zk.statements.openings import Opening, total
 
-PARAMS = PactParams(interval_ms=900_000, gate_lead_ms=300_000, cycle_ms=900_000, private_blocks=1)
+PARAMS = PactParams(interval_ms=900_000, gate_lead_ms=300_000, cycle_ms=900_000, private_blocks=1, private_ms=0)
 CYCLE = START_MS // PARAMS.cycle_ms
 USED = {"m-wind-1": 1_700, "m-wind-2": 2_300}
 SOLD = {"m-biodiesel": 1_100, "m-solar": 2_900}
