@@ -1,9 +1,11 @@
-"""Every command that a document or a message names is one that `gridpact` has, with the options that are named."""
+"""Every command that a document or a message names is one that `gridpact` has, with the options that are named; and
+what stands in a block to be typed is complete, with values that the command takes."""
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ MESSAGE = re.compile(r"\bgridpact ((?:[a-z-]+ )*[a-z-]+)(?![a-z])")
 OWN_PARSER = "light"
 """Has one of its own, see `devnet.cli.main`."""
 TREE: Any = get_command(app)
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def problem(words: list[str]) -> str | None:
@@ -49,6 +52,53 @@ def written(text: str) -> Iterator[list[str]]:
         yield inline.split()
 
 
+def typed(text: str) -> Iterator[list[str]]:
+    """Every simple command of the blocks of a document that are there to be typed, as a shell would split it."""
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+            words.whitespace_split = True
+            command: list[str] = []
+            for word in [*words, ";"]:
+                if word in {"|", "&&", ";", "||"}:
+                    if command:
+                        yield command
+                    command = []
+                else:
+                    command.append(word)
+
+
+def refusal(command: list[str]) -> str | None:
+    """Why a shell or `gridpact` would refuse a command before it does anything; None: it would not."""
+    redirected = next((at for at, word in enumerate(command) if word in {">", ">>", "<"}), len(command))
+    match command[:redirected]:
+        case ["gridpact", word, *_] if word == OWN_PARSER:
+            return None
+        case ["gridpact", *words]:
+            return _unparsed(words)
+        case ["make", target, *_]:
+            return None if f"\n{target}:" in MAKEFILE else f"there is no target {target}"
+        case ["python", program, *_]:
+            return None if (ROOT / program).is_file() else f"there is no {program}"
+        case [".", ".venv/bin/activate"] | ["export", *_]:
+            return None
+    return f"nobody here knows `{' '.join(command)}`"
+
+
+def _unparsed(words: list[str]) -> str | None:
+    """Parses a command line without calling anything: names, values, what is required and what is too much."""
+    command, left = TREE, list(words)
+    while hasattr(command, "commands") and left and left[0] in command.commands:
+        command = command.commands[left.pop(0)]
+    if hasattr(command, "commands") or left == ["--help"]:
+        return problem(words)
+    try:
+        command.make_context(" ".join(words), left)
+    except Exception as error:
+        return f"`gridpact {' '.join(words)}`: {getattr(error, 'message', error)}"
+    return None
+
+
 def said(source: str) -> Iterator[list[str]]:
     """Commands in the texts of a module, as far as they are fixed."""
     for node in ast.walk(ast.parse(source)):
@@ -62,6 +112,41 @@ def said(source: str) -> Iterator[list[str]]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_document_names_commands_that_exist(path: Path) -> None:
     assert [found for words in written(path.read_text()) if (found := problem(words))] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_says_to_type_could_be_typed(path: Path) -> None:
+    assert [found for command in typed(path.read_text()) if (found := refusal(command))] == []
+
+
+def test_the_documents_have_commands_to_type() -> None:
+    assert sum(1 for path in DOCUMENTS for _ in typed(path.read_text())) > 200
+    assert {"up", "down"} <= {
+        command[2] for command in typed((ROOT / "docs" / "tutorial.md").read_text()) if command[2:]
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("gridpact tx carbon green --as campus --wh 3000 --premium 2   # pay", True),
+        ("gridpact proof fetch bill 7 campus | gridpact proof verify - > out.json", True),
+        ("gridpact light --help && make test JOBS=4", True),
+        ("gridpact start --help", True),
+        ("gridpact tx carbon green --as campus --wh much --premium 2", False),
+        ("gridpact tx carbon green --as campus", False),
+        ("gridpact query bill 7 campus wind", False),
+        ("gridpact devnet up --nodes three", False),
+        ("gridpact devnet status; gridpact devnet fly", False),
+        ("make everything", False),
+        ("python docs/examples/nothing.py", False),
+        ("curl localhost", False),
+    ],
+)
+def test_what_could_not_be_typed_is_found(line: str, right: bool) -> None:
+    commands = list(typed(f"```sh\n{line}\n```\n"))
+    assert commands
+    assert all(refusal(command) is None for command in commands) is right
 
 
 def test_a_message_names_commands_that_exist() -> None:
