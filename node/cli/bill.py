@@ -35,7 +35,7 @@ KINDS = {
     "builder": "a fee and a share of what its solution saved: gridpact query round NUMBER",
     "proposer": "its block settled the interval",
     "spend-fee": "fees of hidden payments",
-    "sealed-supply": "what the utility gave or took beside a sealed round, at its tariff: gridpact query sealed INTERVAL",
+    "sealed-supply": "what the utility gave or took beside a sealed round: gridpact query sealed INTERVAL",
     "demand-response": "energy done without for pay: gridpact query reductions INTERVAL",
     "base-load": "base load that was shed although it was promised: gridpact query base-loads INTERVAL",
     "correction": "what earlier intervals turned out to be worth: gridpact query corrections INTERVAL",
