@@ -21,7 +21,6 @@ from node.disk import MemoryDisk
 from node.errors import ProofError
 from node.proofs import AnyBundle, decode_bundle
 from node.sealed import words
-from node.sealed.agents import Finder
 from node.statements import file, posted
 from node.wallet import account
 from tests.rpc.builder_world import Node
@@ -122,14 +121,13 @@ class Site:
         for name in SUPPLIERS:
             assert await self.saying(name)(self.bid(name)) == "ok"
         await self.chain.produce(DEADLINE_MS)
-        finder, seats = Finder(self.saying("wind")), self.seats()
+        seats = self.seats()
         for _ in range(60):
             if self.round().phase == "awarding":
                 break
             await self.chain.produce()
             for one in seats:
                 await one.step()
-            await finder.find(self.node, NEXT)
         assert self.round().phase == "awarding"
         for name in SUPPLIERS:
             assert await self.saying(name)(self.award(name)) == "ok"
