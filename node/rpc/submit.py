@@ -50,6 +50,10 @@ class JsonSubmission(msgspec.Struct, forbid_unknown_fields=True):
     wait: Wait = "accepted"
     timeout_ms: WaitMs = DEFAULT_WAIT_MS
 
+    def binary(self) -> BinarySubmission:
+        """The same in the other form."""
+        return BinarySubmission([bytes.fromhex(text) for text in self.envelopes], self.wait, self.timeout_ms)
+
 
 _BINARY = msgspec.msgpack.Decoder(BinarySubmission)
 _JSON = msgspec.json.Decoder(JsonSubmission)
@@ -58,20 +62,13 @@ _JSON = msgspec.json.Decoder(JsonSubmission)
 def read_submission(body: bytes, *, binary: bool) -> BinarySubmission:
     """The request in `body`. Raises `Refusal` (400)."""
     try:
-        if binary:
-            return _BINARY.decode(body)
-        document = _JSON.decode(body)
+        request = _BINARY.decode(body) if binary else _JSON.decode(body).binary()
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise malformed(
             f"The submission can't be read: {error}.",
             f"Send 1 to {MAX_ENVELOPES} envelopes as {{'envelopes': [hex...], 'wait': 'final'}}, "
             "or as MessagePack [[bin...], wait, timeout_ms].",
         ) from None
-    return BinarySubmission([bytes.fromhex(text) for text in document.envelopes], document.wait, document.timeout_ms)
-
-
-async def submit(service: NodeService, request: BinarySubmission) -> dict[str, Any]:
-    """Admit, wait as asked, and answer. Hashes are bytes, receipts and proofs are in their JSON form."""
     if request.wait == "proof" and len(request.envelopes) > MAX_PROOFS:
         raise Refusal(
             400,
@@ -79,6 +76,11 @@ async def submit(service: NodeService, request: BinarySubmission) -> dict[str, A
             f"{len(request.envelopes)} proofs in one request, where at most {MAX_PROOFS} are made.",
             "Submit in smaller batches, or wait for final and ask /tx/{hash}?prove=1 for what you need.",
         )
+    return request
+
+
+async def submit(service: NodeService, request: BinarySubmission) -> dict[str, Any]:
+    """Admit, wait as asked, and answer. Hashes are bytes, receipts and proofs are in their JSON form."""
     since = service.ledger.height
     submissions = await service.submit(request.envelopes)
     if request.wait == "accepted" and all(code == OK for _, code in submissions):

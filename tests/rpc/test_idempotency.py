@@ -15,6 +15,7 @@ from contracts.bodies import Transfer
 from node.client import RpcError
 from node.rpc import idempotency
 from node.rpc.errors import Refusal
+from node.rpc.limits import MAX_PROOFS
 from tests.rpc.chain import Chain, serving
 
 
@@ -67,6 +68,19 @@ def test_a_key_of_what_nobody_took_may_stand_for_corrected_envelopes() -> None:
             with pytest.raises(RpcError) as refused:
                 await client.submit_under("k", [raw, b"garbage"])
             assert refused.value.code == "rpc.key-reused"
+
+    run(go())
+
+
+def test_a_key_of_a_submission_that_is_refused_as_a_whole_stands_for_nothing() -> None:
+    async def go() -> None:
+        chain = Chain()
+        async with serving(chain) as client:
+            many = [chain.speaker.member("campus", Transfer("solar", 7, "")) for _ in range(MAX_PROOFS + 1)]
+            with pytest.raises(RpcError) as refused:
+                await client.submit_under("k", many, "proof")
+            assert refused.value.code == "rpc.too-many-proofs" and not chain.submissions
+            assert all(one.done for one in await client.submit_under("k", many[:2], "proof"))
 
     run(go())
 
