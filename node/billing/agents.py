@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from contracts.bodies import AccountBody, CommittedReading
+from contracts.bodies import AccountBody
 from contracts.confidential.bodies import Deposit
 from contracts.confidential.keys import note_key
-from contracts.envelope import CODEC, MeterEnvelope
 from contracts.governance.rules import rules
 from contracts.members import Meter
 from contracts.params import PactParams
@@ -36,7 +35,7 @@ from contracts.private.records import (
 from contracts.schema import HEADS, HIDDEN_USES, METERS, PRIVATE_CYCLES
 from contracts.state import State
 from node.agents.proven import Proven, ProvenLedger
-from node.billing import readings, words
+from node.billing import registers, words
 from node.errors import NodeError
 from node.wallet import account
 from node.wallet.openings import Openings
@@ -120,6 +119,8 @@ class Member:
         return await self._ledger.ask(read, "cycle", cycle, campus, least_height=self._height)
 
     async def metered(self, meter: str, cycle: int) -> Metered:
+        """A private meter, and what its readings say of a cycle, proven."""
+
         def read(proven: Proven) -> Metered:
             state = State(proven)
             found, head = state.load(METERS, METERS.key(meter)), state.load(HEADS, HEADS.key(meter))
@@ -206,7 +207,7 @@ class OwnerAgent(Member):
         known = await self.metered(meter, cycle)
         if use is None or use.wrong or known.meter.private is None:
             return None
-        delivery = await self.delivered(use)
+        delivery = await self.delivered(use, known)
         terms, entropy = known.meter.private, self._entropy()
         return await self._say(words.answer(self._chain_id, meter, cycle, terms, bill, delivery, entropy=entropy))
 
@@ -223,62 +224,37 @@ class OwnerAgent(Member):
         if known.meter.kind == "source" or known.meter.private is None:
             return None
         terms = known.meter.private
-        return await self.pay(meter, cycle, await self.delivered(use), terms.tariff_nano_per_wh, terms.campus)
+        return await self.pay(meter, cycle, await self.delivered(use, known), terms.tariff_nano_per_wh, terms.campus)
 
-    async def delivered(self, use: HiddenUse) -> Opening:
+    async def delivered(self, use: HiddenUse, known: Metered) -> Opening:
         """The opening of a use that stands, from the readings that it lies between. Raises NodeError
         `wallet.opening-lost`."""
         # What it was settled from is the register before it, which the meter's reading of then has.
-        after = await self._register(use.meter, use.register)
-        before = await self._before(use)
+        after, before = await self._register(known.meter, use.register), Opening(known.opened_wh, bytes(32))
+        if use.since_sequence:
+            before = await self._reading(known.meter, use.since_sequence)
         opening = after.minus(before)
         if commit(*opening).to_bytes() != use.point:
             raise _lost(use.meter)
         return opening
 
-    async def _before(self, use: HiddenUse) -> Opening:
-        """Of the register that a use begins at: public at first, later that of the reading that settled it."""
-        known = await self.metered(use.meter, use.cycle)
-        sequence = use.since_sequence
-        if sequence == 0:
-            return Opening(known.opened_wh, bytes(32))
-        return await self._reading(use.meter, sequence)
-
     async def _difference(self, known: Metered, found: uses.Difference) -> Opening:
-        after = await self._register(known.meter.id, found.register)
+        after = await self._register(known.meter, found.register)
         if known.settled is None:
             return after.shifted(-known.opened_wh)
-        return after.minus(await self._register(known.meter.id, known.settled))
+        return after.minus(await self._register(known.meter, known.settled))
 
-    async def _register(self, meter: str, register: HiddenRegister) -> Opening:
+    async def _register(self, meter: Meter, register: HiddenRegister) -> Opening:
         """The opening of a register in state, from the note of the reading that it is of."""
         opening = await self._reading(meter, register.sequence)
         if commit(*opening).to_bytes() != register.point:
-            raise _lost(meter)
+            raise _lost(meter.id)
         return opening
 
-    async def _reading(self, meter: str, sequence: int) -> Opening:
+    async def _reading(self, meter: Meter, sequence: int) -> Opening:
         """Of the register that a meter is billed by, from its note to this owner."""
-        for node in self._ledger.nodes:
-            try:
-                answer = await node.reading(meter, sequence)
-            except NodeError:
-                continue
-            envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
-            if not isinstance(envelope, MeterEnvelope) or not isinstance(envelope.body, CommittedReading):
-                continue
-            body = envelope.body
-            found = readings.read(self._owner.note_secret, self._chain_id, meter, self.member, body)
-            if found is not None:
-                return found.export if await self._is_source(meter) else found.import_
-        raise _lost(meter)
-
-    async def _is_source(self, meter: str) -> bool:
-        def read(proven: Proven) -> bool:
-            found = State(proven).load(METERS, METERS.key(meter))
-            return found is not None and found.kind == "source"
-
-        return await self._ledger.ask(read, "private-meter", meter)
+        found = await registers.of_reading(self._ledger, self._owner, meter.id, sequence)
+        return found.export if meter.kind == "source" else found.import_
 
 
 class CampusAgent(Member):

@@ -21,9 +21,10 @@ async def of_reading(ledger: ProvenLedger, owner: Owner, meter: str, sequence: i
     for node in ledger.nodes:
         try:
             answer = await node.reading(meter, sequence)
-        except NodeError:
+            envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
+        except (NodeError, LookupError, TypeError, ValueError, OSError):
+            # Whatever a node says in place of a reading, another one may have it.
             continue
-        envelope = CODEC.decode(bytes.fromhex(answer["data"]["raw"]))
         if isinstance(envelope, MeterEnvelope) and isinstance(envelope.body, CommittedReading):
             found = readings.read(owner.note_secret, ledger.chain_id, meter, owner.member, envelope.body)
             if found is not None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from contracts.private import bills
 from contracts.private.records import HiddenMeter, PrivateCycle, Share
-from node.billing.agents import CampusAgent, OwnerAgent, Sight
+from node.billing.agents import CampusAgent, Metered, OwnerAgent, Sight
 from node.errors import NodeError
 from zk.statements.openings import Opening
 
@@ -49,12 +49,12 @@ async def of_owner(agent: OwnerAgent, campus: str, cycle: int) -> View:
     for one in sight.meters:
         if one.member != agent.member:
             continue
-        tariff = await _tariff(agent, one.meter, cycle)
+        known = await agent.metered(one.meter, cycle)
         use = sight.uses.get(one.meter)
-        used = None if use is None else await agent.delivered(use)
+        used = None if use is None else await agent.delivered(use, known)
         share = _share(record, one.meter)
         told = None if share is None else agent.share(record, share)
-        lines += _lines(record, one, tariff, used, use is not None and use.paid, share, told)
+        lines += _lines(record, one, _tariff(known), used, use is not None and use.paid, share, told)
     return View(cycle, campus, record.phase, None, tuple(lines))
 
 
@@ -65,7 +65,7 @@ async def of_campus(agent: CampusAgent, cycle: int) -> View:
     lines: list[Line] = []
     total_wh: int | None = sum(one.energy_wh for one in record.estimates) - record.returned_wh
     for one in sight.meters:
-        tariff = await _tariff(agent, one.meter, cycle)
+        tariff = _tariff(await agent.metered(one.meter, cycle))
         use = sight.uses.get(one.meter)
         used = None if use is None else agent.told(use)
         share = _share(record, one.meter)
@@ -106,10 +106,9 @@ def _lines(
     return lines
 
 
-async def _tariff(agent: OwnerAgent | CampusAgent, meter: str, cycle: int) -> int:
-    terms = (await agent.metered(meter, cycle)).meter.private
-    assert terms is not None, "only of private meters"
-    return terms.tariff_nano_per_wh
+def _tariff(known: Metered) -> int:
+    assert known.meter.private is not None, "only of private meters"
+    return known.meter.private.tariff_nano_per_wh
 
 
 def _share(record: PrivateCycle, meter: str) -> Share | None:

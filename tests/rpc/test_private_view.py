@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,15 @@ from zk import notes
 
 async def silent(body: object) -> str:
     raise AssertionError("who looks says nothing")
+
+
+class Liar(Node):
+    """A node that says this in place of every reading."""
+
+    said: Any = None
+
+    async def reading(self, meter: str, sequence: int | None = None, *, prove: bool = False) -> Any:
+        return self.said
 
 
 def owner_of(name: str) -> account.Owner:
@@ -78,6 +88,22 @@ def test_a_stranger_to_a_bill_sees_nothing_of_it_and_another_key_opens_nothing()
         with pytest.raises(NodeError) as refusal:
             await views.of_owner(OwnerAgent(owner_of("wind"), ledger, silent, entropy), "campus", CYCLE + 1)
         assert refusal.value.code == "billing.cycle"
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("raw", ["00", "no hex", None])
+def test_a_node_that_shows_no_reading_but_nonsense_is_passed_over(raw: str | None) -> None:
+    site = Site()
+
+    async def go() -> None:
+        await site.bill()
+        liar = Liar(site.chain)
+        ledger = ProvenLedger([liar, Node(site.chain)], founding(site.chain), now_ms=site.chain.now_ms)
+        agent = OwnerAgent(owner_of("wind"), ledger, silent, entropy)
+        for liar.said in ({"data": {"raw": raw}}, {"data": {}}, {}):
+            seen = await views.of_owner(agent, "campus", CYCLE)
+            assert {one.meter: one.energy_wh for one in seen.lines} == USED
 
     asyncio.run(go())
 
