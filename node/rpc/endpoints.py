@@ -16,7 +16,7 @@ from node.rpc import listing
 from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal
 from node.rpc.evidence import report
-from node.rpc.idempotency import HEADER, Keys, read_key
+from node.rpc.idempotency import KEY, Keys
 from node.rpc.light import light_block
 from node.rpc.metrics import prometheus
 from node.rpc.openapi import make_document
@@ -108,10 +108,9 @@ class Endpoints:
 
     async def transaction_list(self, call: Call) -> Document:
         """A page of transactions."""
-        options, before = call.options, call.options["before"]
-        place = None if before is None else listing.read_place(before)
+        options = call.options
         wanted = {name: options[name] for name in ("sender", "body", "code")}
-        return await listing.transactions(self._ledger, call.rights, place, options["limit"], wanted)
+        return await listing.transactions(self._ledger, call.rights, options["before"], options["limit"], wanted)
 
     async def submit(self, call: Call) -> web.Response:
         """Envelopes in, results out, in the form in which they came."""
@@ -121,7 +120,8 @@ class Endpoints:
         if not binary and request.content_type != JSON:
             # Also keeps web pages from submitting through a visitor's browser: these types need a preflight.
             raise Refusal(415, "rpc.content-type", f"Send {JSON} or {MSGPACK}, not {request.content_type[:60]}.")
-        key = read_key(request.headers.get(HEADER))
+        text = request.headers.get(KEY.name)
+        key = None if text is None else KEY.read(text)
         submission = read_submission(await self._read_body(request), binary=binary)
         if key is None:
             return reply(request, await submit(self._service, submission), binary=binary)

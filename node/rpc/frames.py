@@ -7,7 +7,6 @@ receipt of transaction i. Sends nothing: `node.rpc.events` and `node.rpc.live` d
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +16,7 @@ from node.access.shown import show_receipt
 from node.rpc.errors import Refusal, malformed
 from node.rpc.limits import EVENTS_PER_MESSAGE, FRAME_CACHE
 from node.rpc.listing import summary
+from node.rpc.routes import PLACE, form
 from node.service import NodeService
 
 TOPICS = ("block", "interval", "receipt")
@@ -26,7 +26,7 @@ FIRST_RECEIPT = 2
 AFTER_ALL = 2**31
 """Event number above every one of a block."""
 
-_CURSOR = re.compile(r"(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,9})\Z")
+_CURSOR = form(PLACE)
 
 
 class Cursor(NamedTuple):

@@ -7,24 +7,20 @@ one that is refused. Kept in memory, the newest `MAX_KEYS`.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from node.rpc.errors import Refusal, malformed
+from node.rpc.errors import Refusal
 from node.rpc.limits import MAX_KEYS
+from node.rpc.routes import text_option
 from zk.hashing import sha256
 
-HEADER = "Idempotency-Key"
-PATTERN = "^[!-~]{1,64}$"
-_FORM = re.compile(r"[!-~]{1,64}\Z")
-
-
-def read_key(text: str | None) -> str | None:
-    """The key of a request; None: it has none. Raises `Refusal` (400)."""
-    if text is not None and not _FORM.match(text):
-        raise malformed(f"{text[:70]!r} is no idempotency key.", "Use 1 to 64 printable ASCII characters, no spaces.")
-    return text
+KEY = text_option(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[!-~]{1,64}$"},
+    "Stands for these envelopes: others under the same key are refused. Printable ASCII, no spaces.",
+)
+"""The header that carries one."""
 
 
 class Keys:

@@ -6,7 +6,6 @@ keeps is listed by hash and sort, without its sender, and no filter by sender fi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from node.access.shown import show_envelope
 from node.ledger.ledger import Ledger
 from node.rpc.errors import malformed
 from node.rpc.limits import MAX_SCANNED
+from node.rpc.routes import PLACE, form
 from node.rpc.turns import in_turns
 
 Document = dict[str, Any]
@@ -24,7 +24,7 @@ BLOCKS_AT_ONCE = 16
 """Read before other work of the node gets a turn."""
 SHOWN_AT_ONCE = 64
 """Transactions, likewise."""
-_PLACE = re.compile(r"(0|[1-9][0-9]{0,13})\.(0|[1-9][0-9]{0,9})\Z")
+_PLACE = form(PLACE)
 
 
 def read_place(text: str) -> tuple[int, int]:

@@ -44,8 +44,17 @@ SOURCES: tuple[str, ...] = get_args(Source)
 ID: Schema = {"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}
 COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
 FILE: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"}
-_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z")
 HEIGHT: Schema = {"type": "integer", "minimum": 0, "maximum": 2**48 - 1}
+PLACE: Schema = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,13})\.(0|[1-9][0-9]{0,9})$"}
+"""`HEIGHT.NUMBER`."""
+
+
+def form(schema: Schema) -> re.Pattern[str]:
+    """What `match`es the texts that a schema's pattern describes, and no others."""
+    return re.compile(schema["pattern"].replace("$", "\\Z"))
+
+
+_FILE = form(FILE)
 
 
 def _id(what: str, says: str) -> Kind:
@@ -163,10 +172,10 @@ OF_MEMBER = Option("member", ID, lambda text: identifier(text, "member"), "Only 
 
 def text_option(name: str, schema: Schema, says: str) -> Option:
     """An option of a form that its schema's pattern says wholly."""
-    form = re.compile(schema["pattern"].replace("$", "\\Z"))
+    wanted = form(schema)
 
     def read(text: str) -> str:
-        if not form.match(text):
+        if not wanted.match(text):
             raise malformed(f"{name}={text[:40]!r} has not the form of this option.", says)
         return text
 

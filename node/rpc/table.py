@@ -12,12 +12,13 @@ from aiohttp import web
 
 from node.access.rights import Rights
 from node.answers import chain
-from node.rpc import idempotency
 from node.rpc.arguments import number
 from node.rpc.catalogue import QUERIES
 from node.rpc.frames import TOPICS
+from node.rpc.idempotency import KEY
+from node.rpc.listing import read_place
 from node.rpc.live import LIVE_TOPICS
-from node.rpc.routes import HEIGHT, ID, LIMIT, PROVE, SEQUENCE, Body, Document, Found, Option, Route, text_option
+from node.rpc.routes import HEIGHT, ID, LIMIT, PLACE, PROVE, SEQUENCE, Body, Document, Found, Option, Route, text_option
 from node.rpc.submit import JsonSubmission
 
 HTML = "text/html"
@@ -25,13 +26,13 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text form."""
 SOCKET = "websocket"
 BINARY = "application/msgpack"
-_PLACE = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,13})\\.(0|[1-9][0-9]{0,9})$"}
-CURSOR = text_option("cursor", _PLACE, "The last event that was seen, `HEIGHT.NUMBER`; else from now on.")
+CURSOR = text_option("cursor", PLACE, "The last event that was seen, `HEIGHT.NUMBER`; else from now on.")
 FILTERS = (
     text_option("sender", ID, "Only those that this member or meter signed."),
     text_option("body", ID, "Only those with this sort of body, such as `transfer`."),
     text_option("code", {"type": "string", "pattern": "^[a-z0-9.-]{1,64}$"}, "Only those with this code."),
 )
+BEFORE = Option("before", PLACE, read_place, "`next` of the page before.")
 BELOW = Option("before", HEIGHT, lambda text: number(text, "height"), "Only those below this height.")
 
 
@@ -78,13 +79,7 @@ ROUTES: tuple[Route, ...] = (
         "Submit 1 to 256 envelopes and wait as asked: `accepted` on this node's disk, `final`, or `proof`.",
         chain.Submission,
         body=Body(JsonSubmission, "`[[bin...], wait, timeout_ms]`; the last two may be left out."),
-        headers=(
-            text_option(
-                idempotency.HEADER,
-                {"type": "string", "pattern": idempotency.PATTERN},
-                "Stands for these envelopes: others under the same key are refused.",
-            ),
-        ),
+        headers=(KEY,),
         tag="transactions",
     ),
     Route(
@@ -145,7 +140,7 @@ ROUTES: tuple[Route, ...] = (
         lambda e, c: e.transaction_list(c),
         "Transactions, newest first. A page looks at so many, found or not.",
         chain.Transactions,
-        options=(text_option("before", _PLACE, "`next` of the page before."), LIMIT, *FILTERS),
+        options=(BEFORE, LIMIT, *FILTERS),
         tag="transactions",
     ),
     Route(

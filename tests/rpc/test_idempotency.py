@@ -91,7 +91,7 @@ def test_what_is_no_key_is_refused_before_anything_is_taken(key: str) -> None:
         chain = Chain()
         async with serving(chain) as client, ClientSession() as session:
             body = {"envelopes": [chain.speaker.member("campus", Transfer("solar", 7, "")).hex()]}
-            async with session.post(client.base_url + "/tx", json=body, headers={idempotency.HEADER: key}) as reply:
+            async with session.post(client.base_url + "/tx", json=body, headers={idempotency.KEY.name: key}) as reply:
                 assert (reply.status, (await reply.json())["code"]) == (400, "rpc.malformed")
             assert not chain.submissions
 
