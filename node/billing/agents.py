@@ -327,15 +327,14 @@ class CampusAgent(Member):
         delivery = None if use is None else self.told(use)
         if share.point == share.delivery and delivery is not None:
             return delivery
-        return self.split_of(sight, record, share)
+        return self.splits(sight, record).get(share.meter)
 
-    def split_of(self, sight: Sight, record: PrivateCycle, share: Share) -> Opening | None:
-        """The opening of a share, by the campus's note to itself; None where that does not open it."""
+    def splits(self, sight: Sight, record: PrivateCycle) -> Mapping[str, Opening]:
+        """The openings of all shares by meter, by the campus's note to itself; none where that does not open them."""
         opened = {meter: self.told(use) for meter, use in sight.uses.items()}
         told = {meter: opening for meter, opening in opened.items() if opening is not None}
         whole, secret = _whole(sight, record, told), self._owner.note_secret
-        made = words.read_split(secret, self._chain_id, record, whole, _deliveries(sight, told))
-        return None if made is None else made[share.meter]
+        return words.read_split(secret, self._chain_id, record, whole, _deliveries(sight, told)) or {}
 
     def told(self, use: HiddenUse) -> Opening | None:
         """What a use comes to, by its owner's note; None where that does not open it."""

@@ -27,7 +27,7 @@ class Line(NamedTuple):
     amount_nano: int | None
     """What it comes to, for the payer; None where it is not what is paid."""
     state: str
-    """`paid`, `due`, `wrong` where its note does not open it, `estimated`, or `open` while nothing is decided."""
+    """`paid`, `due`, `estimated`, or `open` while nothing is decided."""
 
 
 class View(NamedTuple):
@@ -62,14 +62,14 @@ async def of_campus(agent: CampusAgent, cycle: int) -> View:
     """All that the campus bills. Raises NodeError `billing.cycle`."""
     sight = await agent.see(agent.member, cycle)
     record = _begun(sight, agent.member, cycle)
-    lines: list[Line] = []
+    lines, splits = list[Line](), agent.splits(sight, record)
     total_wh: int | None = sum(one.energy_wh for one in record.estimates) - record.returned_wh
     for one in sight.meters:
         tariff = _tariff(await agent.metered(one.meter, cycle))
         use = sight.uses.get(one.meter)
         used = None if use is None else agent.told(use)
         share = _share(record, one.meter)
-        told = None if share is None else agent.split_of(sight, record, share)
+        told = splits.get(one.meter)
         if use is not None and not one.source:
             total_wh = None if used is None or total_wh is None else total_wh + used.value
         lines += _lines(record, one, tariff, used, use is not None and use.paid, share, told)
