@@ -9,13 +9,14 @@ whose turn it is, and never looks at who is alive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from consensus import committee, power
 from consensus.messages import MAX_VALIDATORS
+from consensus.quorum import is_skip
 from consensus.validators import Validator
 from contracts import trust
 from contracts.context import BlockContext
@@ -88,6 +89,13 @@ def powers(state: State, height: int) -> dict[str, int]:
 def organisation(state: State, height: int, node: str) -> str | None:
     """Organisation whose seat `node` is at a height; None: it has none. Raises as `seating`."""
     return next((seat.organisation for seat in seats(state, height) if seat.id == node), None)
+
+
+def are_heard(state: State, height: int, names: Iterable[str]) -> bool:
+    """Whether these organisations, each named once, have more than 1/3 of the power: one of them is honest. Raises as
+    `seating`."""
+    held = powers(state, height)
+    return is_skip(sum(held.get(name, 0) for name in names), sum(held.values()))
 
 
 def founding(genesis: Genesis) -> tuple[Seating, Seating]:

@@ -12,6 +12,7 @@ from itertools import accumulate
 
 import msgspec
 
+from consensus.quorum import is_skip
 from contracts import epochs
 from contracts.ceremony.records import MAX_HEARD, Window
 from contracts.context import BlockContext
@@ -46,8 +47,8 @@ def has_spanned(state: State, context: BlockContext, window: Window) -> bool:
     """The same for what ends at a time of its own: enough proposers were in it, however few blocks they made."""
     made = context.height - window.since_height - 1
     powers = epochs.powers(state, context.height)
-    sums = accumulate(powers.get(name, 0) for name in window.heard)
-    enough = next((count for count, heard in enumerate(sums, start=1) if 3 * heard > sum(powers.values())), None)
+    total, sums = sum(powers.values()), accumulate(powers.get(name, 0) for name in window.heard)
+    enough = next((count for count, heard in enumerate(sums, start=1) if is_skip(heard, total)), None)
     if enough is None:
         return False
     seats = len(epochs.seats(state, context.height))

@@ -152,14 +152,9 @@ def _hear(state: State, context: BlockContext, record: PrivateCycle) -> PrivateC
     if not record.closing_height:
         record = _replace(record, closing_height=context.height)
     speaker = epochs.organisation(state, context.height, context.proposer)
-    if speaker is None or speaker in record.heard or _is_heard(state, context, record):
+    if speaker is None or speaker in record.heard or epochs.are_heard(state, context.height, record.heard):
         return record
     return _replace(record, heard=(*record.heard, speaker))
-
-
-def _is_heard(state: State, context: BlockContext, record: PrivateCycle) -> bool:
-    powers = epochs.powers(state, context.height)
-    return 3 * sum(powers.get(one, 0) for one in record.heard) > sum(powers.values())
 
 
 def _is_over(state: State, context: BlockContext, record: PrivateCycle) -> bool:
@@ -167,7 +162,7 @@ def _is_over(state: State, context: BlockContext, record: PrivateCycle) -> bool:
     if record.phase in (READING, DONE) or not record.closing_height:
         return False
     least = max(context.params.private_blocks, BLOCKS_PER_SEAT * len(epochs.seats(state, context.height)))
-    return context.height - record.closing_height >= least and _is_heard(state, context, record)
+    return context.height - record.closing_height >= least and epochs.are_heard(state, context.height, record.heard)
 
 
 def _counted(state: State, params: PactParams, record: PrivateCycle) -> list[HiddenMeter]:

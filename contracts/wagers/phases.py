@@ -31,7 +31,7 @@ def is_over(state: State, context: BlockContext, round_: Round) -> bool:
     """Whether a phase that lasts for some time has ended before this block."""
     made = context.height - round_.closing_height
     enough = round_.closing_height > 0 and made >= len(epochs.seats(state, context.height))
-    return enough and is_heard(state, context.height, round_)
+    return enough and epochs.are_heard(state, context.height, round_.heard)
 
 
 def waits_for_blocks(round_: Round) -> bool:
@@ -39,18 +39,12 @@ def waits_for_blocks(round_: Round) -> bool:
     return round_.phase == DRAWING or round_.closing_height > 0
 
 
-def is_heard(state: State, height: int, round_: Round) -> bool:
-    """Proposers of the phase exceed 1/3 of the power."""
-    powers = epochs.powers(state, height)
-    return 3 * sum(powers.get(name, 0) for name in round_.heard) > sum(powers.values())
-
-
 def hear(state: State, context: BlockContext, round_: Round) -> Round:
     """The round with this block's proposer, for a draw with its mix, and else with the block from which on its phase
     is closing; the same where that adds nothing."""
     if round_.phase != DRAWING and round_.closing_height == 0:
         round_ = _replace(round_, closing_height=context.height)
-    if is_heard(state, context.height, round_):
+    if epochs.are_heard(state, context.height, round_.heard):
         return round_
     name = epochs.organisation(state, context.height, context.proposer)
     if name is None or name in round_.heard or len(round_.heard) >= MAX_HEARD:

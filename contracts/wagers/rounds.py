@@ -168,7 +168,7 @@ def _step(state: State, context: BlockContext, judges: Judges, round_: Round) ->
     heard = phases.hear(state, context, round_)
     if heard is not round_:
         state.save(ROUNDS.key(round_.number), heard)
-    if heard.phase == DRAWING and phases.is_heard(state, context.height, heard):
+    if heard.phase == DRAWING and epochs.are_heard(state, context.height, heard.heard):
         return _draw(state, context, judges, heard)
     return ()
 
