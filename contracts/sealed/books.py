@@ -20,7 +20,7 @@ from contracts.params import PactParams
 from contracts.records import IntervalRecord, Line
 from contracts.schema import METERS, ORDERS
 from contracts.sealed import agenda
-from contracts.sealed.records import SealedRound
+from contracts.sealed.records import Participant, SealedRound
 from contracts.settlement import Due, Owed, Position
 from contracts.state import State
 
@@ -49,7 +49,8 @@ def hidden_energy(state: State, params: PactParams, interval: int) -> Hidden:
     if round_ is None or round_.outcome == "void":
         return NOTHING_HIDDEN
     if round_.outcome == "failed":
-        return Hidden(round_.buyer, {meter: wh for meter, wh in _ordered(state, round_).items() if wh})
+        by_meter = (pair for one in round_.participants for pair in ordered(state, round_, one).items())
+        return Hidden(round_.buyer, {meter: wh for meter, wh in by_meter if wh})
     if round_.clearing is None or not round_.clearing.target_wh:
         return NOTHING_HIDDEN
     meters = [meter for one in round_.participants if one.member in round_.bidders for meter in one.meters]
@@ -66,18 +67,14 @@ def worst_of(state: State, params: PactParams, meters: Sequence[str], interval: 
     return max(totals, key=lambda id_: totals[id_])
 
 
-def _ordered(state: State, round_: SealedRound) -> dict[str, int]:
-    """What open dispatch has ordered from the hidden sources of a failed round, by meter."""
-    found: dict[str, int] = {}
-    for one in round_.participants:
-        order = state.entry(ORDERS, one.member, round_.interval)
-        found |= {part.meter: part.energy_wh for part in order.meters if part.meter in one.meters} if order else {}
-    return found
+def ordered(state: State, round_: SealedRound, supplier: Participant) -> dict[str, int]:
+    """What open dispatch has ordered from the hidden sources of one supplier, by meter."""
+    order = state.entry(ORDERS, supplier.member, round_.interval)
+    return {} if order is None else {one.meter: one.energy_wh for one in order.meters if one.meter in supplier.meters}
 
 
 def _presumed(state: State, round_: SealedRound, positions: Sequence[Position]) -> list[Position]:
-    ordered = _ordered(state, round_)
-    hidden = {one.member: sum(ordered.get(meter, 0) for meter in one.meters) for one in round_.participants}
+    hidden = {one.member: sum(ordered(state, round_, one).values()) for one in round_.participants}
     taken_wh = sum(hidden.values())
     found = []
     for position in positions:

@@ -19,8 +19,8 @@ from contracts.context import BlockContext
 from contracts.params import PactParams
 from contracts.receipts import AnyEvent
 from contracts.schedule import is_closed
-from contracts.schema import INTERVALS, ORDERS
-from contracts.sealed import agenda, assertions, awarding, endings, metered, money, points
+from contracts.schema import INTERVALS
+from contracts.sealed import agenda, assertions, awarding, books, endings, metered, money, points
 from contracts.sealed.bodies import ProveDelivery
 from contracts.sealed.events import DeliveryShown
 from contracts.sealed.opening import Moved
@@ -78,8 +78,7 @@ def _others_wh(state: State, round_: SealedRound, supplier: Participant) -> int:
     """What open dispatch has ordered from the same meters."""
     if round_.outcome == "failed":
         return 0  # That is what is shown.
-    order = state.entry(ORDERS, supplier.member, round_.interval)
-    return 0 if order is None else sum(one.energy_wh for one in order.meters if one.meter in supplier.meters)
+    return sum(books.ordered(state, round_, supplier).values())
 
 
 def begin(state: State, context: BlockContext, round_: SealedRound) -> Moved:
@@ -96,8 +95,7 @@ def _owing(state: State, round_: SealedRound) -> SealedRound:
     """A failed round, with those as its bidders that were ordered something at its hidden meters."""
     owing = []
     for one in round_.participants:
-        order = state.entry(ORDERS, one.member, round_.interval)
-        ordered_wh = 0 if order is None else sum(part.energy_wh for part in order.meters if part.meter in one.meters)
+        ordered_wh = sum(books.ordered(state, round_, one).values())
         if ordered_wh:
             owing.append(one.member)
             point = points.of_value(ordered_wh).to_bytes()
