@@ -88,15 +88,11 @@ def _bought(round_: SealedRound, record: IntervalRecord, positions: Sequence[Pos
     """The buyer's deviation is no imbalance: it is what the utility supplied, or took, for the round."""
     drawn_wh = delivery.tie_import_wh - delivery.tie_export_wh
     found = []
-    for position in positions:
-        if position.member == round_.buyer:
-            drawn_wh += position.supplied_wh - position.served_wh
-            position = position._replace(  # noqa: PLW2901 - what follows is about the new one
-                withdrawn_wh=position.served_wh, injected_wh=position.supplied_wh
-            )
-        else:
-            drawn_wh += position.injected_wh - position.withdrawn_wh
-        found.append(position)
+    for one in positions:
+        is_buyer = one.member == round_.buyer
+        settles = one._replace(withdrawn_wh=one.served_wh, injected_wh=one.supplied_wh) if is_buyer else one
+        drawn_wh += settles.injected_wh - settles.withdrawn_wh
+        found.append(settles)
     rate = record.import_nano_per_wh if drawn_wh > 0 else record.export_nano_per_wh
     if not drawn_wh:
         return Adjusted(found, Due())
