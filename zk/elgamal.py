@@ -100,7 +100,7 @@ def opened(ciphertext: Ciphertext, combined: Point) -> Point:
 
 def is_value(point: Point, value: int) -> bool:
     """Whether the point is value*V. False for a value outside [0, MAX_VALUE]."""
-    return 0 <= value <= MAX_VALUE and native.multiexp([bases().V], [native.scalar(value)]) == point
+    return 0 <= value <= MAX_VALUE and _times(value) == point
 
 
 def recover(point: Point, most: int = MAX_VALUE) -> int | None:
@@ -131,7 +131,7 @@ def prepare() -> None:
 
 
 def _times(value: int) -> Point:
-    return native.multiexp([bases().V], [native.scalar(value)])
+    return native.linear((bases().V, value))
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from zk.group import ORDER, native
+from zk.group import native
 from zk.group.bases import bases
 
 Hidden = bytes | None
@@ -13,19 +13,17 @@ Hidden = bytes | None
 
 def combine(*terms: tuple[Hidden, int]) -> Hidden:
     """Sum of public integers, of either sign, times points of state."""
-    total = native.IDENTITY
-    for point, factor in terms:
-        if point is not None:
-            total = total + _times(native.decode_point(point), factor)
-    return _encoded(total)
+    return _encoded(
+        native.linear(*((native.decode_point(point), factor) for point, factor in terms if point is not None))
+    )
 
 
 def with_public(point: Hidden, energy_wh: int) -> Hidden:
     """A point with so much more, in public, in it."""
     if not energy_wh:
         return point
-    total = native.IDENTITY if point is None else native.decode_point(point)
-    return _encoded(total + _times(bases().V, energy_wh))
+    held = native.IDENTITY if point is None else native.decode_point(point)
+    return _encoded(native.linear((held, 1), (bases().V, energy_wh)))
 
 
 def total(points: Iterable[Hidden]) -> Hidden:
@@ -40,14 +38,6 @@ def is_point(data: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _times(point: native.Point, factor: int) -> native.Point:
-    if factor == 1:
-        return point
-    if factor == -1:
-        return -point
-    return native.multiexp([point], [native.scalar(factor % ORDER)])
 
 
 def _encoded(total: native.Point) -> Hidden:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from zk import elgamal
 from zk.elgamal import Ciphertext
-from zk.group import ORDER, native
+from zk.group import native
 from zk.group.bases import bases
 from zk.group.native import Point
 
@@ -65,12 +65,12 @@ def has_identity_prefix(ciphertexts: Sequence[Ciphertext]) -> bool:
 
 def weighted(*terms: tuple[bytes, int]) -> Point:
     """Sum of public integer times point, of integers of either sign."""
-    return native.multiexp([load(data) for data, _ in terms], [native.scalar(factor % ORDER) for _, factor in terms])
+    return native.linear(*((load(data), factor) for data, factor in terms))
 
 
 def of_value(value: int) -> Point:
     """value * V."""
-    return native.multiexp([bases().V], [native.scalar(value % ORDER)])
+    return native.linear((bases().V, value))
 
 
 V = bases().V.to_bytes()

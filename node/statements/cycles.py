@@ -16,10 +16,9 @@ from node.proofs import AnyBundle, StateBundle
 from node.render import render
 from node.statements.file import Statement, StatementsFile, Terms, render_place
 from node.statements.kinds import Nothing
-from zk.group.native import decode_point
+from zk.group.native import decode_point, linear
 from zk.statements import sums
 from zk.statements.assertion import Where
-from zk.statements.parts import linear
 
 
 def file_of(fact: AnyBundle) -> StatementsFile:

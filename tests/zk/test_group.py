@@ -281,6 +281,18 @@ def test_secret_scalars_go_to_the_constant_time_library_only() -> None:
     assert not hasattr(native.Key, "__mul__")
 
 
+edges = st.sampled_from([0, 1, 2, ORDER // 2, ORDER // 2 + 1, ORDER - 2, ORDER - 1, ORDER, ORDER + 1, -(2**256)])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), edges | st.integers(-(2**64), 2**64)), max_size=4))
+def test_a_sum_of_public_multiples_is_that_of_their_scalars(terms: list[tuple[int, int]]) -> None:
+    points = [native.GENERATOR.times_secret(native.scalar(factor)) for factor in (0, 1, 5, ORDER - 5)]
+    whole = sum(factor * (0, 1, 5, -5)[at] for at, factor in terms) % ORDER
+    made = native.linear(*((points[at], factor) for at, factor in terms))
+    assert made == native.GENERATOR.times_secret(native.scalar(whole))
+    assert native.linear((points[2], 1)) is points[2]
+
+
 def test_points_that_are_remembered_are_bounded_and_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "MAX_KNOWN", 3)
     native.forget()

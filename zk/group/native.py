@@ -180,6 +180,26 @@ def multiexp(points: Sequence[Point], scalars: Sequence[Scalar]) -> Point:
     return Point(G1Point.multiexp_unchecked([point.ark for point in points], list(scalars)))
 
 
+def linear(*terms: tuple[Point, int]) -> Point:
+    """Sum of public integer, of either sign, times point. May be the identity; one point once is that very object."""
+    total: Point | None = None
+    points, scalars = [], []
+    for point, factor in terms:
+        # A negative number is near the order: times the negated point it is as short as it looks.
+        positive = factor % ORDER
+        part, times = (point, positive) if positive <= ORDER // 2 else (-point, ORDER - positive)
+        if times == 1:
+            # An addition takes less than a hundredth of a multiplication.
+            total = part if total is None else total + part
+        else:
+            points.append(part)
+            scalars.append(scalar(times))
+    if points:
+        product = multiexp(points, scalars)
+        total = product if total is None else total + product
+    return IDENTITY if total is None else total
+
+
 def pairing_check(pairs: Sequence[tuple[Point, Key]]) -> bool:
     """See `zk.group.Group`."""
     loops = [miller_loop(point.blst, key.blst) for point, key in pairs]

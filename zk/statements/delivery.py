@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from zk.batch import Claim
 from zk.codec import encode
 from zk.group.bases import bases
-from zk.group.native import decode_point
+from zk.group.native import decode_point, linear
 from zk.pedersen import commit
 from zk.statements.assertion import Assertion, Where, tag_of
 from zk.statements.openings import Opening
@@ -25,7 +25,6 @@ from zk.statements.parts import (
     Quantity,
     claim_ranges,
     claims_of,
-    linear,
     prove_ranges,
     reducer,
 )

@@ -16,7 +16,7 @@ import msgspec
 from zk.batch import Claim
 from zk.codec import encode
 from zk.group.bases import bases
-from zk.group.native import IDENTITY, Point, decode_point
+from zk.group.native import IDENTITY, Point, decode_point, linear
 from zk.pedersen import commit
 from zk.sigma import Relation
 from zk.statements.assertion import Assertion, Where, tag_of
@@ -26,7 +26,6 @@ from zk.statements.parts import (
     PointBytes,
     claim_relation,
     claims_of,
-    linear,
     nothing_to_prove,
     number,
     prove_relation,

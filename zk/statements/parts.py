@@ -15,7 +15,7 @@ import msgspec
 from zk import range_proof, sigma
 from zk.batch import Claim
 from zk.codec import Codec
-from zk.group import ORDER, POINT_BYTES, SCALAR_BYTES, native
+from zk.group import POINT_BYTES, SCALAR_BYTES, native
 from zk.group.native import Point
 from zk.pedersen import commit
 from zk.sigma import Relation
@@ -119,11 +119,6 @@ def split(relation: Relation, proof: bytes) -> tuple[bytes, bytes]:
     """The proof of the relation, and the range proof behind it."""
     length = POINT_BYTES * len(relation.instance.equations) + SCALAR_BYTES * relation.instance.scalars
     return proof[:length], proof[length:]
-
-
-def linear(*terms: tuple[Point, int]) -> Point:
-    """Sum of public integer, of either sign, times point. May be the identity."""
-    return native.multiexp([one for one, _ in terms], [native.scalar(factor % ORDER) for _, factor in terms])
 
 
 def number(scalar: bytes) -> int:

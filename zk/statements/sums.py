@@ -20,11 +20,11 @@ from zk.batch import Claim
 from zk.codec import encode
 from zk.group import SCALAR_BYTES
 from zk.group.bases import bases
-from zk.group.native import decode_point
+from zk.group.native import decode_point, linear
 from zk.pedersen import commit
 from zk.statements.assertion import Assertion, Where, tag_of
 from zk.statements.openings import Opening
-from zk.statements.parts import Instance, PointBytes, linear, nothing_to_prove, reducer
+from zk.statements.parts import Instance, PointBytes, nothing_to_prove, reducer
 
 SUM, OPENING = "sum", "opening"
 MAX_PARTS = 4_096

@@ -14,7 +14,7 @@ import msgspec
 from zk.batch import Claim
 from zk.codec import encode
 from zk.group.bases import bases
-from zk.group.native import IDENTITY, Point, decode_point
+from zk.group.native import IDENTITY, Point, decode_point, linear
 from zk.pedersen import commit
 from zk.statements.assertion import Assertion, Where, tag_of
 from zk.statements.openings import Opening
@@ -24,7 +24,6 @@ from zk.statements.parts import (
     PointBytes,
     claim_ranges,
     claims_of,
-    linear,
     nothing_to_prove,
     prove_ranges,
     reducer,

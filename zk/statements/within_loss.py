@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from zk.batch import Claim
 from zk.codec import encode
 from zk.group.bases import bases
-from zk.group.native import IDENTITY, decode_point
+from zk.group.native import IDENTITY, decode_point, linear
 from zk.pedersen import commit
 from zk.statements.assertion import Assertion, Where, tag_of
 from zk.statements.openings import Opening, is_nothing
@@ -28,7 +28,6 @@ from zk.statements.parts import (
     Ppm,
     claim_ranges,
     claims_of,
-    linear,
     nothing_to_prove,
     prove_ranges,
     reducer,
