@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
 import typer
 
 from devnet.directory import DEFAULT, Layout
 from devnet.errors import DevnetError
+from node.cli.options import Devnet as Directory
 from node.cli.output import line, progress, reporting
 
 SETTLE_S = 180.0
@@ -30,18 +30,18 @@ WIDTH = 100
 INDENT = "   "
 OPEN_MS = 900_000
 """Ledger time that is left to read, think and type."""
-MAX_WINDOW = 16
+MAX_AHEAD = 16
 """Intervals ahead that are looked at."""
-
-Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
 
 
 class Step(NamedTuple):
-    """What is explained, and what is typed; `{interval}` and `{bill}` are filled in."""
+    """What is explained, and what is typed; `{interval}` is filled in."""
 
     title: str
     why: str
     command: str
+    settled: bool = False
+    """It needs the interval to be settled."""
 
 
 STEPS = (
@@ -74,13 +74,15 @@ STEPS = (
         "What is owed",
         "Meters report when the interval is over, and five minutes later it settles: what was used at the price, what "
         "was used otherwise than ordered at the imbalance price, and a share of what is left over.",
-        "query bill {bill} campus",
+        "query bill {interval} campus",
+        settled=True,
     ),
     Step(
         "Believe nobody",
         "The node hands out the bill with a proof, and this program checks it with the genesis document and block "
         "headers alone: hashes from the record to a header, and signatures of more than two thirds of the power.",
-        "proof fetch bill {bill} campus | proof verify -",
+        "proof fetch bill {interval} campus | proof verify -",
+        settled=True,
     ),
     Step(
         "Whom to trust how much",
@@ -91,33 +93,43 @@ STEPS = (
 )
 
 
+Interval = Callable[[int | str], dict[str, Any]]
+"""What a node knows of an interval, by its number or `now`."""
+
+
 def tour(
     dir: Directory = DEFAULT,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not wait for Enter between the steps.")] = False,
 ) -> None:
     """Walk through one dispatch on a running devnet: five minutes from a wish to a proven bill."""
+    from node.client import SyncClient
+
     with reporting(False):
-        layout = Layout(dir)
-        document = layout.load()
-        guide = Guide(dir, sys.executable, paused=not yes)
-        guide.interval = guide.open_interval()
-        line(f"A tour of {document.chain_id}: {len(STEPS)} steps, each a command that you can type yourself.")
-        for number, step in enumerate(STEPS, start=1):
-            guide.take(number, step)
+        document = Layout(dir).load()
+        with SyncClient(document.nodes[0].rpc) as sync:
+
+            def interval(which: int | str) -> dict[str, Any]:
+                data: dict[str, Any] = sync.run(sync.client.query("interval", which))["data"]
+                return data
+
+            at = open_interval(interval, int(sync.run(sync.client.status())["time_ms"]))
+            guide = Guide(dir, at, interval, paused=not yes)
+            line(f"A tour of {document.chain_id}: {len(STEPS)} steps, each a command that you can type yourself.")
+            for number, step in enumerate(STEPS, start=1):
+                guide.take(number, step)
         line("")
         line(f"Next: open {document.nodes[0].rpc} in a browser, and see the same move by itself.")
         line("Then: `gridpact devnet kill solar`, twice; README.md has the rest. `gridpact devnet down` ends it.")
 
 
 class Guide:
-    """Takes people through the steps."""
+    """Takes people through the steps, about one interval."""
 
-    def __init__(self, directory: Path, python: str, *, paused: bool) -> None:
-        self.directory = directory
-        self.interval = 0
-        self._python = python
+    def __init__(self, directory: Path, interval: int, ask: Interval, *, paused: bool) -> None:
+        self._directory = directory
+        self._interval = interval
+        self._ask = ask
         self._paused = paused
-        self._bill: int | None = None
 
     def take(self, number: int, step: Step) -> None:
         """Explain a step and run its command. Raises `DevnetError` `tour.failed` where that ends with an error."""
@@ -125,21 +137,21 @@ class Guide:
         line(f"{number}. {step.title}")
         for part in textwrap.wrap(step.why, WIDTH):
             line(f"{INDENT}{part}")
-        if "{bill}" in step.command and self._bill is None:
-            self._bill = self._await_bill()
-        typed = step.command.format(interval=self.interval, bill=self._bill).split(" | ")
+        if step.settled:
+            await_settled(self._interval, self._ask)
+        typed = step.command.format(interval=self._interval).split(" | ")
         line(f"{INDENT}$ {' | '.join(f'gridpact {part}' for part in typed)}")
         if self._paused and sys.stdin.isatty():
             input(f"{INDENT}[Enter] ")
-        shown: bytes | None = None
+        shown = b""
         for part in typed:
-            shown = self.run(part.split(), stdin=shown)
-        for one in (shown or b"").decode().rstrip("\n").splitlines():
+            shown = self._run(part.split(), shown)
+        for one in shown.decode().rstrip("\n").splitlines():
             print(f"{INDENT}{one}")
 
-    def run(self, arguments: Sequence[str], *, stdin: bytes | None = None) -> bytes:
+    def _run(self, arguments: Sequence[str], stdin: bytes) -> bytes:
         """What a command prints, as wide as the terminal. Its progress goes to stderr as it does for people."""
-        typed = [self._python, "-m", "devnet.cli", *arguments, "--dir", str(self.directory)]
+        typed = [sys.executable, "-m", "devnet.cli", *arguments, "--dir", str(self._directory)]
         columns = str(shutil.get_terminal_size((WIDTH, 24)).columns - len(INDENT))
         environment = os.environ | {"COLUMNS": columns}
         done = subprocess.run(typed, input=stdin, stdout=subprocess.PIPE, env=environment, check=False)
@@ -151,42 +163,23 @@ class Guide:
             )
         return done.stdout
 
-    def open_interval(self) -> int:
-        """The first interval whose offers stay open for a while, so that a word about it is not late."""
-        now = self._asked(["query", "interval", "now"])
-        interval, at_ms = int(now["interval"]), self._now_ms()
-        for at in range(interval, interval + MAX_WINDOW):
-            if int(self._asked(["query", "interval", str(at)])["locks_ms"]) - at_ms > OPEN_MS:
-                return at
-        return interval + MAX_WINDOW
 
-    def _now_ms(self) -> int:
-        """Ledger time, as the first node has it."""
-        from devnet.launcher import Launcher
-        from devnet.timing import how
-
-        return how(Launcher(self.directory)).at_ms
-
-    def _asked(self, arguments: Sequence[str]) -> dict[str, Any]:
-        answer: dict[str, Any] = msgspec.json.decode(self.run([*arguments, "--json"]))
-        data: dict[str, Any] = answer.get("data", answer)
-        return data
-
-    def _await_bill(self) -> int:
-        """The newest settled interval that is not after the tour's own; waits for its own where none is."""
-        return await_settled(self.interval, lambda at: str(self._asked(["query", "interval", str(at)])["status"]))
+def open_interval(ask: Interval, now_ms: int) -> int:
+    """The first interval whose offers stay open for a while, so that a word about it is not late."""
+    first = int(ask("now")["interval"])
+    ahead = range(first, first + MAX_AHEAD)
+    return next((at for at in ahead if int(ask(at)["locks_ms"]) - now_ms > OPEN_MS), ahead.stop)
 
 
-def await_settled(interval: int, status: Callable[[int], str], patience_s: float = SETTLE_S) -> int:
-    """A settled interval: `interval` itself, as soon as it is. Raises `DevnetError` `tour.waiting`."""
+def await_settled(interval: int, ask: Interval, patience_s: float = SETTLE_S) -> None:
+    """Return once an interval is settled. Raises `DevnetError` `tour.waiting`."""
     deadline = time.monotonic() + patience_s
     progress(f"waiting for interval {interval} to settle")
-    while time.monotonic() < deadline:
-        if status(interval) == "settled":
-            return interval
+    while ask(interval)["status"] != "settled":
+        if time.monotonic() >= deadline:
+            raise DevnetError(
+                "tour.waiting",
+                f"Interval {interval} was not settled in {patience_s:.0f} s.",
+                "See `gridpact devnet logs agents`; if time stands still: `gridpact devnet time run`.",
+            )
         time.sleep(LOOK_S)
-    raise DevnetError(
-        "tour.waiting",
-        f"Interval {interval} was not settled in {patience_s:.0f} s.",
-        "Are the agents running? `gridpact devnet logs agents` says; time may stand: `gridpact devnet time run`.",
-    )

@@ -9,14 +9,14 @@ import pytest
 from devnet import tour
 from devnet.cli import app
 from devnet.errors import DevnetError
-from devnet.tour import STEPS, Guide, await_settled
+from devnet.tour import STEPS, Guide, await_settled, open_interval
 from node.cli.output import run
 
 
 @pytest.mark.parametrize("command", [part for step in STEPS for part in step.command.split(" | ")])
 def test_every_command_is_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With its own words and options, in a place where there is no devnet: not a mistake of usage."""
-    words = command.format(interval=7, bill=7).split()
+    words = command.format(interval=7).split()
     assert run(app, [*words, "--dir", "nowhere"]) == 1
     assert "cli.usage" not in capsys.readouterr().err
 
@@ -27,10 +27,8 @@ def test_without_a_devnet_it_says_how_to_start_one(tmp_path: Path, capsys: pytes
 
 
 def test_a_command_that_fails_ends_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    import sys
-
     with pytest.raises(DevnetError) as failed:
-        Guide(tmp_path, sys.executable, paused=False).take(1, STEPS[0])
+        Guide(tmp_path, 7, lambda which: {}, paused=False).take(1, STEPS[0])
     assert failed.value.code == "tour.failed"
     told = capfd.readouterr()
     assert "$ gridpact devnet status" in told.out and "devnet.none" in told.err
@@ -39,7 +37,18 @@ def test_a_command_that_fails_ends_it(tmp_path: Path, capfd: pytest.CaptureFixtu
 def test_it_waits_until_an_interval_is_settled_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tour, "LOOK_S", 0.0)
     states = iter(["ordered", "closed", "settled"])
-    assert await_settled(7, lambda interval: next(states)) == 7
+    await_settled(7, lambda which: {"status": next(states)})
+    assert next(states, None) is None
     with pytest.raises(DevnetError) as late:
-        await_settled(7, lambda interval: "ordered", patience_s=0.01)
+        await_settled(7, lambda which: {"status": "ordered"}, patience_s=0.01)
     assert late.value.code == "tour.waiting"
+
+
+@pytest.mark.parametrize(("now_ms", "found"), [(0, 11), (1_100_000, 12), (2_000_000, 13), (10**9, 10 + tour.MAX_AHEAD)])
+def test_it_is_about_an_interval_that_stays_open_for_a_while(now_ms: int, found: int) -> None:
+    """Windows lock ten minutes before intervals of a quarter of an hour, the tenth of which begins at 0."""
+    assert open_interval(lambda which: told(10 if which == "now" else int(which)), now_ms) == found
+
+
+def told(interval: int) -> dict[str, int]:
+    return {"interval": interval, "locks_ms": (interval - 10) * 900_000 + 300_000 * (interval > 10)}
