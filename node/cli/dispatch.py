@@ -53,9 +53,6 @@ def solve(
     """Solve a case with HiGHS in a process of its own, and check the solution as every node would."""
     import asyncio
 
-    import msgspec
-
-    from contracts.program.documents import json_of
     from node.dispatch import documents, physics
     from node.solver.process import Limits
     from node.solver.process import solve as run
@@ -73,20 +70,7 @@ def solve(
             "solve_s": round(solved.solve_s, 3),
             "repair_s": round(solved.repair_s, 3),
         }
-        if out is not None:
-            write_file(out, json_of(solution).decode())
-            document["file"] = str(out)
-        else:
-            document["solution"] = msgspec.to_builtins(solution)
-
-        def draw() -> None:
-            line(said(solved.verdict))
-            if out is None:
-                line("The solution is in --json, or in the file that --out names.")
-            else:
-                line(f"{out}: check it with `gridpact dispatch verify {case} {out}`.")
-
-        emit(as_json, document, draw)
+        _hand_over(as_json, document, case, solution, solved.verdict, out)
 
 
 @app.command()
@@ -166,11 +150,8 @@ def compose(
     as_json: options.Json = False,
 ) -> None:
     """Make one solution of parts (one storage, one zone, ...), and check it as every node would."""
-    import msgspec
-
     from contracts.program import compose as composing
     from contracts.program.check import check
-    from contracts.program.documents import json_of
     from contracts.program.verdict import Refusal
     from node.dispatch import documents
 
@@ -183,22 +164,7 @@ def compose(
         verdict = check(wanted, whole)
         if isinstance(verdict, Refusal):
             raise documents.refused(verdict)
-        document = judged(wanted, verdict)
-        if out is not None:
-            write_file(out, json_of(whole).decode())
-            document["file"] = str(out)
-        else:
-            document["solution"] = msgspec.to_builtins(whole)
-
-        def draw() -> None:
-            line(said(verdict))
-            line(
-                "The solution is in --json, or in the file that --out names."
-                if out is None
-                else f"{out}: check it with `gridpact dispatch verify {case} {out}`."
-            )
-
-        emit(as_json, document, draw)
+        _hand_over(as_json, judged(wanted, verdict), case, whole, verdict, out)
 
 
 @app.command()
@@ -212,6 +178,30 @@ def schema(
         if which not in SCHEMAS:
             raise NodeError("cli.usage", f"There is no schema of {which}.", f"Choose from {', '.join(SCHEMAS)}.")
         print(schemas()[f"dispatch-{which}.json"].decode(), end="")
+
+
+def _hand_over(
+    as_json: bool, document: dict[str, Any], case: Path, solution: Solution, verdict: Verdict, out: Path | None
+) -> None:
+    """Write a solution to its file, or put it into the document where it has none, and say what is known of it."""
+    import msgspec
+
+    from contracts.program.documents import json_of
+
+    if out is not None:
+        write_file(out, json_of(solution).decode())
+        document["file"] = str(out)
+    else:
+        document["solution"] = msgspec.to_builtins(solution)
+
+    def draw() -> None:
+        line(said(verdict))
+        if out is None:
+            line("The solution is in --json, or in the file that --out names.")
+        else:
+            line(f"{out}: check it with `gridpact dispatch verify {case} {out}`.")
+
+    emit(as_json, document, draw)
 
 
 def _checked(case: Case, path: Path) -> tuple[Solution, Verdict]:
