@@ -7,14 +7,16 @@ regular files and directories below the devnet's own.
 
 from __future__ import annotations
 
+import shutil
 import stat
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from devnet import processes
-from devnet.directory import Document, damaged
+from devnet.directory import Document
 from devnet.errors import DevnetError
 from devnet.launcher import Launcher
 from devnet.timing import freeze, go, how
@@ -45,6 +47,8 @@ def save(launcher: Launcher, path: Path) -> int:
     document = layout.load()
     if path.exists():
         raise DevnetError("devnet.snapshot", f"{path} exists.", "Give another name; nothing is overwritten.")
+    if layout.root in path.absolute().parents:
+        raise DevnetError("devnet.snapshot", f"{path} is in the devnet itself.", "Write it somewhere else.")
     running = tuple(node.name for node in document.nodes if processes.state(node.pid, node.home) == "running")
     agents = processes.state(document.agents, str(layout.root)) != "dead"
     frozen = not running or how(launcher).freeze
@@ -73,23 +77,40 @@ def restore(launcher: Launcher, path: Path) -> Document:
     `devnet.snapshot`, `devnet.port-taken`, `devnet.start`."""
     launcher.refuse_running()
     layout = launcher.layout
+    made = False
     try:
         with tarfile.open(path, "r:gz") as archive:
             members = _checked(path, archive)
             layout.make()
+            made = True
             for member in members:
                 _take(archive, member, layout.root)
-    except (OSError, EOFError, tarfile.TarError) as error:
+        said = msgspec.json.decode((layout.root / NAME).read_bytes(), type=Snapshot)
+        if said.format != FORMAT:
+            raise ValueError(f"its format is {said.format}, and this program reads {FORMAT}")
+        document = msgspec.json.decode(layout.document.read_bytes(), type=Document)
+        layout.save(_moved(document, PurePosixPath(said.root), layout.root))
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        if made:
+            shutil.rmtree(layout.root)
         raise DevnetError("devnet.snapshot", f"{path} is no saved devnet: {error}.", "`gridpact devnet save`") from None
-    said_file = layout.root / NAME
-    try:
-        said = msgspec.json.decode(said_file.read_bytes(), type=Snapshot)
-        raw = layout.document.read_bytes().replace(msgspec.json.encode(said.root)[1:-1], str(layout.root).encode())
-        layout.save(msgspec.json.decode(raw, type=Document))
-    except (FileNotFoundError, msgspec.DecodeError) as error:
-        raise damaged(said_file, error) from None
     _go_on(launcher, said)
     return layout.load()
+
+
+def _moved(document: Document, old: PurePosixPath, new: Path) -> Document:
+    """The document of a devnet that lies elsewhere now. ValueError where it names something outside of it."""
+
+    def path(text: str) -> str:
+        below = PurePosixPath(text).relative_to(old)
+        if ".." in below.parts:
+            raise ValueError(f"{text[:80]!r} is outside of it")
+        return str(new / below)
+
+    replace = msgspec.structs.replace
+    nodes = tuple(replace(one, home=path(one.home), log=path(one.log)) for one in document.nodes)
+    members = tuple(replace(one, key=path(one.key)) for one in document.members)
+    return replace(document, nodes=nodes, members=members)
 
 
 def _checked(path: Path, archive: tarfile.TarFile) -> list[tarfile.TarInfo]:

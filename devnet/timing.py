@@ -27,8 +27,8 @@ TIMEOUT_S = 5.0
 
 def how(launcher: Launcher) -> ClockSetting:
     """How the clock goes now. Raises `DevnetError` `devnet.not-running` where no node could say it."""
-    answers = asyncio.run(_ask(_homes(launcher), {"cmd": "clock-now"}))
-    return ClockSetting(answers[0]["freeze"], answers[0]["at_ms"], wall_ms())
+    (answer,) = asyncio.run(_ask(_homes(launcher)[:1], {"cmd": "clock-now"}))
+    return ClockSetting(**{name: answer[name] for name in ClockSetting.__struct_fields__})
 
 
 def freeze(launcher: Launcher) -> ClockSetting:

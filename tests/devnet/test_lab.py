@@ -182,6 +182,51 @@ def test_what_is_no_saved_devnet_is_refused(content: bytes, tmp_path: Path) -> N
     assert other.value.code == "devnet.snapshot"
 
 
+DOCUMENT = {"format": 1, "scenario": "smoke", "chain_id": "smoke-0", "stepped": False, "members": []}
+SAID = {"format": snapshot.FORMAT, "root": "/old/net", "running": [], "agents": False, "frozen": True}
+
+
+def entry(home: str) -> dict[str, object]:
+    return {"name": "a", "pid": None, "rpc": "http://127.0.0.1:1", "p2p": "127.0.0.1:2", "home": home, "log": home}
+
+
+@pytest.mark.parametrize("home", ["/elsewhere/a", "/old/net/../other/a", "relative"])
+def test_a_saved_devnet_names_nothing_outside_of_itself(home: str, tmp_path: Path) -> None:
+    document = DOCUMENT | {"nodes": [entry(home)]}
+    files = {"snapshot.json": json.dumps(SAID).encode(), "devnet.json": json.dumps(document).encode()}
+    archive(tmp_path / "bad.tar.gz", files)
+    with pytest.raises(DevnetError) as refused:
+        snapshot.restore(Launcher(tmp_path / "net"), tmp_path / "bad.tar.gz")
+    assert refused.value.code == "devnet.snapshot" and not (tmp_path / "net").exists(), "nothing is left half made"
+
+
+def test_a_saved_devnet_of_another_format_is_refused(tmp_path: Path) -> None:
+    document = DOCUMENT | {"nodes": [entry("/old/net/nodes/a")]}
+    for format_, code in ((snapshot.FORMAT + 1, "devnet.snapshot"), (snapshot.FORMAT, "")):
+        files = {"snapshot.json": json.dumps(SAID | {"format": format_}).encode()}
+        archive(tmp_path / f"{format_}.tar.gz", files | {"devnet.json": json.dumps(document).encode()})
+        launcher = Launcher(tmp_path / f"net-{format_}")
+        if code:
+            with pytest.raises(DevnetError) as refused:
+                snapshot.restore(launcher, tmp_path / f"{format_}.tar.gz")
+            assert refused.value.code == code
+        else:
+            (node,) = snapshot.restore(launcher, tmp_path / f"{format_}.tar.gz").nodes
+            assert node.home == str(launcher.layout.root / "nodes" / "a")
+
+
+def test_a_devnet_is_not_saved_into_itself(tmp_path: Path) -> None:
+    archive(
+        tmp_path / "net.tar.gz",
+        {"snapshot.json": json.dumps(SAID).encode(), "devnet.json": json.dumps(DOCUMENT | {"nodes": []}).encode()},
+    )
+    launcher = Launcher(tmp_path / "net")
+    snapshot.restore(launcher, tmp_path / "net.tar.gz")
+    with pytest.raises(DevnetError) as refused:
+        snapshot.save(launcher, launcher.layout.root / "again.tar.gz")
+    assert refused.value.code == "devnet.snapshot"
+
+
 def archive(path: Path, files: dict[str, bytes]) -> None:
     with tarfile.open(path, "w:gz") as made:
         for name, content in files.items():
