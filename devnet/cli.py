@@ -23,6 +23,8 @@ from devnet.tour import tour
 from devnet.trustlab.cli import simulate as simulate_trust
 from node.cli import app
 from node.cli.light import main as light
+from node.cli.options import Devnet as Directory
+from node.cli.options import Json
 from node.cli.output import emit, progress, reporting, run, table
 from node.cli.trust import app as trust
 
@@ -42,8 +44,6 @@ app.command()(simulate)
 app.command()(tour)
 trust.command(name="simulate")(simulate_trust)
 
-Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 ScenarioName = Annotated[str, typer.Option("--scenario", help="Name of a shipped scenario, or path to a TOML file.")]
 Nodes = Annotated[int | None, typer.Option("--nodes", help="Validators, 4 to 7. Default: the scenario's.")]
 NodeName = Annotated[str, typer.Argument(help="Node, as `status` names it.")]

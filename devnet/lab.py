@@ -10,14 +10,14 @@ import typer
 
 from devnet.directory import DEFAULT
 from devnet.errors import DevnetError
+from node.cli.options import Devnet as Directory
+from node.cli.options import Json
 from node.cli.output import emit, line, progress, reporting
 
 if TYPE_CHECKING:
     from devnet.launcher import Launcher
     from node.clock import ClockSetting
 
-Directory = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 time = typer.Typer(no_args_is_help=True, help="Ledger time of a devnet: see it, freeze it, move it forward.")
 

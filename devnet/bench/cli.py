@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from node.cli.options import Json
 from node.cli.output import emit, progress, reporting
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed, memory and where the time goes.")
@@ -21,7 +22,7 @@ def group() -> None:
 def throughput(
     nodes: Annotated[int, typer.Option(min=4, max=7, help="Validators.")] = 4,
     seconds: Annotated[float, typer.Option(min=2, max=60, help="Length of one step of the sweep.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Finalised transactions a second, latency idle and at half load, and the share of each part of the work."""
     from devnet.bench.throughput import Throughput
@@ -34,7 +35,7 @@ def throughput(
 @app.command()
 def interval(
     members: Annotated[int, typer.Option(min=8, max=9_999, help="Members of the site, each with one meter.")] = 1_000,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """What one node pays to close an interval (tree and disk included), and to clear 10,000 offers."""
     from devnet.bench.interval import measure
@@ -47,7 +48,7 @@ def interval(
 @app.command()
 def epoch(
     members: Annotated[int, typer.Option(min=4, max=9_999, help="Members, each with a bond and a node.")] = 1_000,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """What one node pays for the end of an epoch, tree and disk included."""
     from devnet.bench.epoch import measure
@@ -61,7 +62,7 @@ def epoch(
 def scale(
     validators: Annotated[int, typer.Option(min=4, max=128, help="Nodes, each with a seat of equal power.")] = 31,
     heights: Annotated[int, typer.Option(min=1, max=1_000, help="Heights to average over.")] = 5,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """What a height costs with many validators on 50 ms links: virtual time, processor time and bytes."""
     from devnet.bench.scale import measure
@@ -73,7 +74,7 @@ def scale(
 
 @app.command()
 def day(
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """From the needs of a day to its orders on four nodes, with builders, a battery and short phases."""
     from devnet.bench.day import measure
@@ -85,7 +86,7 @@ def day(
 
 @app.command()
 def dispatch(
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Dispatch cases of four sizes: solving, repairing, locking, verifying, and the distance from the optimum."""
     from devnet.bench.dispatch import measure
@@ -102,7 +103,7 @@ def dispatch(
 
 @app.command()
 def zk(
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Range proofs, sealed bids, shares of openings, private readings on four nodes: time and bytes. Takes a minute."""
     from devnet.bench import private
@@ -116,7 +117,7 @@ def zk(
 @app.command()
 def rpc(
     seconds: Annotated[float, typer.Option(min=4, max=60, help="Length of one step.")] = 10,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Latency of point queries under load, and what 200 websocket subscribers cost. Takes two minutes."""
     from devnet.bench.rpc import Rpc

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from devnet.simulator.violations import ORACLES
+from node.cli.options import Json
 from node.cli.output import emit, progress, reporting
 from node.errors import NodeError
 
@@ -37,7 +38,7 @@ def simulate(
     seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Run this seed again, by itself.")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="With --seed: draw the messages, of the shrunk plan.")] = False,
     lines: Annotated[int, typer.Option(min=1, max=2_000, help="Lines of the drawing, the newest.")] = 120,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """Whole networks on virtual time, with faults and liars, judged at every step. Exits 1 when a rule was broken."""
     from devnet.simulator.campaign import Campaign, campaign, known_behaviours

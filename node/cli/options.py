@@ -34,7 +34,7 @@ Node = Annotated[
     str | None,
     typer.Option("--node", envvar="GRIDPACT_NODE", help="URL of a node's RPC. Default: a node of the devnet."),
 ]
-Devnet = Annotated[Path, typer.Option("--dir", help="Directory of the devnet.")]
+Devnet = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
 As = Annotated[str | None, typer.Option("--as", help="Member (or meter) who signs, by its key in the devnet.")]
 Reader = Annotated[
     str | None, typer.Option("--as", help="Member who asks: the request is signed by its key.", metavar="MEMBER")
