@@ -22,7 +22,7 @@ const d3 = () => {
 // As wide as the page, so that letters keep their size on a phone.
 const width = () => Math.max(NARROWEST, Math.min(WIDEST, document.getElementById("main").clientWidth - 24));
 
-export const colour = (index) => `var(--s${(index % SERIES) + 1})`;
+const colour = (index) => `var(--s${(index % SERIES) + 1})`;
 
 const key = (name, index) =>
   h("span", { className: "key" }, s("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, s("rect", { width: 12, height: 12, rx: 2, fill: colour(index) })), name);

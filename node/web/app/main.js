@@ -15,10 +15,9 @@ const PAGES = [
   ["network", "Network"],
 ];
 const RENDER_MS = 250;
-const KEPT_BLOCKS = 200;
 
 /** What every page may look at. */
-const state = { status: null, blocks: [], line: null };
+const state = { status: null, line: null };
 
 const place = document.getElementById("main");
 let page = null;
@@ -85,8 +84,6 @@ const hear = (message) => {
   }
   for (const event of message.events) {
     if (event.topic === "block") {
-      state.blocks.unshift(event);
-      state.blocks.length = Math.min(state.blocks.length, KEPT_BLOCKS);
       tell("block");
     } else if (event.topic === "interval") {
       tell("interval");

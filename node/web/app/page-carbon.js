@@ -5,14 +5,16 @@ import { bars, steps } from "./chart.js";
 import { cards, csvButton, h, show, table } from "./dom.js";
 import { clock, decimal, kilograms, kwh } from "./format.js";
 import { note, remark } from "./notes.js";
+import { Past } from "./past.js";
 import { Picker } from "./picker.js";
 
-const HISTORY = 24;
 const intensity = (ug, wh) => (wh ? decimal((BigInt(ug) * 1000n) / BigInt(wh), 6, 1, 1) : "–");
 
 export const open = async (place, state, [wanted]) => {
   const totals = h("div", {}), pick = h("div", { className: "row" }), body = h("div", {}), past = h("div", {});
   show(place, totals, pick, body, past);
+  // Carbon is booked when an interval closes. What is corrected later shows when the page is opened again.
+  const booked = new Past((interval) => query(`carbon/${interval}`), () => true);
   let drawn = null;
 
   const picker = new Picker(pick, wanted, "carbon", async (interval) => {
@@ -26,7 +28,7 @@ export const open = async (place, state, [wanted]) => {
       ]) : null);
       const last = await newest(interval);
       if (last === null) { show(body, remark("", "No interval near this one is settled yet; carbon is booked when one closes.")); return; }
-      show(body, ...one(await query(`carbon/${last}`)));
+      show(body, ...one(await booked.of(last)));
       await history(last);
     } catch (error) { show(body, note(error)); }
   });
@@ -34,7 +36,7 @@ export const open = async (place, state, [wanted]) => {
   // Carbon is known when an interval has closed: the newest that has, where time is followed.
   const newest = async (interval) => {
     const back = picker.chosen === null ? 12 : 1;
-    for (let at = interval; at > interval - back && at >= 0; at -= 1) if (await query(`carbon/${at}`).catch(() => null)) return at;
+    for (let at = interval; at > interval - back && at >= 0; at -= 1) if (await booked.of(at)) return at;
     return null;
   };
 
@@ -61,7 +63,7 @@ export const open = async (place, state, [wanted]) => {
   const history = async (last) => {
     if (drawn === last) return;
     drawn = last;
-    const found = (await Promise.all(Array.from({ length: HISTORY }, (_, at) => last - HISTORY + 1 + at).filter((at) => at >= 0).map((at) => query(`carbon/${at}`).catch(() => null)))).filter((it) => it);
+    const found = await booked.until(last);
     const label = (it) => (picker.length ? clock(picker.origin + it.interval * picker.length).replace(" UTC", "") : String(it.interval));
     const owners = [...new Set(found.flatMap((it) => it.sources.filter((x) => x).map((x) => x.member)))].sort();
     show(past, h("h2", {}, `The last ${found.length} intervals`),

@@ -5,9 +5,9 @@ import { bars, steps } from "./chart.js";
 import { cards, h, s, show, table } from "./dom.js";
 import { clock, decimal, kwh, money, perKwh } from "./format.js";
 import { note, remark } from "./notes.js";
+import { Past } from "./past.js";
 import { Picker } from "./picker.js";
 
-const HISTORY = 24;
 const NAMED = 6;
 const MODES = { grid: "connected to the public grid", island: "island", injection: "injection into the public grid" };
 
@@ -70,6 +70,7 @@ const summary = (data) =>
 export const open = async (place, state, [wanted]) => {
   const pick = h("div", { className: "row" }), body = h("div", {}), past = h("div", {});
   show(place, pick, body, past);
+  const behind = new Past((interval) => query(`interval/${interval}`), (one) => one.status === "settled");
   let drawn = null;
 
   const picker = new Picker(pick, wanted, "grid", async (interval) => {
@@ -95,8 +96,7 @@ export const open = async (place, state, [wanted]) => {
   const history = async (last) => {
     if (drawn === last) return;
     drawn = last;
-    const wantedOnes = Array.from({ length: HISTORY }, (_, at) => last - HISTORY + 1 + at).filter((one) => one >= 0);
-    const found = (await Promise.all(wantedOnes.map((one) => query(`interval/${one}`).catch(() => null)))).filter((one) => one && one.price_nano_per_wh !== undefined && one.price_nano_per_wh !== null);
+    const found = (await behind.until(last)).filter((one) => one.price_nano_per_wh !== undefined && one.price_nano_per_wh !== null);
     if (!found.length) { show(past); return; }
     const label = (one) => clock(one.start_ms).replace(" UTC", "");
     show(past,
@@ -124,5 +124,3 @@ export const open = async (place, state, [wanted]) => {
     },
   };
 };
-
-export { flows };

@@ -13,7 +13,10 @@ const bar = (part, total) => {
 
 const change = (one) => (one && one.kind !== "genesis" ? `${one.kind}, block ${whole(one.height)}` : "since genesis");
 
+const LEAST_MS = 5_000;
+
 export const open = async (place) => {
+  let drawn = 0, waiting = null;
   const draw = async () => {
     try {
       const [data, offences, rules] = await Promise.all([query("trust"), query("offences"), query("rules")]);
@@ -52,7 +55,16 @@ export const open = async (place) => {
         rules ? h("p", { className: "soft" }, `Rule set ${rules.rule_set}.`) : null);
     } catch (error) { show(place, note(error)); }
   };
+  // The table is of all members, and blocks come several times a second: one look in a while shows the same.
+  const later = () => {
+    waiting ||= setTimeout(() => {
+      waiting = null;
+      drawn = Date.now();
+      if (place.isConnected) draw();
+    }, Math.max(0, drawn + LEAST_MS - Date.now()));
+  };
   await draw();
-  return { changed: (what) => (what.has("status") || what.has("line") ? draw() : null) };
+  drawn = Date.now();
+  return { changed: (what) => { if (what.has("status") || what.has("line")) later(); } };
 };
 
