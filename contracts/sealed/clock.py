@@ -60,12 +60,11 @@ def _waiting(state: State, interval: int) -> SealedRound:
 
 
 def _advanced(state: State, context: BlockContext, round_: SealedRound) -> Moved:
-    ends = window.has_spanned if round_.phase == BIDDING else window.is_over
-    is_over = ends(state, context, round_.window)
-    if round_.phase in OPENING and is_over:
-        round_ = asking.forget_unclaimed(state, round_)
     if round_.phase == BIDDING and not round_.closing and context.time_ms >= round_.deadline_ms:
         round_ = _replace(round_, closing=True)
+    is_over = _is_over(state, context, round_)
+    if round_.phase in OPENING and is_over:
+        round_ = asking.forget_unclaimed(state, round_)
     moved, events = _moved(state, context, round_, is_over)
     if moved.phase != round_.phase or moved.phase in RESTING:
         return moved, events
@@ -74,6 +73,14 @@ def _advanced(state: State, context: BlockContext, round_: SealedRound) -> Moved
         return _replace(moved, window=window.begin(context)), events
     heard = window.hear(state, context, moved.window)
     return (moved if heard is moved.window else _replace(moved, window=heard)), events
+
+
+def _is_over(state: State, context: BlockContext, round_: SealedRound) -> bool:
+    """Whether nobody is waited for any longer; nobody is in a phase that rests, and bids may come until the deadline
+    in any case."""
+    if round_.phase == BIDDING:
+        return round_.closing and window.has_spanned(state, context, round_.window)
+    return round_.phase not in RESTING and window.is_over(state, context, round_.window)
 
 
 def _moved(state: State, context: BlockContext, round_: SealedRound, is_over: bool) -> Moved:
@@ -93,7 +100,7 @@ def _step(state: State, context: BlockContext, round_: SealedRound, is_over: boo
     """The round after what its phase has waited for; None: that has not come."""
     is_answered = asking.is_answered(round_)
     match round_.phase:
-        case "bidding" if _all_bid(round_) or (round_.closing and is_over):
+        case "bidding" if _all_bid(round_) or is_over:
             return opening.freeze(state, context, round_)
         case "summing" if is_answered:
             return opening.summed(state, context, round_)
