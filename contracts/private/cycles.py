@@ -14,6 +14,8 @@ word out of all of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from contracts import epochs
@@ -97,7 +99,7 @@ def _moved(state: State, context: BlockContext, record: PrivateCycle, events: li
         case "paying":
             unpaid = _unpaid(state, context.params, record)
             is_owed = record.green_buyers >= LEAST_BUYERS and record.retired_wh is None
-            if (unpaid or is_owed) and not over:
+            if not over and (is_owed or next(unpaid, None) is not None):
                 return None
             for meter in unpaid:
                 record = name(record, bills.parties(meter)[0], meter.id, "unpaid", events)
@@ -310,8 +312,10 @@ def decided(share: Share, outcome: Outcome, difference_wh: int | None, cycle: in
     return _replace(share, outcome=outcome, difference_wh=difference_wh)
 
 
-def _unpaid(state: State, params: PactParams, record: PrivateCycle) -> list[Meter]:
-    """Meters with a bill that waits."""
-    meters = [state.load(METERS, METERS.key(one.meter)) for one in _counted(state, params, record)]
-    known = [meter for meter in meters if meter is not None]
-    return [one for one in known if any(bills.bill(state, record, one, green) is not None for green in (False, True))]
+def _unpaid(state: State, params: PactParams, record: PrivateCycle) -> Iterator[Meter]:
+    """Meters with a bill that waits. Looked for one by one: while there is any, a block needs no other."""
+    for one in _counted(state, params, record):
+        meter = state.load(METERS, METERS.key(one.meter))
+        assert meter is not None, "every private meter is registered"
+        if any(bills.bill(state, record, meter, green) is not None for green in (False, True)):
+            yield meter
