@@ -39,7 +39,12 @@ def said(sealed: bytes, ephemeral: bytes) -> Ciphertext | None:
 
 def encoded(ciphertext: Ciphertext) -> Pair:
     """As state holds it."""
-    return ciphertext.E.to_bytes(), ciphertext.R.to_bytes()
+    return _kept(ciphertext.E), _kept(ciphertext.R)
+
+
+def _kept(point: Point) -> bytes:
+    """What the next one to add to it reads again."""
+    return IDENTITY if point == native.IDENTITY else native.keep(point)
 
 
 def add(held: Pair, more: Ciphertext) -> Pair:
