@@ -32,7 +32,6 @@ Sum = native.Point
 NOTHING = HiddenTotal(net_nano=0, debited_nano=0, held=None, credited=None, next_item=0, first_item=0)
 
 
-@lru_cache(maxsize=4_096)
 def point(encoded: bytes | None) -> Sum:
     """The point of a record or body; None is the identity. ValueError on what is no point."""
     return native.IDENTITY if encoded is None else native.decode_point(encoded)
