@@ -31,6 +31,7 @@ from contracts.sealed.records import (
     VOID,
     Clearing,
     SealedRound,
+    SealedSupplier,
 )
 from contracts.state import State
 from zk.group import POINT_BYTES
@@ -125,8 +126,7 @@ def balanced(state: State, context: BlockContext, round_: SealedRound) -> Moved:
             opened_wh += award_wh or 0
             point = points.of_value(award_wh).to_bytes() if award_wh else b""
             said = _replace(held, state=UNOPENED if award_wh is None else OPENED, award=point, award_wh=award_wh)
-            events += lose_wager(state, round_, said.member)
-            agenda.keep(state, round_, _replace(said, wager_nano=0, lost_wager=True))
+            events.append(lose_wager(state, round_, said))
     sealed_wh = asking.value(round_, AWARDS)
     awarded_wh = None if sealed_wh is None or unopened else sealed_wh + opened_wh
     remainder_wh = 0 if awarded_wh is None else clearing.target_wh - awarded_wh
@@ -156,8 +156,8 @@ def _void(state: State, context: BlockContext, round_: SealedRound, events: list
     return moved, [*events, told, *more]
 
 
-def lose_wager(state: State, round_: SealedRound, member: str) -> list[AnyEvent]:
-    """What a supplier's bid locked is gone; its standing is the caller's to write."""
-    wager_nano = agenda.supplier(state, round_, member).wager_nano
-    money.forfeit(state, wager_nano)
-    return [WagerLost(round_.interval, member, wager_nano)]
+def lose_wager(state: State, round_: SealedRound, held: SealedSupplier) -> WagerLost:
+    """Keep where a supplier stands, without what its bid had locked."""
+    money.forfeit(state, held.wager_nano)
+    agenda.keep(state, round_, _replace(held, wager_nano=0, lost_wager=True))
+    return WagerLost(round_.interval, held.member, held.wager_nano)

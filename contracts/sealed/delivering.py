@@ -132,8 +132,7 @@ def settled(state: State, context: BlockContext, round_: SealedRound) -> Moved:
         if award_wh is None:
             # What it was paid for nobody knows, so it stays where it is for good.
             outcome = "overpaid"
-            events += awarding.lose_wager(state, round_, member)
-            agenda.keep(state, round_, _replace(held, state=UNOPENED, wager_nano=0, lost_wager=True))
+            events.append(awarding.lose_wager(state, round_, _replace(held, state=UNOPENED)))
             events.append(DeliveryShown(round_.interval, member, round_.buyer, UNOPENED, None, 0, 0))
         else:
             known = _replace(held, award_wh=award_wh)

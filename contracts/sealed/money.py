@@ -36,37 +36,26 @@ def lock(state: State, member: str, amount_nano: int) -> bool:
 
 def release(state: State, member: str, amount_nano: int) -> None:
     """Give back what was locked."""
-    kept = _give(state, member, amount_nano)
-    now = pool(state)
-    state.save(
-        SEALED_POOL,
-        _replace(now, locked_nano=now.locked_nano - amount_nano, kept_nano=_sum(now.kept_nano, kept)),
-    )
+    _unlock(state, amount_nano, kept_nano=_give(state, member, amount_nano))
 
 
 def forfeit(state: State, amount_nano: int) -> None:
     """What was locked is lost: nobody gains by anybody's silence."""
-    now = pool(state)
-    state.save(
-        SEALED_POOL,
-        _replace(now, locked_nano=now.locked_nano - amount_nano, kept_nano=_sum(now.kept_nano, amount_nano)),
-    )
+    _unlock(state, amount_nano, kept_nano=amount_nano)
 
 
 def pay(state: State, amount_nano: int) -> bool:
     """What was locked is paid for hidden credits; False, and nothing is written, where no more can be inside."""
     if crediting.debit_public(state, None, amount_nano) != "ok":
         return False
-    now = pool(state)
-    state.save(SEALED_POOL, _replace(now, locked_nano=now.locked_nano - amount_nano))
+    _unlock(state, amount_nano, kept_nano=0)
     return True
 
 
 def refund(state: State, member: str, amount_nano: int) -> None:
     """Give back a part of what was paid, for which nothing is credited."""
     crediting.undebit_public(state, amount_nano)
-    now = pool(state)
-    state.save(SEALED_POOL, _replace(now, kept_nano=_sum(now.kept_nano, _give(state, member, amount_nano))))
+    _unlock(state, 0, kept_nano=_give(state, member, amount_nano))
 
 
 def charge(state: State, payer: str, recipient: str, amount_nano: int) -> int:
@@ -80,6 +69,13 @@ def charge(state: State, payer: str, recipient: str, amount_nano: int) -> int:
     return moved
 
 
+def _unlock(state: State, amount_nano: int, *, kept_nano: int) -> None:
+    """So much is locked no more; of it, or of what was paid, this much is nobody's for good."""
+    now = pool(state)
+    kept = min(MAX_MONEY, now.kept_nano + kept_nano)
+    state.save(SEALED_POOL, SealedPool(now.locked_nano - amount_nano, kept))
+
+
 def _give(state: State, member: str, amount_nano: int) -> int:
     """Into a balance; what that could not hold."""
     held = state.entry(BALANCES, member)
@@ -88,7 +84,3 @@ def _give(state: State, member: str, amount_nano: int) -> int:
     given = min(amount_nano, MAX_MONEY - held.balance_nano)
     state.put(BALANCES, Holding(member, held.balance_nano + given))
     return amount_nano - given
-
-
-def _sum(held: int, more: int) -> int:
-    return min(MAX_MONEY, held + more)
