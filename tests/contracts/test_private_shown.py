@@ -9,6 +9,7 @@ from hidden_world import entropy_of, note_secret
 from ledger_world import FIRST, change
 from private_world import CYCLE, PARAMS, TARIFF, Campus, genesis
 
+from contracts.api import BlockContext
 from contracts.bodies import MonitorHead, Quality, Reserve
 from contracts.carbon.origin import Book
 from contracts.confidential.bodies import Deposit
@@ -16,6 +17,7 @@ from contracts.members import Private
 from contracts.private.bodies import SEALED, GreenLot, PayBill, RetireGreen, Sealed, ShowReading
 from contracts.private.records import DONE
 from contracts.schema import ORIGINS
+from contracts.state import State
 from node.billing import words
 from zk.pedersen import commit
 from zk.statements import chain, check
@@ -184,8 +186,8 @@ def green_of(campus: Campus, meter: str) -> Opening:
 def certified(campus: Campus, energy_wh: int) -> None:
     """The campus holds so many certificates."""
 
-    def give(state: object, context: object) -> None:
-        book = Book(state, PARAMS, FIRST)  # type: ignore[arg-type]
+    def give(state: State, context: BlockContext) -> None:
+        book = Book(state, PARAMS, FIRST)
         book.issue("campus", "m-open", FIRST, energy_wh)
         book.save()
 
