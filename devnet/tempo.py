@@ -29,7 +29,7 @@ class Tempo(Protocol):
 
 
 class Running:
-    """Time runs at the speed of genesis, whether the agents are done or not, unless somebody sets it (`set_clock`)."""
+    """Time runs at the speed of genesis, whether the agents are done or not, unless somebody sets it (`timing`)."""
 
     def __init__(self, clock: SystemClock, record: Path) -> None:
         self._clock = clock
