@@ -37,7 +37,7 @@ BASE_TIMEOUT_S = 60.0
 INTERVAL_TIMEOUT_S = 15.0
 """What one stepped interval may take, at most; it takes about one second."""
 SEALED_TIMEOUT_S = 30.0
-"""What one interval with a sealed round may take, at most; it takes about eight seconds."""
+"""What one interval with a sealed round may take, at most; it takes about four seconds."""
 TRAFFIC_TIMEOUT_FACTOR = 3
 MAX_TIMEOUT_S = 900.0
 MAX_OBSERVATION_BYTES = 1024 * 1024 * 1024
