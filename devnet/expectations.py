@@ -63,7 +63,7 @@ def check(seen: Observation, expect: Expectations) -> list[Failure]:
     demand(True, "under_delivered", stakes.unreliable_otherwise(seen, expect.under_delivered))
     if expect.private_cycles is not None:
         demand(True, "private_cycles", _private_off(seen, expect.private_cycles))
-    if expect.private_cycles is not None or expect.sealed:
+    if expect.private_cycles is not None or expect.sealed or seen.private or seen.sealed:
         demand(expect.secrets_kept, "secrets_kept", list(seen.leaks) or _unsearched(seen))
     demand(bool(seen.sealed) or bool(expect.sealed), "sealed", sealed_view.off(seen.sealed, expect.sealed))
     demand(expect.statements_proven, "statements_proven", _unproven(seen))

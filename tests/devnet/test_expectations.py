@@ -453,6 +453,16 @@ def test_what_is_not_expected_is_not_judged(expectation: str) -> None:
         assert expectation not in {failure.expectation for failure in check(seen, indifferent)}
 
 
+@pytest.mark.parametrize("hid", ["private", "sealed"])
+def test_secrets_are_judged_wherever_anything_was_hidden_whatever_is_expected_of_it(hid: str) -> None:
+    nothing = replace(ALL, private_cycles=None, sealed=())
+    open_, found = replace(GOOD, private=(), sealed=()), ("ann's use of meter-1 at a log",)
+    assert "secrets_kept" not in {one.expectation for one in check(replace(open_, secrets=0), nothing)}
+    for seen in (replace(open_, leaks=found), replace(open_, secrets=0)):
+        failed = {one.expectation for one in check(replace(seen, **{hid: getattr(GOOD, hid)}), nothing)}
+        assert "secrets_kept" in failed
+
+
 def test_every_expectation_is_attacked_here() -> None:
     assert set(BROKEN) == set(Expectations.__struct_fields__)
 
