@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -140,10 +140,7 @@ async def _play(
         if scenario.sealed is not None:
             await _dispatch_sealed(layout, scenario, intervals, clients, courier, clock, diary, stack)
             return
-        tempo: Tempo = Running(clock, layout.clock)
-        if document.stepped:
-            now_ms = await _stepped_to(layout, courier)
-            tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, now_ms)
+        tempo = await _tempo(layout, courier, clock)
         world = World(scenario, profiles.load(scenario.season))
         faults = () if intervals is None else [one for one in within(scenario.faults, intervals) if one.on_equipment]
         restated = {meter for fault in faults if fault.restate for meter in fault.meters}
@@ -156,9 +153,7 @@ async def _play(
         for some in (wallets, persons):
             _skip_signed(some, diary)
         gateways, signed = {}, {}
-        opened = [_gateway(layout, chain_id, meter.id, courier) for meter in scenario.meters]
-        for gateway, head in await asyncio.gather(*opened):
-            stack.callback(gateway.close)
+        for gateway, head in await _gateways(layout, [meter.id for meter in scenario.meters], courier, stack):
             gateways[gateway.meter] = gateway
             if gateway.sequence:
                 signed[gateway.meter] = int(head["interval"])
@@ -169,11 +164,8 @@ async def _play(
         builders = builders_of(layout, scenario, clients, founding, stack)
         if not document.stepped:
             # Where time does not wait for them they wait for nobody either.
-            building = [asyncio.ensure_future(_keep_building(builder)) for builder in builders]
-            stack.callback(lambda: [one.cancel() for one in building])
-        seats = seats_of(layout, scenario, clients, founding, stack)
-        sitting = [asyncio.ensure_future(_keep_sitting(one)) for one in seats]
-        stack.callback(lambda: [one.cancel() for one in sitting])
+            _beside(map(_keep_building, builders), stack)
+        _beside(map(_keep_sitting, seats_of(layout, scenario, clients, founding, stack)), stack)
         ruled = _ruled(layout, scenario, world, clients, founding, builders, stack)
         conductor = Conductor(
             scenario,
@@ -228,18 +220,11 @@ async def _bill_privately(
 ) -> None:
     assert scenario.private is not None, "the scenario says so"
     document = layout.load()
-    home = Home.at(Path(document.nodes[0].home))
-    tempo: Tempo = Running(clock, layout.clock)
-    if document.stepped:
-        tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, await _stepped_to(layout, courier))
+    founding = read_founding(Home.at(Path(document.nodes[0].home)).genesis)
+    tempo = await _tempo(layout, courier, clock)
     wallets = await wallets_of(layout.keys, [one.id for one in scenario.members], document.chain_id, courier)
     hidden = [meter.id for meter in scenario.meters if meter.private is not None]
-    opened = [_gateway(layout, document.chain_id, meter, courier) for meter in hidden]
-    gateways = {}
-    for gateway, _ in await asyncio.gather(*opened):
-        stack.callback(gateway.close)
-        gateways[gateway.meter] = gateway
-    founding = read_founding(home.genesis)
+    gateways = {one.meter: one for one, _ in await _gateways(layout, hidden, courier, stack)}
     run = PrivateRun(scenario, layout, founding, clients, courier, wallets, gateways, tempo, diary)
     await run.run(scenario.private.cycles)
 
@@ -256,22 +241,28 @@ async def _dispatch_sealed(
 ) -> None:
     document = layout.load()
     founding = read_founding(Home.at(Path(document.nodes[0].home)).genesis)
-    tempo: Tempo = Running(clock, layout.clock)
-    if document.stepped:
-        tempo = Stepped([Path(node.home) for node in document.nodes], layout.clock, await _stepped_to(layout, courier))
+    tempo = await _tempo(layout, courier, clock)
     wallets = await wallets_of(layout.keys, [one.id for one in scenario.members], document.chain_id, courier)
-    opened = [_gateway(layout, document.chain_id, meter.id, courier) for meter in scenario.meters]
-    gateways = {}
-    for gateway, _ in await asyncio.gather(*opened):
-        stack.callback(gateway.close)
-        gateways[gateway.meter] = gateway
-    sitting = [
-        asyncio.ensure_future(_keep_sitting(one)) for one in seats_of(layout, scenario, clients, founding, stack)
-    ]
-    stack.callback(lambda: [one.cancel() for one in sitting])
+    opened = await _gateways(layout, [meter.id for meter in scenario.meters], courier, stack)
+    gateways = {one.meter: one for one, _ in opened}
+    _beside(map(_keep_sitting, seats_of(layout, scenario, clients, founding, stack)), stack)
     world = World(scenario, profiles.load(scenario.season))
     play = SealedPlay(scenario, layout, founding, clients, courier, wallets, gateways, world, tempo, diary)
     await play.run(intervals or scenario.intervals)
+
+
+async def _tempo(layout: Layout, courier: Courier, clock: SystemClock) -> Tempo:
+    """How ledger time passes: by itself, or as the agents step it."""
+    document = layout.load()
+    if not document.stepped:
+        return Running(clock, layout.clock)
+    return Stepped([Path(node.home) for node in document.nodes], layout.clock, await _stepped_to(layout, courier))
+
+
+def _beside(works: Iterable[Coroutine[Any, Any, None]], stack: contextlib.AsyncExitStack) -> None:
+    """Let some go on beside everything else, until the stack ends."""
+    for work in works:
+        stack.callback(asyncio.ensure_future(work).cancel)
 
 
 async def _stepped_to(layout: Layout, courier: Courier) -> int:
@@ -426,6 +417,17 @@ async def _keep_building(builder: Builder) -> None:
 def _say(member: str, round_: int | None, text: str) -> None:
     """A line in the agents' log."""
     print(f"builder {member}{'' if round_ is None else f' in round {round_}'}: {text}", flush=True)
+
+
+async def _gateways(
+    layout: Layout, meters: Sequence[str], courier: Courier, stack: contextlib.AsyncExitStack
+) -> list[tuple[MeterGateway, dict[str, Any]]]:
+    """A gateway per meter, closed with the stack, and what the ledger shows of the meter."""
+    chain_id = layout.load().chain_id
+    opened = await asyncio.gather(*(_gateway(layout, chain_id, meter, courier) for meter in meters))
+    for gateway, _ in opened:
+        stack.callback(gateway.close)
+    return opened
 
 
 async def _gateway(layout: Layout, chain_id: str, meter: str, courier: Courier) -> tuple[MeterGateway, dict[str, Any]]:
