@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple, TypeVar
+from copy import copy
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -161,6 +162,12 @@ class Chain:
         self.changed: set[bytes] = set()
         """Keys that the transactions of the last block wrote."""
         self.scopes = tuple(key.scope for key in self.genesis.members[0].keys)
+
+    def copy(self) -> Self:
+        """The same chain, to go on from by oneself."""
+        other = copy(self)
+        other.store = type(self.store)(self.store)
+        return other
 
     # Blocks
 

@@ -78,8 +78,7 @@ class Campus:
     def copy(self) -> Campus:
         """The same again, to go on differently."""
         other = copy.copy(self)
-        other.chain = copy.copy(self.chain)
-        other.chain.store = type(self.chain.store)(self.chain.store)
+        other.chain = self.chain.copy()
         other.openings = dict(self.openings)
         other.hidden = dict(self.hidden)
         return other

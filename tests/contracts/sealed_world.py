@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ceremony_world import Sealers
 from hidden_world import entropy_of, note_secret
@@ -105,6 +105,13 @@ class World(Sealers):
         self.shares: dict[str, bytes] = {}
         super().__init__(genesis or document())
         self.names = SEATS
+
+    def copy(self) -> Self:
+        """The same again, with everything that everybody knows."""
+        other = super().copy()
+        other.capacities, other.shares = dict(self.capacities), dict(self.shares)
+        other.bids, other.awards, other.registers = dict(self.bids), dict(self.awards), dict(self.registers)
+        return other
 
     def context(self) -> api.BlockContext:
         found = Chain.context(self)
@@ -392,27 +399,18 @@ class World(Sealers):
 
 
 @cache
-def _made(honest: bool, genesis: Genesis) -> tuple[dict[bytes, bytes], int, int, dict[str, Opening], dict[str, bytes]]:
+def _made(honest: bool, genesis: Genesis) -> World:
     """The chain with its key, note keys and capacities, made once."""
-    world = World(genesis)
-    world.honest = honest
-    world.with_key()
+    made = World(genesis)
+    made.honest = honest
+    made.with_key()
     members = ("campus", *SUPPLIERS, *TENANTS)
-    world.all_run(*(world.say(member, note_key(world, member)) for member in members))
-    world.all_run(*(world.capacity(member) for member in SUPPLIERS))
-    shares = {seat: world.held_share(seat, world.made()) for seat in SEATS}
-    return dict(world.store), world.height, world.now_ms, dict(world.capacities), shares
+    made.all_run(*(made.say(member, note_key(made, member)) for member in members))
+    made.all_run(*(made.capacity(member) for member in SUPPLIERS))
+    made.shares = {seat: made.held_share(seat, made.made()) for seat in SEATS}
+    return made
 
 
 def world(genesis: Genesis | None = None, honest: bool = False) -> World:
     """A fresh copy of the site, ready for its first round."""
-    genesis = genesis or document()
-    store, height, now_ms, known, shares = _made(honest, genesis)
-    found = World.__new__(World)
-    found.capacities, found.shares = dict(known), dict(shares)
-    found.bids, found.awards, found.registers = {}, {}, {}
-    Chain.__init__(found, genesis)
-    found.store.clear()
-    found.store.update(store)
-    found.height, found.now_ms, found.names, found.honest = height, now_ms, SEATS, honest
-    return found
+    return _made(honest, genesis or document()).copy()

@@ -27,15 +27,8 @@ def made() -> Sealers:
     return Sealers().with_key()
 
 
-def fresh(chain: Sealers) -> Sealers:
-    """The same chain, to go on from for one test."""
-    copy = Sealers.__new__(Sealers)
-    copy.__dict__ = {**chain.__dict__, "store": type(chain.store)(chain.store)}
-    return copy
-
-
 def test_an_opening_is_there_with_the_last_share_that_it_needs(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     number = chain.ask(chain.sealed(31_000))
     assert api.phase_open(chain.state())
     for name in "db":
@@ -49,14 +42,14 @@ def test_an_opening_is_there_with_the_last_share_that_it_needs(made: Sealers) ->
 
 
 def test_a_sum_of_nothing_opens_to_the_identity(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     number = chain.ask(elgamal.total([chain.sealed(0), chain.sealed(0, number=78)]))
     chain.all_ok(chain.sharing(name, chain.opening(number)) for name in "abc")
     assert openings.opened(chain.state(), number) == IDENTITY
 
 
 def test_an_identity_ciphertext_is_not_asked_about(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     one, nothing, key_id = chain.sealed(5), IDENTITY.to_bytes(), chain.made().key_id
     for e, r in ((nothing, one.R.to_bytes()), (one.E.to_bytes(), nothing)):
         wanted = openings.Opening(key_id, "price", 5, 1, r, e)
@@ -65,7 +58,7 @@ def test_an_identity_ciphertext_is_not_asked_about(made: Sealers) -> None:
 
 
 def test_a_share_of_another_validator_is_refused(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     record = chain.opening(chain.ask(chain.sealed(5)))
     stolen = chain.sharing("b", record).body
     assert codes(chain.block(chain.say("a", stolen))) == ["share.proof"]
@@ -78,7 +71,7 @@ def test_a_share_of_another_validator_is_refused(made: Sealers) -> None:
 
 def test_a_replayed_share_is_refused(made: Sealers) -> None:
     """Of another opening of the very same sum, at another tick."""
-    chain = fresh(made)
+    chain = made.copy()
     sealed = chain.sealed(5)
     first, second = chain.ask(sealed, tick=1), chain.ask(sealed, tick=2)
     given = chain.sharing("a", chain.opening(first))
@@ -104,7 +97,7 @@ def test_nobody_without_a_seat_or_a_share_gives_one() -> None:
 
 
 def test_withheld_shares_make_an_opening_late_for_good_and_are_named(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     record = chain.opening(chain.ask(chain.sealed(5)))
     late = chain.sharing("c", record)
     chain.all_ok(chain.sharing(name, record) for name in "ab")
@@ -122,7 +115,7 @@ def test_withheld_shares_make_an_opening_late_for_good_and_are_named(made: Seale
 
 def test_what_is_cancelled_opens_no_more_and_names_nobody(made: Sealers) -> None:
     """The round that asked has failed: nothing more of it is shown."""
-    chain = fresh(made)
+    chain = made.copy()
     record = chain.opening(chain.ask(chain.sealed(5)))
     chain.all_ok(chain.sharing(name, record) for name in "ab")
     chain.decide(lambda state, _: openings.cancel(state, record.number))
@@ -144,7 +137,7 @@ def test_no_transaction_asks_for_an_opening() -> None:
 
 
 def test_what_waits_is_bounded(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     sealed, key_id = chain.sealed(5), chain.made().key_id
 
     def ask_all(state: api.State, context: api.BlockContext) -> list[int | None]:
@@ -203,7 +196,7 @@ def test_the_same_organisations_keep_their_key_from_epoch_to_epoch() -> None:
 
 
 def test_bonds_stay_locked_while_a_round_pins_their_key(made: Sealers) -> None:
-    chain = fresh(made)
+    chain = made.copy()
     key = chain.made()
     chain.decide(lambda state, context: keys.pin(state, key.key_id))
     chain.all_ok([chain.say("a", Unbond(5_000))])
@@ -223,7 +216,7 @@ def test_bonds_stay_locked_while_a_round_pins_their_key(made: Sealers) -> None:
 
 
 def test_what_is_switched_off_makes_no_key_and_no_blocks(made: Sealers) -> None:
-    for chain in (fresh(made), Sealers().to_dealing()):
+    for chain in (made.copy(), Sealers().to_dealing()):
         off = chain.context()._replace(params=PactParams())
         chain.decide(lambda state, _, off=off: api.open_block(state, off))
         assert not api.phase_open(chain.state()) and chain.key() is None

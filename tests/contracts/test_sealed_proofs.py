@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from ledger_world import Chain, change
+from ledger_world import change
 from sealed_world import NEXT, World, world
 from test_sealed_rounds import finish
 
@@ -33,7 +33,7 @@ def _bidding() -> World:
 
 @cache
 def _priced() -> World:
-    one = copy(_bidding())
+    one = _bidding().copy()
     one.all_run(one.demand("t3", TENANTS["t3"]), one.bid("bio", OFFERS["bio"]))
     one.freeze().open_sums()
     assert one.round().phase == "awarding"
@@ -42,22 +42,11 @@ def _priced() -> World:
 
 @cache
 def _delivering() -> World:
-    return copy(_priced()).balance(*OFFERS).pass_interval(dict.fromkeys(OFFERS, 40_000))
-
-
-def copy(one: World) -> World:
-    """The same chain, to go on with by oneself."""
-    other = World.__new__(World)
-    Chain.__init__(other, one.genesis)
-    for name in ("capacities", "shares", "bids", "awards", "registers"):
-        setattr(other, name, dict(getattr(one, name)))
-    other.store.update(one.store)
-    other.height, other.now_ms, other.names, other.honest = one.height, one.now_ms, one.names, True
-    return other
+    return _priced().copy().balance(*OFFERS).pass_interval(dict.fromkeys(OFFERS, 40_000))
 
 
 def test_a_whole_round_with_sealed_demand_real_proofs_and_real_shares() -> None:
-    one = copy(_delivering())
+    one = _delivering().copy()
     assert (one.round().outcome, one.round().demand_wh) == ("balanced", sum(TENANTS.values()))
     assert one.round().clearing is not None and one.round().clearing.tick == 2
     one.all_run(one.delivery("bio", 10))
@@ -72,7 +61,7 @@ def test_a_whole_round_with_sealed_demand_real_proofs_and_real_shares() -> None:
 
 
 def test_a_copied_demand_is_refused_as_it_is_and_when_it_is_made_unlike_it() -> None:
-    one = copy(_bidding())
+    one = _bidding().copy()
     victim = one.demand("t1", TENANTS["t1"]).body
     assert one.run(one.say("t3", victim)) == "sealed.proof"
     blinded = elgamal.encrypt(0, (7).to_bytes(32, "big"), native.decode_point(one.round().key))
@@ -83,7 +72,7 @@ def test_a_copied_demand_is_refused_as_it_is_and_when_it_is_made_unlike_it() -> 
 
 def test_a_copied_bid_is_refused_as_it_is_and_when_it_is_made_unlike_it() -> None:
     """Without it the copy less the others' demands would open a victim's offer."""
-    one = copy(_bidding())
+    one = _bidding().copy()
     victim = one.bid_body("geo", OFFERS["geo"])
     assert one.run(one.say("bio", victim)) == "sealed.proof"
     blinded = elgamal.encrypt(0, (7).to_bytes(32, "big"), native.decode_point(one.round().key))
@@ -95,7 +84,7 @@ def test_a_copied_bid_is_refused_as_it_is_and_when_it_is_made_unlike_it() -> Non
 
 
 def test_a_garbage_bid_is_refused_and_a_good_one_counts_after_it() -> None:
-    one = copy(_bidding())
+    one = _bidding().copy()
     body = one.bid_body("bio", OFFERS["bio"])
     swapped = (body.sealed[1], body.sealed[0])
     garbage = bytes(len(body.proof))
@@ -111,13 +100,13 @@ def test_a_garbage_bid_is_refused_and_a_good_one_counts_after_it() -> None:
 
 
 def test_a_bid_beyond_the_pinned_capacity_is_refused() -> None:
-    one = copy(_bidding())
+    one = _bidding().copy()
     one.all_run(one.capacity("bio", 60_000))
     assert one.run(one.bid("bio", [25_000, 25_000])) == "sealed.proof"
 
 
 def test_a_bid_for_another_interval_is_refused() -> None:
-    one = copy(_bidding())
+    one = _bidding().copy()
     one.bidding(20_000, NEXT + 1, ticks=TICKS)
     there = one.bid_body("bio", OFFERS["bio"], NEXT + 1)
     assert one.run(one.say("bio", change(there, interval=NEXT))) == "sealed.proof"
@@ -134,7 +123,7 @@ def test_a_tick_below_one_is_no_word_at_all(ticks: tuple[int, ...]) -> None:
 
 def test_an_award_with_its_remainder_off_by_one_is_refused() -> None:
     """q is near the order of the group then, and would print money."""
-    one = copy(_priced())
+    one = _priced().copy()
     found = one.round().clearing
     assert found is not None
     body = one.award_body("bio")
@@ -149,12 +138,12 @@ def test_an_award_with_its_remainder_off_by_one_is_refused() -> None:
 
 
 def test_an_award_of_anothers_bid_is_refused() -> None:
-    one = copy(_priced())
+    one = _priced().copy()
     assert one.run(one.say("bio", one.award_body("geo"))) == "sealed.proof"
 
 
 def test_an_award_counts_once() -> None:
-    one = copy(_priced())
+    one = _priced().copy()
     body = one.award_body("bio")
     one.all_run(one.say("bio", body))
     assert one.run(one.say("bio", body)) == "sealed.twice"
@@ -164,7 +153,7 @@ def test_an_award_counts_once() -> None:
 
 
 def test_a_delivery_is_paid_once() -> None:
-    one = copy(_delivering())
+    one = _delivering().copy()
     one.all_run(one.delivery("bio"))
     before = one.credited("bio")
     assert one.run(one.delivery("bio")) == "sealed.award"
@@ -172,7 +161,7 @@ def test_a_delivery_is_paid_once() -> None:
 
 
 def test_a_shortfall_above_the_award_is_refused() -> None:
-    one = copy(_delivering())
+    one = _delivering().copy()
     award_wh = one.awards["bio", NEXT].value
     good = one.delivery("bio", award_wh).body
     assert one.run(one.say("bio", change(good, shortfall_wh=award_wh + 1))) == "sealed.proof"
@@ -187,7 +176,7 @@ def test_a_shortfall_that_is_negative_or_huge_is_no_word_at_all(shortfall_wh: in
 
 
 def test_whoever_delivered_less_has_to_say_so() -> None:
-    one = copy(_priced()).balance(*OFFERS).pass_interval({"bio": 1_000, "geo": 40_000, "solar": 40_000})
+    one = _priced().copy().balance(*OFFERS).pass_interval({"bio": 1_000, "geo": 40_000, "solar": 40_000})
     award_wh = one.awards["bio", NEXT].value
     with pytest.raises(ValueError, match="below the order"):
         one.delivery("bio", award_wh - 1_001)
@@ -197,5 +186,5 @@ def test_whoever_delivered_less_has_to_say_so() -> None:
 
 
 def test_a_delivery_of_another_supplier_or_interval_is_refused() -> None:
-    one = copy(_delivering())
+    one = _delivering().copy()
     assert one.run(one.say("geo", one.delivery("bio").body)) == "sealed.proof"
