@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.request import urlopen
 
 import pytest
@@ -74,7 +74,7 @@ def _status(url: str, interval: int) -> str:
 
 @pytest.fixture(scope="session")
 def long_chain() -> Iterator[str]:
-    """URL of a node with ten thousand blocks, in some of which somebody tries to run a script."""
+    """URL of a node with ten thousand blocks, in the first of which somebody tries to run a script."""
     ready = threading.Event()
     told: list[str] = []
     stop: list[Callable[[], object]] = []
@@ -120,8 +120,8 @@ def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
     """Makes pages. Whatever a script throws, and whatever the content policy refuses, is kept."""
     contexts = []
 
-    def make(width: int = 1280, scheme: str = "light") -> Watched:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    def make(width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Watched:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page, errors = context.new_page(), []
 
