@@ -29,9 +29,20 @@ class WithheldProof(NodeError):
 
 def show_envelope(envelope: Envelope, rights: Rights) -> tuple[Document, bool]:
     """The JSON form of an envelope, and whether it is whole."""
-    if rights.unrestricted or rights.allow(rights.subjects.of_envelope(envelope)):
+    if may_show(envelope, rights):
         return render(envelope), True
-    return {"type": type_name(type(envelope)), "body": {"type": type_name(type(envelope.body))}}, False
+    type_, body = sorts_of(envelope)
+    return {"type": type_, "body": {"type": body}}, False
+
+
+def may_show(envelope: Envelope, rights: Rights) -> bool:
+    """Whether the asker may read more of a transaction than anybody."""
+    return rights.unrestricted or rights.allow(rights.subjects.of_envelope(envelope))
+
+
+def sorts_of(envelope: Envelope) -> tuple[str, str]:
+    """What everybody may know of a transaction: the sorts of its envelope and of its body."""
+    return type_name(type(envelope)), type_name(type(envelope.body))
 
 
 def show_receipt(receipt: Receipt, rights: Rights, *, whole: bool = True) -> Document:

@@ -12,7 +12,7 @@ from typing import Any
 from consensus.messages import Block
 from contracts.envelope import CODEC, AccountEnvelope
 from node.access.rights import Rights
-from node.access.shown import show_envelope
+from node.access.shown import may_show, sorts_of
 from node.ledger.ledger import Ledger
 from node.rpc.errors import malformed
 from node.rpc.limits import MAX_SCANNED
@@ -93,7 +93,7 @@ def _down(
         receipts, raws = ledger.receipts(height), ledger.transactions(height)
         for index in range((min(top[1], len(raws)) if height == top[0] else len(raws)) - 1, -1, -1):
             envelope = CODEC.decode(raws[index])
-            shown, whole = show_envelope(envelope, rights)
+            type_, body = sorts_of(envelope)
             sender = envelope.sender if isinstance(envelope, AccountEnvelope) else envelope.meter
             yield (
                 height,
@@ -103,9 +103,9 @@ def _down(
                     "index": index,
                     "time_ms": block.header.time_ms,
                     "hash": block.payload[index].hex(),
-                    "type": shown["type"],
-                    "body": shown["body"]["type"],
-                    "sender": sender if whole else None,
+                    "type": type_,
+                    "body": body,
+                    "sender": sender if may_show(envelope, rights) else None,
                     "code": receipts[index + 1].code,
                 },
             )
