@@ -6,7 +6,7 @@ ledger shows of a round is proven before anything is made from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +16,7 @@ from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection, account
 from node.cli.form import Form
 from node.cli.output import line, money, per_kwh, reporting, table
+from node.cli.purse import entropy, owner_of, patiently, proven_by, wallet_path
 from node.cli.tx import interval_number, read_blocks, report, send, settle
 from node.errors import NodeError
 
@@ -94,7 +95,7 @@ def seal_capacity(
         body = _within(
             f"The capacity is above the {nameplate_wh:,} Wh that the rating delivers.",
             lambda: words.capacity(
-                ledger.chain_id, owner, meter, nameplate_wh, energy_wh, blocks, key.sign, entropy=_entropy()
+                ledger.chain_id, owner, meter, nameplate_wh, energy_wh, blocks, key.sign, entropy=entropy()
             ),
         )
         document = {"meter": meter, "capacity": body.capacity.hex(), "nameplate_wh": nameplate_wh}
@@ -160,7 +161,7 @@ def seal_demand(interval: IntervalArgument, energy_wh: Wh, *, signing: options.S
         )
         body = _within(
             f"The demand is above the {rating_wh:,} Wh that the loads are rated for.",
-            lambda: words.demand(ledger.chain_id, owner, round_, energy_wh, rating_wh, entropy=_entropy()),
+            lambda: words.demand(ledger.chain_id, owner, round_, energy_wh, rating_wh, entropy=entropy()),
         )
         return body, {"interval": round_.interval, "sealed": body.sealed.hex()}, _sealed_line("demand", rating_wh)
 
@@ -191,7 +192,7 @@ def seal_bid(
         held = total([words.capacity_of(ledger.chain_id, owner, one) for one in sight.capacities])
         body = _within(
             f"The bid is above the registered capacity of {held.value:,} Wh.",
-            lambda: words.bid(ledger.chain_id, owner, round_, held, quantities, entropy=_entropy()),
+            lambda: words.bid(ledger.chain_id, owner, round_, held, quantities, entropy=entropy()),
         )
         document = {"interval": round_.interval, "ticks": list(round_.ticks), "quantities_wh": quantities}
 
@@ -216,7 +217,7 @@ def seal_award(interval: IntervalArgument, *, signing: options.Signing, purse: o
         if sight.offer is None:
             raise _refused("sealed.bidder")
         price, ticks = words.clearing(round_), words.bid_of(ledger.chain_id, owner, round_, sight.offer)
-        body = words.award(ledger.chain_id, owner, round_, ticks, entropy=_entropy())
+        body = words.award(ledger.chain_id, owner, round_, ticks, entropy=entropy())
         below, marginal = sum(one.value for one in ticks[: price.tick - 1]), ticks[price.tick - 1].value
         award_wh = (price.whole * below + price.part * marginal) // price.whole
         document = {"interval": round_.interval, "award_wh": award_wh, "price_nano_per_wh": price.price_nano_per_wh}
@@ -236,7 +237,7 @@ def seal_delivery(interval: IntervalArgument, *, signing: options.Signing, purse
         from node.sealed import agents
 
         number = int(interval_number(connection, interval)["interval"])
-        body = _patiently(connection, lambda: agents.delivery(ledger, owner, number, 0, _entropy()))
+        body = patiently(connection, lambda: agents.delivery(ledger, owner, number, 0, entropy()))
         if body is None:
             raise _refused("sealed.metered")
         missing = f"{body.shortfall_wh:,} Wh are missing." if body.shortfall_wh else "Nothing is missing."
@@ -285,8 +286,6 @@ def _speak(
     make: Callable[[Connection, ProvenLedger, Owner], Said],
 ) -> None:
     """Sign what `make` says of what is proven, submit it, and print what became of it."""
-    from node.cli.purse import owner_of, proven_by, wallet_path
-
     with reporting(signing.as_json), Connection(signing.node, signing.directory) as connection:
         path = wallet_path(signing.as_, purse, signing.directory)
         owner = owner_of(signing.as_, signing.key, signing.directory)
@@ -296,18 +295,11 @@ def _speak(
             report(settle(connection, signer.sign(body), signing, what), signing, document, draw)
 
 
-def _patiently(connection: Connection, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    from node.cli.purse import patiently
-
-    return patiently(connection, ask)
-
-
 def _sight(connection: Connection, ledger: ProvenLedger, owner: Owner, interval: str) -> Sight:
     from node.sealed import agents
 
     number = int(interval_number(connection, interval)["interval"])
-    sight: Sight = _patiently(connection, lambda: agents.look(ledger, number, owner.member, 0))
-    return sight
+    return patiently(connection, lambda: agents.look(ledger, number, owner.member, 0))
 
 
 def _round(sight: Sight) -> Any:
@@ -332,12 +324,6 @@ def _refused(code: str) -> NodeError:
 
 def _sealed_line(what: str, most_wh: int) -> Callable[[], None]:
     return lambda: line(f"Sealed: everybody sees a {what} between 0 and {most_wh:,} Wh, and nobody how much.")
-
-
-def _entropy() -> bytes:
-    from node.cli.purse import entropy
-
-    return entropy()
 
 
 # Queries
