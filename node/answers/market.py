@@ -171,10 +171,15 @@ class Estimates(Placed, frozen=True, kw_only=True):
     estimates: tuple[EstimateShown, ...]
 
 
-class CorrectionShown(Correction, frozen=True, kw_only=True):
+class NumberedCorrection(Correction, frozen=True, kw_only=True):
     """A correction, counted from 0 for its meter and interval."""
 
     number: int
+
+
+class CorrectionShown(NumberedCorrection, frozen=True, kw_only=True):
+    """A correction in a list of several intervals."""
+
     start_ms: int
 
 
@@ -201,12 +206,6 @@ class Disputes(Answer, frozen=True, kw_only=True):
     disputes: tuple[DisputeShown, ...]
     start_ms: int = 0
     end_ms: int = 0
-
-
-class NumberedCorrection(Correction, frozen=True, kw_only=True):
-    """A correction, counted from 0 for its meter and interval."""
-
-    number: int
 
 
 class Energy(Placed, frozen=True, kw_only=True):

@@ -15,8 +15,8 @@ from contracts.carbon.records import (
 from contracts.conduct_records import Offence
 from contracts.governance.changes import Change
 from contracts.governance.records import Approval
+from contracts.members import AccessPolicy, Grant
 from contracts.members import Change as Changed
-from contracts.members import Grant
 from contracts.wagers.records import Round, Wagered
 from node.answers.chain import Answer, Decimal
 from node.answers.market import TrustShown
@@ -126,21 +126,11 @@ class Policy(Answer, frozen=True, kw_only=True):
     height: int = 0
 
 
-class PolicyListed(Answer, frozen=True, kw_only=True):
-    """A policy in a list."""
-
-    member: str
-    kinds: tuple[str, ...]
-    grants: tuple[Grant, ...]
-    number: int
-    height: int
-
-
 class Policies(Answer, frozen=True, kw_only=True):
     """Policies in the order of their first word."""
 
     count: int
-    policies: tuple[PolicyListed, ...]
+    policies: tuple[AccessPolicy, ...]
     never_hidden: tuple[str, ...]
 
 
