@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -34,11 +34,6 @@ KEEP_EVERY_S = 60.0
 
 MAX_LINE_BYTES = 1024 * 1024
 
-Nodes = Annotated[
-    list[str] | None,
-    typer.Option("--node", help="URL of a node's RPC; several may be given. Default: all nodes of the devnet."),
-]
-
 app = typer.Typer(help="Agents that act for a member.", no_args_is_help=True)
 
 
@@ -47,13 +42,43 @@ def agent() -> None:
     """Agents that act for a member."""
 
 
+class Actor(NamedTuple):
+    """Who acts, by which nodes, and where it keeps what it must not forget, and the newest header that it believes."""
+
+    account: Account
+    urls: list[str]
+    founding: Founding
+    where: Path
+    head: Path
+
+
+def _actor(acting: options.Acting, folder: str, file: Path | None = None, head: Path | None = None) -> Actor:
+    """Whom the options name; without `file` it keeps what it must in `folder`. Raises NodeError."""
+    from node.disk import RealDisk
+    from node.light.founding import read_founding
+
+    directory = acting.directory
+    urls = [url for one in acting.node or () for url in node_urls(one, directory)] or node_urls(None, directory)
+    founding = read_founding(genesis_path(acting.genesis, directory))
+    account = signer(founding.chain_id, acting.as_, acting.key, directory)
+    where = directory / folder / account.member if file is None else file
+    RealDisk().make_directory(where.parent)
+    return Actor(account, urls, founding, where, where.with_name(f"{where.name}.head") if head is None else head)
+
+
+def _teller(as_json: bool, what: str) -> Callable[[int | None, str], None]:
+    """Prints a line for everything that happens, in a numbered `what` or in none."""
+
+    def say(number: int | None, text: str) -> None:
+        place = "" if number is None else f"{what} {number}: "
+        emit(as_json, {what: number, "said": text}, lambda: line(place + text))
+
+    return say
+
+
 @app.command()
+@options.grouped
 def build(
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: Nodes = None,
-    directory: options.Devnet = options.DEVNET,
-    genesis: options.Genesis = None,
     book: Annotated[
         Path | None,
         typer.Option("--book", help="File with what the builder must not forget. Default: DIR/builders/MEMBER."),
@@ -75,67 +100,43 @@ def build(
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, help="Stop once so many wagers were judged. Default: never.")
     ] = None,
-    as_json: options.Json = False,
+    *,
+    acting: options.Acting,
 ) -> None:
     """Wager on open rounds, build solutions, reveal them in time; one line for everything that happens."""
-    with reporting(as_json):
+    with reporting(acting.as_json):
         import asyncio
 
         from node.agents.book import Book
         from node.agents.builder import Allowance
         from node.disk import RealDisk
-        from node.light.founding import read_founding
 
-        urls = _urls(node, directory)
         allowance = Allowance(stake, limit, claim_of(claim))
-        founding = read_founding(genesis_path(genesis, directory))
-        account = signer(founding.chain_id, as_, key, directory)
-        where = directory / "builders" / account.member if book is None else book
-        disk = RealDisk()
-        disk.make_directory(where.parent)
-        kept = Book(where, founding.chain_id, account.member, disk)
-
-        def say(round_: int | None, text: str) -> None:
-            emit(
-                as_json,
-                {"round": round_, "said": text},
-                lambda: line(text if round_ is None else f"round {round_}: {text}"),
-            )
-
+        actor = _actor(acting, "builders", book, head)
+        member = actor.account.member
+        kept = Book(actor.where, actor.founding.chain_id, member, RealDisk())
         progress(
-            f"Building for {account.member}: {kept.page.lost_tokens} of at most {limit} tokens lost so far, "
-            f"{kept.staked_tokens} at stake. Ctrl-C stops it; {where} must stay until all is judged."
+            f"Building for {member}: {kept.page.lost_tokens} of at most {limit} tokens lost so far, "
+            f"{kept.staked_tokens} at stake. Ctrl-C stops it; {actor.where} must stay until all is judged."
         )
-        store = where.with_name(f"{where.name}.head") if head is None else head
         try:
-            asyncio.run(_build(urls, founding, account, kept, allowance, say, rounds, store))
+            asyncio.run(_build(actor, kept, allowance, _teller(acting.as_json, "round"), rounds))
         finally:
             kept.release()
 
 
-def _urls(nodes: list[str] | None, directory: Path) -> list[str]:
-    return [url for one in nodes or () for url in node_urls(one, directory)] or node_urls(None, directory)
-
-
 async def _build(
-    urls: list[str],
-    founding: Founding,
-    account: Account,
-    book: Book,
-    allowance: Allowance,
-    say: Callable[[int | None, str], None],
-    rounds: int | None,
-    store: Path,
+    actor: Actor, book: Book, allowance: Allowance, say: Callable[[int | None, str], None], rounds: int | None
 ) -> None:
     from node.agents.builder import Builder
 
-    async with _following(urls, founding, store) as ledger:
-        await Builder(account, ledger, book, allowance, say).run(rounds)
+    async with _following(actor) as ledger:
+        await Builder(actor.account, ledger, book, allowance, say).run(rounds)
 
 
 @asynccontextmanager
-async def _following(urls: list[str], founding: Founding, store: Path) -> AsyncIterator[ProvenLedger]:
-    """What nodes prove, gone on from the header in `store`, which is kept up to date there."""
+async def _following(actor: Actor) -> AsyncIterator[ProvenLedger]:
+    """What nodes prove, gone on from the header that the actor believes, which is kept up to date."""
     import asyncio
 
     from node.agents.proven import ProvenLedger
@@ -143,12 +144,12 @@ async def _following(urls: list[str], founding: Founding, store: Path) -> AsyncI
     from node.light.session import load, save
 
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(url)) for url in urls]
-        ledger = ProvenLedger(clients, founding, head=load(store))
+        clients = [await stack.enter_async_context(Client(url)) for url in actor.urls]
+        ledger = ProvenLedger(clients, actor.founding, head=load(actor.head))
 
         def keep() -> None:
             if ledger.head is not None:
-                save(store, ledger.head)
+                save(actor.head, ledger.head)
 
         async def keep_often() -> None:
             while True:
@@ -164,13 +165,9 @@ async def _following(urls: list[str], founding: Founding, store: Path) -> AsyncI
 
 
 @app.command()
+@options.grouped
 def run(
     rulebook: Annotated[Path, typer.Option("--rulebook", help="The rulebook, TOML; see docs/rulebooks.md.")],
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: Nodes = None,
-    directory: options.Devnet = options.DEVNET,
-    genesis: options.Genesis = None,
     weather: Annotated[
         list[str] | None, typer.Option("--weather", help="Meter whose output tells of sun or wind; repeat for several.")
     ] = None,
@@ -192,56 +189,40 @@ def run(
     intervals: Annotated[
         int | None, typer.Option("--intervals", min=1, help="Stop once so many were acted on. Default: never.")
     ] = None,
-    as_json: options.Json = False,
+    *,
+    acting: options.Acting,
 ) -> None:
     """Act for a member by its rulebook, before the offers of each interval lock; one line for everything it does."""
-    with reporting(as_json):
+    with reporting(acting.as_json):
         import asyncio
 
         from node.cli.context import genesis_document
         from node.disk import RealDisk
-        from node.light.founding import read_founding
         from node.rulebook.document import load
         from node.rulebook.ledger import RuleLedger
 
         # Before anything else: a rulebook with a mistake does not act at all.
         rules = load(rulebook)
-        urls = _urls(node, directory)
-        founding = read_founding(genesis_path(genesis, directory))
-        account = signer(founding.chain_id, as_, key, directory)
-        document = genesis_document(genesis, directory)
-        meters = [one.id for one in document.meters if one.member == account.member and one.kind != "tie"]
-        where = directory / "rulebooks" / account.member if state is None else state
-        disk = RealDisk()
-        disk.make_directory(where.parent)
-        ledger = RuleLedger(where, founding.chain_id, account.member, disk)
-        progress(f"Acting for {account.member} by {rulebook}; Ctrl-C stops it, and {where} remembers its limits.")
-
-        def say(interval: int | None, text: str) -> None:
-            emit(
-                as_json,
-                {"interval": interval, "said": text},
-                lambda: line(text if interval is None else f"interval {interval}: {text}"),
-            )
-
+        actor = _actor(acting, "rulebooks", state, head)
+        member = actor.account.member
+        document = genesis_document(acting.genesis, acting.directory)
+        meters = [one.id for one in document.meters if one.member == member and one.kind != "tie"]
+        ledger = RuleLedger(actor.where, actor.founding.chain_id, member, RealDisk())
+        progress(f"Acting for {member} by {rulebook}; Ctrl-C stops it, and {actor.where} remembers its limits.")
         seen = (meters, weather or [], own, record, document.time_ms)
-        store = where.with_name(f"{where.name}.head") if head is None else head
         try:
-            asyncio.run(_act(urls, founding, account, rules, ledger, say, seen, intervals, store))
+            asyncio.run(_act(actor, rules, ledger, _teller(acting.as_json, "interval"), seen, intervals))
         finally:
             ledger.release()
 
 
 async def _act(
-    urls: list[str],
-    founding: Founding,
-    account: Account,
+    actor: Actor,
     rulebook: Rulebook,
     ledger: RuleLedger,
     say: Callable[[int | None, str], None],
     seen: tuple[list[str], list[str], Path | None, Path | None, int],
     intervals: int | None,
-    store: Path,
 ) -> None:
     import msgspec
 
@@ -265,19 +246,16 @@ async def _act(
             with record.open("ab") as file:
                 file.write(msgspec.json.encode(sight) + b"\n")
 
-    async with _following(urls, founding, store) as proven:
+    account = actor.account
+    async with _following(actor) as proven:
         eyes = Eyes(proven, account.member, account.reader(), meters, weather, known, since_ms)
         agent = RuledAgent(account, proven, eyes, rulebook, ledger, say, keep)
-        await agent.run(clock_of(founding), intervals)
+        await agent.run(clock_of(actor.founding), intervals)
 
 
 @app.command()
+@options.grouped
 def seat(
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: Nodes = None,
-    directory: options.Devnet = options.DEVNET,
-    genesis: options.Genesis = None,
     vault: Annotated[
         Path | None,
         typer.Option("--vault", help="File with what the seat must keep secret. Default: DIR/seats/MEMBER."),
@@ -286,76 +264,55 @@ def seat(
         Path | None,
         typer.Option("--head", help="File with the newest header that is believed. Default: VAULT.head."),
     ] = None,
-    as_json: options.Json = False,
+    *,
+    acting: options.Acting,
 ) -> None:
     """Hold the member's seat of the threshold key: make keys with the others, and open what the ledger asks for."""
-    with reporting(as_json):
+    with reporting(acting.as_json):
         import asyncio
 
         from node.agents.vault import Vault
         from node.disk import RealDisk
-        from node.light.founding import read_founding
 
-        urls = _urls(node, directory)
-        founding = read_founding(genesis_path(genesis, directory))
-        account = signer(founding.chain_id, as_, key, directory)
-        where = directory / "seats" / account.member if vault is None else vault
-        disk = RealDisk()
-        disk.make_directory(where.parent)
-        kept = Vault(where, founding.chain_id, account.member, disk)
+        actor = _actor(acting, "seats", vault, head)
+        member = actor.account.member
+        kept = Vault(actor.where, actor.founding.chain_id, member, RealDisk())
         progress(
-            f"Holding the seat of {account.member}. Ctrl-C stops it; {where} must stay, and stay secret, "
+            f"Holding the seat of {member}. Ctrl-C stops it; {actor.where} must stay, and stay secret, "
             "until other keys are made."
         )
-        store = where.with_name(f"{where.name}.head") if head is None else head
         try:
-            asyncio.run(_hold(urls, founding, account, kept, lambda text: _told(as_json, text), store))
+            asyncio.run(_hold(actor, kept, lambda text: _told(acting.as_json, text)))
         finally:
             kept.release()
 
 
 @app.command()
+@options.grouped
 def bill(
     campus: Annotated[str, typer.Argument(help="The member that bills private meters; perhaps this one.")],
-    as_: options.As = None,
-    key: options.KeyFile = None,
-    node: Nodes = None,
-    directory: options.Devnet = options.DEVNET,
-    genesis: options.Genesis = None,
-    as_json: options.Json = False,
+    acting: options.Acting,
 ) -> None:
     """Bill privately: prove what the member's meters used, answer for its sources, and pay; as the campus, split."""
-    with reporting(as_json):
+    with reporting(acting.as_json):
         import asyncio
 
         from node.cli.purse import owner_of
-        from node.light.founding import read_founding
 
-        urls = _urls(node, directory)
-        founding = read_founding(genesis_path(genesis, directory))
-        account = signer(founding.chain_id, as_, key, directory)
-        owner = owner_of(as_, key, directory)
-        store = directory / "billing" / f"{account.member}.head"
-        progress(f"Billing for {account.member} with {campus}. Ctrl-C stops it; it keeps nothing.")
-        asyncio.run(_bill(urls, founding, account, owner, campus, lambda text: _told(as_json, text), store))
+        actor = _actor(acting, "billing")
+        owner = owner_of(acting.as_, acting.key, acting.directory)
+        progress(f"Billing for {owner.member} with {campus}. Ctrl-C stops it; it keeps nothing.")
+        asyncio.run(_bill(actor, owner, campus, lambda text: _told(acting.as_json, text)))
 
 
-async def _bill(
-    urls: list[str],
-    founding: Founding,
-    account: Account,
-    owner: Owner,
-    campus: str,
-    tell: Callable[[str], None],
-    store: Path,
-) -> None:
+async def _bill(actor: Actor, owner: Owner, campus: str, tell: Callable[[str], None]) -> None:
     from contracts.cycles import cycle_of
     from node.billing.agents import CampusAgent, OwnerAgent
     from node.billing.biller import Biller
     from node.cli.purse import entropy
 
-    store.parent.mkdir(parents=True, exist_ok=True)
-    async with _following(urls, founding, store) as ledger:
+    account = actor.account
+    async with _following(actor) as ledger:
         first = ledger.nodes[0]
         params = (await first.genesis()).params
 
@@ -374,13 +331,11 @@ async def _bill(
         await Biller(biller, campus, tell).run(present)
 
 
-async def _hold(
-    urls: list[str], founding: Founding, account: Account, vault: Vault, say: Callable[[str], None], store: Path
-) -> None:
+async def _hold(actor: Actor, vault: Vault, say: Callable[[str], None]) -> None:
     from node.agents.seat import Seat
 
-    async with _following(urls, founding, store) as ledger:
-        await Seat(account, ledger, vault, say).run()
+    async with _following(actor) as ledger:
+        await Seat(actor.account, ledger, vault, say).run()
 
 
 def _told(as_json: bool, text: str) -> None:

@@ -34,6 +34,10 @@ Node = Annotated[
     str | None,
     typer.Option("--node", envvar="GRIDPACT_NODE", help="URL of a node's RPC. Default: a node of the devnet."),
 ]
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", help="URL of a node's RPC; several may be given. Default: all nodes of the devnet."),
+]
 Devnet = Annotated[Path, typer.Option("--dir", help="Directory of the devnet; several can run.")]
 As = Annotated[str | None, typer.Option("--as", help="Member (or meter) who signs, by its key in the devnet.")]
 Reader = Annotated[
@@ -99,6 +103,17 @@ class Signing(NamedTuple):
     as_json: Json = False
 
 
+class Acting(NamedTuple):
+    """Options of whatever goes on acting for a member, by what nodes prove."""
+
+    as_: As = None
+    key: KeyFile = None
+    node: Nodes = None
+    directory: Devnet = DEVNET
+    genesis: Genesis = None
+    as_json: Json = False
+
+
 class Purse(NamedTuple):
     """Options of whatever opens a wallet."""
 
@@ -107,7 +122,7 @@ class Purse(NamedTuple):
     genesis: Genesis = None
 
 
-GROUPS = (Asking, Signing, Purse)
+GROUPS = (Asking, Signing, Acting, Purse)
 
 
 def grouped(command: Callable[..., R]) -> Callable[..., R]:
