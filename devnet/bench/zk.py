@@ -2,7 +2,7 @@
 
 Everything in this process, on one core and one thread, with the statements of the ledger; nothing is kept between two
 measurements but the generators, which a process makes once. Medians of processor time, which others on the machine
-disturb least. `point_us`, to read one point, says how fast the machine is just now: three fifths of checking a reading
+disturb least. `point_us`, to read one point, says how fast the machine is just now: two thirds of checking a reading
 are nine of these.
 """
 
