@@ -85,11 +85,12 @@ def prove_ranges(
     ranges: Sequence[Range],
     *,
     entropy: bytes,
-    over: tuple[Point, Sequence[Point]] | None = None,
+    over: tuple[Point | None, Sequence[Point]] | None = None,
 ) -> bytes:
     """Proof that the values of the openings lie in the ranges. ValueError where one does not.
 
-    `over` has the threshold key and the commitments over it; without it, they are over H.
+    `over` has the threshold key, None for H, and the commitments over it, where they were made already; without it they
+    are made over H.
     """
     values, blindings = [one.value for one in openings], [one.blinding for one in openings]
     key, points = over or (None, [commit(*one) for one in openings])

@@ -65,7 +65,7 @@ def prove(
     _known(kind)
     points = [commit(*one, base=key) for one in openings]
     posted = tuple(point.to_bytes() for point in points)
-    over = None if key is None else (decode_point(key), points)
+    over = (None if key is None else decode_point(key), points)
     return Ranged(posted, prove_ranges(tag_of(kind, where, posted), openings, ranges, entropy=entropy, over=over))
 
 
