@@ -25,7 +25,6 @@ from tests.zk.statement_cases import (
 )
 from zk import elgamal
 from zk.batch import Batch, Claim
-from zk.codec import encode
 from zk.digits import weights
 from zk.group import ORDER, native
 from zk.group.bases import MAX_VECTOR, bases
@@ -238,11 +237,12 @@ def test_a_bid_has_one_to_64_ticks_and_two_points_for_each(e: int, r: int) -> No
 
 
 def test_a_bid_of_64_ticks_fits_where_instances_and_ranges_end() -> None:
-    """Proven in the bench, where its generators are there anyway."""
-    posted, _ = sealed_bid()
-    one = bid.Bid(KEY, point(CAPACITY), posted.e * 32, posted.r * 32, posted.slack)
-    assert len(one.e) == MAX_TICKS
-    assert len(encode(one)) <= MAX_INSTANCE_BYTES
+    capacity = Opening(2**32 - 1, CAPACITY.blinding)
+    posted, _ = bid.prove(WHERE, KEY, capacity, [2**26] * (MAX_TICKS - 1) + [2**26 - 1], entropy=ENTROPY)
+    one = bid.assertion(WHERE, KEY, point(capacity), *posted)
+    assert check.verify(one)
+    assert len(posted.e) == MAX_TICKS
+    assert len(one.instance) <= MAX_INSTANCE_BYTES
     assert sum(len(weights(hi)) for _, hi in [BELOW_2_31] * MAX_TICKS + [BELOW_2_32]) <= MAX_VECTOR
 
 
