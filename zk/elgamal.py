@@ -40,7 +40,7 @@ def encrypt(value: int, blinding: bytes, key: Point) -> Ciphertext:
 
 
 def decode(e: bytes, r: bytes) -> Ciphertext:
-    """A ciphertext from two points of 48 bytes each. ValueError as `zk.group.decode_point`: neither is the identity."""
+    """A ciphertext from two points of 48 bytes each. ValueError as `zk.group.Group.decode_point`: neither is the identity."""
     return Ciphertext(native.decode_point(e), native.decode_point(r))
 
 

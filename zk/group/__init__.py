@@ -13,12 +13,7 @@ Nothing here draws randomness. Only `times_secret` may see a secret: it takes th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
-
-if TYPE_CHECKING:
-    from py_arkworks_bls12381 import Scalar as NativeScalar
-
-    from zk.group.native import Point as NativePoint
+from typing import Any, Protocol, Self, TypeVar
 
 ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 """r, the prime order of G1 and G2."""
@@ -117,20 +112,6 @@ class Group(Protocol[P, K, S]):
 
 
 AnyGroup = Group[Any, Any, Any]
-
-
-def decode_point(data: bytes) -> NativePoint:
-    """Point of 48 bytes as nodes read it, see `Group.decode_point`."""
-    from zk.group import native
-
-    return native.decode_point(data)
-
-
-def decode_scalar(data: bytes) -> NativeScalar:
-    """Scalar of 32 bytes as nodes read it, see `Group.decode_scalar`."""
-    from zk.group import native
-
-    return native.decode_scalar(data)
 
 
 def check_dst(dst: bytes) -> None:
