@@ -40,24 +40,13 @@ def encrypt(value: int, blinding: bytes, key: Point) -> Ciphertext:
 
 
 def decode(e: bytes, r: bytes) -> Ciphertext:
-    """A ciphertext from two points of 48 bytes each. ValueError as `zk.group.Group.decode_point`: neither is the identity."""
+    """A ciphertext from two points of 48 bytes each. ValueError as of `Group.decode_point`: neither is the identity."""
     return Ciphertext(native.decode_point(e), native.decode_point(r))
 
 
-def weigh(ciphertexts: Sequence[Ciphertext], factors: Sequence[int]) -> Ciphertext:
-    """Ciphertext of the sum of factor times value. Factors are public and in [0, ORDER), one for each, else ValueError.
-
-    What comes out may have the identity in it, and then hides nothing: look before asking anybody to open it.
-    """
-    scalars = [native.scalar(factor) for factor in factors]
-    return Ciphertext(
-        native.multiexp([one.E for one in ciphertexts], scalars),
-        native.multiexp([one.R for one in ciphertexts], scalars),
-    )
-
-
 def total(ciphertexts: Sequence[Ciphertext]) -> Ciphertext:
-    """Ciphertext of the sum of the values."""
+    """Ciphertext of the sum of the values. What comes out may have the identity in it, and then hides nothing: look
+    before asking anybody to open it."""
     e = r = native.IDENTITY
     for one in ciphertexts:
         e, r = e + one.E, r + one.R

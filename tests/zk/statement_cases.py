@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from zk import elgamal
 from zk.group import native
 from zk.pedersen import commit
 from zk.statements import (
@@ -139,8 +138,7 @@ def _bid() -> Case:
 def weighted() -> bytes:
     """W of `sealed_bid`, as everybody computes it."""
     posted, _ = sealed_bid()
-    ciphertexts = [elgamal.decode(e, r) for e, r in zip(posted.e, posted.r, strict=True)]
-    return elgamal.weigh(ciphertexts, award.factors(2, A, B)).E.to_bytes()
+    return native.linear(*zip(map(native.decode_point, posted.e), award.factors(2, A, B), strict=True)).to_bytes()
 
 
 def _award() -> Case:

@@ -61,18 +61,16 @@ def test_a_zero_or_duplicate_index_interpolates_nothing(indices: tuple[int, ...]
 @settings(max_examples=10)
 def test_weighted_ciphertexts_open_to_the_weighted_sum(parts: list[tuple[int, int]]) -> None:
     ciphertexts = [elgamal.encrypt(value, blinding(7 + at), KEY) for at, (value, _) in enumerate(parts)]
-    weighed = elgamal.weigh(ciphertexts, [factor for _, factor in parts])
+    weighed = elgamal.Ciphertext(
+        native.linear(*((one.E, factor) for one, (_, factor) in zip(ciphertexts, parts, strict=True))),
+        native.linear(*((one.R, factor) for one, (_, factor) in zip(ciphertexts, parts, strict=True))),
+    )
     expected = sum(value * factor for value, factor in parts)
     if any(factor for _, factor in parts):
         point = opened(weighed, (5, 2, 4))
         assert point == native.multiexp([bases().V], [native.scalar(expected)])
     added = opened(elgamal.total(ciphertexts), (1, 3, 5))
     assert added == native.multiexp([bases().V], [native.scalar(sum(value for value, _ in parts))])
-
-
-def test_weights_come_one_for_each_ciphertext() -> None:
-    with pytest.raises(ValueError):
-        elgamal.weigh([elgamal.encrypt(1, blinding(1), KEY)] * 2, [1])
 
 
 @given(st.integers(0, elgamal.MAX_VALUE))

@@ -64,7 +64,8 @@ def test_a_round_adds_up(demand: int, tick: int) -> None:
     summands = []
     sold: dict[str, Opening] = {}
     for name in SUPPLIERS:
-        weighted = elgamal.weigh(ticks[name][:k], award.factors(k, a, b)).E.to_bytes()
+        offered = (tick.E for tick in ticks[name][:k])
+        weighted = native.linear(*zip(offered, award.factors(k, a, b), strict=True)).to_bytes()
         given_, sold[name] = award.prove(PLACES[name], KEY, award.weigh(known[name][:k], a, b), b, entropy=ENTROPY)
         assertions.append(award.assertion(PLACES[name], KEY, weighted, b, given_))
         summands.append(elgamal.decode(given_.summand, given_.summand_r))
