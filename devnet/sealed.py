@@ -41,8 +41,9 @@ from node.client import Client
 from node.errors import NodeError
 from node.light.founding import Founding
 from node.sealed import words
-from node.sealed.agents import Buyer, Party, Supplier, Tenant
+from node.sealed.agents import Buyer, Supplier, Tenant
 from node.wallet import account
+from node.wallet.party import Party
 from zk import notes
 from zk.ed25519 import SigningKey
 

@@ -9,10 +9,9 @@ Every method says what can be said now and answers with the ledger's code, or No
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from contracts.bodies import AccountBody
 from contracts.confidential.bodies import Deposit
 from contracts.confidential.keys import note_key
 from contracts.governance.rules import rules
@@ -34,17 +33,15 @@ from contracts.private.records import (
 )
 from contracts.schema import HEADS, HIDDEN_USES, METERS, PRIVATE_CYCLES
 from contracts.state import State
-from node.agents.proven import Proven, ProvenLedger
+from node.agents.proven import Proven
 from node.billing import registers, words
 from node.errors import NodeError
 from node.wallet import account
 from node.wallet.openings import Openings
+from node.wallet.party import Party
 from zk import notes
 from zk.pedersen import commit
 from zk.statements.openings import Opening, total
-
-Say = Callable[[AccountBody], Awaitable[str]]
-"""Signs a body, sends it, and answers with the code of its receipt once it is final."""
 
 
 class Metered(NamedTuple):
@@ -72,18 +69,8 @@ class Sight(NamedTuple):
     held_wh: int
 
 
-class Member:
-    """What every agent has: a member's secrets, its view of the ledger, and a way to speak."""
-
-    def __init__(self, owner: account.Owner, ledger: ProvenLedger, say: Say, entropy: Callable[[], bytes]) -> None:
-        self.member = owner.member
-        self._owner = owner
-        self._ledger = ledger
-        self._chain_id = ledger.chain_id
-        self._say = say
-        self._entropy = entropy
-        self._height = 0
-        """No older view is believed."""
+class Member(Party):
+    """What every agent of private billing can do."""
 
     async def register_key(self) -> str:
         """Put the member's note key on the ledger."""
@@ -154,10 +141,6 @@ class Member:
         sent = bill.times(tariff_nano_per_wh)
         word = account.spend(seen, self._owner, balance, to, to_key, sent.value, self._entropy(), sent)
         return await self._say(PayBill(meter, cycle, word.body, b""))
-
-    def since(self, height: int) -> None:
-        """Believe no view that is older: the member's last word is in it."""
-        self._height = max(self._height, height)
 
 
 class OwnerAgent(Member):

@@ -7,10 +7,9 @@ Every method says what can be said now and answers with the ledger's code, or No
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from contracts.bodies import AccountBody
 from contracts.governance.rules import rules
 from contracts.records import Order
 from contracts.schema import CAPACITIES, ORDERS, SEALED_GROWN, SEALED_OFFERS, SEALED_ROUNDS, SEALED_SUPPLIERS
@@ -36,12 +35,8 @@ from node.agents.proven import Proven, ProvenLedger
 from node.billing import registers
 from node.sealed import words
 from node.wallet.account import Owner
+from node.wallet.party import Party
 from zk.statements.openings import Opening, total
-
-Say = Callable[[AccountBody], Awaitable[str]]
-"""Signs a body, sends it, and answers with the code of its receipt once it is final."""
-Entropy = Callable[[], bytes]
-"""32 bytes that nobody else knows, at every call others."""
 
 
 class Sight(NamedTuple):
@@ -88,28 +83,15 @@ async def look(ledger: ProvenLedger, interval: int, member: str, least_height: i
     return await ledger.ask(read, "sealed", interval, member, least_height=least_height)
 
 
-class Party:
-    """What every agent has: a member's secrets, its view of the ledger, and a way to speak."""
-
-    def __init__(self, owner: Owner, ledger: ProvenLedger, say: Say, entropy: Entropy) -> None:
-        self.member = owner.member
-        self._owner = owner
-        self._ledger = ledger
-        self._chain_id = ledger.chain_id
-        self._say = say
-        self._entropy = entropy
-        self._height = 0
-
-    def since(self, height: int) -> None:
-        """Believe no view that is older: the member's last word is in it."""
-        self._height = max(self._height, height)
+class RoundParty(Party):
+    """A party that looks at rounds."""
 
     async def see(self, interval: int) -> Sight:
         """The round of an interval, proven."""
         return await look(self._ledger, interval, self.member, self._height)
 
 
-class Tenant(Party):
+class Tenant(RoundParty):
     """Seals what its member will take."""
 
     async def demand(self, interval: int, value_wh: int) -> str | None:
@@ -124,7 +106,7 @@ class Tenant(Party):
         )
 
 
-class Supplier(Party):
+class Supplier(RoundParty):
     """Bids, takes its award, and shows what it delivered."""
 
     async def bid(self, interval: int, quantities: Sequence[int]) -> str | None:
