@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from contracts.private.records import HiddenSite, HiddenUse, PrivateCycle
 from contracts.schema import HIDDEN_SITES, HIDDEN_USES, PRIVATE_CYCLES
 from node.errors import ProofError
-from node.proofs import AnyBundle, StateBundle
+from node.proofs import AnyBundle
 from node.render import render
 from node.statements.file import Statement, StatementsFile, Terms, render_place
 from node.statements.kinds import Nothing
+from node.statements.untrusted import records
 from zk.group.native import decode_point, linear
 from zk.statements import sums
 from zk.statements.assertion import Where
@@ -27,24 +28,14 @@ def file_of(fact: AnyBundle) -> StatementsFile:
     Raises `ProofError` `proof.cycle` where the bundle has no cycle, or one whose total is not fixed. Trusts nothing in
     it: whatever is false is found by whoever checks the file.
     """
-    cycle, site, uses = None, None, list[HiddenUse]()
-    for entry in fact.entries if isinstance(fact, StateBundle) else ():
-        key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
-        if value is None:
-            continue
-        if key.startswith(PRIVATE_CYCLES.prefix):
-            cycle = PRIVATE_CYCLES.decode(value)
-        elif key.startswith(HIDDEN_SITES.prefix):
-            site = HIDDEN_SITES.decode(value)
-        elif key.startswith(HIDDEN_USES.prefix):
-            uses.append(HIDDEN_USES.decode(value))
+    cycle, site = next(records(fact, PRIVATE_CYCLES), None), next(records(fact, HIDDEN_SITES), None)
     if cycle is None or site is None or cycle.total is None:
         raise ProofError(
             "proof.cycle",
             "There is nothing to add up: no cycle of a private campus, or none whose total is fixed.",
             "`gridpact query cycle` shows in which phase a cycle is.",
         )
-    return StatementsFile(statements_of(fact.chain_id, cycle, site, uses), (fact,))
+    return StatementsFile(statements_of(fact.chain_id, cycle, site, list(records(fact, HIDDEN_USES))), (fact,))
 
 
 def statements_of(

@@ -21,6 +21,7 @@ from node.proofs import AnyBundle, StateBundle
 from node.render import render
 from node.statements.file import Statement, StatementsFile, Terms, render_place
 from node.statements.kinds import KINDS, Nothing
+from node.statements.untrusted import records
 from zk.codec import Malformed
 from zk.statements import award, bid, demand
 from zk.statements.assertion import Assertion, Where
@@ -106,19 +107,9 @@ def _of(place: Where, one: Assertion, made_of: dict[str, Terms] | None = None) -
 
 
 def _read(party: AnyBundle) -> _Party:
-    round_, offer, sealed = None, None, None
-    for entry in party.entries if isinstance(party, StateBundle) else ():
-        key, value = bytes.fromhex(entry.key), None if entry.value is None else bytes.fromhex(entry.value)
-        if value is None:
-            continue
-        if key.startswith(SEALED_ROUNDS.prefix):
-            round_ = SEALED_ROUNDS.decode(value)
-        elif key.startswith(SEALED_OFFERS.prefix):
-            offer = SEALED_OFFERS.decode(value)
-        elif key.startswith(SEALED_DEMANDS.prefix):
-            sealed = SEALED_DEMANDS.decode(value)
+    round_ = next(records(party, SEALED_ROUNDS), None)
     if round_ is None:
         raise ProofError(
             "proof.posted", "There is no sealed round in it.", "Give what `gridpact proof fetch sealed` wrote."
         )
-    return _Party(round_, offer, sealed)
+    return _Party(round_, next(records(party, SEALED_OFFERS), None), next(records(party, SEALED_DEMANDS), None))
