@@ -18,17 +18,10 @@ from contracts.governance.bodies import RECORD_KINDS, AllowAccess, Reader, Revok
 from contracts.policies import Asker
 from contracts.rolls import Rolls, bucket
 from contracts.state import Table
+from node.access.decided import BY_ENTRY, BY_LINE, BY_MEMBER, BY_METER, PUBLIC_TABLES
 from node.access.log import AccessLog
 from node.access.rights import Identity
-from node.access.subjects import (
-    BY_ENTRY,
-    BY_LINE,
-    BY_MEMBER,
-    BY_METER,
-    PUBLIC_TABLES,
-    Subjects,
-    Undecided,
-)
+from node.access.subjects import Subjects, Undecided
 from node.rpc import table
 from node.rpc.access import Desk
 from tests.rpc.access_world import (
