@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from contracts.bodies import PlainReading
 from contracts.envelope import CODEC, MeterEnvelope
 from contracts.receipts import OK
 from contracts.schema import HEADS
@@ -57,8 +58,10 @@ class Accepted:
             for raw, receipt in zip(ledger.transactions(self._height), receipts, strict=True):
                 envelope = CODEC.decode(raw)
                 if receipt.code == OK and isinstance(envelope, MeterEnvelope) and envelope.meter == self._meter:
-                    self.sequences.append(envelope.body.sequence)
-                    self._shown.append((envelope.body.interval, envelope.body.import_wh))  # type: ignore[union-attr]
+                    reading = envelope.body
+                    assert isinstance(reading, PlainReading), "the meter hides nothing"
+                    self.sequences.append(reading.sequence)
+                    self._shown.append((reading.interval, reading.import_wh))
         return self._shown
 
 

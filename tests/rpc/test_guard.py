@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from aiohttp.test_utils import make_mocked_request
 
 from contracts.bodies import Transfer
 from node.rpc import site
@@ -162,7 +163,7 @@ def test_markup_in_what_a_member_wrote_is_never_served_as_markup() -> None:
 @pytest.mark.parametrize("name", ["../codes.py", "..", "docs.html/..", "/etc/passwd", "docs.html\0", "", "DOCS.html"])
 def test_no_name_leads_to_another_file(name: str) -> None:
     with pytest.raises(Refusal) as refused:
-        site.page(None, name)  # type: ignore[arg-type]  # refused before the request is looked at
+        site.page(make_mocked_request("GET", "/"), name)
     assert refused.value.code == "rpc.unknown-page"
 
 
