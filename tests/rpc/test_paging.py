@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.bodies import Transfer
+from node.ledger.ledger import Ledger
 from node.rpc import listing, queries
 from tests.rpc.access_world import OWNER, STRANGER, world
 from tests.rpc.chain import Chain, Wireless, serving
@@ -136,6 +137,25 @@ def test_a_client_turns_the_pages_by_itself(monkeypatch: pytest.MonkeyPatch) -> 
             answer = await client.query("trust")
             assert answer["data"]["members"] == whole and "page" not in answer
             assert len((await client.query("trust", limit=2, offset=1))["data"]["members"]) == 2
+
+    run(go())
+
+
+def test_a_client_has_a_list_in_pages_proven_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        async with serving(await long_chain()) as client:
+            whole = await client.query("trust", prove=1)
+            proven, prove, cut = list[bytes](), queries.state_entry, queries.turn_page
+
+            def counted(ledger: Ledger, key: bytes, height: int) -> dict[str, Any]:
+                proven.append(key)
+                return prove(ledger, key, height)
+
+            monkeypatch.setattr(queries, "state_entry", counted)
+            monkeypatch.setattr(queries, "turn_page", lambda of, data, given: cut(of, data, {**given, "limit": 2}))
+            answer = await client.query("trust", prove=1)
+            assert answer["data"] == whole["data"] and len(answer["data"]["members"]) > 2
+            assert [entry["key"] for entry in answer["proof"]["entries"]] == [key.hex() for key in proven]
 
     run(go())
 
