@@ -1,14 +1,12 @@
 """Private billing cycles on a devnet: meters' gateways, owners, the campus and suppliers, each with its own secrets.
 
 Time is stepped to the end of each cycle, the meters say what they show, and then everybody says what the cycle waits
-for until it is done. What anybody knows that others must not is written down beside the nodes, for `devnet.leaks` to
-look for; no node ever reads that file.
+for until it is done.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -16,35 +14,32 @@ from contracts.bodies import AccountBody
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.private.agenda import due_ms
 from contracts.private.records import DONE
-from devnet import keyring
 from devnet.conductor import Wallet
-from devnet.courier import WAIT_MS, Courier
-from devnet.diary import Diary, Progress
+from devnet.courier import Courier
+from devnet.diary import Diary
 from devnet.directory import Layout
 from devnet.errors import DevnetError
 from devnet.leaks import Secret, keep
 from devnet.observation import Submitted
 from devnet.scenario import Scenario
+from devnet.secretive import PAUSE_S, Secretive
 from devnet.spec import MeterSpec
 from devnet.tempo import Tempo
 from node.agents.gateway import MeterGateway
-from node.agents.proven import ProvenLedger, Unproven
+from node.agents.proven import Unproven
 from node.billing.agents import CampusAgent, Member, OwnerAgent
 from node.billing.readings import Owner
 from node.client import Client
 from node.light.founding import Founding
-from node.wallet import account
 from zk import notes
 
-ENTROPY_BYTES = 32
 PATIENCE = 400
 """Looks at one phase before the run gives up."""
-PAUSE_S = 0.05
 AT_ONCE = 8
 """Agents that make proofs before the loop turns to others."""
 
 
-class PrivateRun:
+class PrivateRun(Secretive):
     """All private meters of a scenario and everybody who has to do with them."""
 
     def __init__(
@@ -59,16 +54,7 @@ class PrivateRun:
         tempo: Tempo,
         diary: Diary,
     ) -> None:
-        """`wallets` and `gateways` are those of the members and meters of the scenario, by id."""
-        self._scenario = scenario
-        self._layout = layout
-        self._courier = courier
-        self._wallets = wallets
-        self._gateways = gateways
-        self._tempo = tempo
-        self._diary = diary
-        self._progress = Progress(waiting_for="note keys", begun=1)
-        self._height = 0
+        super().__init__(scenario, layout, founding, nodes, courier, wallets, gateways, tempo, diary)
         self.meters = [meter for meter in scenario.meters if meter.private is not None]
         campuses = {meter.private.campus for meter in self.meters if meter.private is not None}
         members = sorted({meter.member for meter in self.meters} | campuses)
@@ -78,14 +64,10 @@ class PrivateRun:
         self._alone: dict[str, asyncio.Lock] = {}
         """An agent asks one question at a time."""
         for at, name in enumerate(members):
-            secret = notes.secret_of(keyring.seed(layout.keys / f"{name}.json", "account"))
-            self._keys[name] = notes.public(secret)
-            keep(layout.secrets, [Secret.of_bytes(name, "note key", secret)])
-            turn = at % len(nodes)
-            ledger = ProvenLedger([*nodes[turn:], *nodes[:turn]], founding)
+            owner, say = self._owner(name), partial(self._say, name)
+            self._keys[name] = notes.public(owner.note_secret)
+            ledger, entropy = self._ledger(at), partial(self._draw, name)
             self._alone[name] = asyncio.Lock()
-            owner, say = account.Owner(name, secret), partial(self._say, name)
-            entropy = partial(self._draw, name)
             if name in campuses:
                 self._campuses[name] = CampusAgent(owner, ledger, say, entropy)
             else:
@@ -102,7 +84,7 @@ class PrivateRun:
         for number in range(first, first + cycles):
             await self._cycle(cycle(self._scenario.params, number), number - first + 1)
         self._progress.done = True
-        self._diary.tell(self._progress)
+        self._tell("nothing")
 
     async def _fund(self, agent: Member, cycles: int) -> str:
         """Hide twice the money that the bills of all cycles can come to: what is hidden says nothing of them."""
@@ -153,12 +135,7 @@ class PrivateRun:
             raw = gateway.seal(which.last, import_wh, export_wh, owner=owner, entropy=entropy)
             hash_ = self._wallets[meter.member].hash_of(raw)
             said.append(Submitted(hash_, "reading", meter.id, gateway.sequence))
-        self._courier.record(said)
-        await asyncio.gather(*map(self._flush, self._gateways.values()))
-
-    async def _flush(self, gateway: MeterGateway) -> None:
-        while gateway.waiting:
-            await self._courier.ask(lambda node: gateway.flush(node, "final", WAIT_MS))
+        await self._metered(said)
 
     def _note_uses(self, number: int) -> None:
         """What nobody but an owner and its campus may know of the cycle."""
@@ -176,20 +153,10 @@ class PrivateRun:
 
     # What agents say
 
-    def _draw(self, member: str) -> bytes:
-        """Entropy of a member, written down as a secret of its own."""
-        drawn = secrets.token_bytes(ENTROPY_BYTES)
-        keep(self._layout.secrets, [Secret.of_bytes(member, "entropy", drawn)])
-        return drawn
-
     async def _say(self, member: str, body: AccountBody) -> str:
         """Sign and send a word of a member; the code of its receipt."""
-        parcel = self._wallets[member].seal(body, "word", self._height)
-        outcomes = await self._courier.deliver([parcel])
-        code = outcomes[parcel.about.hash]
-        if code != "ok":
-            self._progress.refused[code] = self._progress.refused.get(code, 0) + 1
-        self._since(int((await self._courier.get(f"/tx/{parcel.about.hash}"))["height"]))
+        hash_, code = await self._delivered(member, body)
+        self._since(int((await self._courier.get(f"/tx/{hash_}"))["height"]))
         return code
 
     def _since(self, height: int) -> None:
@@ -232,10 +199,6 @@ class PrivateRun:
                     f"Billing cycle {number} of {campus} never came to {' or '.join(phases)}.",
                     f"See what it waits for: gridpact query cycle {number} {campus}",
                 )
-
-    def _tell(self, waiting_for: str) -> None:
-        self._progress.waiting_for = waiting_for
-        self._diary.tell(self._progress)
 
 
 async def _patiently(act: Callable[[], Awaitable[str | None]]) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
@@ -24,18 +23,18 @@ from contracts.sealed.records import AWARDING, DELIVERING, DONE, ORDERED, RUNNIN
 from contracts.units import PPM
 from devnet import keyring
 from devnet.conductor import Wallet
-from devnet.courier import WAIT_MS, Courier
-from devnet.diary import Diary, Progress
+from devnet.courier import Courier
+from devnet.diary import Diary
 from devnet.directory import Layout
 from devnet.errors import DevnetError
 from devnet.leaks import Secret, keep
 from devnet.observation import Submitted
 from devnet.scenario import Scenario
+from devnet.secretive import PAUSE_S, Secretive
 from devnet.spec import MeterSpec
 from devnet.tempo import Tempo
 from devnet.world import Flow, World
 from node.agents.gateway import MeterGateway
-from node.agents.proven import ProvenLedger
 from node.billing.readings import Owner
 from node.client import Client
 from node.errors import NodeError
@@ -48,12 +47,11 @@ from zk import notes
 from zk.ed25519 import SigningKey
 
 PATIENCE = 1_200
-PAUSE_S = 0.05
 CAPACITY_PPM = 900_000
 """Of what its rating delivers, a source registers so much."""
 
 
-class SealedPlay:
+class SealedPlay(Secretive):
     """All private meters of a scenario, everybody who has to do with them, and open members beside them."""
 
     def __init__(
@@ -69,15 +67,10 @@ class SealedPlay:
         tempo: Tempo,
         diary: Diary,
     ) -> None:
-        """`wallets` and `gateways` are those of the members and meters of the scenario, by id."""
+        super().__init__(scenario, layout, founding, nodes, courier, wallets, gateways, tempo, diary)
         assert scenario.sealed is not None, "the scenario says so"
-        self._scenario, self._plan, self._params = scenario, scenario.sealed, scenario.params
-        self._layout, self._courier = layout, courier
-        self._wallets, self._gateways, self._world = wallets, gateways, world
-        self._tempo, self._diary = tempo, diary
+        self._plan, self._params, self._world = scenario.sealed, scenario.params, world
         self._chain_id = founding.chain_id
-        self._progress = Progress(waiting_for="note keys", begun=1)
-        self._height = 0
         hidden = [meter for meter in scenario.meters if meter.private is not None]
         self._sources = {meter.member: meter for meter in hidden if meter.kind == "source"}
         self._loads = {meter.member: meter for meter in hidden if meter.kind == "load"}
@@ -85,13 +78,9 @@ class SealedPlay:
         self._owners: dict[str, account.Owner] = {}
         self._parties: dict[str, Party] = {}
         for at, name in enumerate(sorted({*self._sources, *self._loads, self._plan.campus})):
-            secret = notes.secret_of(keyring.seed(layout.keys / f"{name}.json", "account"))
-            owner = self._owners[name] = account.Owner(name, secret)
-            turn = at % len(nodes)
-            ledger = ProvenLedger([*nodes[turn:], *nodes[:turn]], founding)
+            owner = self._owners[name] = self._owner(name)
             kind = Supplier if name in self._sources else Tenant if name in self._loads else Buyer
-            self._parties[name] = kind(owner, ledger, partial(self._say, name), partial(self._draw, name))
-            keep(layout.secrets, [Secret.of_bytes(name, "note key", secret)])
+            self._parties[name] = kind(owner, self._ledger(at), partial(self._say, name), partial(self._draw, name))
 
     async def run(self, intervals: int) -> None:
         """Play so many intervals, each from the opening of its round to the last delivery."""
@@ -216,8 +205,7 @@ class SealedPlay:
         if not is_failed:
             await self._note_amounts(interval, flows)
         said = [self._read(meter, interval, flows[meter.id]) for meter in self._scenario.meters]
-        self._courier.record(said)
-        await asyncio.gather(*map(self._flush, self._gateways.values()))
+        await self._metered(said)
         await self._catch_up()
 
     def _read(self, meter: MeterSpec, interval: int, flow: Flow) -> Submitted:
@@ -230,10 +218,6 @@ class SealedPlay:
             owner = Owner(meter.member, notes.public(self._owners[meter.member].note_secret))
             raw = gateway.seal(interval, now.import_wh, now.export_wh, owner=owner, entropy=self._draw(meter.member))
         return Submitted(self._wallets[meter.member].hash_of(raw), "reading", meter.id, gateway.sequence)
-
-    async def _flush(self, gateway: MeterGateway) -> None:
-        while gateway.waiting:
-            await self._courier.ask(lambda node: gateway.flush(node, "final", WAIT_MS))
 
     # Words
 
@@ -266,12 +250,6 @@ class SealedPlay:
     def _lapsed(self, at: int, does: str) -> set[str]:
         return {name for one in self._plan.lapses if one.at == at and one.does == does for name in one.members}
 
-    def _draw(self, member: str) -> bytes:
-        """Entropy of a member, written down as a secret of its own."""
-        drawn = secrets.token_bytes(32)
-        keep(self._layout.secrets, [Secret.of_bytes(member, "entropy", drawn)])
-        return drawn
-
     async def _note_amounts(self, interval: int, flows: dict[str, Flow]) -> None:
         """What nobody but a member may know of an interval, as far as it is no public figure of its round as well: what
         its energy costs, since a figure of five digits may stand anywhere by chance."""
@@ -291,10 +269,7 @@ class SealedPlay:
 
     async def _say(self, member: str, body: AccountBody) -> str:
         """Sign and send a word of a member; the code of its receipt."""
-        parcel = self._wallets[member].seal(body, "word", self._height)
-        code = (await self._courier.deliver([parcel]))[parcel.about.hash]
-        if code != "ok":
-            self._progress.refused[code] = self._progress.refused.get(code, 0) + 1
+        _, code = await self._delivered(member, body)
         return code
 
     async def _catch_up(self) -> None:
@@ -348,7 +323,3 @@ class SealedPlay:
                 return
             await asyncio.sleep(PAUSE_S)
         raise DevnetError("devnet.timeout", f"Interval {interval} is never {wanted[0]}.", "See its record.")
-
-    def _tell(self, waiting_for: str) -> None:
-        self._progress.waiting_for = waiting_for
-        self._diary.tell(self._progress)
