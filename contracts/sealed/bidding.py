@@ -39,6 +39,7 @@ from contracts.sealed.records import (
     SealedSupplier,
 )
 from contracts.state import State
+from zk.statements.parts import has_identity_sum
 
 _replace = msgspec.structs.replace
 ENOUGH = 3
@@ -173,7 +174,8 @@ def bid(state: State, context: BlockContext, sender: str, body: SealBid) -> tupl
         return "sealed.shape"
     said = [points.said(*one) for one in zip(body.sealed, body.ephemeral, strict=True)]
     ciphertexts = [one for one in said if one is not None]
-    if len(ciphertexts) < len(said) or points.has_identity_prefix(ciphertexts):
+    halves = [one.E for one in ciphertexts], [one.R for one in ciphertexts]
+    if len(ciphertexts) < len(said) or any(map(has_identity_sum, halves)):
         return "sealed.point"
     wager_nano = context.params.sealed.wager_nano_per_wh * supplier.nameplate_wh
     if not money.lock(state, sender, wager_nano):

@@ -57,17 +57,6 @@ def prefix(pairs: Sequence[Pair], count: int) -> Ciphertext:
     return elgamal.total([pair(*one) for one in pairs[:count]])
 
 
-def has_identity_prefix(ciphertexts: Sequence[Ciphertext]) -> bool:
-    """Whether some first ones sum up to the identity, in E or R: what is sealed there could not be opened by shares, so
-    the bid would be free not to deliver."""
-    e = r = native.IDENTITY
-    for one in ciphertexts:
-        e, r = e + one.E, r + one.R
-        if native.IDENTITY in (e, r):
-            return True
-    return False
-
-
 def weighted(*terms: tuple[bytes, int]) -> Point:
     """Sum of public integer times point, of integers of either sign."""
     return native.linear(*((load(data), factor) for data, factor in terms))

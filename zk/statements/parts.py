@@ -8,6 +8,8 @@ Never takes a point that was not decoded strictly, and never lets the identity b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from operator import add
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -127,14 +129,10 @@ def number(scalar: bytes) -> int:
     return int.from_bytes(scalar, "big")
 
 
-def refuse_identity_sums(points: Sequence[Point]) -> None:
-    """ValueError where some first points sum up to the identity: what is encrypted there would be no secret, and could
-    not be opened by shares."""
-    total = native.IDENTITY
-    for one in points:
-        total = total + one
-        if total == native.IDENTITY:
-            raise ValueError("no sum of the first points is the identity")
+def has_identity_sum(points: Sequence[Point]) -> bool:
+    """Whether some first points sum up to the identity: what is encrypted there would be no secret, and could not be
+    opened by shares, so its maker would be free not to deliver."""
+    return any(total == native.IDENTITY for total in accumulate(points, add))
 
 
 def _part(tag: bytes, name: bytes) -> bytes:
