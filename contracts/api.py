@@ -80,15 +80,7 @@ from contracts.params import PactParams
 from contracts.private import agenda, cycles
 from contracts.private import handlers as private
 from contracts.private import meters as hidden_meters
-from contracts.private.bodies import (
-    BlameNote,
-    PayBill,
-    ProveUse,
-    Reconcile,
-    RetireGreen,
-    ShowReading,
-    SplitCycle,
-)
+from contracts.private.bodies import PrivateBody
 from contracts.receipts import OK, AnyEvent, Receipt
 from contracts.records import EpochMix, Lines, Sentinel, Site, SiteMeter, Utility
 from contracts.schema import (
@@ -110,15 +102,6 @@ from contracts.schema import (
 )
 from contracts.sealed import clock
 from contracts.sealed import handlers as sealing
-from contracts.sealed.bodies import (
-    ClaimSum,
-    OpenSealed,
-    ProveDelivery,
-    RegisterCapacity,
-    SealAward,
-    SealBid,
-    SealDemand,
-)
 from contracts.state import State
 from contracts.trust import is_tombstoned
 from contracts.units import MAX_COUNT
@@ -368,7 +351,8 @@ def units(envelope: Envelope) -> int:
     """Declared verification units, at least 1: what execution may cost, in readings."""
     if not isinstance(envelope, AccountEnvelope):
         return reading_units(envelope.body)
-    match envelope.body:
+    body = envelope.body
+    match body:
         case Need(count=count):
             return count
         case Tariff(count=count) | SetMode(count=count) | CallReduction(count=count) | OfferReduction(count=count):
@@ -425,12 +409,9 @@ def units(envelope: Envelope) -> int:
             return COMMIT_UNITS
         case Deal(vector=vector, shares=shares):
             return PROOF_UNITS * (1 + len(shares)) + len(vector) // VECTOR_PER_UNIT
-        case ProveUse() | BlameNote() | SplitCycle() | Reconcile() | PayBill() | ShowReading() | RetireGreen():
-            return private.units(envelope.body)
-        case OpenSealed() | RegisterCapacity() | SealDemand() | SealBid() | SealAward() | ProveDelivery() | ClaimSum():
-            return sealing.units(envelope.body)
         case RevealSolution(solution=solution):
             return 1 + len(solution) // BYTES_PER_UNIT
+    return private.units(body) if isinstance(body, PrivateBody) else sealing.units(body)
 
 
 def _proposal_units(change: Change) -> int:
