@@ -28,7 +28,7 @@ from contracts.schema import (
 from contracts.sealed import agenda, assertions, capacities, money, points
 from contracts.sealed.bodies import MAX_WH, OpenSealed, SealBid, SealDemand
 from contracts.sealed.events import BidSealed, DemandSealed, SealedOpened
-from contracts.sealed.exclusive import sells_open
+from contracts.sealed.exclusive import open_sellers
 from contracts.sealed.records import (
     BIDDING,
     MAX_DEMANDS,
@@ -168,7 +168,7 @@ def bid(state: State, context: BlockContext, sender: str, body: SealBid) -> tupl
         return "sealed.participant"
     if sender in round_.bidders:
         return "sealed.twice"
-    if sells_open(state, body.interval, sender):
+    if sender in open_sellers(state, body.interval):
         return "sealed.open"
     if not len(body.sealed) == len(body.ephemeral) == len(round_.ticks):
         return "sealed.shape"

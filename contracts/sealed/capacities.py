@@ -18,7 +18,7 @@ from contracts.schema import CAPACITIES, CAPACITY_LIST, CAPACITY_LISTS, METERS
 from contracts.sealed import assertions
 from contracts.sealed.bodies import MAX_WH, RegisterCapacity
 from contracts.sealed.events import CapacityRegistered
-from contracts.sealed.exclusive import sells_open
+from contracts.sealed.exclusive import open_sellers
 from contracts.sealed.points import IDENTITY, load
 from contracts.sealed.records import MAX_CAPACITIES, MAX_PARTICIPANTS, Capacity, CapacityList, Participant
 from contracts.state import State
@@ -93,11 +93,7 @@ def able(state: State, interval: int) -> list[Participant]:
         one = _capacity(state, meter)
         if not is_removed(state, one.member) and refusal(state, meter, interval, give_wh=1) is None:
             found.setdefault(one.member, []).append(one)
-    participants = []
-    for member in sorted(found):
-        if not sells_open(state, interval, member):
-            participants.append(_pinned(member, found[member]))
-    return participants
+    return [_pinned(member, found[member]) for member in sorted(found.keys() - open_sellers(state, interval))]
 
 
 def _pinned(member: str, held: list[Capacity]) -> Participant:

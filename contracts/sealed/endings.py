@@ -17,7 +17,7 @@ from contracts.receipts import AnyEvent
 from contracts.schema import METERS, SEALED_SUPPLIERS
 from contracts.sealed import agenda, capacities, money
 from contracts.sealed.events import SealedDone, SealedFailed, SealedMoved
-from contracts.sealed.exclusive import sells_open
+from contracts.sealed.exclusive import open_sellers
 from contracts.sealed.records import DONE, ORDERED, SealedRound
 from contracts.state import State
 
@@ -50,8 +50,9 @@ def fail(state: State, context: BlockContext, round_: SealedRound, reason: str) 
 
 
 def _stand_references(state: State, context: BlockContext, round_: SealedRound) -> None:
+    elsewhere = open_sellers(state, round_.interval)
     for one in round_.participants:
-        if sells_open(state, round_.interval, one.member):
+        if one.member in elsewhere:
             continue
         for meter in one.meters:
             held = capacities.reference_of(state, meter)

@@ -13,10 +13,9 @@ def sells_sealed(state: State, interval: int, member: str) -> bool:
     return round_ is not None and member in round_.bidders and round_.outcome != "failed"
 
 
-def sells_open(state: State, interval: int, member: str) -> bool:
-    """Whether an offer of the member's stands in open dispatch, reserve and storage included."""
-    record = state.load(INTERVALS, INTERVALS.key(interval))
-    if record is not None and any(entry.member == member for entry in order_book.offers(state, record)):
-        return True
-    flexible = state.load(FLEXIBLE, FLEXIBLE.key(interval))
-    return flexible is not None and any(entry.member == member for entry in flexible.entries)
+def open_sellers(state: State, interval: int) -> frozenset[str]:
+    """Members of whom an offer stands in open dispatch, reserve and storage included."""
+    record, flexible = state.load(INTERVALS, INTERVALS.key(interval)), state.load(FLEXIBLE, FLEXIBLE.key(interval))
+    offers = () if record is None else order_book.offers(state, record)
+    entries = () if flexible is None else flexible.entries
+    return frozenset({one.member for one in offers} | {one.member for one in entries})

@@ -15,7 +15,7 @@ from contracts.receipts import AnyEvent
 from contracts.sealed import agenda, asking, endings, money, points
 from contracts.sealed.bidding import ENOUGH
 from contracts.sealed.events import SealedFrozen, SealedPriced
-from contracts.sealed.exclusive import sells_open
+from contracts.sealed.exclusive import open_sellers
 from contracts.sealed.records import AWARDING, DEMAND, SEARCHING, SUMMING, TICK, Clearing, SealedRound
 from contracts.state import State
 from zk.elgamal import Ciphertext
@@ -27,11 +27,8 @@ Moved = tuple[SealedRound, list[AnyEvent]]
 def freeze(state: State, context: BlockContext, round_: SealedRound) -> Moved:
     """No bid and no demand comes any more; open the sum of demands, or begin to search."""
     bidders = tuple(sorted(round_.bidders))
-    absent = tuple(
-        one.member
-        for one in round_.participants
-        if one.member not in bidders and not sells_open(state, round_.interval, one.member)
-    )
+    spoken = open_sellers(state, round_.interval).union(bidders)
+    absent = tuple(one.member for one in round_.participants if one.member not in spoken)
     frozen = _replace(round_, bidders=bidders, absent=absent)
     events: list[AnyEvent] = [SealedFrozen(round_.interval, bidders, absent)]
     if frozen.demand_wh is not None:
