@@ -7,9 +7,9 @@ total is fixed: what stands, and an estimate in public of every load that proved
 what falls to each source. answering: suppliers answer. paying: whoever owes, spends. A phase ends when nothing is left
 to be said in it, and by itself once it has lasted: whoever was silent until then is named, and the cycle goes on.
 
-A phase lasts `private_ms`, and then goes on for `private_blocks` and two blocks for each seat, until blocks of
-organisations with more than 1/3 of the power were in it: neither a stall of the chain nor a third of the power keeps a
-word out of all of it.
+A phase lasts `private_ms`, and then goes on for `private_blocks` or two blocks for each seat, whichever are more, and
+until blocks of organisations with more than 1/3 of the power were in it: neither a stall of the chain nor a third of
+the power keeps a word out of all of it.
 """
 
 from __future__ import annotations

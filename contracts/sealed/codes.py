@@ -67,8 +67,8 @@ SEALED_CODES: dict[str, tuple[str, str]] = {
         "Withdraw the offer first: per interval a supplier sells sealed or open, not both.",
     ),
     "sealed.shape": (
-        "There is not one E and one R for each tick of the round.",
-        "Seal one quantity per tick, zeros included.",
+        "A bid has not one E and one R for each tick, or an award a remainder where there can be none, or none.",
+        "Seal one quantity per tick, zeros included; `gridpact tx seal-award` knows whether anything can remain.",
     ),
     "sealed.point": (
         "A point is no point, or sums of the first ones are the identity.",
