@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from contracts.bodies import AccountBody
@@ -59,7 +60,8 @@ class Duty(NamedTuple):
     """Something that is due, by a name that it keeps from look to look."""
 
     name: tuple[str, int, int, str]
-    body: AccountBody
+    make: Callable[[], AccountBody]
+    """What is said, made once it is: proofs and dealings take time."""
     said: str
     """What is told once it is done."""
 
@@ -193,33 +195,38 @@ class Seat:
             return []
         own = now.seats[index - 1]
         if now.phase == REGISTER and not own.key:
-            return [self._register(now)]
+            return [self._duty(REGISTER, now, partial(self._registration, now))]
         drawn = self._secret(now, index)
         if drawn is None:
             return []
         match now.phase:
             case "commit" if not own.barred and not own.commitment:
-                vector = making.deal(self._at(now), self.member, now.threshold, {}, entropy=drawn).vector
-                digest = making.digest(self._at(now), self.member, vector)
-                return [self._duty(COMMIT, now, CommitDealing(now.epoch, now.attempt, digest))]
+                return [self._duty(COMMIT, now, partial(self._commitment, now, drawn))]
             case "deal" if own.commitment and not own.dealt:
-                to = {at: (now.seats[at - 1].member, now.seats[at - 1].key) for at in recipients(now.seats)}
-                dealt = making.deal(self._at(now), self.member, now.threshold, to, entropy=drawn)
-                return [self._duty(DEAL, now, Deal(now.epoch, now.attempt, *dealt))]
+                return [self._duty(DEAL, now, partial(self._dealt, now, drawn))]
             case "complain":
                 dealers = [seat.member for seat in now.seats if seat.dealt and not seat.bad]
                 return self._complaints(now, await self._received(now, index, drawn, dealers), drawn)
         return []
 
-    def _register(self, now: Ceremony) -> Duty:
+    def _registration(self, now: Ceremony) -> RegisterSeat:
         drawn = self.vault.draw(now.epoch, now.attempt)
         secret = making.seat_secret(self._at(now), self.member, drawn)
-        registered = making.prove_seat(self._at(now), self.member, secret, entropy=drawn)
-        return self._duty(REGISTER, now, RegisterSeat(now.epoch, now.attempt, *registered))
+        return RegisterSeat(
+            now.epoch, now.attempt, *making.prove_seat(self._at(now), self.member, secret, entropy=drawn)
+        )
 
-    def _duty(self, phase: str, now: Ceremony, body: AccountBody) -> Duty:
+    def _commitment(self, now: Ceremony, drawn: bytes) -> CommitDealing:
+        vector = making.deal(self._at(now), self.member, now.threshold, {}, entropy=drawn).vector
+        return CommitDealing(now.epoch, now.attempt, making.digest(self._at(now), self.member, vector))
+
+    def _dealt(self, now: Ceremony, drawn: bytes) -> Deal:
+        to = {at: (now.seats[at - 1].member, now.seats[at - 1].key) for at in recipients(now.seats)}
+        return Deal(now.epoch, now.attempt, *making.deal(self._at(now), self.member, now.threshold, to, entropy=drawn))
+
+    def _duty(self, phase: str, now: Ceremony, make: Callable[[], AccountBody]) -> Duty:
         said = f"{phase} in attempt {now.attempt} of epoch {now.epoch}"
-        return Duty((phase, now.epoch, now.attempt, ""), body, said)
+        return Duty((phase, now.epoch, now.attempt, ""), make, said)
 
     async def _received(
         self, about: Ceremony | ThresholdKey, index: int, drawn: bytes, dealers: Sequence[str]
@@ -247,16 +254,21 @@ class Seat:
         return await self.ledger.ask(read, "dealing", about.epoch, about.attempt, dealer)
 
     def _complaints(self, about: Ceremony | ThresholdKey, received: Sequence[Part], drawn: bytes) -> list[Duty]:
+        return [
+            Duty(
+                (COMPLAIN, about.epoch, about.attempt, part.dealer),
+                partial(self._complaint, about, part, drawn),
+                f"{part.dealer} dealt what is no share, and is named for it",
+            )
+            for part in received
+            if part.share is None
+        ]
+
+    def _complaint(self, about: Ceremony | ThresholdKey, part: Part, drawn: bytes) -> Complain:
         secret = making.seat_secret(self._at(about), self.member, drawn)
-        duties = []
-        for dealer, note, good in received:
-            if good is None:
-                route = making.route(self._at(about), dealer, self.member)
-                shown = notes.reveal(secret, note, entropy=drawn, **route)
-                name = (COMPLAIN, about.epoch, about.attempt, dealer)
-                body = Complain(about.epoch, about.attempt, dealer, shown)
-                duties.append(Duty(name, body, f"{dealer} dealt what is no share, and is named for it"))
-        return duties
+        route = making.route(self._at(about), part.dealer, self.member)
+        shown = notes.reveal(secret, part.note, entropy=drawn, **route)
+        return Complain(about.epoch, about.attempt, part.dealer, shown)
 
     # Holding one
 
@@ -286,16 +298,14 @@ class Seat:
             index = None if held is None else self._index(held)
             if held is None or mine is None or index in [one.index for one in record.shares]:
                 continue
-            name = ("share", record.number, 0, "")
-            if not self._is_time(name):
-                continue
-            where = openings.where_of(self.ledger.chain_id, held, record, self.member)
-            point, proof = share.prove(
-                where, record.purpose, record.tick, record.R, mine, entropy=secrets.token_bytes(32)
-            )
             said = f"gave its share of opening {record.number}: {record.purpose} {record.round}, {record.tick}"
-            duties.append(Duty(name, GiveShare(record.number, point, proof), said))
+            duties.append(Duty(("share", record.number, 0, ""), partial(self._share, held, record, mine), said))
         return duties
+
+    def _share(self, held: ThresholdKey, record: OpeningRecord, mine: bytes) -> GiveShare:
+        where = openings.where_of(self.ledger.chain_id, held, record, self.member)
+        point, proof = share.prove(where, record.purpose, record.tick, record.R, mine, entropy=secrets.token_bytes(32))
+        return GiveShare(record.number, point, proof)
 
     async def _find(self, seen: Standing) -> list[Duty]:
         """Claims of sums that are open, so that rounds go on: in turn with the other seats."""
@@ -309,7 +319,7 @@ class Seat:
         return [
             Duty(
                 ("claim", one.interval, one.opening, ""),
-                ClaimSum(*one),
+                partial(ClaimSum, *one),
                 f"found opening {one.opening}: {one.sum_wh} Wh",
             )
             for one in found
@@ -332,7 +342,8 @@ class Seat:
         if not self._listed:
             self._account.next_nonce, _ = await position(self.ledger, self.member, self._account.public_key)
             self._listed = True
-        signed = [self._account.sign(duty.body, height + EXPIRY_BLOCKS) for duty in duties]
+        bodies = [duty.make() for duty in duties]
+        signed = [self._account.sign(body, height + EXPIRY_BLOCKS) for body in bodies]
         await asyncio.gather(*(self._say_duty(duty, raw) for duty, raw in zip(duties, signed, strict=True)))
 
     async def _say_duty(self, duty: Duty, raw: bytes) -> None:

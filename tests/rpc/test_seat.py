@@ -16,13 +16,14 @@ from contracts.ceremony.bodies import Complain, Deal, GiveShare, RegisterSeat
 from contracts.ceremony.making import recipients
 from contracts.ceremony.records import Ceremony, OpeningRecord, ThresholdKey
 from contracts.context import BlockContext
+from contracts.envelope import CODEC
 from contracts.params import SealedParams
 from contracts.state import State
 from node.agents import seat as agent
 from node.agents.proven import ProvenLedger, Unproven
 from node.agents.seat import Duty, Seat
 from node.agents.vault import Vault
-from node.client import Account, Client, RpcError
+from node.client import Account, Client, Result, RpcError, Wait
 from node.disk import Disk, MemoryDisk, RealDisk
 from node.errors import NodeError
 from tests.rpc.builder_world import Lying, Mute, Node, founding, run
@@ -30,6 +31,7 @@ from tests.rpc.chain import PARAMS, Chain
 from tests.support.pact import VALIDATORS, seed_of
 from zk import ceremony as making
 from zk import elgamal, notes
+from zk.hashing import sha256
 
 PACT = msgspec.structs.replace(PARAMS, sealed=SealedParams(on=True, window_blocks=12))
 VAULT = Path("/vault")
@@ -178,9 +180,10 @@ class Cheat(Seat):
 
     async def _attempt(self, now: Ceremony | None) -> list[Duty]:
         duties = await super()._attempt(now)
-        return [duty._replace(body=self._false(now, duty.body)) if now else duty for duty in duties]
+        return [duty._replace(make=partial(self._false, now, duty.make)) if now else duty for duty in duties]
 
-    def _false(self, now: Ceremony, body: Any) -> Any:
+    def _false(self, now: Ceremony, make: Callable[[], Any]) -> Any:
+        body = make()
         if not isinstance(body, Deal):
             return body
         victim = now.seats[recipients(now.seats)[0] - 1]
@@ -222,6 +225,33 @@ def test_a_seat_gives_no_share_of_what_only_a_node_asks(monkeypatch: pytest.Monk
         with pytest.raises(Unproven):
             await fooled.step()
         assert not [body for body in liar.heard if isinstance(body, GiveShare)]
+
+    run(go())
+
+
+class Full(Node):
+    """A node that hears everything, and has no room for it."""
+
+    async def submit(self, envelopes: Sequence[bytes], wait: Wait = "accepted", timeout_ms: int = 0) -> list[Result]:
+        self.heard += [CODEC.decode(raw).body for raw in envelopes]
+        return [Result(sha256(raw), "refused", "mempool.full") for raw in envelopes]
+
+
+def test_a_share_that_is_refused_is_given_again_after_ever_more_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        chain = sealing()
+        seats = [seat(chain, name) for name in VALIDATORS]
+        await play(chain, living(seats))
+        await asked(chain, monkeypatch, 31_000)
+        full, one = Full(chain), seats[0]
+        one.ledger.nodes = [full]
+        tried = []
+        for _ in range(12):
+            before = len(full.heard)
+            await one.step()
+            tried.append(len(full.heard) - before)
+        assert tried == [1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+        assert {type(body) for body in full.heard} == {GiveShare}
 
     run(go())
 
