@@ -2,7 +2,7 @@
 
 Everything in this process, on one core and one thread, with the statements of the ledger; nothing is kept between two
 measurements but the generators, which a process makes once. Medians of processor time, which others on the machine
-disturb least. `point_us`, to read one point, says how fast the machine is just now: two thirds of checking a reading
+disturb least. `point_us`, to read one point, says how fast the machine is just now: three fifths of checking a reading
 are nine of these.
 """
 
@@ -128,6 +128,7 @@ def _one_share(seat: str, r: bytes) -> Assertion:
 
 def _point_s() -> float:
     encoded = [bases().B.times_secret(native.scalar(i + 1)).to_bytes() for i in range(POINTS)]
+    native.forget()
     return statistics.median(_timed(native.decode_point, one)[1] for one in encoded)
 
 
