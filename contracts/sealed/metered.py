@@ -7,6 +7,8 @@ and what that leaves for the next one (`pass_on`), so nothing that was delivered
 
 from __future__ import annotations
 
+from itertools import product
+
 import msgspec
 
 from contracts.members import MeterHead
@@ -68,13 +70,14 @@ def of_supplier(state: State, round_: SealedRound, supplier: Participant) -> byt
 def pass_on(state: State, round_: SealedRound, supplier: Participant, used: bytes) -> None:
     """A supplier is settled: the next round in the same difference has what is left of it. Of several meters nothing is
     left, since nobody could tell whose it was."""
-    for one in agenda.intervals(state):
-        for meter in supplier.meters if one > round_.interval else ():
-            key = SEALED_GROWN.key(one, meter)
-            waiting = state.load(SEALED_GROWN, key)
-            if waiting is not None and waiting.behind == round_.interval:
-                shown = state.load(SEALED_GROWN, SEALED_GROWN.key(round_.interval, meter))
-                left = points.IDENTITY
-                if shown is not None and len(supplier.meters) == 1:
-                    left = points.weighted((shown.point, 1), (used, -1)).to_bytes()
-                state.save(key, _replace(waiting, point=left, behind=None))
+    later = [one for one in agenda.intervals(state) if one > round_.interval]
+    for interval, meter in product(later, supplier.meters):
+        key = SEALED_GROWN.key(interval, meter)
+        waiting = state.load(SEALED_GROWN, key)
+        if waiting is None or waiting.behind != round_.interval:
+            continue
+        shown = state.load(SEALED_GROWN, SEALED_GROWN.key(round_.interval, meter))
+        left = points.IDENTITY
+        if shown is not None and len(supplier.meters) == 1:
+            left = points.weighted((shown.point, 1), (used, -1)).to_bytes()
+        state.save(key, _replace(waiting, point=left, behind=None))
