@@ -38,7 +38,7 @@ class BidSealed(Record, frozen=True, tag=147):
 
 
 class SealedMoved(Record, frozen=True, tag=148):
-    """A round began a phase; see `contracts.sealed.records.PHASES`."""
+    """A round began a phase; the phases are in `contracts.sealed.records`."""
 
     interval: Interval
     phase: Id

@@ -48,7 +48,6 @@ SETTLING = "settling"
 SUSPENDED = "suspended"
 """All that is left are suppliers whose meters have not spoken about the interval."""
 DONE = "done"
-PHASES = (BIDDING, SUMMING, SEARCHING, AWARDING, BALANCING, RUNNING, ORDERED, DELIVERING, SETTLING, SUSPENDED, DONE)
 
 DEMAND, TICK, AWARDS, LOW, AT = "demand", "tick", "awards", "low", "at"
 """What an opening is about: the sum of sealed demands, a cumulative sum, the sum of awards, and of one supplier what it
