@@ -19,6 +19,8 @@ from node.errors import NodeError
 
 LOOK_S = 2.0
 """Between two looks."""
+MAX_TOLD = 256
+"""Troubles that are remembered as told, the newest."""
 
 Tell = Callable[[str], None]
 """Told in a sentence what happens."""
@@ -32,18 +34,19 @@ class Biller:
         self._agent = agent
         self._campus = campus
         self._tell = tell
-        self._told = ""
-        """The last trouble."""
+        self._told: dict[str, str] = {}
+        """What was told of each thing that waits."""
 
     async def run(self, present: Callable[[], Awaitable[int]]) -> None:
         """Look until cancelled; `present` answers with the billing cycle of now."""
         while True:
             try:
                 now = await present()
+                self._told.pop("", None)
                 for cycle in range(max(0, now - MAX_LATEST), now + 1):
                     await self.look(cycle)
             except NodeError as error:
-                self._once(str(error))
+                self._once("", str(error))
             await asyncio.sleep(LOOK_S)
 
     async def look(self, cycle: int) -> int:
@@ -51,8 +54,9 @@ class Biller:
         try:
             sight = await self._agent.see(self._campus, cycle)
         except Unproven as error:
-            self._once(str(error))
+            self._once(f"cycle {cycle}", str(error))
             return 0
+        self._told.pop(f"cycle {cycle}", None)
         if sight.record is None or sight.record.phase == DONE:
             return 0
         if isinstance(self._agent, CampusAgent):
@@ -76,14 +80,22 @@ class Biller:
         try:
             code = await saying
         except NodeError as error:
-            self._once(f"{what} waits: {error}")
+            self._once(what, f"{what} waits: {error}")
             return 0
+        if code is None or code == OK:
+            self._told.pop(what, None)
         if code is None:
             return 0
-        self._tell(f"{what} is on the ledger" if code == OK else f"{what} was refused: {code}")
+        if code == OK:
+            self._tell(f"{what} is on the ledger")
+        else:
+            self._once(what, f"{what} was refused: {code}")
         return int(code == OK)
 
-    def _once(self, text: str) -> None:
-        if text != self._told:
-            self._told = text
+    def _once(self, what: str, text: str) -> None:
+        """Tell of a trouble with something, unless that was told of it last."""
+        if self._told.pop(what, None) != text:
             self._tell(text)
+        self._told[what] = text
+        if len(self._told) > MAX_TOLD:
+            del self._told[next(iter(self._told))]

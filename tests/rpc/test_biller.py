@@ -97,7 +97,7 @@ def test_a_payment_waits_for_money_and_is_told_once() -> None:
         await pact.chain.produce()
         wind = pact.biller("wind")
         assert await wind.look(CYCLE) == await wind.look(CYCLE) == 0
-        assert len(set(pact.told)) == 2, "one for each load"
+        assert len(pact.told) == 2, "one for each load"
         assert all("waits" in text for text in pact.told)
         await pact.say(("wind", Deposit(FUNDS)))
         await pact.chain.produce()
