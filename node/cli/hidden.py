@@ -16,6 +16,7 @@ from node.cli.tx import Ask
 if TYPE_CHECKING:
     from node.cli.purse import Making
     from node.wallet.account import Seen
+    from zk.statements.openings import Opening
 
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 
@@ -36,12 +37,9 @@ def register(tx: typer.Typer, query: typer.Typer) -> None:
 def deposit(amount_nano: Ask, *, signing: options.Signing, purse: options.Purse) -> None:
     """Hide public money. The amount is public; what becomes of it afterwards is not."""
     from contracts.confidential.bodies import Deposit
-    from node.wallet import account
 
     def make(opened: Session, seen: Seen) -> Making:
-        before = account.NOTHING
-        if seen.own.balance is not None:
-            before = account.balance_of(seen, opened.wallet.openings)
+        before = _before(opened, seen)
         after = before.shifted(amount_nano)
         document = {"member": signing.as_, "amount_nano": str(amount_nano), "hidden_nano": str(after.value)}
         return Deposit(amount_nano), after, document, lambda: _moved("Deposit", amount_nano, after.value)
@@ -110,9 +108,7 @@ def accept(
 
     def make(opened: Session, seen: Seen) -> Making:
         found = account.find(seen, opened.owner, opened.wallet.openings)
-        before = account.NOTHING
-        if seen.own.balance is not None:
-            before = account.balance_of(seen, opened.wallet.openings)
+        before = _before(opened, seen)
         numbers = sorted(found.items) if items is None else items
         credits = items is None and found.credits is not None and seen.own.credits is not None
         word = account.accept(seen, opened.owner, before, found, numbers, credits, entropy())
@@ -134,6 +130,13 @@ def accept(
         return word.body, word.balance, document, draw
 
     say(signing, purse, "the acceptance", make)
+
+
+def _before(opened: Session, seen: Seen) -> Opening:
+    """What opens the balance as it stands, if there ever was one."""
+    from node.wallet import account
+
+    return account.NOTHING if seen.own.balance is None else account.balance_of(seen, opened.wallet.openings)
 
 
 def _moved(what: str, amount_nano: int, after_nano: int) -> None:
