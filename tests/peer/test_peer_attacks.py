@@ -297,7 +297,7 @@ def test_consensus_above_the_rate_is_read_later_and_not_lost() -> None:
         puppet = await Puppet.connect(node("a"), node("m"), member.port)
         began = asyncio.get_running_loop().time()
         # More than one receive buffer, so that reading really has to stop and begin again.
-        bodies = [number.to_bytes(2, "big") * 2_500 for number in range(180)]
+        bodies = [number.to_bytes(2, "big") * 2_000 for number in range(260)]
         for body in bodies:
             puppet.send(Frame.CONSENSUS, body)
         await member.recorder.until(lambda: len(member.recorder.frames) == len(bodies))
