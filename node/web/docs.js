@@ -142,6 +142,9 @@ const show = (spec) => {
   });
 };
 
+// What was given to the dashboard in this tab.
+document.getElementById("token").value = sessionStorage.getItem("gridpact token") || "";
+
 fetch("/openapi.json")
   .then((reply) => reply.json())
   .then(show)

@@ -9,8 +9,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.request import urlopen
 
 import pytest
@@ -19,7 +20,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from contracts.bodies import Transfer
 from devnet import scenario
 from devnet.launcher import Launcher
+from node.rpc.exposure import protect
 from tests.rpc.chain import Chain, serving
+from tests.rpc.test_tokens import Wall, home
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 SETTLED = 3
@@ -72,22 +75,31 @@ def _status(url: str, interval: int) -> str:
         return str(json.load(answer)["data"]["status"])
 
 
-@pytest.fixture(scope="session")
-def long_chain() -> Iterator[str]:
-    """URL of a node with ten thousand blocks, in the first of which somebody tries to run a script."""
-    ready = threading.Event()
-    told: list[str] = []
-    stop: list[Callable[[], object]] = []
+class Served(NamedTuple):
+    """A chain that this process serves."""
+
+    url: str
+    chain: Chain
+    loop: asyncio.AbstractEventLoop
+
+    def produce(self) -> None:
+        """One more block."""
+        asyncio.run_coroutine_threadsafe(self.chain.produce(), self.loop).result(PATIENCE_S)
+
+
+@contextmanager
+def served(blocks: int, **options: Any) -> Iterator[Served]:
+    """A node with so many blocks, in the first of which somebody tries to run a script."""
+    ready, told = threading.Event(), list[Served]()
+    done = asyncio.Event()
 
     async def serve() -> None:
         chain = Chain(automatic=False)
         await chain.submit([chain.speaker.member("solar", Transfer("campus", 1, SCRIPT))])
-        while chain.ledger.height < BLOCKS:
+        while chain.ledger.height < blocks:
             await chain.produce()
-        async with serving(chain) as client:
-            done, loop = asyncio.Event(), asyncio.get_running_loop()
-            stop.append(lambda: loop.call_soon_threadsafe(done.set))
-            told.append(client.base_url)
+        async with serving(chain, **options) as client:
+            told.append(Served(client.base_url, chain, asyncio.get_running_loop()))
             ready.set()
             await done.wait()
 
@@ -95,8 +107,32 @@ def long_chain() -> Iterator[str]:
     thread.start()
     assert ready.wait(PATIENCE_S), "the chain was not made in time"
     yield told[0]
-    stop[0]()
+    told[0].loop.call_soon_threadsafe(done.set)
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def long_chain() -> Iterator[str]:
+    """URL of a node with ten thousand blocks."""
+    with served(BLOCKS) as there:
+        yield there.url
+
+
+class Guarded(NamedTuple):
+    """A node as other machines reach it."""
+
+    served: Served
+    token: str
+    wall: Wall
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A node behind TLS that answers nobody without its token."""
+    root, wall = tmp_path_factory.mktemp("guarded"), Wall()
+    token = home(root)
+    with served(2, exposure=protect("127.0.0.1", root, "c.pem", "k.pem", wall), wall_ms=wall) as there:
+        yield Guarded(there, token, wall)
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +157,9 @@ def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
     contexts = []
 
     def make(width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Watched:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, ignore_https_errors=True
+        )
         contexts.append(context)
         page, errors = context.new_page(), []
 

@@ -1,5 +1,7 @@
 // What the node says: documents by HTTP, and what happens by a websocket that goes on where it stopped.
 
+import { authorization, isAbout, protocols, token } from "./token.js";
+
 /** An answer that is a refusal: code, message and hint as the node gave them. */
 export class Refused extends Error {
   constructor(status, document) {
@@ -10,15 +12,23 @@ export class Refused extends Error {
 }
 
 const WAIT_MS = 15_000;
+let withoutToken = () => {};
+
+/** Who is told the code when the node refuses this tab's token, or asks for one. */
+export const onToken = (told) => { withoutToken = told; };
 
 /** The document at a path. Throws Refused, or TypeError when the node can not be reached. */
 export const get = async (path, headers = {}) => {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), WAIT_MS);
+  const shown = token();
   try {
-    const answer = await fetch(path, { signal: stop.signal, headers: { Accept: "application/json", ...headers } });
+    const answer = await fetch(path, { signal: stop.signal, headers: { Accept: "application/json", ...authorization(), ...headers } });
     const document = await answer.json();
-    if (!answer.ok) throw new Refused(answer.status, document);
+    if (!answer.ok) {
+      if (isAbout(document.code) && shown === token()) withoutToken(document.code);
+      throw new Refused(answer.status, document);
+    }
     return document;
   } finally {
     clearTimeout(timer);
@@ -51,21 +61,34 @@ export class Line {
     this.since = Date.now();
     this.heard = 0;
     this.pause = FIRST_MS;
+    this.socket = null;
     setInterval(() => this.look(), 1_000);
   }
 
   open() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/ws`, ["gridpact.v1"]);
+    const socket = new WebSocket(`${scheme}://${location.host}/ws`, protocols());
+    let taken = false;
     this.socket = socket;
-    socket.onopen = () => socket.send(JSON.stringify({ do: "subscribe", topics: TOPICS, cursor: this.cursor }));
-    socket.onmessage = (message) => this.take(JSON.parse(message.data));
-    socket.onclose = () => {
+    socket.onopen = () => { taken = true; socket.send(JSON.stringify({ do: "subscribe", topics: TOPICS, cursor: this.cursor })); };
+    socket.onmessage = (message) => { if (this.socket === socket) this.take(JSON.parse(message.data)); };
+    socket.onclose = (closed) => {
       if (this.socket !== socket) return;
       this.become("stale");
-      setTimeout(() => this.open(), this.pause);
+      if (isAbout(closed.reason)) { withoutToken(closed.reason); return; }
+      // A browser does not say why a handshake was refused; the same question over HTTP does.
+      if (!taken) get("/status").catch(() => {});
+      setTimeout(() => { if (this.socket === socket) this.open(); }, this.pause);
       this.pause = Math.min(LONGEST_MS, this.pause * 2);
     };
+  }
+
+  /** Be silent until it is opened again. */
+  close() {
+    const { socket } = this;
+    this.socket = null;
+    if (socket) socket.close();
+    this.become("connecting");
   }
 
   take(message) {
@@ -89,7 +112,7 @@ export class Line {
   }
 
   look() {
-    if (this.state === "live" && Date.now() - this.heard > STALE_MS) this.socket.close();
+    if (this.state === "live" && Date.now() - this.heard > STALE_MS) this.socket?.close();
   }
 
   become(state) {

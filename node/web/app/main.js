@@ -1,9 +1,10 @@
 // The page as a whole: which page is shown, what the node said last, and the line to it.
 
-import { Line } from "./api.js";
+import { Line, onToken } from "./api.js";
 import { h, show } from "./dom.js";
 import { when, whole } from "./format.js";
 import { note } from "./notes.js";
+import { ask, forget, token } from "./token.js";
 
 const PAGES = [
   ["grid", "Grid"],
@@ -23,6 +24,7 @@ const place = document.getElementById("main");
 let page = null;
 let name = "";
 let due = null;
+let locked = false;
 
 const route = () => {
   const [wanted, ...rest] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
@@ -30,6 +32,7 @@ const route = () => {
 };
 
 const open = async () => {
+  if (locked) return;
   const { wanted, rest } = route();
   for (const link of document.querySelectorAll("#nav a")) {
     if (link.dataset.page === wanted) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
@@ -43,11 +46,13 @@ const open = async () => {
   if (moved) place.focus();
   try {
     const module = await import(`./page-${wanted}.js`);
-    if (route().wanted !== wanted) return;
+    if (locked || route().wanted !== wanted) return;
     const body = h("div", {});
     show(place, h("h1", {}, title), body);
-    page = await module.open(body, state, rest);
+    const opened = await module.open(body, state, rest);
+    if (!locked && body.isConnected) page = opened;
   } catch (error) {
+    if (locked) return;
     show(place, h("h1", {}, title), note(error), h("p", {}, h("button", { type: "button", onclick: open }, "Try again")));
   }
 };
@@ -69,7 +74,7 @@ const pulse = () => {
   told.className = `pulse ${line.state === "live" ? "live" : line.state}`;
   if (line.state === "live") told.textContent = status ? `block ${whole(status.height)} · ${when(status.time_ms)}` : "live";
   else if (line.state === "stale") told.textContent = `no word from the node since ${new Date(line.since).toLocaleTimeString()}; trying again`;
-  else told.textContent = "connecting …";
+  else told.textContent = locked ? "waiting for a token" : "connecting …";
   document.body.dataset.line = line.state;
 };
 
@@ -91,6 +96,25 @@ const hear = (message) => {
   }
 };
 
+// Without its token the page knows nothing: what was shown goes away, and the line is silent until there is another one.
+const lock = (code) => {
+  if (locked) return;
+  locked = true;
+  page = null;
+  state.status = null;
+  state.line.close();
+  document.title = "Token · Gridpact";
+  document.getElementById("leave").hidden = true;
+  ask(place, code, unlock);
+};
+
+const unlock = () => {
+  locked = false;
+  document.getElementById("leave").hidden = !token();
+  state.line.open();
+  open();
+};
+
 const THEMES = ["system", "light", "dark"];
 const theme = (wanted) => {
   if (wanted === "system") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = wanted;
@@ -105,9 +129,10 @@ const start = () => {
   document.getElementById("theme").addEventListener("click", () =>
     theme(THEMES[(THEMES.indexOf(localStorage.getItem("theme")) + 1) % THEMES.length]));
   state.line = new Line(hear, () => { pulse(); tell("line"); });
-  state.line.open();
+  onToken(lock);
+  document.getElementById("leave").addEventListener("click", () => { forget(); lock("rpc.token"); });
   addEventListener("hashchange", open);
-  open();
+  unlock();
 };
 
 start();
