@@ -1,4 +1,4 @@
-# make devnet: see it run.  make test: everything that CI runs.  Nothing else is needed than Python 3.11+ and make.
+# make devnet: see it run.  make test, make test-browser: what CI runs.  Nothing else is needed than Python 3.11+ and make.
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,9 +43,10 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[browser]"
 	@touch $@
 
-# The dashboard in Debian's Chromium (`apt-get install chromium`), or in the one that CHROMIUM names.
+# The dashboard in Debian's Chromium, which apt installs for root where there is none, or in the one that CHROMIUM names.
 test-browser: $(VENV)/.browser
-	$(BIN)/pytest tests/browser
+	@chromium=$$(tests/browser/chromium.sh) && echo "pytest tests/browser, in $$chromium" && \
+		CHROMIUM=$$chromium $(BIN)/pytest tests/browser
 
 $(VENV)/.docs: pyproject.toml $(VENV)/.runtime
 	@echo "Waiting for: the packages that make the documentation site (mkdocs, mkdocstrings)"

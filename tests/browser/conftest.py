@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +16,12 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from contracts.bodies import Transfer
-from devnet import scenario
+from devnet import chromium, scenario
 from devnet.launcher import Launcher
 from node.rpc.exposure import protect
 from tests.rpc.chain import Chain, serving
 from tests.rpc.test_tokens import Wall, home
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 SETTLED = 3
 """Intervals that are settled before the first test."""
 PATIENCE_S = 120.0
@@ -137,9 +134,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 @pytest.fixture(scope="session")
 def browser(net: Net) -> Iterator[Browser]:
-    """Debian's Chromium, or the one that CHROMIUM names; after the devnet, which can not be started inside its loop."""
+    """One for all tests; started after the devnet, which can not be started inside its loop."""
+    program = chromium.program()
+    assert program is not None, "there is no Chromium; tests/browser/chromium.sh says how to get one"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=chromium.FLAGS)
         yield started
         started.close()
 
