@@ -17,7 +17,7 @@ from contracts.members import Asset, Lane, Member, Meter, MeterHead, Registers, 
 from contracts.metering_records import Correction, Dispute, Estimate, Verdict
 from contracts.mode_records import BaseLoadEntry, IslandOrder, Reduction, ReductionCall
 from contracts.records import Bill, IntervalRecord, Line, Order, TariffRecord
-from node.answers.chain import Answer
+from node.answers.chain import Answer, Hash
 
 
 class UnlockingShown(Unlocking, frozen=True, kw_only=True):
@@ -268,6 +268,49 @@ class Case(Answer, frozen=True, kw_only=True):
     interval: int
     count: int
     case: dict[str, Any]
+
+
+class CheckRefusal(Answer, frozen=True, kw_only=True):
+    """Why something is no solution of a case: the first rule that it breaks, and where."""
+
+    code: str
+    where: str
+    message: str
+
+
+class CheckedSolution(Answer, frozen=True, kw_only=True):
+    """A candidate as the answering node checked it. `member` null: the fallback, which every node computes."""
+
+    member: str | None
+    transaction: Hash | None
+    """That revealed it, in the block of this height."""
+    height: int | None
+    ordered: bool
+    """It is what was ordered."""
+    cost_nano: int | None
+    bound_nano: int | None
+    """No dispatch of the case costs less."""
+    gap_ppm: int | None
+    """(cost - bound) of the base, in millionths."""
+    certified: bool | None
+    refusal: CheckRefusal | None
+
+
+class Check(Answer, frozen=True, kw_only=True):
+    """The check of a window's orders by the answering node: its own word, and no part of the state. Whoever doubts it
+    repeats it with the case and the solutions, which are on the ledger. No solutions: no case was kept, because needs
+    and offers of the one interval say it all, and the cheapest first is an optimum."""
+
+    interval: int
+    window: int
+    count: int
+    round: int | None
+    base_nano: int | None
+    """What fixed demand is worth at reference prices: gaps are parts of it."""
+    threshold_nano: int | None
+    """A certified solution is at most so far from its bound."""
+    relaxed: tuple[str, ...]
+    solutions: tuple[CheckedSolution, ...]
 
 
 class Flexible(Answer, frozen=True, kw_only=True):

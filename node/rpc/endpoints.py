@@ -21,6 +21,7 @@ from node.rpc.light import light_block
 from node.rpc.metrics import prometheus
 from node.rpc.openapi import make_document
 from node.rpc.queries import Queries
+from node.rpc.recheck import Recheck
 from node.rpc.replies import JSON, MSGPACK, SAFE_HEADERS, raw_reply, reply
 from node.rpc.routes import Document
 from node.rpc.site import page
@@ -65,6 +66,7 @@ class Endpoints:
         self.live = live
         self.blocks = Blocks(service)
         self.queries = Queries(service, self.blocks)
+        self.recheck = Recheck(service.ledger)
 
     def read(self, call: Call) -> list[Any]:
         """What the path names. Raises `Refusal`."""

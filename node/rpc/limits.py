@@ -31,6 +31,10 @@ MAX_PAGE = 1_000
 """Entries of one page of a longer list."""
 MAX_SCANNED = 4_096
 """Transactions and empty blocks that one page of transactions looks at."""
+MAX_REVEALS_SCANNED = 65_536
+"""Transactions of a round that are looked at for what its builders revealed."""
+CHECKED_WINDOWS = 16
+"""Windows of which a node remembers what it found when it checked their orders again."""
 MAX_LISTED = 64
 """Offences, rounds, proposals or policies in one answer."""
 PROOF_WAIT_S = 5.0

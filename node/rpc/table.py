@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from node.access.rights import Rights
-from node.answers import chain
+from node.answers import chain, market
 from node.rpc.arguments import number
 from node.rpc.catalogue import QUERIES
 from node.rpc.frames import TOPICS
@@ -172,6 +172,13 @@ ROUTES: tuple[Route, ...] = (
         options=(PROVE, SEQUENCE),
         tag="state",
         personal=True,
+    ),
+    Route(
+        "GET",
+        "/check/{interval}",
+        lambda e, c: e.recheck.of(*e.read(c), c.rights),
+        "The orders of an interval's window, checked again by this node: costs, and how far from the optimum at most.",
+        market.Check,
     ),
     *QUERIES,
     Route(

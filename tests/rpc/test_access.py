@@ -72,6 +72,7 @@ ROUTES: dict[tuple[str, str], list[str]] = {
         *(f"/query/reading/{meter.id}" for meter in METERS),
         *(f"/query/reading/{meter.id}?sequence=1" for meter in METERS),
     ],
+    ("GET", "/check/{interval}"): [f"/check/{interval}" for interval in INTERVALS],
     ("GET", "/refusals"): ["/refusals"],
     ("GET", "/events"): [],  # see `heard`
     ("GET", "/ws"): [],  # likewise
