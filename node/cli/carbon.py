@@ -21,7 +21,7 @@ app = typer.Typer(help="Carbon: reports, factors, certificates, offsets.", no_ar
 SITE_HEADINGS = ["Interval", "Starts", "Emitted (kg)", "Carried (kg)", "Exported (kg)", "Stored (kg)", "Mix (g/kWh)"]
 MEMBER_HEADINGS = ["Interval", "Starts", "Consumed (Wh)", "Energy (kg)", "Site (kg)", "Travel (kg)", "Mix (g/kWh)"]
 FACTOR_HEADINGS = ["Meter", "Energy (Wh)", "Factor (ug/Wh)", "Carbon (kg)", "Certified by", "Certificate", "Boundary"]
-Which = Annotated[str, typer.Argument(help="Interval number, or now.")]
+Which = Annotated[str, typer.Argument(help="Interval number, now, or last: the newest settled.")]
 
 
 def per_kwh(factor_ug_per_wh: int | None) -> str:

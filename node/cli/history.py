@@ -16,7 +16,7 @@ from node.cli.answer import Data, Rows, show
 from node.cli.form import Form
 from node.cli.output import line, money, table
 
-Which = Annotated[str, typer.Argument(help="Interval number, or now.")]
+Which = Annotated[str, typer.Argument(help="Interval number, now, or last: the newest settled.")]
 MeterId = Annotated[str, typer.Argument(help="Meter id.")]
 
 

@@ -18,7 +18,7 @@ from node.cli.tx import MAX_ENERGY, Count, First, Reason, checked_reason, send, 
 if TYPE_CHECKING:
     from contracts.bodies import AccountBody
 
-Which = Annotated[str, typer.Argument(help="Interval number, or now.")]
+Which = Annotated[str, typer.Argument(help="Interval number, now, or last: the newest settled.")]
 MAX_PRICE = 2**28 - 1
 Wh = Annotated[int, typer.Option("--wh", min=0, max=MAX_ENERGY, help="Energy in each interval; 0 takes it back.")]
 

@@ -19,7 +19,12 @@ from node.errors import NodeError
 
 app = typer.Typer(help="Ask the ledger.", no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(help="Interval number, now, or next: the first whose offers are not locked.")]
+Which = Annotated[
+    str,
+    typer.Argument(
+        help="Interval number, now, next: the first whose offers are not locked, or last: the newest settled."
+    ),
+]
 MemberId = Annotated[str, typer.Argument(help="Member id.")]
 KEPT = "kept by its owner"
 SAFE_STATES = {

@@ -17,7 +17,7 @@ from contracts.envelopes import at as limits_at
 from contracts.envelopes import in_force
 from contracts.governance.records import Rules
 from contracts.mode_rules import GRID, ISLAND
-from contracts.records import LOCKED, OPEN, Bill, IntervalRecord, Schedule
+from contracts.records import LOCKED, OPEN, SETTLED, Bill, IntervalRecord, Schedule
 from contracts.schedule import close_ms, first_open, lock_ms
 from contracts.schema import (
     ACCOUNTS,
@@ -72,6 +72,8 @@ _WHERE_LISTED = {
 _ABOUT = {"carbon-cycle": "member", "carbon-report": "member", "certificates": "member", "factors": "meter"}
 """Queries whose last argument is whom or what they are about."""
 _UNLISTED = "Check the spelling; with prove=1 its absence is proven."
+MAX_LOOK_BACK = 96
+"""Intervals among which `last` looks for one that is settled."""
 PROOFS_AT_ONCE = 32
 """Proofs made before other work of the node gets a turn."""
 
@@ -155,14 +157,33 @@ class Queries:
         return View(self._ledger, height, rights)
 
     def interval(self, text: str) -> int:
-        """Interval number from `now`, `next` (the first whose offers are not locked) or digits."""
+        """Interval number from `now`, `next` (the first whose offers are not locked), `last` (the newest that is
+        settled) or digits."""
         length, now_ms = self.rules().params.interval_ms, self._service.now_ms()
         match text:
             case "now":
                 return now_ms // length
             case "next":
                 return first_open(self.rules().params, now_ms)
+            case "last":
+                return self._last_settled()
         return number(text, "interval", 2**32)
+
+    def _last_settled(self) -> int:
+        """By the ledger's own time, so that a node that is behind names what it can show. Raises `Refusal`."""
+        params, now_ms = self.rules().params, self._ledger.time_ms(self._ledger.height)
+        newest_closed = (now_ms - params.close_grace_ms) // params.interval_ms - 1
+        state = State(self._ledger, self._ledger.records)
+        for interval in range(newest_closed, newest_closed - MAX_LOOK_BACK, -1):
+            record = state.load(INTERVALS, INTERVALS.key(interval)) if interval >= 0 else None
+            if record is not None and record.status == SETTLED:
+                return interval
+        raise Refusal(
+            404,
+            "rpc.none-settled",
+            f"None of the last {MAX_LOOK_BACK} intervals that are over is settled.",
+            "An interval settles a while after its end, if anybody needed, offered or metered in it; `now` is running.",
+        )
 
     def cycle(self, text: str) -> Cycle:
         """Billing cycle from `now`, `last` (the one before) or digits."""

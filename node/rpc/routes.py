@@ -23,7 +23,7 @@ class Clock(Protocol):
     """Reads what depends on when one asks."""
 
     def interval(self, text: str) -> int:
-        """Number of the interval that `now`, `next` or digits name."""
+        """Number of the interval that `now`, `next`, `last` or digits name."""
         ...
 
     def cycle(self, text: str) -> Any:
@@ -93,8 +93,11 @@ def _disputed(clock: Clock, text: str) -> int | None:
     return None if text == "open" else clock.interval(text)
 
 
-_WHEN = "Interval number, `now`, or `next`: the first whose offers are not locked."
-_INTERVAL = Kind("interval", _or(("now", "next"), COUNT), lambda clock, text: clock.interval(text), _WHEN)
+_WORDS = ("now", "next", "last")
+_WHEN = (
+    "Interval number, `now`, `next`: the first whose offers are not locked, or `last`: the newest that is settled."
+)
+_INTERVAL = Kind("interval", _or(_WORDS, COUNT), lambda clock, text: clock.interval(text), _WHEN)
 
 PARAMETERS: dict[str, Kind] = {
     "member": _id("member", "Member id."),
@@ -106,7 +109,7 @@ PARAMETERS: dict[str, Kind] = {
     "first": _INTERVAL,
     "until": _INTERVAL._replace(says="The first interval behind the period."),
     "disputed": Kind(
-        "interval", _or(("open", "now", "next"), COUNT), _disputed, "Interval number, or `open`: all that wait."
+        "interval", _or(("open", *_WORDS), COUNT), _disputed, "Interval number, or `open`: all that wait."
     ),
     "cycle": Kind(
         "billing cycle",

@@ -21,7 +21,7 @@ from contracts.state import State
 from node.access.requests import BadRequest
 from node.client import Client, RpcError
 from node.proofs import decode_bundle, verify_bundle
-from node.rpc import blocks
+from node.rpc import blocks, queries
 from node.rpc.errors import Refusal
 from node.rpc.table import ROUTES
 from tests.rpc.chain import INTERVAL, PARAMS, Chain, Wireless, serving
@@ -192,6 +192,30 @@ def test_interval_words_follow_the_nodes_clock() -> None:
                     data = (await client.interval(word))["data"]
                     assert (data["interval"], data["status"]) == (interval, "empty")
                     assert data["locks_ms"] == interval * PARAMS.interval_ms - PARAMS.gate_lead_ms
+
+    run(go())
+
+
+def test_the_last_interval_is_the_newest_that_is_settled() -> None:
+    """By the ledger's time: a clock that has run ahead of a node that is behind changes nothing."""
+
+    async def go() -> None:
+        chain = Chain()
+        async with serving(chain) as client:
+            assert (await refusal(client.interval("last"))).code == "rpc.none-settled"
+        chain = await busy_chain()
+        async with serving(chain) as client:
+            whole = await client.interval("last", prove=True)
+            assert (whole["data"]["interval"], whole["data"]["status"]) == (NEXT, "settled")
+            assert {int(one["key"].rpartition("/")[2]) for one in proven(whole, chain)["records"]} == {NEXT}
+            bill = await client.query("bill", "last", "campus")
+            assert bill == await client.query("bill", str(NEXT), "campus") != {}
+            chain.time_ms += 50 * PARAMS.interval_ms
+            assert (await client.interval("last"))["data"]["interval"] == NEXT
+            await chain.produce((NEXT + queries.MAX_LOOK_BACK) * PARAMS.interval_ms + PARAMS.close_grace_ms)
+            assert (await client.interval("last"))["data"]["interval"] == NEXT
+            await chain.produce((NEXT + queries.MAX_LOOK_BACK + 1) * PARAMS.interval_ms + PARAMS.close_grace_ms)
+            assert (await refusal(client.interval("last"))).code == "rpc.none-settled"
 
     run(go())
 
