@@ -119,7 +119,7 @@ def tour(
                 guide.take(number, step)
         line("")
         line(f"Next: open {document.nodes[0].rpc} in a browser, and see the same move by itself.")
-        line("Then: `gridpact devnet kill solar`, twice; README.md has the rest. `gridpact devnet down` ends it.")
+        line("Then: `gridpact devnet kill solar`, twice; docs/how-to has the rest. `gridpact devnet down` ends it.")
 
 
 class Guide:

@@ -262,7 +262,7 @@ class Client:
         return await self.query("reading", meter, prove=int(prove), **options)
 
     async def interval(self, which: int | str, *, prove: bool = False) -> Document:
-        """An interval by number, or `now`, `next` (the first whose offers are not locked), `last` (the newest settled)."""
+        """An interval by number, `now`, `next` (the first whose offers are open) or `last` (the newest settled)."""
         return await self.query("interval", which, prove=int(prove))
 
     async def dispatch(self, which: int | str, *, prove: bool = False) -> Document:

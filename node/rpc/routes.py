@@ -94,9 +94,7 @@ def _disputed(clock: Clock, text: str) -> int | None:
 
 
 _WORDS = ("now", "next", "last")
-_WHEN = (
-    "Interval number, `now`, `next`: the first whose offers are not locked, or `last`: the newest that is settled."
-)
+_WHEN = "Interval number, `now`, `next`: the first whose offers are not locked, or `last`: the newest that is settled."
 _INTERVAL = Kind("interval", _or(_WORDS, COUNT), lambda clock, text: clock.interval(text), _WHEN)
 
 PARAMETERS: dict[str, Kind] = {
