@@ -16,7 +16,7 @@ import typer
 
 from devnet import lab
 from devnet.bench.cli import app as bench
-from devnet.directory import DEFAULT, Document, Layout
+from devnet.directory import DEFAULT, Layout
 from devnet.plot.cli import app as plot
 from devnet.simulator.cli import simulate
 from devnet.tour import tour
@@ -77,7 +77,7 @@ def up(
             if agents and wanted.load is None:
                 progress("starting the agents")
                 document = launcher.spawn_agents([])
-            emit(json, _described(document, launcher.layout), lambda: _draw(document, launcher.layout))
+            lab.present(json, document, launcher.layout)
             if live:
                 _watch(launcher, wanted)
         finally:
@@ -238,18 +238,18 @@ def check(
 
 
 REPORTED = (
-    ("interval", ""),
-    ("UTC · site", ""),
-    ("needed", "kWh"),
-    ("ordered", "kWh"),
-    ("delivered", "kWh"),
-    ("price", "per kWh"),
-    ("paid", "currency"),
-    ("losses", "kWh"),
-    ("curtailed", "kWh"),
-    ("remarks", ""),
+    "Interval",
+    "UTC · site",
+    "Needed (kWh)",
+    "Ordered (kWh)",
+    "Delivered (kWh)",
+    "Price (per kWh)",
+    "Paid (currency)",
+    "Losses (kWh)",
+    "Curtailed (kWh)",
+    "Remarks",
 )
-"""Columns of a report and their units."""
+"""Columns of a report."""
 
 
 def _verdict(json: bool, report: Report) -> None:
@@ -268,7 +268,7 @@ def _draw_report(report: Report) -> None:
     from node.cli.output import money, per_kwh
 
     shown = Form(as_json=False, as_csv=False, zone=known_zone(report.zone) if report.zone else None)
-    rows: list[tuple[str, ...]] = [
+    rows = [
         (
             str(one["interval"]),
             clock(one["start_ms"], shown),
@@ -291,11 +291,8 @@ def _draw_report(report: Report) -> None:
         for one in report.intervals
     ]
     print(f"scenario {report.scenario}")
-    lines = [tuple(name for name, _ in REPORTED), tuple(unit for _, unit in REPORTED), *rows]
-    widths = [max(len(row[at]) for row in lines) for at in range(len(REPORTED) - 1)]
-    for row in lines if rows else ():
-        # Plain lines, since a table with borders would be folded where nobody can read it.
-        print("  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
+    if rows:
+        table("intervals", REPORTED, rows, right=REPORTED[:-1])
     for fault in report.faults:
         when = f"in interval {fault['interval']}" if fault["after_ms"] is None else f"after {fault['after_ms']} ms"
         print(f"fault {when}: {fault['action']} {', '.join(fault['targets'])}")
@@ -362,18 +359,6 @@ def _watch(launcher: Launcher, scenario: Scenario) -> None:
     source = profiles.load(scenario.season).source
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(view.watch(launcher, scenario, source))
-
-
-def _described(document: Document, layout: Layout) -> dict[str, Any]:
-    import msgspec
-
-    return {**msgspec.to_builtins(document), "dir": str(layout.root)}
-
-
-def _draw(document: Document, layout: Layout) -> None:
-    from devnet.view import describe
-
-    print(describe(document, layout), end="")
 
 
 def _launcher(directory: Path) -> Launcher:

@@ -12,9 +12,10 @@ from devnet.directory import DEFAULT
 from devnet.errors import DevnetError
 from node.cli.options import Devnet as Directory
 from node.cli.options import Json
-from node.cli.output import emit, line, progress, reporting
+from node.cli.output import emit, line, money, progress, reporting, table
 
 if TYPE_CHECKING:
+    from devnet.directory import Document, Layout
     from devnet.launcher import Launcher
     from node.clock import ClockSetting
 
@@ -105,17 +106,29 @@ def restore(
     json: Json = False,
 ) -> None:
     """Make the devnet of a file and go on from where it was."""
-    import msgspec
-
     from devnet.snapshot import restore as read
-    from devnet.view import describe
 
     with reporting(json):
         progress("taking the devnet out of its file and starting it")
         launcher = _launcher(dir)
-        document = read(launcher, path)
-        shown: dict[str, Any] = {**msgspec.to_builtins(document), "dir": str(launcher.layout.root)}
-        emit(json, shown, lambda: print(describe(document, launcher.layout), end=""))
+        present(json, read(launcher, path), launcher.layout)
+
+
+def present(json: bool, document: Document, layout: Layout) -> None:
+    """Print a devnet that has started: nodes with their addresses, members with their money, and where keys are."""
+    import msgspec
+
+    nodes = [[node.name, node.rpc, node.p2p, str(node.pid)] for node in document.nodes]
+    headings = ("member", "name", "roles", "balance (currency)")
+    members = [[one.id, one.name, ", ".join(one.roles), money(one.balance_nano)] for one in document.members]
+
+    def draw() -> None:
+        table(f"nodes of {document.chain_id}", ("name", "rpc", "p2p", "pid"), nodes, right=("pid",))
+        table(f"{len(members)} members", headings, members, right=headings[-1:])
+        line(f"The key of each member: {layout.keys}/MEMBER.json")
+        line("Act as one of them with --as: gridpact tx transfer --as campus --to wind --amount-nano 5")
+
+    emit(json, {**msgspec.to_builtins(document), "dir": str(layout.root)}, draw)
 
 
 def span_ms(text: str) -> int:

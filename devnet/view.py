@@ -7,7 +7,6 @@ elsewhere a plain line now and then. Never changes anything.
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from devnet.diary import Diary, Progress
-from devnet.directory import Document, Layout
 from devnet.launcher import Launcher
 from devnet.scenario import Scenario
 from node.cli.form import Form
@@ -299,22 +297,3 @@ def clock(time_ms: int, shown: Form) -> str:
     if shown.zone is None:
         return text
     return f"{text} · {datetime.fromtimestamp(time_ms // 1000, shown.zone):%H:%M}"
-
-
-def describe(document: Document, layout: Layout) -> str:
-    """What `devnet up` prints: members, keys, balances and URLs."""
-    console = Console(file=sys.stdout)
-    with console.capture() as capture:
-        nodes = Table(title=f"nodes of {document.chain_id}", title_justify="left")
-        for name in ("node", "rpc", "p2p", "pid"):
-            nodes.add_column(name)
-        for node in document.nodes:
-            nodes.add_row(node.name, node.rpc, node.p2p, str(node.pid))
-        members = Table(title=f"members (keys are in {layout.keys})", title_justify="left")
-        for name in ("member", "name", "roles", "balance", "key"):
-            members.add_column(name, justify="right" if name == "balance" else "left")
-        for member in document.members:
-            members.add_row(member.id, member.name, ", ".join(member.roles), money(member.balance_nano), member.key)
-        console.print(nodes)
-        console.print(members)
-    return capture.get()

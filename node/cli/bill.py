@@ -17,7 +17,7 @@ from node.errors import NodeError
 
 app = typer.Typer(help="Statements: what a member owes or gets for a billing cycle.", no_args_is_help=True)
 
-LINE_HEADINGS = ["Interval", "Starts", "Line", "Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
+LINE_FIGURES = ["Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
 TOTAL_HEADINGS = ["Line", "Energy (Wh)", "Amount (currency)"]
 Explain = Annotated[bool, typer.Option("--explain", help="Say in a sentence what each kind of line is for.")]
 KINDS = {
@@ -143,11 +143,15 @@ def explanations(statement: Data) -> list[str]:
     return found
 
 
+def _line_headings(shown: Form) -> list[str]:
+    return ["Interval", f"Starts, {shown.clocks}", "Line", *LINE_FIGURES]
+
+
 def _line_rows(statement: Data, shown: Form) -> list[list[str]]:
     return [
         [
             str(one["interval"]),
-            shown.time(one["start_ms"]),
+            shown.brief(one["start_ms"]),
             one["kind"] + (" (estimated)" if one.get("estimated") else ""),
             f"{one['energy_wh']:,}",
             per_kwh(one["price_nano_per_wh"]),
@@ -189,7 +193,7 @@ def _draw_totals(statement: Data, shown: Form) -> None:
 
 
 def _draw(statement: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
-    table("Lines", LINE_HEADINGS, _line_rows(statement, shown), right=LINE_HEADINGS[3:])
+    table("Lines", _line_headings(shown), _line_rows(statement, shown), right=LINE_FIGURES)
     _draw_totals(statement, shown)
     for text in answer.get("explained", ()):
         line(text)
@@ -207,7 +211,7 @@ def as_document(statement: Data, shown: Form, answer: Data) -> str:
         "## Totals",
         _markdown(TOTAL_HEADINGS, _total_rows(statement), right=TOTAL_HEADINGS[1:]),
         "## Lines",
-        _markdown(LINE_HEADINGS, _line_rows(statement, shown), right=LINE_HEADINGS[3:]),
+        _markdown(_line_headings(shown), _line_rows(statement, shown), right=LINE_FIGURES),
         "## How to check it",
         f"As of block {answer['height']}, {shown.time(statement['as_of_ms'])} ledger time. "
         f"`gridpact bill show {statement['member']} --cycle {statement['cycle']} --prove-to statement.json` fetches "

@@ -18,8 +18,8 @@ from node.errors import NodeError
 
 app = typer.Typer(help="Carbon: reports, factors, certificates, offsets.", no_args_is_help=True)
 
-SITE_HEADINGS = ["Interval", "Starts", "Emitted (kg)", "Carried (kg)", "Exported (kg)", "Stored (kg)", "Mix (g/kWh)"]
-MEMBER_HEADINGS = ["Interval", "Starts", "Consumed (Wh)", "Energy (kg)", "Site (kg)", "Travel (kg)", "Mix (g/kWh)"]
+SITE_HEADINGS = ["Emitted (kg)", "Carried (kg)", "Exported (kg)", "Stored (kg)", "Mix (g/kWh)"]
+MEMBER_HEADINGS = ["Consumed (Wh)", "Energy (kg)", "Site (kg)", "Travel (kg)", "Mix (g/kWh)"]
 FACTOR_HEADINGS = ["Meter", "Energy (Wh)", "Factor (ug/Wh)", "Carbon (kg)", "Certified by", "Certificate", "Boundary"]
 Which = Annotated[str, typer.Argument(help="Interval number, now, or last: the newest settled.")]
 
@@ -328,14 +328,14 @@ def _draw(data: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
     listed = [
         [
             str(one["interval"]),
-            shown.time(one["start_ms"]),
+            shown.brief(one["start_ms"]),
             *([] if site else [f"{one['consumed_wh']:,}"]),
             *(kilograms(one[name]) for name in figures),
             per_kwh(one["mix_ug_per_wh"]),
         ]
         for one in data["lines"]
     ]
-    table("Intervals", headings, listed, right=headings[2:])
+    table("Intervals", ["Interval", f"Starts, {shown.clocks}", *headings], listed, right=headings)
     _draw_factors(data)
     _draw_totals(data, shown)
     for text in kept_back(answer):

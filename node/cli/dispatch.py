@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.output import FAILED, emit, line, money, per_kwh, reporting, write_file
+from node.cli.output import FAILED, emit, line, money, per_kwh, reporting, table, write_file
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -248,20 +248,20 @@ def said(verdict: Verdict) -> str:
 
 
 COLUMNS = (
-    ("interval", ""),
-    ("demand", "kWh"),
-    ("shed", "kWh"),
-    ("sources", "kWh"),
-    ("battery", "kWh"),
-    ("import", "kWh"),
-    ("export", "kWh"),
-    ("price", "per kWh"),
-    ("stored", "kWh"),
-    ("CO2", "kg"),
-    ("gap", "ppm"),
-    ("remarks", ""),
+    "Interval",
+    "Demand (kWh)",
+    "Shed (kWh)",
+    "Sources (kWh)",
+    "Battery (kWh)",
+    "Import (kWh)",
+    "Export (kWh)",
+    "Price (per kWh)",
+    "Stored (kWh)",
+    "CO2 (kg)",
+    "Gap (ppm)",
+    "Remarks",
 )
-"""Of the table, and their units."""
+"""Of the table."""
 
 
 def _explain(shown: Figures) -> None:
@@ -273,15 +273,8 @@ def _explain(shown: Figures) -> None:
 
     from node.dispatch.terminal import plot
 
-    line(f"Dispatch of {shown.case.name}")
-    rows = [tuple(name for name, _ in COLUMNS), tuple(unit for _, unit in COLUMNS)]
-    rows += [_row(shown, moment) for moment in shown.moments]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS) - 1)]
-    for row in rows:
-        # Plain lines, since a table with borders would be folded where nobody can read it.
-        line("  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
+    table(f"Dispatch of {shown.case.name}", COLUMNS, (_row(shown, one) for one in shown.moments), right=COLUMNS[:-1])
     console = Console(soft_wrap=True)
-    console.print()
     for spans in plot(shown, shutil.get_terminal_size().columns):
         console.print(Text.assemble(*((span.text, span.colour or "") for span in spans)))
     console.print()

@@ -13,7 +13,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form
-from node.cli.output import line, per_kwh, table
+from node.cli.output import facts, line, per_kwh, table
 from node.cli.tx import MAX_ENERGY, MAX_WINDOW, Count, First, interval_number, send
 from node.errors import NodeError
 
@@ -166,7 +166,7 @@ def _said(title: str, body: AccountBody) -> Made:
         raise NodeError("cli.value", f"A value is out of its bounds: {error}.", "See the units in --help.") from None
     document = {name: value for name, value in render(body).items() if name != "type"}
     rows = [[name, "-" if value is None else str(value)] for name, value in document.items()]
-    return body, document, lambda: table(title, ["Field", "Value"], rows)
+    return body, document, lambda: facts(title, rows)
 
 
 # Queries
@@ -201,7 +201,7 @@ def standing(which: Which, asking: options.Asking) -> None:
             ]
             for one in (*data["storages"], *data["reserves"])
         ]
-        table(f"Interval {data['interval']}", headings, rows, right=headings[2:])
+        table(f"Storages and reserves of interval {data['interval']}", headings, rows, right=headings[2:])
         for one in data["requirements"]:
             cap = "any" if one["carbon_cap_ug"] is None else f"at most {int(one['carbon_cap_ug']):,} ug of"
             line(f"{one['member']} requires {one['reserve_wh']:,} Wh of reserve, and {cap} carbon.")

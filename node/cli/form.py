@@ -64,6 +64,17 @@ class Form(NamedTuple):
         pattern = "%H:%M:%S %Z" if local.date().isoformat() == text[:10] else "%Y-%m-%d %H:%M:%S %Z"
         return f"{text} ({local:{pattern}})"
 
+    def brief(self, time_ms: int) -> str:
+        """A moment to the second, for a table: UTC, and the site's clock behind it (`clocks` names both)."""
+        clock = "%H:%M:%S" if time_ms // 1_000 % 60 else "%H:%M"
+        text = f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d {clock}}"
+        return text if self.zone is None else f"{text} ({self._local(time_ms):{clock}})"
+
+    @property
+    def clocks(self) -> str:
+        """What `brief` shows, for a heading."""
+        return "UTC" if self.zone is None else "UTC (site)"
+
     def span(self, start_ms: int, end_ms: int) -> str:
         """An interval of time: UTC, and the site's clock behind it."""
         start, end = utc(start_ms), utc(end_ms)

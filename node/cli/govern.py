@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form
-from node.cli.output import line, reporting, table
+from node.cli.output import facts, line, reporting, table
 from node.cli.tx import Reason, checked_reason, send
 from node.errors import NodeError
 
@@ -77,8 +78,8 @@ def show_proposal(number: Number, asking: options.Asking) -> None:
         ]
         if data["epoch"] is not None:
             rows.append(["Epoch", f"{data['epoch']}, postponed {data['postponed']} times"])
-        table(f"Proposal {data['number']}", ["Field", "Value"], rows)
-        table("What it sets", ["Field", "Value"], [[name, str(value)] for name, value in data["change"].items()])
+        facts(f"Proposal {data['number']}", rows)
+        facts("What it sets", _settings(data["change"]))
 
     show("proposal", [str(number)], draw, asking, Rows("approvals", "approval_", ("change",)))
 
@@ -90,11 +91,25 @@ def rules(asking: options.Asking) -> None:
 
     def draw(data: Data, shown: Form) -> None:
         rows = [["Rule set", str(data["rule_set"])], ["Since block", str(data["height"])]]
-        table("In force", ["Field", "Value"], rows)
+        facts("In force", rows)
         for name in ("params", "consensus"):
-            table(name.title(), ["Field", "Value"], [[field, str(value)] for field, value in data[name].items()])
+            facts(name.title(), _settings(data[name]))
 
     show("rules", [], draw, asking)
+
+
+def _settings(data: Data) -> list[list[str]]:
+    """Every field with its value, both as `propose-params` takes them."""
+    return [[name, _written(value)] for name, value in _flat(data).items()]
+
+
+def _written(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case list() if not any(isinstance(one, (list, dict)) for one in value):
+            return ",".join(map(_written, value)) or "(empty)"
+    return json.dumps(value)
 
 
 def _percent(one: Data) -> str:

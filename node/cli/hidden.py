@@ -9,7 +9,7 @@ import typer
 from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.form import Form
-from node.cli.output import line, money, table
+from node.cli.output import facts, line, money, table
 from node.cli.purse import Session, entropy, say
 from node.cli.tx import Ask
 
@@ -168,7 +168,7 @@ def hidden(
             ["Credits of awards and returns", own["credits"] or "none"],
             ["Note key", data["note_key"] or "none: nobody can pay it in hidden money"],
         ]
-        table(f"Hidden account of {member}", ["Field", "Value"], rows)
+        facts(f"Hidden account of {member}", rows)
         headings = ["Item", "From", "Commitment", "Goes back in block"]
         items = [
             [str(one["number"]), one["sender"], one["commitment"], str(one["due_height"])] for one in data["items"]

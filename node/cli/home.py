@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from node.cli import options
-from node.cli.output import emit, line, progress, reporting, table
+from node.cli.output import emit, facts, line, progress, reporting
 from node.cli.token import rpc
 from node.errors import NodeError
 
@@ -166,7 +166,7 @@ def show(home: HomeDirectory, as_json: options.Json = False) -> None:
                 "home.identity", f"{place.identity} can't be read: {error}.", "Take it from a copy of the home."
             ) from None
         rows = [[name, str(value)] for name, value in document.items()]
-        emit(as_json, document, lambda: table("Public identity", ["Field", "Value"], rows))
+        emit(as_json, document, lambda: facts("Public identity", rows))
 
 
 @keys.command("new")

@@ -37,22 +37,20 @@ def blocks(
             page = connection.run(connection.client.typed.blocks(before, limit))
         if shown.as_csv:
             return print_csv([{name: str(value) for name, value in to_builtins(one).items()} for one in page.blocks])
-        headings = ["Height", "Time", "Proposer", "Round", "Transactions", "Evidence", "Id"]
+        headings = ["Height", f"Time, {shown.clocks}", "Proposer", "Transactions", "Id"]
         rows = [
             [
                 f"{one.height:,}",
-                shown.time(one.time_ms),
-                one.proposer,
-                str(one.proposer_round),
-                str(one.transactions),
-                str(one.evidence),
-                one.id[:16],
+                shown.brief(one.time_ms),
+                one.proposer + (f", round {one.proposer_round}" if one.proposer_round else ""),
+                f"{one.transactions:,}" + (f", evidence {one.evidence}" if one.evidence else ""),
+                one.id[:12],
             ]
             for one in page.blocks
         ]
 
         def draw() -> None:
-            table("Blocks", headings, rows, right=["Height", "Round", "Transactions", "Evidence"])
+            table("Blocks", headings, rows, right=["Height", "Transactions"])
             if page.next is not None:
                 line(f"Further back: --before {page.next}")
 
@@ -86,7 +84,7 @@ def transactions(
         rows = [
             [
                 f"{one.height}.{one.index}",
-                shown.time(one.time_ms),
+                shown.brief(one.time_ms),
                 one.sender or KEPT,
                 one.body,
                 one.code,
@@ -96,7 +94,8 @@ def transactions(
         ]
 
         def draw() -> None:
-            table("Transactions", ["Place", "Time", "Sender", "Body", "Code", "Hash"], rows, right=["Place"])
+            headings = ["Place", f"Time, {shown.clocks}", "Sender", "Body", "Code", "Hash"]
+            table("Transactions", headings, rows, right=["Place"])
             if page.next is not None:
                 line(f"Further back: --before {page.next}")
 

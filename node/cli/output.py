@@ -1,11 +1,13 @@
 """What commands print: tables with units for people, one JSON document for programs, errors with a next step.
 
-Results go to stdout, everything else to stderr. Rich is imported only when something is drawn.
+Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from node.cli.columns import paired, tabulated, wrapped
 from node.errors import NodeError
 
 NANO = 1_000_000_000
@@ -50,6 +53,11 @@ def per_kwh(price_nano_per_wh: int | None) -> str:
     return "-" if price_nano_per_wh is None else money(price_nano_per_wh * 1_000)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and what it counts: "1 interval", "2,000 intervals"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def utc(time_ms: int) -> str:
     """A time for people."""
     moment = datetime.fromtimestamp(time_ms // 1000, UTC)
@@ -71,18 +79,35 @@ def emit(as_json: bool, document: dict[str, Any], draw: Callable[[], None]) -> N
 
 
 def table(title: str, headings: Row, rows: Iterable[Row], *, right: Iterable[str] = ()) -> None:
-    """A table on stdout; columns named in `right` are aligned right. Cells are shown as they are."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """A table on stdout that fits the screen; columns named in `right` are aligned right. Without rows it is a
+    sentence."""
+    listed = [[_printable(cell) for cell in row] for row in rows]
+    if not listed:
+        line(f"{title}: none.")
+    else:
+        _titled(title, tabulated(headings, listed, right, _screen()))
 
-    drawn = Table(title=Text(title), title_justify="left")
-    numbers = set(right)
-    for heading in headings:
-        drawn.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(_printable(cell)) for cell in row))
-    Console().print(drawn)
+
+def facts(title: str, pairs: Iterable[Row]) -> None:
+    """Names and their values on stdout, one below the other."""
+    _titled(title, paired([(_printable(name), _printable(value)) for name, value in pairs], _screen()))
+
+
+def _titled(title: str, lines: Iterable[str]) -> None:
+    strong, plain = ("\x1b[1m", "\x1b[0m") if _styled() else ("", "")
+    for part in wrapped(_printable(title), _screen()):
+        print(f"{strong}{part}{plain}")
+    print("\n".join(lines), end="\n\n")
+
+
+def _screen() -> int:
+    """Characters in a line of the screen; 80 where nobody knows."""
+    return shutil.get_terminal_size().columns
+
+
+def _styled() -> bool:
+    """Whether stdout shows bold letters."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def line(text: str) -> None:

@@ -12,7 +12,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection, genesis_path
 from node.cli.form import Form
-from node.cli.output import emit, line, money, reporting, table
+from node.cli.output import emit, facts, line, money, reporting, table
 
 if TYPE_CHECKING:
     from node.billing.views import View
@@ -61,7 +61,7 @@ def cycle(
             ["Held back of estimates (Wh)", f"{data['held_wh']:,}"],
             ["Bills less deliveries (Wh)", f"{data['residual_wh']:,}"],
         ]
-        table(f"Billing cycle {data['cycle']}", ["Field", "Value"], rows)
+        facts(f"Billing cycle {data['cycle']}", rows)
         shares = [
             [one["meter"], one["member"], OUTCOMES[one["outcome"]], "yes" if one["paid"] else "no"]
             for one in data["shares"]
@@ -94,7 +94,7 @@ def private_meter(
             ["Settled up to cycle", "none" if settled is None else str(settled["cycle"])],
             ["Estimates that stand (Wh)", f"{hidden['owed_wh']:,}"],
         ]
-        table("Private meter", ["Field", "Value"], rows)
+        facts("Private meter", rows)
 
     show("private-meter", [meter], draw, asking, Rows(without=("note_keys",)))
 

@@ -13,7 +13,7 @@ from node.cli.context import Connection, has_key
 from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.history import MeterId, corrections, disputes, energy, estimates
-from node.cli.output import emit, line, money, per_kwh, reporting, table
+from node.cli.output import emit, facts, line, money, per_kwh, reporting, table
 from node.cli.threshold import threshold
 from node.errors import NodeError
 
@@ -53,7 +53,7 @@ def member(member: MemberId, asking: options.Asking) -> None:
             ["Trust index (ppm)", str(trust["index_ppm"])],
             ["Nodes", ", ".join(one["node"] for one in data["nodes"]) or "none"],
         ]
-        table("Member", ["Field", "Value"], rows)
+        facts("Member", rows)
         keys = [
             [key["public_key"], key["scope"], lane["next_nonce"]]
             for key, lane in zip(data["keys"], data["lanes"], strict=True)
@@ -107,7 +107,7 @@ def meter(meter: MeterId, asking: options.Asking) -> None:
                 ["Export register (Wh)", f"{head['export_wh']:,}"],
                 ["Settled up to interval", str(settled["interval"])],
             ]
-        table("Meter", ["Field", "Value"], rows)
+        facts("Meter", rows)
 
     show("meter", [meter], draw, asking)
 
@@ -134,7 +134,7 @@ def envelope(
                 ["Critical load (Wh)", f"{allowed['floor_wh']:,}"],
                 ["State", SAFE_STATES.get(allowed["code"], "follows orders")],
             ]
-        table("Envelope", ["Field", "Value"], rows)
+        facts("Envelope", rows)
 
     show("envelope", [meter, interval], draw, asking, Rows("terms", "terms_"))
 
@@ -233,7 +233,7 @@ def _draw_interval(data: Data, shown: Form) -> None:
             ["Losses (Wh)", f"{data['losses_wh']:,}"],
             ["Residual shared (currency)", money(data["residual_nano"])],
         ]
-    table(f"Interval {data['interval']}", ["Field", "Value"], rows)
+    facts(f"Interval {data['interval']}", rows)
 
 
 @app.command()
@@ -377,15 +377,14 @@ def _draw_block(answer: Data, shown: Form) -> None:
     rows = [
         ["Id", answer["id"]],
         ["Time", shown.time(answer["time_ms"])],
-        ["Proposer", f"{header['proposer']} (round {header['proposer_round']})"],
+        ["Proposer", f"{header['proposer']}, in round {header['proposer_round']}"],
+        ["Decided", f"in round {certificate['round']}, by {len(certificate['signatures'])} precommits"],
         ["Transactions", str(len(answer["payload"]))],
-        ["Pieces of evidence", str(len(answer["evidence"]))],
-        ["Decided in round", str(certificate["round"])],
-        ["Precommits in certificate", str(len(certificate["signatures"]))],
-        ["State root before it", header["state_root"]],
+        ["Evidence", str(len(answer["evidence"]))],
+        ["State before", header["state_root"]],
         ["Parent", header["parent_hash"]],
     ]
-    table(f"Block {answer['height']}", ["Field", "Value"], rows)
+    facts(f"Block {answer['height']}", rows)
 
 
 for command in (energy, estimates, corrections, disputes, access, threshold):

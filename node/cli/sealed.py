@@ -15,7 +15,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection, account
 from node.cli.form import Form
-from node.cli.output import line, money, per_kwh, reporting, table
+from node.cli.output import facts, line, money, per_kwh, reporting, table
 from node.cli.purse import entropy, owner_of, patiently, proven_by, wallet_path
 from node.cli.tx import interval_number, read_blocks, report, send, settle
 from node.errors import NodeError
@@ -352,7 +352,7 @@ def capacity(meter: Annotated[str, typer.Argument(help="Meter id.")], asking: op
             ["Commitment", data["capacity"]],
             ["Reference offer", "; ".join(blocks)],
         ]
-        table(f"Capacity of {meter}", ["Field", "Value"], rows)
+        facts(f"Capacity of {meter}", rows)
 
     show("capacity", [meter], draw, asking)
 
@@ -383,7 +383,7 @@ def _draw_round(data: Data, shown: Form) -> None:
         ["Said nothing", ", ".join(data["absent"]) or "nobody"],
         ["Withheld shares", ", ".join(data["withheld"]) or "nobody"],
     ]
-    table(f"Sealed round of interval {data['interval']}", ["Field", "Value"], rows)
+    facts(f"Sealed round of interval {data['interval']}", rows)
     suppliers = [
         [
             one["member"],

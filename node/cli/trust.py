@@ -10,7 +10,7 @@ import typer
 from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.form import Form
-from node.cli.output import emit, line, reporting, table
+from node.cli.output import counted, emit, line, reporting, table
 from node.cli.tx import MAX_MEMO, checked_memo, send
 from node.errors import NodeError
 
@@ -28,6 +28,7 @@ FULL_PPM = 1_000_000
 DIGITS = 3
 """Of a probability."""
 FORMS = ("free", "bonded", "wagered", "index")
+UNCHANGED = frozenset({"genesis", "-"})
 MIN_ORGANISATIONS = 4
 Tokens = Annotated[int, typer.Option("--tokens", min=1, max=2**63 - 1, help="Number of tokens.")]
 
@@ -51,13 +52,19 @@ def _draw_trust(data: Data, shown: Form) -> None:
     ]
     table(f"Trust ({int(data['supply_tokens']):,} tokens in all)", headings, rows, right=headings[1:])
     headings = ["Member", "Weight", "Power", "Share (%)", "Next", "Then", "Changed last by"]
-    seats = [_seat(one, data) for one in data["members"]]
+    weighed = [one for one in data["members"] if one["weight"] or _powers(one) or one["power_change"]]
+    seats = [_seat(one, data) for one in weighed]
     table(f"Power in epoch {data['epoch']}", headings, seats, right=headings[1:-1])
+    if without := len(data["members"]) - len(weighed):
+        line(f"Without weight and power: {counted(without, 'other')}.")
     if data["pool_tokens"] != "0":
         why = _change(data["pool_change"])
         line(f"{int(data['pool_tokens']):,} tokens are in the pool of what members lost; changed last: {why}.")
     changes = [[one["member"], *(_change(one[f"{form}_change"]) for form in FORMS)] for one in data["members"]]
-    table("Changed last by", ["Member", "Free", "Bonded", "Wagered", "Index"], changes)
+    changed = [row for row in changes if set(row[1:]) - UNCHANGED]
+    table("Changed last by", ["Member", "Free", "Bonded", "Wagered", "Index"], changed)
+    if left := len(changes) - len(changed):
+        line(f"As in genesis: {counted(left, 'other')}.")
     for one in data["members"]:
         if one["tombstone"] is not None:
             line(
@@ -99,6 +106,11 @@ def _free(part: Data, shown: Form) -> str:
     if part["free_after_height"] is None:
         return "in the power of an epoch that has not ended"
     return f"free after block {part['free_after_height']} and {shown.time(part['free_after_ms'])}, whichever is later"
+
+
+def _powers(one: Data) -> bool:
+    """Whether a member has, or is about to have, power."""
+    return any(int(one[name] or 0) for name in ("power", "next_power", "coming_power"))
 
 
 def _change(change: Data | None) -> str:

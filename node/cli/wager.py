@@ -11,7 +11,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.context import Connection
 from node.cli.form import Form
-from node.cli.output import line, money, table
+from node.cli.output import facts, line, money, table
 from node.cli.tx import send
 from node.errors import NodeError
 
@@ -54,7 +54,8 @@ def rounds(
             ]
             for one in data["rounds"]
         ]
-        table(f"Rounds ({data['count']} in all)", headings, rows, right=["No.", "Subject", *headings[3:4], "Wagers"])
+        right = ["No.", "Subject", *headings[3:4], "Wagers", headings[-1]]
+        table(f"Rounds ({data['count']} in all)", headings, rows, right=right)
 
     show("rounds", [] if before is None else [str(before)], draw, asking, Rows("rounds", "round_"))
 
@@ -90,7 +91,7 @@ def round_(number: Number, asking: options.Asking) -> None:
                 ["Cost of the fallback (currency)", money(data["fallback_nano"])],
                 ["Cost of what was ordered (currency)", money(data["cost_nano"])],
             ]
-        table(f"Round {data['number']}", ["Field", "Value"], rows)
+        facts(f"Round {data['number']}", rows)
         headings = ["Member", "Claim", "Wager", "Verdict", "Lost", "Reward", "Cost (currency)"]
         placed = [
             [
