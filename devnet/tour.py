@@ -28,8 +28,8 @@ SETTLE_S = 180.0
 LOOK_S = 1.0
 WIDTH = 100
 INDENT = "   "
-OPEN_MS = 900_000
-"""Ledger time that is left to read, think and type."""
+OPEN_MS = 1_200_000
+"""Ledger time that is left for a command to start and to be heard; ten seconds of a devnet at 120 times life."""
 MAX_AHEAD = 16
 """Intervals ahead that are looked at."""
 
@@ -42,6 +42,8 @@ class Step(NamedTuple):
     command: str
     settled: bool = False
     """It needs the interval to be settled."""
+    chooses: bool = False
+    """The interval is chosen just before it is typed, so that reading what came before makes no word late."""
 
 
 STEPS = (
@@ -57,6 +59,7 @@ STEPS = (
         "needs lock before the interval, builders solve the dispatch and wager on it, and every node checks the "
         "solution in exact integers. The command waits for that.",
         "tx dispatch request --as campus --interval {interval} --wh 5000",
+        chooses=True,
     ),
     Step(
         "Why it has this price",
@@ -112,8 +115,10 @@ def tour(
                 data: dict[str, Any] = sync.run(sync.client.query("interval", which))["data"]
                 return data
 
-            at = open_interval(interval, int(sync.run(sync.client.status())["time_ms"]))
-            guide = Guide(dir, at, interval, paused=not yes)
+            def choose() -> int:
+                return open_interval(interval, int(sync.run(sync.client.status())["time_ms"]))
+
+            guide = Guide(dir, choose, interval, paused=not yes)
             line(f"A tour of {document.chain_id}: {len(STEPS)} steps, each a command that you can type yourself.")
             for number, step in enumerate(STEPS, start=1):
                 guide.take(number, step)
@@ -123,11 +128,12 @@ def tour(
 
 
 class Guide:
-    """Takes people through the steps, about one interval."""
+    """Takes people through the steps, about the interval that `choose` gives when there has to be one."""
 
-    def __init__(self, directory: Path, interval: int, ask: Interval, *, paused: bool) -> None:
+    def __init__(self, directory: Path, choose: Callable[[], int], ask: Interval, *, paused: bool) -> None:
         self._directory = directory
-        self._interval = interval
+        self._choose = choose
+        self._interval = 0
         self._ask = ask
         self._paused = paused
 
@@ -139,10 +145,12 @@ class Guide:
             line(f"{INDENT}{part}")
         if step.settled:
             await_settled(self._interval, self._ask)
-        typed = step.command.format(interval=self._interval).split(" | ")
-        line(f"{INDENT}$ {' | '.join(f'gridpact {part}' for part in typed)}")
         if self._paused and sys.stdin.isatty():
             input(f"{INDENT}[Enter] ")
+        if step.chooses:
+            self._interval = self._choose()
+        typed = step.command.format(interval=self._interval).split(" | ")
+        line(f"{INDENT}$ {' | '.join(f'gridpact {part}' for part in typed)}")
         shown = b""
         for part in typed:
             shown = self._run(part.split(), shown)

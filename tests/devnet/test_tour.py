@@ -28,7 +28,7 @@ def test_without_a_devnet_it_says_how_to_start_one(tmp_path: Path, capsys: pytes
 
 def test_a_command_that_fails_ends_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DevnetError) as failed:
-        Guide(tmp_path, 7, lambda which: {}, paused=False).take(1, STEPS[0])
+        Guide(tmp_path, lambda: 7, lambda which: {}, paused=False).take(1, STEPS[0])
     assert failed.value.code == "tour.failed"
     told = capfd.readouterr()
     assert "$ gridpact devnet status" in told.out and "devnet.none" in told.err
@@ -44,7 +44,23 @@ def test_it_waits_until_an_interval_is_settled_and_not_for_ever(monkeypatch: pyt
     assert late.value.code == "tour.waiting"
 
 
-@pytest.mark.parametrize(("now_ms", "found"), [(0, 11), (1_100_000, 12), (2_000_000, 13), (10**9, 10 + tour.MAX_AHEAD)])
+def test_no_reader_is_too_slow_for_the_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is chosen when everything was read, not before."""
+    done = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: done.append("read"))
+    guide = Guide(tmp_path, lambda: len(done) + 6, lambda which: {}, paused=True)
+    monkeypatch.setattr(guide, "_run", lambda words, _: done.append(" ".join(words)) or b"")
+    guide.take(1, STEPS[0])
+    guide.take(2, STEPS[1])
+    assert done == ["read", "devnet status", "read", "tx dispatch request --as campus --interval 9 --wh 5000"]
+    assert sum(step.chooses for step in STEPS) == 1
+    assert not any("{interval}" in step.command for step in STEPS[: STEPS.index(next(s for s in STEPS if s.chooses))])
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "found"), [(0, 12), (899_999, 12), (900_000, 13), (2_000_000, 14), (10**9, 10 + tour.MAX_AHEAD)]
+)
 def test_it_is_about_an_interval_that_stays_open_for_a_while(now_ms: int, found: int) -> None:
     """Windows lock ten minutes before intervals of a quarter of an hour, the tenth of which begins at 0."""
     assert open_interval(lambda which: told(10 if which == "now" else int(which)), now_ms) == found
