@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from contracts.bodies import Transfer
 from devnet import chromium, scenario
@@ -23,11 +23,16 @@ from tests.rpc.chain import Chain, serving
 from tests.rpc.test_tokens import Wall, home
 
 SETTLED = 3
-"""Intervals that are settled before the first test."""
-PATIENCE_S = 120.0
+"""Intervals that are settled before a page is looked at."""
+PATIENCE_S = 600.0
+"""Longest wait for anything; on a quiet machine a minute is enough for all of it."""
+PATIENCE_MS = 90_000
+"""Longest wait for what a page shows."""
 BLOCKS = 10_000
 SCRIPT = "<img src=x onerror=window.broken=1>"
 """What somebody writes who wants a script to run in other people's pages."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Net(NamedTuple):
@@ -41,17 +46,28 @@ class Net(NamedTuple):
     keys: Path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for an interval of its own comes first: those that pages look at settle meanwhile."""
+    items.sort(key=lambda item: "net" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
-    """The campus, played by its agents, with some intervals settled."""
+def campus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    """The campus, played by its agents."""
     launcher = Launcher(tmp_path_factory.mktemp("browser") / "net")
-    document = launcher.up(scenario.load("campus"))
+    launcher.up(scenario.load("campus"))
     try:
         launcher.spawn_agents([])
-        url = document.nodes[0].rpc
-        yield Net(launcher, url, document.nodes[0].name, _settled(url), launcher.layout.keys)
+        yield launcher
     finally:
         launcher.down()
+
+
+@pytest.fixture(scope="session")
+def net(campus: Launcher) -> Net:
+    """The campus, with some intervals settled."""
+    node = campus.layout.load().nodes[0]
+    return Net(campus, node.rpc, node.name, _settled(node.rpc), campus.layout.keys)
 
 
 def _settled(url: str) -> int:
@@ -105,7 +121,7 @@ def served(blocks: int, **options: Any) -> Iterator[Served]:
     assert ready.wait(PATIENCE_S), "the chain was not made in time"
     yield told[0]
     told[0].loop.call_soon_threadsafe(done.set)
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +175,7 @@ def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, ignore_https_errors=True
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page, errors = context.new_page(), []
 

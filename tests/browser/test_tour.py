@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.browser.conftest import Net
+from devnet.launcher import Launcher
 
 
-def test_the_tour_ends_with_a_proven_bill(net: Net) -> None:
-    where = ["--dir", str(net.launcher.layout.root)]
+def test_the_tour_ends_with_a_proven_bill(campus: Launcher) -> None:
+    where = ["--dir", str(campus.layout.root)]
     done = subprocess.run(
         [sys.executable, "-m", "devnet.cli", "tour", *where], capture_output=True, text=True, check=False
     )
