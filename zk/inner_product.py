@@ -7,7 +7,7 @@ or u. From length 4 on, another round would cost two points and save four scalar
 
 The prover keeps generators as they are, each with its factor: one long multiplication of many points costs less than
 many short ones. Only long vectors are folded, once, after `FOLD_AFTER` rounds: all generators of one place then share
-their scalars, and kept multiples of each let 64 bits of a scalar do for 256.
+their scalars, the first of which is 1, and kept multiples of each let 64 bits of a scalar do for 256.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from py_arkworks_bls12381 import G1Point, Scalar
 
 from zk.group.bases import vectors
-from zk.group.native import scalar
+from zk.group.native import Point, scalar
 
 STOP = 4
 """Length at which the vectors are sent as they are."""
@@ -29,6 +29,9 @@ LONG = 256
 """Length from which on that pays: on vectors of 1,024 it saves a sixth of the work."""
 PIECE_BITS = 64
 _PIECES = 4
+APART = 32
+"""Points from which on one more is multiplied apart: arkworks chooses its windows by the logarithm of their number,
+rounded up, so the 1,025th point costs as much as eight multiplications."""
 
 Challenge = Callable[[bytes, bytes], Scalar]
 """Absorbs L and R, 48 bytes each, and gives the challenge of their round, never 0."""
@@ -63,7 +66,7 @@ class Folded(NamedTuple):
 
 def fold(
     inverse_powers: Sequence[Scalar],
-    q: G1Point,
+    q: Point,
     vectors_left: tuple[list[Scalar], list[Scalar]],
     challenge: Challenge,
 ) -> Folded:
@@ -83,8 +86,8 @@ def fold(
             g, g_factors = _folded(kept_g, g_factors[::width], width), [scalar(1)] * width
             h, h_factors = _folded(kept_h, h_factors[::width], width), list(inverse_powers[:width])
         a_low, a_high, b_low, b_high = a[:half], a[half:], b[:half], b[half:]
-        left: tuple[list[G1Point], list[Scalar]] = [q], [product(a_high, b_low)]
-        right: tuple[list[G1Point], list[Scalar]] = [q], [product(a_low, b_high)]
+        left: tuple[list[G1Point], list[Scalar]] = [], []
+        right: tuple[list[G1Point], list[Scalar]] = [], []
         for start in range(0, len(g), width):
             low, high = slice(start, start + half), slice(start + half, start + width)
             _extend(left, g[low], g_factors[low], a_high)
@@ -92,8 +95,8 @@ def fold(
             _extend(right, g[high], g_factors[high], a_low)
             _extend(right, h[low], h_factors[low], b_high)
         sent = (
-            G1Point.multiexp_unchecked(*left).to_compressed_bytes(),
-            G1Point.multiexp_unchecked(*right).to_compressed_bytes(),
+            blinded(q, product(a_high, b_low), *left).to_compressed_bytes(),
+            blinded(q, product(a_low, b_high), *right).to_compressed_bytes(),
         )
         sides.append(sent)
         u = challenge(*sent)
@@ -107,6 +110,13 @@ def fold(
     return Folded(sides, a, b)
 
 
+def blinded(point: Point, factor: Scalar, points: list[G1Point], scalars: list[Scalar]) -> G1Point:
+    """The sum of a point times a factor and of a power of two of points times their scalars."""
+    if len(points) < APART:
+        return G1Point.multiexp_unchecked([point.ark, *points], [factor, *scalars])
+    return G1Point.multiexp_unchecked(points, scalars) + point.times_secret(factor).ark
+
+
 def _extend(
     terms: tuple[list[G1Point], list[Scalar]],
     points: Sequence[G1Point],
@@ -118,10 +128,12 @@ def _extend(
 
 
 def _folded(kept: Sequence[Sequence[G1Point]], factors: Sequence[Scalar], width: int) -> list[G1Point]:
-    """For each place below `width`, the sum over all blocks of the block's factor times its generator there."""
-    pieces = [piece for factor in factors for piece in _pieces(int(factor))]
+    """For each place below `width`, the sum over all blocks of the block's factor, 1 for the first, times its generator
+    there."""
+    pieces = [piece for factor in factors[1:] for piece in _pieces(int(factor))]
     return [
-        G1Point.multiexp_unchecked([point for generator in kept[place::width] for point in generator], pieces)
+        kept[place][0]
+        + G1Point.multiexp_unchecked([point for one in kept[place + width :: width] for point in one], pieces)
         for place in range(width)
     ]
 

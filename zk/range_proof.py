@@ -21,14 +21,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from py_arkworks_bls12381 import G1Point, Scalar
+from py_arkworks_bls12381 import Scalar
 
 from zk.batch import Batch, Claim, Equation
 from zk.digits import digits, weights
 from zk.group import POINT_BYTES, SCALAR_BYTES
 from zk.group.bases import MAX_VECTOR, bases, vectors
 from zk.group.native import IDENTITY, Point, decode_point, decode_scalar, scalar
-from zk.inner_product import STOP, fold, inverses, powers, product, spread
+from zk.inner_product import STOP, blinded, fold, inverses, powers, product, spread
 from zk.pedersen import commit
 from zk.randomness import Draw
 from zk.transcript import Sponge, session_id
@@ -113,7 +113,7 @@ def prove_points(
     a = known.H.times_secret(alpha).ark
     for digit, g, h in zip(lower, g_points, h_points, strict=True):
         a = a - h if digit.is_zero() else a + g
-    s = G1Point.multiexp_unchecked([known.H.ark, *g_points, *h_points], [rho, *s_left, *s_right])
+    s = blinded(known.H, rho, [*g_points, *h_points], [*s_left, *s_right])
     sent = [a.to_compressed_bytes(), s.to_compressed_bytes()]
     y, z = _challenges(sponge, sent, 2)
 
@@ -139,8 +139,7 @@ def prove_points(
     def challenge(first: bytes, second: bytes) -> Scalar:
         return _challenges(sponge, (first, second), 1)[0]
 
-    q = known.U.ark * w
-    folded = fold(powers(inverses([y])[0], n), q, (left, right), challenge)
+    folded = fold(powers(inverses([y])[0], n), known.U.times_secret(w), (left, right), challenge)
     sent += [side for pair in folded.sides for side in pair]
     sent += [part.to_be_bytes() for part in (*folded.a, *folded.b)]
     return b"".join(sent)
