@@ -218,6 +218,27 @@ def test_both_backends_agree_on_points(a: int, b: int) -> None:
     assert encodings[0] == encodings[1]
 
 
+edges = st.sampled_from([0, 1, 2, ORDER // 2, ORDER // 2 + 1, ORDER - 2, ORDER - 1, ORDER, ORDER + 1, -(2**256)])
+
+
+@given(edges, edges)
+def test_it_is_all_the_same_which_library_made_a_point(a: int, b: int) -> None:
+    def forms(number: int) -> list[native.Point]:
+        factor = native.scalar(number % ORDER)
+        encoded = (made := native.GENERATOR.times_secret(factor)).to_bytes()
+        both = native.Point(blst=made.blst)
+        assert both.ark == native.Point(encoded=encoded, blst=made.blst).ark
+        return [made, native.multiexp([native.GENERATOR], [factor]), both]
+
+    whole = forms(a + b)[0]
+    for left in forms(a):
+        for right in forms(b):
+            total = left + right
+            assert total.to_bytes() == whole.to_bytes()
+            assert all(total == same for same in forms(a + b))
+            assert (left == right) == (left.to_bytes() == right.to_bytes())
+
+
 @pytest.mark.properties
 @settings(max_examples=60)
 @given(st.data())
@@ -279,9 +300,6 @@ def test_secret_scalars_go_to_the_constant_time_library_only() -> None:
     assert spy.asked == [5, 6]
     assert not hasattr(native.Point, "__mul__")
     assert not hasattr(native.Key, "__mul__")
-
-
-edges = st.sampled_from([0, 1, 2, ORDER // 2, ORDER // 2 + 1, ORDER - 2, ORDER - 1, ORDER, ORDER + 1, -(2**256)])
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), edges | st.integers(-(2**64), 2**64)), max_size=4))

@@ -50,6 +50,9 @@ class Point:
         return self._blst
 
     def __add__(self, rhs: Point, /) -> Point:
+        # To go from one form to the other takes 40 times as long as to add.
+        if self._blst is not None and rhs._blst is not None:
+            return Point(blst=self._blst + rhs._blst)
         return Point(self.ark + rhs.ark)
 
     def __sub__(self, rhs: Point, /) -> Point:
@@ -59,7 +62,12 @@ class Point:
         return Point(-self._ark) if self._ark is not None else Point(blst=-self._blst)
 
     def __eq__(self, other: object, /) -> bool:
-        return isinstance(other, Point) and self.to_bytes() == other.to_bytes()
+        if not isinstance(other, Point):
+            return False
+        if self._ark is not None and other._ark is not None:
+            # Two products each, where an encoding takes a division.
+            return bool(self._ark == other._ark)
+        return self.to_bytes() == other.to_bytes()
 
     def __hash__(self) -> int:
         return hash(self.to_bytes())

@@ -28,19 +28,25 @@ def tag_for(name: bytes, *, compact: bool = False) -> bytes:
 
 
 def prove(
-    tag: bytes, instance: bytes, witness: bytes, *, compact: bool, entropy: bytes, nonces: bytes | None = None
+    tag: bytes,
+    instance: bytes | Instance,
+    witness: bytes,
+    *,
+    compact: bool,
+    entropy: bytes,
+    nonces: bytes | None = None,
 ) -> bytes:
     """Proof that the prover knows `witness`, concatenated scalars of 32 bytes big-endian, one per scalar index.
 
-    `entropy` is at least 32 bytes that nobody else knows. `nonces`, as the witness is, replaces the nonces that follow
-    from it: for known answers only, since whoever knows them knows the witness. Compact proofs are a challenge and the
-    responses, others commitments and the responses, which a batch can check. ValueError when the instance is not valid,
-    the witness has another length or does not satisfy the relation.
+    An instance that was compiled here is valid, one in bytes is checked. `entropy` is at least 32 bytes that nobody
+    else knows. `nonces`, as the witness is, replaces the nonces that follow from it: for known answers only, since
+    whoever knows them knows the witness. Compact proofs are a challenge and the responses, others commitments and the
+    responses, which a batch can check. ValueError when the instance is not valid, the witness has another length or
+    does not satisfy the relation.
     """
+    known = instance if isinstance(instance, Instance) else Instance.decode(instance)
     chosen = None if nonces is None else _scalars(nonces)
-    return _proof.prove(
-        tag, Instance.decode(instance), _scalars(witness), compact=compact, entropy=entropy, nonces=chosen
-    )
+    return _proof.prove(tag, known, _scalars(witness), compact=compact, entropy=entropy, nonces=chosen)
 
 
 def verify(tag: bytes, instance: bytes, proof: bytes, *, compact: bool) -> bool:

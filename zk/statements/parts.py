@@ -110,7 +110,7 @@ def claim_ranges(
 def prove_relation(tag: bytes, relation: Relation, witness: Mapping[str, int], *, entropy: bytes) -> bytes:
     """Proof of the relation, of scalars by name. ValueError where they do not satisfy it."""
     name, scalars = sigma.tag_for(_part(tag, _SIGMA)), relation.witness(witness)
-    return sigma.prove(name, relation.instance.encoded, scalars, compact=False, entropy=entropy)
+    return sigma.prove(name, relation.instance, scalars, compact=False, entropy=entropy)
 
 
 def claim_relation(tag: bytes, relation: Relation, proof: bytes) -> Claim | None:
