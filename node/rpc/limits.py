@@ -44,6 +44,9 @@ BODY_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
 """A connection without a complete request head for so long is closed: idle ones and those that trickle
 headers."""
+UNREAD_TIMEOUT_S = 30.0
+"""A connection whose buffer stays full for so long, or is not empty so long after its end, is cut off: nobody takes
+the answers."""
 SHUTDOWN_S = 2.0
 """What requests under way get when the server stops."""
 FRAME_CACHE = 8

@@ -1,8 +1,8 @@
 """The node's HTTP server: limits, routing, error documents. What is answered is in the modules beside it.
 
 Every byte is hostile. Connections, requests under way, bodies in memory, waits and subscribers are bounded
-(`node.rpc.limits`); heads and bodies that trickle are cut off; nothing but a code, a sentence and a hint
-ever describes a failure. Holds no rules and no admin calls: those are on a local socket.
+(`node.rpc.limits`); heads and bodies that trickle and answers that nobody takes are cut off; nothing but a code, a
+sentence and a hint ever describes a failure. Holds no rules and no admin calls: those are on a local socket.
 
 Built on aiohttp's low-level server with a router of its own (`node.rpc.routes`), because submission is the hot path and
 because one table says what is served and what is promised.
@@ -17,9 +17,7 @@ from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import Any
 
-import msgspec
 from aiohttp import hdrs, web
-from aiohttp.web_protocol import RequestHandler
 from yarl import URL
 
 from node.access.log import AccessLog
@@ -30,6 +28,7 @@ from node.clock import wall_ms
 from node.errors import NodeError
 from node.recording import Recorder
 from node.rpc.access import WITHHELD, Desk
+from node.rpc.connections import Listener
 from node.rpc.endpoints import Endpoints
 from node.rpc.errors import Refusal, malformed
 from node.rpc.events import Events, Sockets
@@ -45,9 +44,10 @@ from node.rpc.limits import (
     MAX_REQUESTS,
     MAX_SUBSCRIBERS,
     SHUTDOWN_S,
+    UNREAD_TIMEOUT_S,
 )
 from node.rpc.live import Live
-from node.rpc.replies import JSON, SAFE_HEADERS, reply
+from node.rpc.replies import reply
 from node.rpc.routes import Router
 from node.rpc.table import ROUTES, Call
 from node.service import NodeService
@@ -59,40 +59,6 @@ OPEN_TAG = "pages"
 """Of routes that need no token: what they serve is in every copy of the program."""
 BEFORE_THE_BODY = (401, 403, 404, 405, 408, 411, 413, 415, 421, 503)
 """Statuses of refusals that may come while a body is still arriving."""
-
-
-class _Protocol(RequestHandler):
-    """One connection; what is no HTTP gets an error document, too."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        """The answer to bytes that aiohttp can't read as a request."""
-        refusal = malformed("The request is no HTTP/1.1.", "Send it with an HTTP library.")
-        response = web.Response(
-            body=msgspec.json.encode(refusal.document()),
-            status=status if 400 <= status < 500 else 400,
-            content_type=JSON,
-            headers=SAFE_HEADERS,
-        )
-        response.force_close()
-        return response
-
-
-class _Listener(web.Server):
-    """aiohttp's connection factory, with a bound on how many connections there are."""
-
-    max_connections = MAX_CONNECTIONS
-
-    def __call__(self) -> RequestHandler:
-        return _Protocol(self, loop=self._loop, **self._kwargs)
-
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        if len(self.connections) > self.max_connections:
-            transport.abort()
 
 
 class RpcServer:
@@ -107,6 +73,7 @@ class RpcServer:
         max_connections: int = MAX_CONNECTIONS,
         max_subscribers: int = MAX_SUBSCRIBERS,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
+        unread_timeout_s: float = UNREAD_TIMEOUT_S,
         names: Sequence[str] = (),
         exposure: Exposure = UNPROTECTED,
         log: AccessLog | None = None,
@@ -116,6 +83,7 @@ class RpcServer:
         self._host = host
         self._port = port
         self._idle_timeout_s = idle_timeout_s
+        self._unread_timeout_s = unread_timeout_s
         self._desk = Desk(service, log or AccessLog(), wall_ms, exposure.tokens)
         self._sockets, self._pulse, frames = Sockets(max_subscribers), Pulse(service), Frames(service)
         events = Events(service, self._desk, frames, self._pulse, self._sockets)
@@ -136,7 +104,7 @@ class RpcServer:
     async def start(self) -> str:
         """Listen; returns the base URL. Raises NodeError `rpc.port`, `rpc.exposed`."""
         self._exposure.demand(self._host)
-        listener = _Listener(
+        listener = Listener(
             self._handle,
             request_factory=_request,
             keepalive_timeout=self._idle_timeout_s,
@@ -145,6 +113,7 @@ class RpcServer:
             auto_decompress=False,
         )
         listener.max_connections = self._max_connections
+        listener.unread_timeout_s = self._unread_timeout_s
         self._runner = web.ServerRunner(listener, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         try:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
+from aiohttp.web_protocol import RequestHandler
 
 from contracts.bodies import Transfer
 from node.client import RpcError
 from node.errors import NodeError
 from node.rpc import server as module
+from node.rpc.connections import Connection, Listener
 from node.rpc.server import RpcServer
 from tests.rpc.chain import Chain, serving
 
@@ -83,6 +86,84 @@ def test_broken_http_gets_an_error_without_innards(sent: bytes) -> None:
             assert (await client.status())["height"] == 0
 
     run(go())
+
+
+async def unread(server: RpcServer, asked: bytes) -> socket.socket:
+    """A connection over which this is asked, and of which nothing is read."""
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    deaf.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(deaf, ("127.0.0.1", server._port))
+    await loop.sock_sendall(deaf, asked)
+    return deaf
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/web/lib/d3.LICENSE.txt"])
+@pytest.mark.parametrize("last", [b"", b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"])
+def test_answers_that_nobody_takes_hold_no_connection(path: str, last: bytes) -> None:
+    """Whether one answer fills the connection's buffer or many small ones do, and whether more is to come or not."""
+    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+    async def go() -> None:
+        server = RpcServer(Chain(), "127.0.0.1", 0, idle_timeout_s=0.05, unread_timeout_s=0.05)
+        await server.start()
+        # As much as no kernel buffers, and as little as it does.
+        deaf = [await unread(server, asked * (8 << 20 >> 18) + last), await unread(server, asked * 2_000 + last)]
+        assert server._runner is not None and isinstance(server._runner.server, Listener)
+        while not server._runner.server.connections or server._served < len(deaf):
+            await asyncio.sleep(0.001)
+        while server._runner.server.connections:
+            await asyncio.sleep(0.001)
+        for one in deaf:
+            one.close()
+        await server.stop()
+
+    run(go())
+
+
+def test_patience_begins_anew_where_something_is_taken() -> None:
+    """But not where the connection is over, and only its rest is still to be taken."""
+
+    async def go() -> None:
+        for over in (False, True):
+            one, transport = connection()
+            transport.is_closing.return_value = over
+            one.pause_writing()
+            assert one._given_up is not None
+            one.resume_writing()
+            assert (one._given_up is not None) is over
+            waiting = one._given_up
+            one.connection_lost(None)
+            assert one._given_up is None and (waiting is None or waiting.cancelled())
+
+    run(go())
+
+
+@pytest.mark.parametrize("ends", [RequestHandler.force_close, RequestHandler.close])
+def test_what_is_left_in_the_buffer_at_the_end_stays_there_no_longer(ends: Callable[[RequestHandler], None]) -> None:
+    """Less than what fills it, so that nothing was ever paused; however the end comes."""
+
+    async def go() -> None:
+        one, transport = connection()
+        await asyncio.sleep(0)
+        ends(one)
+        while not transport.abort.called:
+            await asyncio.sleep(0.001)
+        one.connection_lost(None)
+
+    run(go())
+
+
+def connection() -> tuple[Connection, Mock]:
+    """One of a server that has next to no patience, and its transport."""
+
+    async def nothing(_: web.BaseRequest) -> web.StreamResponse:
+        raise AssertionError("nobody asks")
+
+    one, transport = Connection(Listener(nothing), 0.001, loop=asyncio.get_running_loop()), Mock(asyncio.Transport)
+    one.connection_made(transport)
+    return one, transport
 
 
 def test_a_body_in_another_encoding_is_not_unpacked_beyond_the_limit() -> None:
