@@ -156,6 +156,7 @@ class RpcServer:
             return self._error(request, _busy(f"{MAX_REQUESTS} requests are under way."))
         self._active += 1
         try:
+            _demand_text(request)
             self._guard.check(request)
             return await self._route(request)
         except Refusal as refusal:
@@ -276,6 +277,13 @@ class RpcServer:
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
+
+
+def _demand_text(request: web.BaseRequest) -> None:
+    """Raises `Refusal`: what is no UTF-8 can be neither hashed nor said back, whichever header it is."""
+    for name, value in request.headers.items():
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise malformed(f"The header {name[:40]} is no UTF-8.", "Send headers as ASCII.")
 
 
 def _busy(message: str) -> Refusal:

@@ -88,6 +88,26 @@ def test_broken_http_gets_an_error_without_innards(sent: bytes) -> None:
     run(go())
 
 
+@pytest.mark.parametrize("stray", [b"\xff", b"\xc3(", b"\xed\xa0\x80", b"\xff" * 400])
+def test_a_header_that_is_no_text_is_said_so(stray: bytes) -> None:
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    heads = [
+        *(name + b": " for name in (b"Authorization", b"Origin", b"Accept", b"Gridpact-Reader", b"Idempotency-Key")),
+        *(upgrade + name + b": " for name in (b"Sec-WebSocket-Version", b"Sec-WebSocket-Protocol")),
+        b"Content-Type: ",
+    ]
+
+    async def go() -> None:
+        async with serving(Chain()) as client:
+            for head in heads:
+                for line in (b"GET /ws", b"GET /status", b"POST /tx"):
+                    sent = line + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + head + stray + b"\r\n\r\n"
+                    answer = await talk(client.base_url, sent)
+                    assert answer.startswith(b"HTTP/1.1 400 ") and b'"rpc.malformed"' in answer, (line, head, answer)
+
+    run(go())
+
+
 async def unread(server: RpcServer, asked: bytes) -> socket.socket:
     """A connection over which this is asked, and of which nothing is read."""
     deaf = socket.socket()
