@@ -7,6 +7,7 @@ and one that comes back with its last cursor misses nothing and sees nothing twi
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import aiohttp
 from aiohttp import web
@@ -19,6 +20,8 @@ from node.rpc.frames import AFTER_ALL, TOPICS, Cursor, Frames, Pulse, read_curso
 from node.rpc.limits import HEARTBEAT_S, MAX_MESSAGE_BYTES, MAX_SUBSCRIBERS
 from node.rpc.routes import Document
 from node.service import NodeService
+
+logger = logging.getLogger(__name__)
 
 PROTOCOLS = ("gridpact.v1",)
 """Chosen where a browser offers it beside its token (`node.rpc.tokens`)."""
@@ -98,6 +101,10 @@ class Events:
             await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, message=error.code.encode())
         except ConnectionError:
             await socket.close()
+        except Exception:
+            # Left open it would look as if nothing happened any more.
+            logger.exception("an event stream failed at height %d", height)
+            await socket.close(code=aiohttp.WSCloseCode.INTERNAL_ERROR, message=b"rpc.internal")
 
 
 def first_after(cursor: Cursor) -> tuple[int, int]:

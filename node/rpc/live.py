@@ -15,6 +15,7 @@ for `SLOW_S` is dropped with its cursor as the reason, and goes on from there wh
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -39,6 +40,8 @@ from node.rpc.limits import (
 )
 from node.rpc.routes import Document
 from node.service import NodeService
+
+logger = logging.getLogger(__name__)
 
 LIVE_TOPICS = (*TOPICS, "status")
 TOO_SLOW = 4008
@@ -86,6 +89,8 @@ class Live:
             if first is not None:
                 await told.subscribe(first)
             await self._listen(socket, told)
+        except BadRequest as error:
+            await told.refuse(error)
         except ConnectionError:
             await socket.close()
         except TimeoutError:
@@ -106,6 +111,8 @@ class Live:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     raise malformed("A message is not text.", SAYABLE)
                 await told.subscribe(_read(message.data))
+            except BadRequest:
+                raise
             except NodeError as error:
                 await told.send({"kind": "error", **error.document()})
 
@@ -123,6 +130,7 @@ class Live:
     async def watch(self, told: _Told) -> None:
         """Tell the node's status about once a second: never more than the newest."""
         while True:
+            self._desk.renewed(told.stream)
             await told.send_text(self._newest_status())
             await asyncio.sleep(STATUS_EVERY_S)
 
@@ -155,7 +163,8 @@ class _Told:
         self.cursor = Cursor(0, 0)
 
     async def subscribe(self, wanted: Subscribe) -> None:
-        """Tell these topics instead of those before. Raises `Refusal`."""
+        """Tell these topics instead of those before. Raises `Refusal`, `BadRequest`."""
+        self._live._desk.renewed(self.stream)
         cursor = read_cursor(wanted.cursor, self._live._ledger.height)
         await self.stop()
         self.cursor = cursor
@@ -193,11 +202,19 @@ class _Told:
         try:
             await tell()
         except BadRequest as error:
-            await self._socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, message=error.code.encode())
+            await self.refuse(error)
         except TimeoutError:
             await self.drop()
         except ConnectionError:
             await self._socket.close()
+        except Exception:
+            # Left open it would look as if nothing happened any more.
+            logger.exception("a live stream failed behind %s", self.cursor)
+            await self._socket.close(code=aiohttp.WSCloseCode.INTERNAL_ERROR, message=b"rpc.internal")
+
+    async def refuse(self, error: BadRequest) -> None:
+        """Close the socket of one who may not ask any more."""
+        await self._socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, message=error.code.encode())
 
     async def drop(self) -> None:
         """Close a socket whose buffer is full: the reason gets through only if it reads after all."""

@@ -21,6 +21,7 @@ from contracts.governance.bodies import RevokeAccess
 from contracts.policies import Asker
 from node.access.log import AccessLog
 from node.access.rights import Identity
+from node.errors import NodeError
 from node.rpc import frames, live
 from node.rpc.access import Desk
 from node.rpc.frames import TOPICS, Pulse
@@ -311,6 +312,35 @@ def test_the_status_is_made_once_for_all_and_only_the_newest_is_told(monkeypatch
                 await socket.close()
 
     run(go())
+
+
+@pytest.mark.parametrize("path", ["/ws?topics=block", "/ws?topics=status", "/events"])
+def test_a_stream_that_fails_ends_instead_of_looking_idle(
+    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that can not be read, say: whoever watches is told that it sees nothing any more."""
+
+    async def go() -> None:
+        chain = Chain()
+
+        def broken(*_: object) -> Any:
+            raise NodeError("disk.read", "secret path")
+
+        async with serving(chain) as client, aiohttp.ClientSession() as session:
+            monkeypatch.setattr(chain, "status", broken)
+            monkeypatch.setattr(chain.ledger, "block", broken)
+            socket = await session.ws_connect(client.base_url + path)
+            if path.startswith("/ws"):
+                await heard(socket, "subscribed")
+            await chain.produce()
+            message = await socket.receive()
+            assert (message.type, message.extra) == (aiohttp.WSMsgType.CLOSE, "rpc.internal")
+            assert socket.close_code == aiohttp.WSCloseCode.INTERNAL_ERROR
+            monkeypatch.undo()
+            assert "gridpact_rpc_subscribers 0\n" in await client.metrics()
+
+    run(go())
+    assert "secret path" in caplog.text, "the operator finds it in the log"
 
 
 def test_a_node_that_stops_says_so() -> None:

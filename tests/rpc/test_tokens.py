@@ -23,7 +23,7 @@ from node.client import Client, RpcError
 from node.clock import wall_ms
 from node.disk import RealDisk
 from node.errors import NodeError
-from node.rpc import tokens
+from node.rpc import live, tokens
 from node.rpc.certificates import make_certificate
 from node.rpc.exposure import Exposure, protect
 from node.rpc.server import RpcServer
@@ -231,7 +231,8 @@ def test_who_may_read_may_not_submit(tmp_path: Path) -> None:
     run(go())
 
 
-def test_an_open_stream_ends_with_its_token(tmp_path: Path) -> None:
+def test_an_open_stream_ends_with_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "STATUS_EVERY_S", 0.01)
     token, wall = home(tmp_path), Wall()
 
     async def go() -> None:
@@ -249,6 +250,21 @@ def test_an_open_stream_ends_with_its_token(tmp_path: Path) -> None:
                     assert (await socket.receive()).type is aiohttp.WSMsgType.TEXT
                     wall.ms += 31 * tokens.DAY_MS
                     await there.chain.produce()
+                    closed = await socket.receive()
+                    assert (closed.type, closed.extra) == (aiohttp.WSMsgType.CLOSE, "rpc.token-expired")
+            wall.ms = NOW_MS
+            # Nothing happens on the ledger, and yet no more is told: neither what is told anyhow nor what is asked.
+            for topics, said in (("?topics=status", None), ("", "block")):
+                wall.ms = NOW_MS
+                async with there.session.ws_connect(there.url + "/ws" + topics, protocols=offered) as socket:
+                    if said is None:
+                        assert [json.loads(await socket.receive_str())["kind"] for _ in "ab"] == [
+                            "subscribed",
+                            "status",
+                        ]
+                    wall.ms += 31 * tokens.DAY_MS
+                    if said is not None:
+                        await socket.send_json({"do": "subscribe", "topics": [said]})
                     closed = await socket.receive()
                     assert (closed.type, closed.extra) == (aiohttp.WSMsgType.CLOSE, "rpc.token-expired")
             with pytest.raises(aiohttp.WSServerHandshakeError):
