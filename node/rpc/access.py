@@ -66,6 +66,10 @@ class Desk:
         if self._tokens is not None:
             self._tokens.check(request)
 
+    def caller(self, request: web.BaseRequest) -> str:
+        """Which token a request was let in by; empty where none is needed."""
+        return "" if self._tokens is None else self._tokens.name(request)
+
     def settle(self, request: web.BaseRequest, rights: Rights, code: str = WITHHELD) -> None:
         """Log what the rights kept back, and what they showed by a grant."""
         if rights.denied or code != WITHHELD:

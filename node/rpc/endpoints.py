@@ -127,10 +127,13 @@ class Endpoints:
         submission = read_submission(await self._read_body(request), binary=binary)
         if key is None:
             return reply(request, await submit(self._service, submission), binary=binary)
-        self._keys.claim(key, submission.envelopes)
-        answer = await submit(self._service, submission)
-        if all(result["status"] == "refused" for result in answer["results"]):
-            self._keys.release(key, submission.envelopes)
+        caller, taken = self.desk.caller(request), True
+        self._keys.claim(caller, key, submission.envelopes)
+        try:
+            answer = await submit(self._service, submission)
+            taken = any(result["status"] != "refused" for result in answer["results"])
+        finally:
+            self._keys.settle(caller, key, submission.envelopes, taken=taken)
         return reply(request, answer, binary=binary)
 
     async def report(self, call: Call) -> Document:

@@ -155,6 +155,10 @@ class Tokens:
                 "rpc.token-scope", f"The token {name} reads only.", "Make one with `gridpact token add --submit`."
             )
 
+    def name(self, request: web.BaseRequest) -> str:
+        """Which token a request shows that was let in."""
+        return _presented(request).partition(".")[0]
+
     def _known(self, now_ms: int) -> dict[str, Token]:
         """Tokens by name, read again when it is time. A file that can't be read lets nobody in."""
         if not 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
