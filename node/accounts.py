@@ -24,7 +24,7 @@ EXPIRY_BLOCKS = 2_000
 class Account:
     """One account key of a member on one chain: signs bodies and counts its nonce lane.
 
-    The next nonce comes from the ledger with `sync`; call it again after a refusal.
+    The next nonce comes with `sync` from the ledger and from what waits at the node; call it again after a refusal.
     """
 
     def __init__(self, chain_id: str, member: str, seed: bytes) -> None:
@@ -46,8 +46,8 @@ class Account:
         return ReaderKey("member", self.member, self._key)
 
     async def sync(self, client: Client) -> None:
-        """Read this key's next nonce. Raises `RpcError` (`account.key` when the member does not list the
-        key)."""
+        """Read this key's next nonce, behind those that wait for a block at this node. Raises `RpcError` (`account.key`
+        when the member does not list the key)."""
         answer = await client.member(self.member)
         keys = [key["public_key"] for key in answer["data"]["keys"]]
         if self.public_key.hex() not in keys:
@@ -56,7 +56,8 @@ class Account:
                 f"Member {self.member} of this chain does not list the key that would sign.",
                 "The key file is of another member or another devnet: give the right one with --as or --key.",
             )
-        self.next_nonce = int(answer["data"]["lanes"][keys.index(self.public_key.hex())]["next_nonce"])
+        lane = answer["data"]["lanes"][keys.index(self.public_key.hex())]
+        self.next_nonce = int(lane["next_nonce"]) + int(lane.get("waiting", 0))
         self.height = answer["height"]
 
     def sign(self, body: AccountBody, expiry_height: int | None = None) -> bytes:

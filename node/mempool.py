@@ -94,6 +94,14 @@ class Mempool:
             return "mempool.sender-full"
         return "ok"
 
+    def waiting(self, lane: Lane, position: int, height: int) -> int:
+        """How many positions of a lane, from `position` on without a gap, hold what a block at `height` may hold: so
+        far ahead may a client count. At most as many as admission lets be ahead of the ledger."""
+        positions, count = self._lanes.get(lane, {}), 0
+        while (same := positions.get(position + count)) and not self._entries[same[0]].expired(height):
+            count += 1
+        return count
+
     def add(self, entry: Entry) -> None:
         """Keep an entry; of several in one lane position (a block may name a second one) the first is proposed."""
         if entry.hash in self._entries:

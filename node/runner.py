@@ -302,6 +302,10 @@ class Node:
             "counters": dict(self._replica.work.counters),
         }
 
+    def waiting(self, member: str, public_key: bytes, nonce: int) -> int:
+        """Of what this node has; another may have more."""
+        return self._replica.flow.mempool.waiting((member, public_key), nonce, self.ledger.height + 1)
+
     def health(self) -> tuple[bool, str]:
         """Whether the node makes progress, and a sentence."""
         status = self.status()

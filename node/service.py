@@ -26,6 +26,10 @@ class NodeService(Protocol):
         """Take encoded evidence against a validator: "ok" once it is on disk, or the code of a refusal."""
         ...
 
+    def waiting(self, member: str, public_key: bytes, nonce: int) -> int:
+        """How many transactions of an account key wait here for a block, in a row from `nonce` on."""
+        ...
+
     async def wait_height(self, height: int) -> None:
         """Return once `ledger.height >= height` (cancel to give up)."""
         ...

@@ -35,12 +35,19 @@ class TrustShown(Trust, frozen=True, kw_only=True):
     weight: int
 
 
+class LaneShown(Lane, frozen=True, kw_only=True):
+    """A lane of nonces. `waiting`: so many transactions, in a row from `next_nonce` on, wait at this node for a block;
+    told only of the newest state, never in a proven answer."""
+
+    waiting: int | None = None
+
+
 class MemberShown(Member, frozen=True, kw_only=True):
     """A member with money, trust, and a lane of nonces for each of its keys."""
 
     balance_nano: int | None
     trust: TrustShown
-    lanes: tuple[Lane, ...]
+    lanes: tuple[LaneShown, ...]
 
 
 class MeterShown(Meter, frozen=True, kw_only=True):

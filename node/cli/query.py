@@ -55,10 +55,11 @@ def member(member: MemberId, asking: options.Asking) -> None:
         ]
         facts("Member", rows)
         keys = [
-            [key["public_key"], key["scope"], lane["next_nonce"]]
+            [key["scope"], lane["next_nonce"], str(lane.get("waiting", "-")), key["public_key"]]
             for key, lane in zip(data["keys"], data["lanes"], strict=True)
         ]
-        table("Account keys", ["Public key", "Scope", "Next nonce"], keys, right=["Next nonce"])
+        headings = ["Scope", "Next nonce", "Waiting", "Public key"]
+        table("Account keys", headings, keys, right=headings[1:3])
 
     def refine(data: Data, shown: Form) -> None:
         """A row of CSV has a key with its lane."""

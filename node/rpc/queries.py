@@ -16,6 +16,7 @@ from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.envelopes import at as limits_at
 from contracts.envelopes import in_force
 from contracts.governance.records import Rules
+from contracts.members import AccountKey, Lane
 from contracts.mode_rules import GRID, ISLAND
 from contracts.records import LOCKED, OPEN, SETTLED, Bill, IntervalRecord, Schedule
 from contracts.schedule import close_ms, first_open, lock_ms
@@ -199,7 +200,16 @@ class Queries:
         if record is None or account is None or trust is None:
             return None
         held = {"balance_nano": None if holding is None else str(holding.balance_nano), "trust": trust}
-        return {**render(record), **held, "lanes": render(account.lanes)}
+        lanes = zip(record.keys, account.lanes, strict=True)
+        return {**render(record), **held, "lanes": [self._lane(view, member, key, lane) for key, lane in lanes]}
+
+    def _lane(self, view: View, member: str, key: AccountKey, lane: Lane) -> Document:
+        """A lane of nonces; of the newest state also how many of its transactions wait here. Nonces say the same a
+        moment later, and are open to everybody. It is this node's word: no proof covers it."""
+        if view.height != self._ledger.height:
+            return dict(render(lane))
+        waiting = self._service.waiting(member, key.public_key, lane.next_nonce)
+        return {**render(lane), "waiting": waiting}
 
     def balance(self, view: View, member: str) -> Document | None:
         holding = view.entry(BALANCES, member)

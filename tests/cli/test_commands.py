@@ -141,6 +141,19 @@ def test_no_wait_is_accepted_and_says_so(devnet: Devnet) -> None:
     assert late["code"] == "wait.timeout" and "status" in late["hint"]
 
 
+def test_a_second_transaction_queues_behind_one_that_waits(devnet: Devnet) -> None:
+    devnet.chain.automatic = False
+    command = ("tx", "transfer", "--as", "campus", "--to", "wind", "--amount-nano", "1", "--no-wait")
+    hashes = {devnet.document(*command, "--memo", memo)["hash"] for memo in ("a", "b", "c")}
+    (lane,) = devnet.document("query", "member", "campus")["data"]["lanes"]
+    assert (lane["next_nonce"], lane["waiting"]) == ("0", 3)
+    assert "Waiting     3" in devnet.run("query", "member", "campus").stdout
+    *receipts, _ = devnet.call(devnet.chain.produce())
+    assert [one.code for one in receipts] == ["ok"] * 3 and len(hashes) == 3
+    (lane,) = devnet.document("query", "member", "campus")["data"]["lanes"]
+    assert (lane["next_nonce"], lane["waiting"]) == ("3", 0)
+
+
 @pytest.mark.parametrize(
     "command",
     [

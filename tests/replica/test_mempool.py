@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.bodies import Transfer
 from contracts.envelope import CODEC
 from node.mempool import Entry, Mempool, MempoolLimits, lane_of
-from tests.support.pact import Speaker
+from tests.support.pact import Speaker, key_of
 from zk.hashing import sha256
 
 CHAIN = "test-0000000000000000"
@@ -65,3 +66,23 @@ def test_what_a_lane_has_used_up_is_dropped_and_nothing_else() -> None:
     pool.drop_stale([entries[0].lane], lambda _lane: 3)
     assert list(pool) == [entries[2], other]
     assert pool.size == len(entries[2].raw) + len(other.raw)
+
+
+NONCES = st.lists(st.tuples(st.integers(0, 7), st.integers(1, 4)), max_size=9)
+
+
+@given(NONCES, st.integers(0, 8), st.integers(1, 4))
+def test_so_many_wait_in_a_lane_as_a_block_without_limits_would_hold(
+    nonces: list[tuple[int, int]], position: int, height: int
+) -> None:
+    """Nonces with gaps, several of one nonce, and some that expire; another lane that must not count."""
+    pool, speaker = Mempool(LIMITS), Speaker(CHAIN)
+    lane = ("campus", key_of("campus").public_key)
+    for nonce, expiry_height in nonces:
+        raw = speaker.member("campus", Transfer("wind", 1, ""), nonce=nonce, expiry_height=expiry_height)
+        envelope = CODEC.decode(raw)
+        assert lane_of(envelope) == (lane, nonce)
+        pool.add(Entry(sha256(raw), raw, envelope, "campus", lane, nonce, 1, False))
+    pool.add(entry(speaker, "m", "campus"))
+    chosen = pool.select(lambda _lane: position, height=height, max_count=99, max_units=99, max_bytes=10**6)
+    assert pool.waiting(lane, position, height) == sum(one.lane == lane for one in chosen)

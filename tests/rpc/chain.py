@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -24,6 +25,7 @@ from node.client import Client
 from node.execution import execute
 from node.ledger.ledger import Ledger
 from node.ledger.store import MemoryStore
+from node.mempool import Lane, lane_of
 from node.render import read, render
 from node.rpc.openapi import make_document
 from node.rpc.server import RpcServer
@@ -100,9 +102,18 @@ class Chain:
             self.ledger.chain_id, self.ledger.height + 1, self.time_ms, genesis.params, genesis.consensus
         )
         code = api.admit(State(self.ledger), envelope, context)
+        if code == "ok" and lane_of(envelope) in self._lanes() and hash_ not in self._pending:
+            code = "mempool.conflict"
         if code == "ok":
             self._pending[hash_] = (raw, envelope)
         return Submission(hash_, code)
+
+    def waiting(self, member: str, public_key: bytes, nonce: int) -> int:
+        lanes = self._lanes()
+        return next(count for count in itertools.count() if ((member, public_key), nonce + count) not in lanes)
+
+    def _lanes(self) -> set[tuple[Lane, int]]:
+        return {lane_of(envelope) for _, envelope in self._pending.values()}
 
     async def report(self, evidence: bytes) -> str:
         self.reports.append(evidence)

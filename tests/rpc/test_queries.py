@@ -78,6 +78,8 @@ def test_every_query_answers_and_proves_what_it_answered() -> None:
                 assert plain["height"] == chain.ledger.height and "proof" not in plain
                 answer = await client.query(str(kind), *arguments, prove=1)
                 assert answer["height"] == chain.ledger.height - 1
+                for lane in plain["data"].get("lanes", ()):
+                    del lane["waiting"]
                 assert answer["data"] == plain["data"]
                 shown = proven(answer, chain)
                 assert shown["state_height"] == answer["height"]
@@ -380,3 +382,25 @@ def test_power_to_come_is_reckoned_once_for_each_height_and_for_no_past_one(monk
             assert (await client.query("trust"))["data"]["total_coming_power"] and reckoned[2:] == [newest + 1]
 
     run(go())
+
+
+def test_what_waits_is_told_of_the_newest_state_alone() -> None:
+    """A proof shows what the ledger holds, and an older height has nothing that waits for a block."""
+
+    async def body() -> None:
+        chain = Chain(automatic=False)
+        await chain.produce()
+        async with serving(chain) as client:
+            for amount in (1, 2):
+                await chain.submit([chain.speaker.member("campus", Transfer("solar", amount, ""))])
+            newest = await client.member("campus")
+            older = await client.query("member", "campus", height=0)
+            proven_ = await client.member("campus", prove=True)
+            typed = await client.typed.member("campus")
+        assert newest["data"]["lanes"][0]["waiting"] == 2 == typed.data.lanes[0].waiting
+        assert "waiting" not in older["data"]["lanes"][0]
+        assert "waiting" not in proven_["data"]["lanes"][0]
+        ((account,),) = [[one["value"] for one in proven(proven_, chain)["records"] if "lanes" in one["value"]]]
+        assert proven_["data"]["lanes"] == account["lanes"]
+
+    run(body())
