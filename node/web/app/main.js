@@ -4,6 +4,7 @@ import { Line, onToken } from "./api.js";
 import { h, show } from "./dom.js";
 import { when, whole } from "./format.js";
 import { note } from "./notes.js";
+import { Refresh } from "./refresh.js";
 import { ask, forget, token } from "./token.js";
 
 const PAGES = [
@@ -15,7 +16,6 @@ const PAGES = [
   ["bill", "My bill"],
   ["network", "Network"],
 ];
-const RENDER_MS = 250;
 
 /** What every page may look at. */
 const state = { status: null, line: null };
@@ -23,7 +23,6 @@ const state = { status: null, line: null };
 const place = document.getElementById("main");
 let page = null;
 let name = "";
-let due = null;
 let locked = false;
 
 const route = () => {
@@ -57,16 +56,8 @@ const open = async () => {
   }
 };
 
-// A page is told of many events at once, a few times a second, however fast they come.
-const tell = (what) => {
-  if (due) { due.add(what); return; }
-  due = new Set([what]);
-  setTimeout(() => {
-    const all = due;
-    due = null;
-    if (page && page.changed) Promise.resolve(page.changed(all)).catch(() => {});
-  }, RENDER_MS);
-};
+const refresh = new Refresh((names) => (page && page.changed ? page.changed(names) : null));
+const tell = (what) => refresh.add(what);
 
 const pulse = () => {
   const told = document.getElementById("pulse");
