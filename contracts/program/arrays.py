@@ -63,6 +63,9 @@ class Arrays(NamedTuple):
     scaled_cost: Array
     """2^32 x cost."""
     emission: Array
+    cost_bits: int
+    """Of the largest of them without sign, as the next."""
+    emission_bits: int
     row_lo: Array
     row_hi: Array
     largest: Array
@@ -106,6 +109,7 @@ def arrays(program: Program) -> Arrays | None:
     owners: Array = np.repeat(np.arange(len(lengths)), lengths)
     order = np.argsort(columns, kind="stable")
     widths = np.bincount(columns, minlength=len(lo))
+    emission: Array = np.array(program.emission, np.int64)
     return Arrays(
         by_row,
         _matrix(widths, owners[order], values[order]),
@@ -114,7 +118,9 @@ def arrays(program: Program) -> Arrays | None:
         hi,
         cost,
         cost * WEIGHT_ONE,
-        np.array(program.emission, np.int64),
+        emission,
+        bits(cost),
+        bits(emission),
         row_lo,
         row_hi,
         largest,
@@ -138,18 +144,19 @@ def extremes(arrays: Arrays) -> tuple[Array, Array]:
     return arrays.by_row.sums(np.minimum(low, high)), arrays.by_row.sums(np.maximum(low, high))
 
 
-def exact_dot(first: Array, second: Array) -> int:
+def exact_dot(first: Array, second: Array, first_bits: int | None = None, second_bits: int | None = None) -> int:
     """Sum of products of two arrays, exactly: they are cut until every sum has room.
 
-    Quickest where both are small; else where zeros and many small numbers are in the first.
+    Quickest where both are small; else where zeros and many small numbers are in the first. `bits` of either, where
+    somebody knows them.
     """
     import numpy as np
 
     if not len(first):
         return 0
     room = 62 - len(first).bit_length()
-    bits = _bits(second)
-    if _bits(first) + bits <= room:
+    most = bits(second) if second_bits is None else second_bits
+    if (bits(first) if first_bits is None else first_bits) + most <= room:
         return int(np.dot(first, second))
     total = 0
     size = np.abs(first)
@@ -157,12 +164,13 @@ def exact_dot(first: Array, second: Array) -> int:
         (used,) = np.nonzero(chosen)
         if len(used):
             one = first[used]
-            total += _dot(one, _bits(one), second[used], bits, room)
+            total += _dot(one, bits(one), second[used], most, room)
     return total
 
 
-def _bits(array: Array) -> int:
-    return max(int(array.max()), -int(array.min())).bit_length()
+def bits(array: Array) -> int:
+    """Of the largest number without sign; 0 of no numbers."""
+    return max(int(array.max()), -int(array.min())).bit_length() if len(array) else 0
 
 
 def _dot(first: Array, first_bits: int, second: Array, second_bits: int, room: int) -> int:

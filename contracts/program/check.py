@@ -13,7 +13,7 @@ from operator import lt, mul
 from typing import NamedTuple
 
 from contracts.program import certificate, feasible, scarcity, validate
-from contracts.program.arrays import Arrays, arrays, exact_dot
+from contracts.program.arrays import Arrays, arrays, bits, exact_dot
 from contracts.program.case import Case, Solution
 from contracts.program.fill import Choice, Filled, choice, fill_chosen, plain
 from contracts.program.points import dense_point, point
@@ -153,11 +153,12 @@ def _dense_figures(known: Ready, chosen: Choice, filled: Filled, schedule: Sched
     def wh(first: str, last: str) -> int:
         return int(x[spans[first].start : spans[last].stop].sum())
 
+    size, dense = bits(x), known.arrays
     return Figures(
-        exact_dot(x, known.arrays.cost),
+        exact_dot(x, dense.cost, size, dense.cost_bits),
         wh("block", "import") + wh("discharge", "discharge"),
         known.flexible_wh - wh("unserved", "shed") + wh("load", "load") + wh("charge", "charge"),
-        exact_dot(x, known.arrays.emission),
+        exact_dot(x, dense.emission, size, dense.emission_bits),
     )
 
 

@@ -104,7 +104,7 @@ class Columns(NamedTuple):
     places: tuple[Array, Array, Array, Array]
     """Of sources, connections, storages and demands."""
     orders: dict[tuple[int, int], tuple[Order, Array]]
-    """By carbon weight, the last few; with the sum of `stack_wh` up to each entry."""
+    """By carbon weight, the last few; with the sums of `stack_wh` before each entry and of all."""
 
 
 def columns(case: Case, place_of: Mapping[str, int]) -> Columns:
@@ -326,7 +326,7 @@ def _reserving(case: Case, offered_wh: Array, number: Array, interval: Array) ->
 
 
 def ordered(cols: Columns, kappa_num: int, kappa_den: int) -> tuple[Order, Array]:
-    """Entries as they are taken with a carbon weight, and the sum of `stack_wh` up to each."""
+    """Entries as they are taken with a carbon weight, and the sums of `stack_wh` before each and of all."""
     import numpy as np
 
     weight = (kappa_num, kappa_den) if kappa_num else (0, 1)
@@ -341,8 +341,18 @@ def ordered(cols: Columns, kappa_num: int, kappa_den: int) -> tuple[Order, Array
     order = Order(key, entries, cols.rows, _groups(key[entries], cols.rows))
     if len(cols.orders) >= MAX_ORDERS:
         del cols.orders[next(iter(cols.orders))]
-    cols.orders[weight] = (order, np.cumsum(cols.stack_wh[entries]))
+    cols.orders[weight] = (order, sums_until(cols.stack_wh[entries]))
     return cols.orders[weight]
+
+
+def sums_until(values: Array) -> Array:
+    """The sum of all values before each, and of all."""
+    import numpy as np
+
+    sums: Array = np.empty(len(values) + 1, np.int64)
+    sums[0] = 0
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 def divided(cols: Columns, order: Order, zone_of: Mapping[int, Sequence[int]]) -> tuple[Order, list[tuple[int, int]]]:

@@ -10,7 +10,7 @@ and caps is for `contracts.program.check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from contracts.program.case import Case, Solution, Storage
 from contracts.program.flows import derive
 from contracts.program.rows import rating_wh
 from contracts.program.stack import Entry, Locked, claim
-from contracts.program.verdict import Grid, Refusal, Schedule
+from contracts.program.verdict import Grid, Refusal, Rows, Schedule
 from contracts.program.zones import Declared, declared
 
 
@@ -29,6 +29,10 @@ class Choice(NamedTuple):
     solution: Solution
     declared: Sequence[Declared]
     """By interval."""
+    several: Mapping[int, Declared]
+    """Of the intervals that have several zones."""
+    needed_wh: Any
+    """Of a case in columns: what its stacks are filled to before flows, an array by interval and place; else None."""
 
 
 class Filled(NamedTuple):
@@ -51,8 +55,8 @@ def fill(locked: Locked, solution: Solution) -> Schedule | Refusal:
 
 
 def plain(schedule: Schedule) -> Schedule:
-    """A schedule in Python's integers, without arrays."""
-    return Schedule(*(grid.tolist() if hasattr(grid, "tolist") else grid for grid in schedule))
+    """A schedule in Python's integers: what was an array is read from now on, and has been written."""
+    return Schedule(*(Rows(grid) if hasattr(grid, "tolist") else grid for grid in schedule))
 
 
 def fill_chosen(locked: Locked, chosen: Choice) -> Filled | Refusal:
@@ -73,7 +77,13 @@ def choice(locked: Locked, solution: Solution) -> Choice | Refusal:
     zoned = declared(case, locked.net, solution.flows)
     if isinstance(zoned, Refusal):
         return zoned
-    return Choice(solution, zoned)
+    several = {t: one for t, one in enumerate(zoned) if max(one.zone_of, default=0)}
+    needed_wh = None
+    if locked.columns is not None:
+        from contracts.program.sweep import needed_by_place
+
+        needed_wh = needed_by_place(locked, solution)
+    return Choice(solution, zoned, several, needed_wh)
 
 
 def _misfit(locked: Locked, solution: Solution) -> Refusal | None:

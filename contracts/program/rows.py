@@ -409,6 +409,8 @@ def _balance(case: Case, places: tuple[str, ...], blocks: list[list[range]], row
 
 def _by_interval(case: Case) -> list[list[int]]:
     """Loads that are in their time, by interval."""
+    if not case.loads:
+        return [[]] * case.intervals
     return [[i for i, load in enumerate(case.loads) if load.first <= t < load.until] for t in range(case.intervals)]
 
 

@@ -13,13 +13,12 @@ from itertools import accumulate, chain
 from contracts.program import ties
 from contracts.program.arrays import Array
 from contracts.program.case import Solution
-from contracts.program.columns import UNLIMITED, Columns, Order, add_at, divided, ordered, whole
+from contracts.program.columns import UNLIMITED, Columns, Order, add_at, divided, ordered, sums_until, whole
 from contracts.program.fill import Choice, Filled, by_zone, charge_states, imbalance, over_limit
 from contracts.program.flows import derive
 from contracts.program.price import Column, interval_prices
 from contracts.program.stack import Entry, Locked, claim
 from contracts.program.verdict import Refusal, Schedule
-from contracts.program.zones import Declared
 from contracts.units import PPM
 
 NOTHING = -(2**62)
@@ -54,9 +53,9 @@ def _held_stack(cols: Columns, solution: Solution) -> Array:
     return stack_wh
 
 
-def needed_by_place(locked: Locked, chosen: Choice) -> Array:
-    """What the stack is filled to before flows, by interval and place."""
-    case, solution = locked.case, chosen.solution
+def needed_by_place(locked: Locked, solution: Solution) -> Array:
+    """What the stack is filled to before flows, by interval and place, with a solution of this shape."""
+    case = locked.case
     times = case.intervals
     total_wh = locked.columns.wanted_wh.copy()
     if case.storages:
@@ -74,13 +73,15 @@ def fill_all(locked: Locked, chosen: Choice) -> Filled | Refusal:
     import numpy as np
 
     solution = chosen.solution
-    order, filled_wh, markets, stack_wh = _prepared(locked, chosen)
-    needed_wh = needed_by_place(locked, chosen)
-    totals = {t: by_zone(locked, zoned, needed_wh[t].tolist()) for t, zoned in _several(chosen).items()}
-    rows_wh = needed_wh.sum(axis=1).tolist()
-    wanted_wh = np.array([totals[t][zone] if t in totals else rows_wh[t] for t, zone in markets], np.int64)
-    below_wh = _below(filled_wh, order.rows)
-    surplus = (wanted_wh < 0) | (wanted_wh > np.diff(below_wh))
+    order, until_wh, markets, stack_wh = _prepared(locked, chosen)
+    needed_wh = chosen.needed_wh
+    totals = {t: by_zone(locked, zoned, needed_wh[t].tolist()) for t, zoned in chosen.several.items()}
+    wanted_wh = needed_wh.sum(axis=1)
+    if totals:
+        rows_wh = wanted_wh.tolist()
+        wanted_wh = np.array([totals[t][zone] if t in totals else rows_wh[t] for t, zone in markets], np.int64)
+    below_wh = until_wh[order.rows]
+    surplus = (wanted_wh < 0) | (wanted_wh > below_wh[1:] - below_wh[:-1])
     refusal, until = None, len(chosen.declared)
     if surplus.any():
         bad = int(np.argmax(surplus))
@@ -89,7 +90,7 @@ def fill_all(locked: Locked, chosen: Choice) -> Filled | Refusal:
         missing_wh -= 0 if missing_wh < 0 else int(below_wh[bad + 1] - below_wh[bad])
         refusal = imbalance(locked, until, zone, missing_wh)
         wanted_wh[surplus] = 0
-    taken_wh = _taken(locked, solution, order, filled_wh, markets, stack_wh, wanted_wh, below_wh)
+    taken_wh = _taken(locked, solution, order, until_wh, markets, stack_wh, wanted_wh)
     if locked.case.lines:
         carried_wh = _flows(locked, chosen, needed_wh, taken_wh, until)
         if isinstance(carried_wh, Refusal):
@@ -99,53 +100,38 @@ def fill_all(locked: Locked, chosen: Choice) -> Filled | Refusal:
     return refusal or _schedule(locked, chosen, taken_wh, carried_wh)
 
 
-def _several(chosen: Choice) -> dict[int, Declared]:
-    """Intervals with several zones."""
-    return {t: zoned for t, zoned in enumerate(chosen.declared) if max(zoned.zone_of, default=0)}
-
-
 def _prepared(locked: Locked, chosen: Choice) -> tuple[Order, Array, list[tuple[int, int]], Array]:
-    """Order, sum up to each entry in it, interval and zone of its rows, and energy of each entry in the stack."""
-    import numpy as np
+    """Order, sums of the entries before each in it and of all, interval and zone of its rows, and energy of entries in
+    the stack."""
 
     cols, solution = locked.columns, chosen.solution
     stack_wh = _held_stack(cols, solution)
-    order, filled_wh = ordered(cols, solution.kappa_num, solution.kappa_den)
-    several = _several(chosen)
-    order, markets = divided(cols, order, {t: zoned.zone_of for t, zoned in several.items()})
-    if several or stack_wh is not cols.stack_wh:
-        filled_wh = np.cumsum(stack_wh[order.entries])
-    return order, filled_wh, markets, stack_wh
-
-
-def _below(filled_wh: Array, rows: Array) -> Array:
-    """Sum up to where each row begins, and of all."""
-    import numpy as np
-
-    return np.concatenate([[0], filled_wh])[rows]
+    order, until_wh = ordered(cols, solution.kappa_num, solution.kappa_den)
+    order, markets = divided(cols, order, {t: zoned.zone_of for t, zoned in chosen.several.items()})
+    if chosen.several or stack_wh is not cols.stack_wh:
+        until_wh = sums_until(stack_wh[order.entries])
+    return order, until_wh, markets, stack_wh
 
 
 def _taken(
     locked: Locked,
     solution: Solution,
     order: Order,
-    filled_wh: Array,
+    until_wh: Array,
     markets: Sequence[tuple[int, int]],
     stack_wh: Array,
     wanted_wh: Array,
-    below_wh: Array,
 ) -> Array:
     """What is taken of each entry: all below the key in which a row's quantity ends, nothing above it."""
     import numpy as np
 
     cols = locked.columns
     some = np.flatnonzero(wanted_wh > 0)
-    target_wh = below_wh[some] + wanted_wh[some]
-    at = np.searchsorted(filled_wh, target_wh)
+    target_wh = until_wh[order.rows[some]] + wanted_wh[some]
+    at = np.searchsorted(until_wh[1:], target_wh)
     group = np.searchsorted(order.groups, at, "right") - 1
     first, end = order.groups[group], order.groups[group + 1]
-    under_wh = np.concatenate([[0], filled_wh])
-    rest_wh = target_wh - under_wh[first]
+    rest_wh = target_wh - until_wh[first]
     reached = np.full(len(markets), NOTHING)
     reached[some] = order.key[order.entries[at]]
     if len(markets) == len(cols.rows) - 1:
@@ -239,28 +225,28 @@ def price_all(locked: Locked, chosen: Choice, schedule: Schedule) -> list[Column
     import numpy as np
 
     case, cols, solution = locked.case, locked.columns, chosen.solution
-    order, filled_wh, markets, stack_wh = _prepared(locked, chosen)
-    total_wh = needed_by_place(locked, chosen)
+    order, until_wh, markets, stack_wh = _prepared(locked, chosen)
+    total_wh = chosen.needed_wh
     below_wh: Array = np.zeros(0, np.int64)
     if locked.ramped:
+        total_wh = total_wh.copy()
         low_wh, high_wh = _boxes(locked, chosen)
         add_at(total_wh, cols.ramped.places, grid(solution.total_wh, case.intervals) - low_wh)
         stack_wh, below_wh = _inside(cols, stack_wh, low_wh, high_wh)
-        filled_wh = np.cumsum(stack_wh[order.entries])
+        until_wh = sums_until(stack_wh[order.entries])
     real_wh = _real_supply(locked, schedule)
     rows_wh, real = total_wh.sum(axis=1).tolist(), real_wh.sum(axis=1).tolist()
     reach = [wh * PPM - case.price_slack_ppm * supply for wh, supply in zip(rows_wh, real, strict=True)]
-    several = _several(chosen)
-    alone = [t for t, wh in enumerate(reach) if wh > 0 and t not in several]
+    alone = [t for t, wh in enumerate(reach) if wh > 0 and t not in chosen.several]
     found: dict[int, Column] = {}
     if alone:
         names = [0] * len(locked.net.places)
         row_of = {t: row for row, (t, _) in enumerate(markets)}
         rows = np.array([row_of[t] for t in alone])
-        target_wh = np.array([-(-reach[t] // PPM) for t in alone], np.int64) + _below(filled_wh, order.rows)[rows]
+        target_wh = np.array([-(-reach[t] // PPM) for t in alone], np.int64) + until_wh[order.rows[rows]]
         # What is taken never ends behind the stack of its interval but where a schedule breaks its own limits
-        at = np.minimum(np.searchsorted(filled_wh, target_wh), order.rows[rows + 1] - 1)
-        prices = _offered(cols, order, stack_wh, filled_wh, at, target_wh, case.offer_cap_nano_per_wh)
+        at = np.minimum(np.searchsorted(until_wh[1:], target_wh), order.rows[rows + 1] - 1)
+        prices = _offered(cols, order, stack_wh, until_wh, at, target_wh, case.offer_cap_nano_per_wh)
         for t, price in zip(alone, prices, strict=True):
             found[t] = (names, [price] * len(names), [real[t]] * len(names))
     for t in range(case.intervals):
@@ -323,7 +309,7 @@ def _real_supply(locked: Locked, schedule: Schedule) -> Array:
 
 
 def _offered(
-    cols: Columns, order: Order, stack_wh: Array, filled_wh: Array, at: Array, target_wh: Array, cap: int
+    cols: Columns, order: Order, stack_wh: Array, until_wh: Array, at: Array, target_wh: Array, cap: int
 ) -> list[int]:
     """Prices of the entries that are reached, among equal keys cheapest first; at most the cap."""
     import numpy as np
@@ -336,8 +322,7 @@ def _offered(
     for i, (first, end) in enumerate(zip(order.groups[group].tolist(), order.groups[group + 1].tolist(), strict=True)):
         if end - first > 1:
             tied = order.entries[first:end]
-            under_wh = int(filled_wh[first - 1]) if first else 0
-            rest_wh = int(target_wh[i]) - under_wh
+            rest_wh = int(target_wh[i]) - int(until_wh[first])
             steps = sorted(zip(cols.price[tied].tolist(), stack_wh[tied].tolist(), strict=True))
             sums = accumulate(wh for _, wh in steps)
             prices[i] = min(cap, next(price for (price, _), wh in zip(steps, sums, strict=True) if wh >= rest_wh))

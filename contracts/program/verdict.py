@@ -6,10 +6,41 @@ Types only. Outer index the thing in the order of the case, inner index the inte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Grid = Sequence[Sequence[int]]
 """Integers by thing and interval."""
+
+
+class Rows(Sequence[Sequence[int]]):
+    """A grid out of an array, in Python's integers once anybody reads it: of many solutions that are judged one is
+    ordered, and ten thousand rows take as long to make as everything else."""
+
+    __slots__ = ("_array", "_rows")
+
+    def __init__(self, array: Any) -> None:
+        """Of an array by thing and interval, in which nobody writes any more."""
+        self._array = array
+        self._rows: list[list[int]] | None = None
+
+    def _known(self) -> list[list[int]]:
+        if self._rows is None:
+            self._rows = self._array.tolist()
+        return self._rows
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._known()[at]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Rows | list | tuple):
+            return list(map(list, self)) == list(map(list, other))
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(tuple, self)))
 
 
 class Schedule(NamedTuple):

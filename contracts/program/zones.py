@@ -26,6 +26,9 @@ class Declared(NamedTuple):
 
 def declared(case: Case, net: Network, flows: Sequence[LineFlow]) -> list[Declared] | Refusal:
     """Declared flows and zones by interval, or which flow may not be declared."""
+    whole = zones(net, {})
+    if not flows:
+        return [Declared({}, whole)] * case.intervals
     by_interval: list[dict[int, int]] = [{} for _ in range(case.intervals)]
     for flow in flows:
         if flow.line >= len(case.lines) or flow.interval >= case.intervals:
@@ -35,7 +38,6 @@ def declared(case: Case, net: Network, flows: Sequence[LineFlow]) -> list[Declar
             where = f"line {case.lines[flow.line].id} in interval {flow.interval}"
             return Refusal("dispatch.flow-duplicate", where, "Its flow is declared twice; declare it once.")
         by_interval[flow.interval][flow.line] = flow.flow_wh
-    whole = zones(net, {})
     found = []
     for interval, flow_wh in enumerate(by_interval):
         refusal = _free_flow(case, net, interval, flow_wh) if flow_wh else None

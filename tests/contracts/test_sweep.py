@@ -10,7 +10,7 @@ from contracts.program.case import Case, Solution
 from contracts.program.columns import MAX_ORDERS
 from contracts.program.fill import Filled, choice, fill_chosen, plain
 from contracts.program.points import point
-from contracts.program.price import prices
+from contracts.program.price import prices, prices_chosen
 from contracts.program.rows import program
 from contracts.program.stack import Locked, lock
 from contracts.program.verdict import Refusal, Schedule
@@ -95,6 +95,18 @@ def test_only_a_few_orders_are_kept() -> None:
         assert isinstance(filled, Filled)
         assert plain(filled.schedule).source_wh == ([[50], [10]] if 10 + 3 * kappa <= 20 else [[10], [50]])
     assert len(locked.columns.orders) == MAX_ORDERS
+
+
+def test_reading_prices_changes_nothing_that_was_chosen() -> None:
+    """A ramp-limited source stands elsewhere in the stack that prices are read off."""
+    case = one(sources=(source("r", (10, 50), (20, 50), ramp_wh=9),), demands=(fixed(60),))
+    locked = lock(case, in_columns=True)
+    chosen = choice(locked, Solution(case.round_id, total_wh=((60,),)))
+    assert not isinstance(chosen, Refusal)
+    for _ in range(2):
+        filled = fill_chosen(locked, chosen)
+        assert isinstance(filled, Filled)
+        assert prices_chosen(locked, chosen, filled.schedule, 0).price_nano_per_wh == ((20,),)
 
 
 def test_what_a_source_is_said_to_deliver_beyond_its_offer_is_in_its_last_block() -> None:

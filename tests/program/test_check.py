@@ -28,7 +28,7 @@ from contracts.program.check import Ready, check, ready
 from contracts.program.fill import Choice, Filled, choice, fill_chosen
 from contracts.program.points import point, row_name, variable_name
 from contracts.program.rows import evaluate
-from contracts.program.verdict import Refusal, Verdict
+from contracts.program.verdict import Refusal, Rows, Verdict
 from tests.program import naive
 from tests.program.cases import ROUND, small, source
 from tests.program.optimum import optimum
@@ -266,6 +266,30 @@ def test_a_critical_tier_is_never_shed_before_a_lesser_one() -> None:
     turned = ready(replace(case, demands=case.demands[::-1]))
     assert isinstance(turned, Ready)
     assert feasible.unfair_shedding(turned.locked, chosen, other._replace(served_wh=other.served_wh[::-1])) == found
+
+
+def test_a_grid_is_made_of_integers_once_somebody_reads_it() -> None:
+    class Watched:
+        """Stands for an array."""
+
+        def __init__(self, rows: list[list[int]]) -> None:
+            self.rows, self.asked = rows, 0
+
+        def __len__(self) -> int:
+            return len(self.rows)
+
+        def tolist(self) -> list[list[int]]:
+            self.asked += 1
+            return self.rows
+
+    array = Watched([[1, 2], [3, 4]])
+    rows = Rows(array)
+    assert len(rows) == 2 and array.asked == 0
+    assert rows[1][0] == 3 and [list(row) for row in rows] == array.rows and array.asked == 1
+    assert rows == array.rows == rows and rows == ((1, 2), (3, 4)) and rows == Rows(Watched([[1, 2], [3, 4]]))
+    assert hash(rows) == hash(((1, 2), (3, 4)))
+    for other in ([[1, 2], [3, 5]], [[1, 2]], [[1, 2], [3]], None):
+        assert rows != other
 
 
 @pytest.mark.parametrize("in_arrays", [True, False])

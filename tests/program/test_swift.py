@@ -25,8 +25,8 @@ from contracts.program.case import (
 )
 from contracts.program.fallback import fallback
 from contracts.program.rows import providers
-from contracts.program.verdict import Refusal, Verdict
-from contracts.units import MAX_ENERGY, MAX_PRICE
+from contracts.program.verdict import Refusal, Rows, Verdict
+from contracts.units import MAX_ENERGY, MAX_FACTOR, MAX_PRICE
 from devnet.bench.dispatch_cases import drawn_plan, make
 from tests.program.cases import ROUND, cases, small, source
 from tests.program.solved import solved
@@ -34,12 +34,12 @@ from tests.program.solved import solved
 
 def plain(value: Any) -> Any:
     """Rows as tuples, to compare what is in them."""
-    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value
+    return tuple(map(plain, value)) if isinstance(value, list | tuple | Rows) else value
 
 
 def integers(value: Any) -> bool:
     """Whether all that is in there is Python's own."""
-    return all(map(integers, value)) if isinstance(value, list | tuple) else type(value) in (int, bool)
+    return all(map(integers, value)) if isinstance(value, list | tuple | Rows) else type(value) in (int, bool)
 
 
 def same(case: Case, *solutions: Solution) -> list[Verdict | Refusal]:
@@ -117,6 +117,16 @@ EDGES: dict[str, tuple[Case, Solution]] = {
     "a load beyond all": (
         small(loads=(Load("car", "ann", MAX_ENERGY, MAX_ENERGY, 0, 1, 0),), connections=(WIDE,), **OPEN),
         Solution(ROUND, load_wh=((2**34,),)),
+    ),
+    "emissions beyond 64 bits": (
+        small(
+            sources=tuple(source(name, (0, MAX_ENERGY), factor_ug_per_wh=MAX_FACTOR) for name in "abcde"),
+            demands=(Demand("ann", (MAX_ENERGY,)),) * 5,
+            reference_nano_per_wh=(1,),
+            offer_cap_nano_per_wh=1,
+            shed_nano_per_wh=(1,),
+        ),
+        Solution(ROUND),
     ),
     "energy below nothing": (small(storages=(HILL,), reference_nano_per_wh=(1,)), Solution(ROUND, ((-5,),), ((0,),))),
     "energy beyond 64 bits": (
