@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,8 @@ from tests.browser.conftest import BLOCKS, SCRIPT, Net, Watched
 Make = Callable[..., Watched]
 PAGES = ("grid", "dispatch", "ledger", "trust", "carbon", "bill", "network")
 SAYS = {
-    "grid": r"Price[\s\S]*per kWh[\s\S]*Intervals",
-    "dispatch": r"Why this price[\s\S]*(Cost of the order|No round of builders)",
+    "grid": r"Price[\s\S]*currency/kWh[\s\S]*Intervals",
+    "dispatch": r"Why this price[\s\S]*(Certificate gap|No builders were asked)",
     "ledger": r"Blocks[\s\S]*Transactions",
     "trust": r"more than 2/3 of it decides[\s\S]*Convictions",
     "carbon": r"Emitted since the beginning[\s\S]*kg CO",
@@ -51,6 +53,8 @@ def grows(page: Page, before: int) -> None:
 
 
 def accessible(page: Page) -> list[str]:
+    """What hinders people who do not see the page, or have no mouse, with all that can be unfolded."""
+    page.evaluate("() => { for (const one of document.querySelectorAll('details')) one.open = true; }")
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {node['target']}" for one in found if one["impact"] in IMPACTS for node in one["nodes"]]
 
@@ -70,14 +74,18 @@ def test_nothing_is_wider_than_a_phone(page: str, net: Net, watched: Make) -> No
     shown = visit(watched(width=360), net.url, page)
     wide = shown.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
+    if page == "grid":
+        drawn = shown.get_by_role("region", name="One-line diagram")
+        assert drawn.evaluate("one => one.scrollWidth - one.clientWidth") <= 0, "the diagram stands upright"
 
 
 def test_the_head_follows_the_chain_and_an_interval_appears_by_itself(net: Net, watched: Make) -> None:
     seen = watched()
     page = visit(seen, net.url, "grid")
     expect(page.locator("#pulse")).to_contain_text("block")
-    before, interval = height(page), page.locator("strong").first.inner_text()
-    expect(page.locator("strong").first).not_to_have_text(interval)
+    chosen = page.locator(".picker strong")
+    before, interval = height(page), chosen.inner_text()
+    expect(chosen).not_to_have_text(interval)
     grows(page, before)
     assert seen.errors == []
 
@@ -92,6 +100,24 @@ def test_charts_have_figures_and_go_home_as_svg_and_csv(net: Net, watched: Make,
         download.value.save_as(kept)
         text = kept.read_text()
         assert text.startswith(begins) and "var(--" not in text and "kWh" in text
+    figure = page.locator("figure").first
+    figure.locator("summary").press("Enter")
+    expect(figure.locator("tbody tr").first).to_be_visible()
+    rows = len(text.strip().splitlines()) - 1
+    assert figure.locator("tbody tr").count() >= rows, "what is drawn can be read as a table"
+
+
+def test_a_window_has_its_gap_its_bound_and_who_may_doubt_it(net: Net, watched: Make) -> None:
+    seen = watched()
+    page = visit(seen, net.url, f"dispatch/{net.interval}")
+    told = page.locator("main")
+    expect(told).to_contain_text(re.compile(r"Certificate gap\s*\d+\.\d+ ppm"))
+    expect(told).to_contain_text(f"Checked by node {net.node}")
+    expect(told).to_contain_text("gridpact dispatch verify")
+    with urlopen(f"{net.url}/check/{net.interval}") as answer:
+        (ordered,) = (one for one in json.load(answer)["solutions"] if one["ordered"])
+    assert ordered["member"] is None or page.locator(f'a[href="#/ledger/tx/{ordered["transaction"]}"]').count() == 1
+    assert seen.errors == []
 
 
 # Proofs
@@ -162,9 +188,11 @@ def test_a_node_that_dies_is_missed_and_found_again_and_nothing_is_told_twice(ne
     page.evaluate("() => { window.marked = true; }")
     net.launcher.kill(net.node)
     expect(page.locator("#pulse")).to_contain_text("no word from the node")
+    expect(page.get_by_role("status").first).to_contain_text("What is shown is of block")
     assert page.locator("table").count() > 0, "what was known stays"
     net.launcher.restart(net.node)
     expect(page.locator("#pulse")).to_have_class(re.compile("live"))
+    expect(page.get_by_role("status").first).to_have_text("The node is back.")
     grows(page, height(page))
     cells = page.locator("table").first.locator("tbody tr td:first-child").all_inner_texts()
     heights = [int(re.sub(r"\D", "", one)) for one in cells]
@@ -203,6 +231,10 @@ def test_everything_is_reached_by_keyboard(net: Net, watched: Make) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Dispatch")
     assert page.evaluate("() => document.activeElement.id") == "main", "reading goes on where the new page begins"
+    page.locator("#interval").focus()
+    page.keyboard.type(str(net.interval))
+    page.keyboard.press("Enter")
+    expect(page.locator(".picker strong")).to_have_text(f"Interval {net.interval}")
     page.goto(f"{net.url}/#/ledger")
     page.locator("#search").wait_for()
     page.locator("#search").focus()
@@ -242,6 +274,31 @@ def test_a_key_file_reads_a_bill_and_never_leaves_the_browser(net: Net, watched:
     assert not any(seed in one for one in sent)
     kept = page.evaluate("() => JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])")
     assert seed not in kept and seen.errors == []
+
+
+def gridpact(net: Net, *words: str) -> None:
+    """One command about the devnet."""
+    where = ["--dir", str(net.launcher.layout.root)]
+    subprocess.run([sys.executable, "-m", "devnet.cli", *words, *where], check=True, capture_output=True)
+
+
+def test_a_wallet_file_opens_hidden_money_and_never_leaves_the_browser(net: Net, watched: Make) -> None:
+    gridpact(net, "wallet", "create", "--as", "wind")
+    gridpact(net, "tx", "deposit", "--as", "wind", "--amount-nano", "7000000000")
+    seen, sent = watched(), list[str]()
+    page = seen.page
+    page.on("request", lambda request: sent.append(request.url + (request.post_data or "")))
+    page.goto(f"{net.url}/#/bill")
+    page.locator("#key").set_input_files(net.keys / "wind.json")
+    expect(page.locator("main")).to_contain_text("reads as wind")
+    wallet = net.launcher.layout.root / "wallets" / "wind.json"
+    page.locator("#wallet").set_input_files(wallet)
+    expect(page.locator("main")).to_contain_text(re.compile(r"Hidden balance\s*7\.0000\s*currency"))
+    expect(page.locator("main")).to_contain_text("is the balance")
+    secret = json.loads(wallet.read_text())["ciphertext"]
+    assert not any(secret[:64] in one for one in sent)
+    kept = page.evaluate("() => JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])")
+    assert secret[:64] not in kept and seen.errors == []
 
 
 def test_what_is_no_key_and_no_wallet_is_said(net: Net, watched: Make, tmp_path: Path) -> None:

@@ -4,8 +4,15 @@ import { encode, hex, join, unhex } from "./msgpack.js";
 
 const PKCS8 = unhex("302e020100300506032b657004220420");
 const text = new TextEncoder();
+const DEVNET_WALLET = text.encode("gridpact/1/devnet-wallet");
 
-/** A devnet's account key file, opened: {member, sign, publicKey}. Throws Error with a sentence. */
+/** What opens a devnet's wallet that was made without a passphrase: whoever has the open key has its money anyway. */
+const walletPassphrase = async (seed) => {
+  const base = await crypto.subtle.importKey("raw", seed, "HKDF", false, ["deriveBits"]);
+  return hex(new Uint8Array(await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: DEVNET_WALLET }, base, 256)));
+};
+
+/** A devnet's account key file, opened: {member, sign, publicKey, walletPassphrase}. Throws Error with a sentence. */
 export const openKey = async (content) => {
   let told;
   try { told = JSON.parse(content); } catch { throw new Error("This is no key file: it is not JSON."); }
@@ -13,7 +20,7 @@ export const openKey = async (content) => {
   const key = await crypto.subtle.importKey("pkcs8", join([PKCS8, unhex(told.seed)]), { name: "Ed25519" }, true, ["sign"]);
   const jwk = await crypto.subtle.exportKey("jwk", key);
   const publicKey = Uint8Array.from(atob(jwk.x.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
-  return { member: told.member, publicKey, sign: async (bytes) => new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, key, bytes)) };
+  return { member: told.member, publicKey, walletPassphrase: await walletPassphrase(unhex(told.seed)), sign: async (bytes) => new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, key, bytes)) };
 };
 
 /** The header with which a member asks one node one question (docs/access.md). */

@@ -34,7 +34,7 @@ const open = async () => {
   if (locked) return;
   const { wanted, rest } = route();
   for (const link of document.querySelectorAll("#nav a")) {
-    if (link.dataset.page === wanted) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.dataset.page === wanted) { link.setAttribute("aria-current", "page"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); } else link.removeAttribute("aria-current");
   }
   const title = PAGES.find(([id]) => id === wanted)[1];
   document.title = `${title} · Gridpact`;
@@ -59,21 +59,31 @@ const open = async () => {
 const refresh = new Refresh((names) => (page && page.changed ? page.changed(names) : null));
 const tell = (what) => refresh.add(what);
 
+// The figures of the head change all the time and are read by who looks. What a screen reader says by itself is a line that
+// breaks or comes back, and no block.
 const pulse = () => {
-  const told = document.getElementById("pulse");
+  const told = document.getElementById("pulse"), said = document.getElementById("said");
   const { status, line } = state;
-  told.className = `pulse ${line.state === "live" ? "live" : line.state}`;
+  told.className = `pulse ${line.state}`;
   if (line.state === "live") told.textContent = status ? `block ${whole(status.height)} · ${when(status.time_ms)}` : "live";
-  else if (line.state === "stale") told.textContent = `no word from the node since ${new Date(line.since).toLocaleTimeString()}; trying again`;
+  else if (line.state === "stale") told.textContent = `no word from the node since ${new Date(line.since).toLocaleTimeString()}`;
   else told.textContent = locked ? "waiting for a token" : "connecting …";
+  if (document.body.dataset.line === line.state) return;
+  const back = document.body.dataset.line === "stale" && line.state === "live";
   document.body.dataset.line = line.state;
+  said.className = line.state === "stale" ? "said" : "said quiet";
+  if (line.state === "stale") said.textContent = `No word from the node. What is shown is ${status ? `of block ${whole(status.height)}, ${when(status.time_ms)}` : "old"}; this page tries again by itself.`;
+  else said.textContent = back ? "The node is back." : "";
 };
 
 const hear = (message) => {
   if (message.kind === "status") {
     const before = state.status;
     state.status = message;
-    document.getElementById("chain").textContent = `${message.chain_id} · node ${message.node}`;
+    const chain = document.getElementById("chain");
+    chain.textContent = `node ${message.node} · ${message.chain_id.slice(0, 12)}…`;
+    chain.title = `chain ${message.chain_id}`;
+    document.getElementById("version").textContent = message.rule_set ? ` · rule set ${message.rule_set}` : "";
     pulse();
     if (!before || before.height !== message.height || before.stuck !== message.stuck || name === "network") tell("status");
     return;
@@ -102,6 +112,8 @@ const lock = (code) => {
 const unlock = () => {
   locked = false;
   document.getElementById("leave").hidden = !token();
+  // Opened as a page of its own, it would come without the token.
+  document.getElementById("metrics").hidden = Boolean(token());
   state.line.open();
   open();
 };

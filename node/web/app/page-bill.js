@@ -3,32 +3,52 @@
 
 import { get, query, Refused } from "./api.js";
 import { bars } from "./chart.js";
-import { cards, csvButton, h, show, table } from "./dom.js";
-import { clock, kwh, money, perKwh, when } from "./format.js";
+import { cards, fold, h, show, table } from "./dom.js";
+import { clock, count, exact, kwh, money, perKwh, PRICE, when } from "./format.js";
 import { openKey, openWallet, signedQuestion } from "./keys.js";
 import { note, remark } from "./notes.js";
+import { words } from "./words.js";
 
 const KINDS = {
-  consumption: "energy used", delivery: "energy delivered", short: "used or delivered otherwise than ordered", long: "used or delivered otherwise than ordered",
-  residual: "share of what is left over", builder: "reward for building", "make-whole": "made whole for an order that did not pay", rent: "rent of lines",
-  "spend-fee": "fees of hidden payments", correction: "correction of an earlier interval",
+  consumption: "energy that was ordered for it, at the price",
+  supply: "energy that was ordered from it, at the price",
+  "pay-as-bid": "what its accepted offers above the price ask on top of it",
+  "within-limit": "what its bids are spared where the price is above their limits",
+  reserve: "what it held back for the worst",
+  green: "premiums for green shares, as they were bid",
+  short: "energy it gave less or took more than ordered, at the dearer of price and import, with the penalty",
+  long: "energy it gave more or took less than ordered, at the least of price, offer and export price",
+  "tie-import": "what the utility delivered through its meter, at its tariff",
+  "tie-export": "what the utility took through its meter, at its tariff",
+  "make-whole": "what a day of orders cost its storages beyond their pay",
+  builder: "a fee and a share of what its solution saved",
+  proposer: "its block settled the interval",
+  "spend-fee": "fees of hidden payments",
+  "sealed-supply": "what the utility gave or took beside a sealed round",
+  "demand-response": "energy done without, for pay",
+  "base-load": "base load that was shed although it was promised",
+  correction: "what earlier intervals turned out to be worth",
+  residual: "its share of what all lines leave over: spread, rent, losses, what is owed",
 };
 const MIB = 1024 * 1024;
+const MONEY = new Set(["balance", "item", "credit"]);
 
+/** A label, a box for a file, and what came of it. */
 const file = (id, text, take) => {
-  const said = h("span", { role: "status", className: "soft" });
-  return h("p", { className: "row" }, h("label", { for: id }, text), h("input", { type: "file", id, accept: ".json,application/json", onchange: async (event) => {
+  const said = h("span", { role: "status", className: "said-here soft" });
+  return [h("label", { for: id }, text), h("input", { type: "file", id, accept: ".json,application/json", onchange: async (event) => {
     const [chosen] = event.target.files;
     if (!chosen) return;
     if (chosen.size > 64 * MIB) { said.textContent = "The file is too large."; return; }
+    said.textContent = "opening …";
     try { said.textContent = (await take(await chosen.text())) ?? "open"; } catch (error) { said.textContent = error.message; }
-  } }), said);
+  } }), said];
 };
 
 export const open = async (place, state) => {
   const opened = { key: null, wallet: null, member: "", cycle: "now" };
   const body = h("div", {}), hidden = h("div", {});
-  const who = h("input", { id: "member", size: "20", "aria-label": "Member", placeholder: "member, e.g. tenant-07", autocomplete: "off" });
+  const who = h("input", { id: "member", size: "20", placeholder: "e.g. tenant-07", autocomplete: "off" });
   const pass = h("input", { id: "passphrase", type: "password", size: "24", autocomplete: "off" });
 
   const read = async (path) => {
@@ -38,9 +58,11 @@ export const open = async (place, state) => {
     return (await get(target, await signedQuestion(opened.key, opened.member, status.chain_id, status.node, Date.now(), target))).data;
   };
 
+  let shown = "";
   const draw = async () => {
-    if (!opened.member) { show(body, h("p", { className: "empty" }, "Open your key file, or name a member whose bills are public.")); return; }
-    show(body, h("p", { className: "loading" }, "Loading …"));
+    if (!opened.member) { show(body, h("p", { className: "empty" }, "Name a member whose bills are open to everybody, such as campus or tenant-07, or open your key file. On a devnet, keys are in its directory, under keys/.")); return; }
+    const wanted = `${opened.member} ${opened.cycle}`;
+    if (shown !== wanted) show(body, h("p", { className: "loading" }, "Loading …"));
     try {
       const [data, member] = await Promise.all([read(`statement/${opened.cycle}/${opened.member}`), read(`member/${opened.member}`).catch(() => null)]);
       const lines = data.lines.filter((one) => one !== null), sums = new Map();
@@ -53,31 +75,34 @@ export const open = async (place, state) => {
         known.values[amount < 0 ? "paid" : "received"] += Math.abs(amount);
         perInterval.set(one.interval, known);
       }
+      if (wanted !== `${opened.member} ${opened.cycle}`) return;
+      shown = wanted;
+      const interval = { name: "interval", n: true, cell: (one) => h("a", { href: `#/dispatch/${one.interval}` }, one.interval) };
       show(body,
         h("h2", {}, `Statement of ${opened.member}, cycle ${data.cycle}`),
         cards([
-          [total < 0n ? "Owed" : "Received", money(total < 0n ? -total : total), "currency"],
-          ["Cycle", data.status, `${when(data.start_ms)} to ${when(data.end_ms)}`],
-          ["Intervals billed", String(data.billed_intervals), `${data.waiting_intervals} still open`],
+          [total < 0n ? "To pay" : "To receive", money(total < 0n ? -total : total), "currency", total < 0n ? null : "good"],
+          ["Cycle", data.status, `${when(data.start_ms).slice(0, 11)} to ${when(data.end_ms).slice(0, 11)}`],
+          ["Billed", count(data.billed_intervals, "interval"), `${data.waiting_intervals} not closed yet`],
           ["Balance", member ? money(member.balance_nano) : "–", "currency"],
         ]),
         h("div", { className: "row" },
           h("button", { type: "button", "data-key": "this", disabled: opened.cycle === "now", onclick: () => { opened.cycle = "now"; draw(); } }, "This cycle"),
-          h("button", { type: "button", "data-key": "last", disabled: opened.cycle === "last", onclick: () => { opened.cycle = "last"; draw(); } }, "The one before"),
-          csvButton(`statement-${opened.member}-${data.cycle}`, ["interval", "kind", "energy_wh", "price_nano_per_wh", "amount_nano", "estimated"], () => lines.map((one) => [one.interval, one.kind, one.energy_wh, one.price_nano_per_wh, one.amount_nano, one.estimated]))),
-        table("By kind of line", [
-          { name: "kind", cell: ([kind]) => kind }, { name: "what it is for", cell: ([kind]) => KINDS[kind] ?? "see docs" },
-          { name: "amount", unit: "currency", n: true, cell: ([, amount]) => money(amount) },
-        ], [...sums], "No line yet: the first interval is billed when it closes."),
+          h("button", { type: "button", "data-key": "last", disabled: opened.cycle === "last", onclick: () => { opened.cycle = "last"; draw(); } }, "The one before")),
+        table("By kind of line: below zero is paid, above zero is received", [
+          { name: "kind", cell: ([kind]) => kind }, { name: "what it is for", long: true, cell: ([kind]) => KINDS[kind] ?? "see docs/prices.md" },
+          { name: "amount", unit: "currency", n: true, cell: ([, amount]) => money(amount), raw: ([, amount]) => exact(amount, 9) },
+        ], [...sums], "No line yet: the first interval is billed when it closes.", `sums-${opened.member}-${data.cycle}`),
         lines.length ? bars("paid", "Paid and received by interval", "currency", ["paid", "received"], [...perInterval.values()].slice(-48)) : null,
-        h("details", {}, h("summary", {}, `All ${lines.length} lines`), table("Lines", [
-          { name: "interval", n: true, cell: (one) => h("a", { href: `#/dispatch/${one.interval}` }, one.interval) },
-          { name: "begins", cell: (one) => clock(one.start_ms) }, { name: "kind", cell: (one) => one.kind },
-          { name: "energy", unit: "kWh", n: true, cell: (one) => kwh(one.energy_wh) }, { name: "price", unit: "per kWh", n: true, cell: (one) => perKwh(one.price_nano_per_wh) },
-          { name: "amount", unit: "currency", n: true, cell: (one) => money(one.amount_nano) }, { name: "estimated", cell: (one) => (one.estimated ? h("span", { className: "warn" }, "yes") : "no") },
-        ], lines)),
-        h("p", { className: "soft" }, "Proven from headers alone: ", h("code", {}, `gridpact bill show ${opened.member} --prove > bill.json; gridpact bill verify bill.json`)));
+        lines.length ? fold("lines", `All ${count(lines.length, "line")}, and their CSV`, () => table("Lines", [
+          interval, { name: "begins", cell: (one) => clock(one.start_ms), raw: (one) => new Date(one.start_ms).toISOString() }, { name: "kind", cell: (one) => one.kind },
+          { name: "energy", unit: "kWh", n: true, cell: (one) => kwh(one.energy_wh) }, { name: "price", unit: PRICE, n: true, cell: (one) => perKwh(one.price_nano_per_wh), raw: (one) => exact(one.price_nano_per_wh, 6) },
+          { name: "amount", unit: "currency", n: true, cell: (one) => money(one.amount_nano), raw: (one) => exact(one.amount_nano, 9) },
+          { name: "estimated", cell: (one) => (one.estimated ? h("span", { className: "warn" }, "yes") : "no") },
+        ], lines, "", `statement-${opened.member}-${data.cycle}`)) : null,
+        h("p", { className: "soft" }, "The same with a proof of every line, believed from headers alone: ", h("code", {}, `gridpact bill show ${opened.member} --prove-to bill.json && gridpact bill verify bill.json`)));
     } catch (error) {
+      shown = "";
       show(body, note(error), error instanceof Refused && error.code.startsWith("access.") ? remark("warn", "This member keeps its bills: open its key file to read them.") : null);
     }
   };
@@ -86,26 +111,42 @@ export const open = async (place, state) => {
     const { wallet } = opened;
     if (!wallet) return;
     const chain = state.status?.chain_id;
-    const kinds = new Map();
-    const account = await query(`hidden/${wallet.member}`).catch(() => null);
-    for (const one of wallet.openings) kinds.set(one.commitment, one);
-    const known = account?.balance ? kinds.get(account.balance) : null;
+    const answer = await query(`hidden/${wallet.member}`).catch(() => null);
+    const account = answer?.account ?? null;
+    const standing = new Map([[account?.balance, "is the balance"], ...(answer?.items ?? []).filter(Boolean).map((one) => [one.commitment, "waits to be accepted"]),
+      ...(answer?.credits ?? []).map((one) => [one.commitment, "credited, not yet accepted"])]);
+    const known = account?.balance ? wallet.openings.find((one) => one.commitment === account.balance) : null;
+    const balance = !account?.balance ? money(0) : known ? money(known.value) : "not in this wallet";
     show(hidden, h("h2", {}, `Hidden money of ${wallet.member}`),
       chain && chain !== wallet.chain ? remark("warn", `This wallet is of the chain ${wallet.chain}, and this node is of ${chain}.`) : null,
-      cards([["Hidden balance", known ? money(known.value) : account?.balance ? "its opening is not in this wallet" : money(0), known ? "currency, opened here" : null], ["Openings", String(wallet.openings.length)]]),
-      table("What this wallet opens", [
-        { name: "what", cell: (one) => one.kind }, { name: "of", cell: (one) => one.about }, { name: "value", unit: "nano", n: true, cell: (one) => one.value },
-        { name: "commitment", cell: (one) => h("code", { title: one.commitment }, `${one.commitment.slice(0, 14)}…`) },
-      ], wallet.openings, "It is empty."));
+      cards([
+        ["Hidden balance", balance, known ? "currency, opened in this browser" : account?.balance ? "run gridpact wallet recover" : "currency"],
+        ["Waits to be accepted", String((answer?.items ?? []).length), "items"],
+        ["Wallet", String(wallet.openings.length), "openings"],
+      ]),
+      table("What this wallet opens, and what the ledger has of it", [
+        { name: "what", cell: (one) => one.kind }, { name: "of", cell: (one) => one.about },
+        { name: "value", n: true, cell: (one) => (MONEY.has(one.kind) ? money(one.value) : kwh(one.value)), raw: (one) => one.value },
+        { name: "unit", cell: (one) => (MONEY.has(one.kind) ? "currency" : "kWh") },
+        { name: "on the ledger", cell: (one) => standing.get(one.commitment) ?? "–" },
+        { name: "commitment", cell: (one) => h("code", { title: one.commitment }, `${one.commitment.slice(0, 14)}…`), raw: (one) => one.commitment },
+      ], wallet.openings, "It is empty.", `wallet-${wallet.member}`));
   };
 
   show(place,
     remark("", "Key and wallet stay in this browser's memory until you leave the page: they are not sent, not stored, and only a signature of each question goes to the node."),
-    h("form", { className: "row", onsubmit: (event) => { event.preventDefault(); opened.member = who.value.trim().toLowerCase(); draw(); } }, h("label", { for: "member" }, "Member"), who, h("button", { type: "submit" }, "Show")),
-    file("key", "Key file", async (content) => { opened.key = await openKey(content); opened.member = opened.key.member; who.value = opened.member; draw(); return `reads as ${opened.member}`; }),
-    h("p", { className: "row" }, h("label", { for: "passphrase" }, "Passphrase of the wallet"), pass),
-    file("wallet", "Wallet file", async (content) => { opened.wallet = await openWallet(content, pass.value); pass.value = ""; await drawHidden(); return `opened, ${opened.wallet.openings.length} openings`; }),
-    body, hidden);
+    h("form", { className: "fields", onsubmit: (event) => { event.preventDefault(); opened.member = who.value.trim().toLowerCase(); draw(); } },
+      h("label", { for: "member" }, "Member"), h("span", { className: "row" }, who, h("button", { type: "submit" }, "Show")),
+      file("key", "Key file, for a bill that its member keeps", async (content) => { opened.key = await openKey(content); opened.member = opened.key.member; who.value = opened.member; draw(); return `reads as ${opened.member}`; }),
+      h("label", { for: "passphrase" }, "Passphrase of the wallet"), pass, h("span", { className: "said-here soft" }, "A devnet's wallet that was made without one: leave it empty, and open its member's key file first."),
+      file("wallet", "Wallet file, for hidden money", async (content) => {
+        opened.wallet = await openWallet(content, pass.value || (opened.key?.walletPassphrase ?? ""));
+        pass.value = "";
+        await drawHidden();
+        if (!opened.member) { opened.member = opened.wallet.member; who.value = opened.member; draw(); }
+        return `opened, ${opened.wallet.openings.length} openings`;
+      })),
+    body, hidden, words("settlement", "residual", "true-up", "wallet", "commitment"));
   await draw();
   return { changed: (what) => (what.has("interval") && opened.member && !body.contains(document.activeElement) ? draw() : null) };
 };

@@ -2,17 +2,20 @@
 
 import { query } from "./api.js";
 import { bars, steps } from "./chart.js";
-import { cards, csvButton, h, show, table } from "./dom.js";
-import { clock, decimal, kilograms, kwh } from "./format.js";
+import { cards, h, show, table } from "./dom.js";
+import { clock, decimal, exact, kilograms, kwh } from "./format.js";
 import { note, remark } from "./notes.js";
 import { Past } from "./past.js";
 import { Picker } from "./picker.js";
+import { words } from "./words.js";
 
 const intensity = (ug, wh) => (wh ? decimal((BigInt(ug) * 1000n) / BigInt(wh), 6, 1, 1) : "–");
 
+const emitted = (it) => BigInt(it.energy_wh) * (BigInt(it.operating_ug_per_wh) + BigInt(it.embodied_ug_per_wh)) + BigInt(it.released_ug);
+
 export const open = async (place, state, [wanted]) => {
-  const totals = h("div", {}), pick = h("div", { className: "row" }), body = h("div", {}), past = h("div", {});
-  show(place, totals, pick, body, past);
+  const totals = h("div", {}), pick = h("div", { className: "row picker" }), body = h("div", {}), past = h("div", {});
+  show(place, totals, pick, body, past, words("factor", "attribution", "settlement"));
   // Carbon is booked when an interval closes. What is corrected later shows when the page is opened again.
   const booked = new Past((interval) => query(`carbon/${interval}`), () => true);
   let drawn = null;
@@ -41,7 +44,7 @@ export const open = async (place, state, [wanted]) => {
   };
 
   const one = (data) => [
-    h("h2", {}, `Interval ${data.interval}`),
+    h("h2", {}, `Interval ${data.interval}, ${picker.span(data.interval)}${data.interval === picker.now ? "" : picker.chosen === null ? ": the newest that has closed" : ""}`),
     cards([
       ["Emitted", kilograms(data.pool_ug), "kg CO₂"],
       ["Energy", kwh(data.energy_wh), "kWh"],
@@ -50,14 +53,13 @@ export const open = async (place, state, [wanted]) => {
       ["Out of storages", kilograms(data.released_ug), "kg CO₂"],
       ["Policy", data.policy === "off" ? "no cap" : data.policy],
     ]),
-    csvButton(`carbon-${data.interval}`, ["meter", "member", "energy_wh", "operating_ug_per_wh", "embodied_ug_per_wh", "basis"], () => data.sources.filter((it) => it).map((it) => [it.meter, it.member, it.energy_wh, it.operating_ug_per_wh, it.embodied_ug_per_wh, it.basis])),
     table("What each meter brought in", [
       { name: "meter", cell: (it) => it.meter }, { name: "member", cell: (it) => it.member },
       { name: "energy", unit: "kWh", n: true, cell: (it) => kwh(it.energy_wh) },
       { name: "factor", unit: "g CO₂ per kWh", n: true, cell: (it) => decimal((BigInt(it.operating_ug_per_wh) + BigInt(it.embodied_ug_per_wh)) * 1000n, 6, 1, 1) },
-      { name: "emitted", unit: "kg CO₂", n: true, cell: (it) => kilograms(BigInt(it.energy_wh) * (BigInt(it.operating_ug_per_wh) + BigInt(it.embodied_ug_per_wh)) + BigInt(it.released_ug)) },
+      { name: "emitted", unit: "kg CO₂", n: true, cell: (it) => kilograms(emitted(it)), raw: (it) => exact(emitted(it), 9) },
       { name: "basis", cell: (it) => (it.certificate ? `certified by ${it.certificate.certifier ?? "a certifier"}` : it.basis) },
-    ], data.sources.filter((it) => it)),
+    ], data.sources.filter((it) => it), "", `carbon-${data.interval}`),
   ];
 
   const history = async (last) => {
@@ -69,7 +71,7 @@ export const open = async (place, state, [wanted]) => {
     show(past, h("h2", {}, `The last ${found.length} intervals`),
       bars("carbon", "Emitted by supplier", "kg CO₂", owners, found.map((it) => ({ x: it.interval, label: label(it),
         values: Object.fromEntries(owners.map((owner) => [owner, it.sources.filter((x) => x && x.member === owner).reduce((sum, x) => sum + x.energy_wh * (x.operating_ug_per_wh + x.embodied_ug_per_wh) / 1e9, 0)])) }))),
-      steps("intensity", "Of each kWh", "g CO₂ per kWh", found.map((it) => ({ x: it.interval, label: label(it), value: it.energy_wh ? Number(BigInt(it.pool_ug) / BigInt(it.energy_wh)) / 1000 : null })), 2));
+      steps("intensity", "Of each kWh", "g CO₂ per kWh", ["intensity"], found.map((it) => ({ x: it.interval, label: label(it), values: { intensity: it.energy_wh ? Number(BigInt(it.pool_ug) / BigInt(it.energy_wh)) / 1000 : null } })), "var(--s3)"));
   };
 
   await picker.move();

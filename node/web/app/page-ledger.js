@@ -1,10 +1,11 @@
 // Ledger: blocks and transactions as they are decided, a search, and a proof that this browser checks by itself.
 
 import { get } from "./api.js";
-import { cards, csvButton, h, show, table } from "./dom.js";
+import { cards, fold, h, show, table } from "./dom.js";
 import { bytes, short, when, whole } from "./format.js";
 import { note, remark } from "./notes.js";
 import { verifyReceipt } from "./verify.js";
+import { words } from "./words.js";
 
 const PAGE = 25;
 const HASH = /^[0-9a-f]{64}$/;
@@ -12,17 +13,18 @@ const HASH = /^[0-9a-f]{64}$/;
 const link = (to, text, title) => h("a", { href: `#/ledger/${to}`, title }, text);
 
 const BLOCKS = [
-  { name: "height", n: true, cell: (one) => link(`block/${one.height}`, whole(one.height)) },
-  { name: "time", cell: (one) => when(one.time_ms) },
+  { name: "height", n: true, cell: (one) => link(`block/${one.height}`, whole(one.height)), raw: (one) => one.height },
+  { name: "ledger time", cell: (one) => when(one.time_ms), raw: (one) => new Date(one.time_ms).toISOString() },
   { name: "proposer", cell: (one) => (one.proposer_round ? `${one.proposer} (round ${one.proposer_round})` : one.proposer) },
   { name: "transactions", n: true, cell: (one) => whole(one.transactions) },
   { name: "evidence", n: true, cell: (one) => (one.evidence ? h("strong", { className: "bad" }, one.evidence) : "–") },
-  { name: "id", cell: (one) => h("code", { title: one.id }, short(one.id)) },
+  { name: "id", cell: (one) => h("code", { title: one.id }, short(one.id)), raw: (one) => one.id },
 ];
 
 const TRANSACTIONS = [
-  { name: "transaction", cell: (one) => link(`tx/${one.hash}`, h("code", {}, short(one.hash)), one.hash) },
-  { name: "block", n: true, cell: (one) => link(`block/${one.height}`, whole(one.height)) },
+  { name: "transaction", cell: (one) => link(`tx/${one.hash}`, h("code", {}, short(one.hash)), one.hash), raw: (one) => one.hash },
+  { name: "block", n: true, cell: (one) => link(`block/${one.height}`, whole(one.height)), raw: (one) => one.height },
+  { name: "ledger time", cell: (one) => when(one.time_ms), raw: (one) => new Date(one.time_ms).toISOString() },
   { name: "says", cell: (one) => one.body },
   { name: "sender", cell: (one) => one.sender ?? h("span", { className: "soft" }, "kept back") },
   { name: "result", cell: (one) => h("span", { className: one.code === "ok" ? "good" : "bad" }, one.code) },
@@ -56,7 +58,7 @@ export const open = (place, state, [kind, name]) => {
 
 const list = async (place, state, sender) => {
   const blocks = h("section", {}), rows = h("section", {});
-  show(place, searching(), sender ? null : blocks, rows);
+  show(place, searching(), sender ? null : blocks, rows, words("final", "header", "proof"));
   let before = null;
 
   const drawBlocks = async () => {
@@ -64,9 +66,8 @@ const list = async (place, state, sender) => {
     show(blocks, h("h2", {}, "Blocks"),
       h("div", { className: "row" },
         h("button", { type: "button", "data-key": "newest", disabled: before === null, onclick: () => { before = null; drawBlocks(); } }, "Newest"),
-        h("button", { type: "button", "data-key": "older", disabled: told.next === null, onclick: () => { before = told.next; drawBlocks(); } }, "Older"),
-        csvButton("blocks", ["height", "time_ms", "proposer", "transactions", "id"], () => told.blocks.map((one) => [one.height, one.time_ms, one.proposer, one.transactions, one.id]))),
-      table(before === null ? "The newest blocks, as they come" : `Blocks below ${whole(before)}`, BLOCKS, told.blocks, "No block yet: the chain waits for the first word."));
+        h("button", { type: "button", "data-key": "older", disabled: told.next === null, onclick: () => { before = told.next; drawBlocks(); } }, "Older")),
+      table(before === null ? "The newest blocks, as they come" : `Blocks below ${whole(before)}`, BLOCKS, told.blocks, "No block yet: the chain waits for the first word.", "blocks"));
   };
 
   let from = null, body = "", code = "";
@@ -74,14 +75,13 @@ const list = async (place, state, sender) => {
     const filter = [sender ? `&sender=${sender}` : "", body ? `&body=${body}` : "", code ? `&code=${code}` : "", from ? `&before=${from}` : ""].join("");
     try {
       const told = await get(`/transactions?limit=${PAGE}${filter}`);
-      const box = (id, text, value, take) => h("label", {}, `${text} `, h("input", { id, size: "14", value, "data-key": id, onchange: (event) => { take(event.target.value.trim()); from = null; drawRows(); } }));
+      const box = (id, text, value, take) => h("label", {}, `${text} `, h("input", { id, size: "14", value, "data-key": id, placeholder: id === "body" ? "e.g. offer" : "e.g. ok", onchange: (event) => { take(event.target.value.trim()); from = null; drawRows(); } }));
       show(rows, h("h2", {}, sender ? `Transactions of ${sender}` : "Transactions"),
         h("div", { className: "row" },
           box("body", "says", body, (value) => { body = value; }), box("code", "result", code, (value) => { code = value; }),
           h("button", { type: "button", "data-key": "newest-tx", disabled: from === null, onclick: () => { from = null; drawRows(); } }, "Newest"),
-          h("button", { type: "button", "data-key": "older-tx", disabled: told.next === null, onclick: () => { from = told.next; drawRows(); } }, "Older"),
-          csvButton("transactions", ["height", "index", "hash", "body", "sender", "code"], () => told.transactions.map((one) => [one.height, one.index, one.hash, one.body, one.sender, one.code]))),
-        table(from === null ? "The newest transactions" : "Older transactions", TRANSACTIONS, told.transactions, told.next ? "None among those that were looked at; older ones follow." : "None."));
+          h("button", { type: "button", "data-key": "older-tx", disabled: told.next === null, onclick: () => { from = told.next; drawRows(); } }, "Older")),
+        table(from === null ? "The newest transactions" : "Older transactions", TRANSACTIONS, told.transactions, told.next ? "None among those that were looked at; older ones follow." : "None.", "transactions"));
     } catch (error) { show(rows, h("h2", {}, "Transactions"), note(error), h("button", { type: "button", onclick: () => { body = ""; code = ""; from = null; drawRows(); } }, "Without filters")); }
   };
 
@@ -101,10 +101,12 @@ const block = async (place, height) => {
   const names = told.payload.map((hash, index) => ({ hash, index }));
   show(place, searching(),
     h("h2", {}, `Block ${whole(told.height)}`),
-    h("div", { className: "row" }, link(`block/${told.height - 1}`, "◀ before"), link(`block/${told.height + 1}`, "after ▶")),
+    h("div", { className: "row" }, told.height > 1 ? link(`block/${told.height - 1}`, "◀ the one before") : null, link(`block/${told.height + 1}`, "the next one ▶")),
     cards([["Time", when(told.time_ms)], ["Proposer", header.proposer, `round ${header.proposer_round}`], ["Transactions", whole(told.payload.length)], ["Rules", `set ${header.version}`]]),
     table("Transactions", [{ name: "number", n: true, cell: (one) => one.index }, { name: "hash", long: true, cell: (one) => link(`tx/${one.hash}`, h("code", {}, one.hash)) }], names, "It is empty: it makes the state before it provable, or lets time pass."),
-    h("details", {}, h("summary", {}, "Header and certificate"), h("pre", {}, JSON.stringify({ header, certificate: told.certificate ?? null, evidence: told.evidence ?? [] }, null, 2))));
+    told.evidence?.length ? [h("h2", {}, "Evidence"), remark("bad", "Somebody signed two messages that contradict each other. Both are here, with their signatures."), h("pre", { tabindex: "0" }, JSON.stringify(told.evidence, null, 2))] : null,
+    fold("header", "Header and certificate", () => h("pre", { tabindex: "0" }, JSON.stringify({ header, certificate: told.certificate ?? null }, null, 2))),
+    words("final", "header", "proof"));
   return {};
 };
 
@@ -136,7 +138,7 @@ const transaction = async (place, hash) => {
     ]),
     h("div", { className: "row" }, h("button", { type: "button", id: "verify", onclick: check }, "Verify in this browser")),
     proof,
-    h("h2", {}, "What it says"), h("pre", {}, JSON.stringify(envelope, null, 2)),
-    h("h2", {}, "What it did"), h("pre", {}, JSON.stringify(data.receipt, null, 2)));
+    h("h2", {}, "What it says"), h("pre", { tabindex: "0" }, JSON.stringify(envelope, null, 2)),
+    h("h2", {}, "What it did"), h("pre", { tabindex: "0" }, JSON.stringify(data.receipt, null, 2)), words("final", "header", "proof"));
   return {};
 };

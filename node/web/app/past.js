@@ -1,6 +1,7 @@
 // The intervals behind the one that is shown. What is final is asked for once while a page is open.
 
 const SPAN = 24;
+const AT_ONCE = 6;
 
 /** Asks by `ask(interval)`, which gives null where there is nothing; keeps answers that are `final(answer)`. */
 export class Past {
@@ -18,9 +19,15 @@ export class Past {
     return found;
   }
 
-  /** The intervals up to and with `last` of which something is known, oldest first. */
+  /** The intervals up to and with `last` of which something is known, oldest first; no further back than a gap of some. */
   async until(last) {
-    const wanted = Array.from({ length: SPAN }, (_, at) => last - SPAN + 1 + at).filter((at) => at >= 0);
-    return (await Promise.all(wanted.map((at) => this.of(at)))).filter((one) => one !== null);
+    const found = [];
+    for (let top = last; top > last - SPAN && top >= 0; top -= AT_ONCE) {
+      const wanted = Array.from({ length: AT_ONCE }, (_, at) => top - at).filter((at) => at >= 0);
+      const some = (await Promise.all(wanted.map((at) => this.of(at)))).filter((one) => one !== null);
+      found.push(...some);
+      if (!some.length) break;
+    }
+    return found.reverse();
   }
 }

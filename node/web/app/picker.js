@@ -12,7 +12,6 @@ export class Picker {
     this.changed = changed;
     this.chosen = /^\d{1,14}$/.test(wanted || "") ? Number(wanted) : null;
     this.now = null;
-    this.at = null;
   }
 
   /** Look what time it is, and tell the interval that is shown. */
@@ -30,14 +29,22 @@ export class Picker {
     return this.move();
   }
 
+  /** From when to when an interval lasts, as text. */
+  span(at) {
+    return this.length ? `${clock(this.origin + at * this.length).replace(" UTC", "")} – ${clock(this.origin + (at + 1) * this.length)}` : "";
+  }
+
   draw(at) {
-    const start = this.origin + at * this.length;
-    const step = (text, label, to) => h("button", { type: "button", "data-key": label, "aria-label": label, onclick: () => this.go(to) }, text);
+    if (at === null) { show(this.place); return; }
+    const step = (text, label, to) => h("button", { type: "button", "data-key": label, "aria-label": label, title: label, onclick: () => this.go(to) }, text);
+    const number = h("input", { id: "interval", "data-key": "interval", size: "9", inputmode: "numeric", placeholder: "number", "aria-label": "Go to the interval with this number" });
     show(this.place,
       step("◀", "earlier interval", at - 1),
       h("strong", {}, `Interval ${at}`),
-      h("span", { className: "soft" }, this.length ? `${clock(start)} – ${clock(start + this.length)}` : ""),
       step("▶", "later interval", at + 1),
-      this.chosen === null ? h("span", { className: "soft" }, "following time") : step("Follow time", "follow time", null));
+      h("span", { className: "soft" }, this.span(at)),
+      this.chosen === null ? h("span", { className: "tag" }, "follows time") : step("Follow time", "follow time", null),
+      h("form", { className: "go", onsubmit: (event) => { event.preventDefault(); if (/^\d{1,14}$/.test(number.value.trim())) this.go(Number(number.value)); } },
+        number, h("button", { type: "submit", "data-key": "go" }, "Go")));
   }
 }
