@@ -119,11 +119,12 @@ def rpc(
     seconds: Annotated[float, typer.Option(min=4, max=60, help="Length of one step.")] = 10,
     json: Json = False,
 ) -> None:
-    """Latency of point queries under load, and what 200 websocket subscribers cost. Takes two minutes."""
+    """Point queries under load, what 200 websocket subscribers cost, the dashboard in Chromium. Takes two minutes."""
+    from devnet.bench import page
     from devnet.bench.rpc import Rpc
 
     with reporting(json):
-        report = asyncio.run(Rpc(seconds, progress).run())
+        report = asyncio.run(Rpc(seconds, progress).run()) | page.measure(progress)
         emit(json, report, lambda: _draw(report))
 
 

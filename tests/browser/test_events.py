@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from tests.browser.conftest import Served, Watched, served
+from devnet.bench import page as bench
+from tests.browser.conftest import Net, Served, Watched, served
 
 Make = Callable[..., Watched]
 BLOCKS = 30
@@ -97,3 +98,14 @@ def test_nothing_is_asked_about_what_nobody_sees(chain: Served, watched: Make) -
     assert len(asked) <= 1, "at most one that was due before"
     page.evaluate("() => window.look()")
     expect(page.locator("tbody").first.locator("td").first).to_have_text(str(chain.chain.ledger.height))
+
+
+def test_the_benchmark_sees_first_figures_and_a_page_that_follows_fifty_events_a_second(
+    net: Net, browser: Browser
+) -> None:
+    found = bench.figures(browser, net.url, seconds=1.0)
+    assert set(found) == set(bench.NEITHER)
+    paint, rate, delay, longest = (found[name] for name in bench.NEITHER)
+    assert paint is not None and rate is not None and delay is not None and longest is not None
+    assert paint > 0 and delay > 0 and longest >= 0
+    assert 0 < rate <= bench.EVENTS_PER_S

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from devnet.bench import rpc
+from devnet import chromium
+from devnet.bench import page, rpc
 from tests.rpc.chain import Chain, serving
 
 
@@ -39,3 +40,15 @@ def test_listeners_are_subscribers_that_are_told_of_every_block_and_gone_afterwa
                 await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(go(), 20))
+
+
+@pytest.mark.parametrize("lacking", ["a browser", "playwright"])
+def test_without_a_browser_there_is_no_first_paint_and_it_says_what_to_install(
+    lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(chromium, "program", lambda: None if lacking == "a browser" else "/usr/bin/chromium")
+    monkeypatch.setattr(page, "find_spec", lambda name: None if lacking == "playwright" else name)
+    found = page.measure(said.append)
+    assert found["first_paint_ms"] is None and set(found.values()) == {None}
+    assert "gridpact[browser]" in said[0] and "apt-get install chromium" in said[0]
