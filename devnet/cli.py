@@ -24,7 +24,7 @@ from devnet.trustlab.cli import simulate as simulate_trust
 from node.cli import app
 from node.cli.light import main as light
 from node.cli.options import Devnet as Directory
-from node.cli.options import Json
+from node.cli.options import Json, watchable
 from node.cli.output import emit, progress, reporting, run, table
 from node.cli.trust import app as trust
 
@@ -87,10 +87,11 @@ def up(
 
 
 @devnet.command()
-def status(dir: Directory = DEFAULT, json: Json = False) -> None:
+@watchable
+def status(directory: Directory = DEFAULT, as_json: Json = False) -> None:
     """Nodes with height and state, and why the chain stands still if it does."""
-    with reporting(json):
-        nodes = _launcher(dir).status()
+    with reporting(as_json):
+        nodes = _launcher(directory).status()
         stuck = next((f"{node['name']}: {node['stuck']}" for node in nodes if node["stuck"]), None)
         rows = [[str(node[name] if node[name] is not None else "-") for name in _COLUMNS] for node in nodes]
 
@@ -99,7 +100,7 @@ def status(dir: Directory = DEFAULT, json: Json = False) -> None:
             if stuck is not None:
                 print(f"stuck: {stuck}")
 
-        emit(json, {"nodes": nodes, "stuck": stuck}, draw)
+        emit(as_json, {"nodes": nodes, "stuck": stuck}, draw)
 
 
 _COLUMNS = ("name", "state", "height", "pid", "rpc")

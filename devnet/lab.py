@@ -11,7 +11,7 @@ import typer
 from devnet.directory import DEFAULT
 from devnet.errors import DevnetError
 from node.cli.options import Devnet as Directory
-from node.cli.options import Json
+from node.cli.options import Json, watchable
 from node.cli.output import emit, line, money, progress, reporting, table
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ MAX_LINES = 400
 
 
 @time.command("show")
-def show(dir: Directory = DEFAULT, json: Json = False) -> None:
+@watchable
+def show(directory: Directory = DEFAULT, as_json: Json = False) -> None:
     """Ledger time now, and whether it stands still."""
     from devnet.timing import how
 
-    with reporting(json):
-        _say(json, how(_launcher(dir)))
+    with reporting(as_json):
+        _say(as_json, how(_launcher(directory)))
 
 
 @time.command("freeze")

@@ -133,6 +133,7 @@ def log(home: HomeDirectory, as_json: options.Json = False) -> None:
 
 
 @app.command()
+@options.watchable
 def refusals(
     as_: options.Reader = None,
     key: options.KeyFile = None,

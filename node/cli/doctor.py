@@ -18,7 +18,7 @@ _SIGNS = {"error": "!!", "warning": " !", "note": "  "}
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command()(doctor)
+    app.command()(options.watchable(doctor))
 
 
 def doctor(

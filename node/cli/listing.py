@@ -26,7 +26,7 @@ def blocks(
     before: Annotated[int | None, typer.Option("--before", min=1, help="Only those below this height.")] = None,
     limit: Limit = 20,
     *,
-    asking: options.Asking,
+    asking: options.Listing,
 ) -> None:
     """Blocks, newest first."""
     with reporting(asking.as_json):
@@ -64,8 +64,10 @@ def transactions(
     code: Annotated[str | None, typer.Option("--code", help="Code of the receipt, such as ok.")] = None,
     before: Annotated[str | None, typer.Option("--before", help="Only those below this place: HEIGHT.INDEX.")] = None,
     limit: Limit = 20,
+    as_: options.Reader = None,
+    key: options.KeyFile = None,
     *,
-    asking: options.Asking,
+    asking: options.Listing,
 ) -> None:
     """Transactions, newest first. A page looks at so many of them, found or not, and says where to go on."""
     with reporting(asking.as_json):
@@ -74,7 +76,7 @@ def transactions(
         shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
         named = {"sender": sender, "body": body, "code": code}
         filters = {name: value for name, value in named.items() if value is not None}
-        reader = reader_key(asking.as_, asking.key, asking.directory)
+        reader = reader_key(as_, key, asking.directory)
         with Connection(asking.node, asking.directory) as connection:
             connection.sign_as(reader)
             page = connection.run(connection.client.typed.transactions(before, limit, **filters))

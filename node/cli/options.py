@@ -77,6 +77,9 @@ PassphraseFile = Annotated[
 ]
 
 
+Watch = Annotated[bool, typer.Option("--watch", help="Go on showing it as it changes, until Ctrl-C.")]
+
+
 class Asking(NamedTuple):
     """Options of a query."""
 
@@ -88,6 +91,16 @@ class Asking(NamedTuple):
     tz: Zone = None
     as_: Reader = None
     key: KeyFile = None
+
+
+class Listing(NamedTuple):
+    """Options of a query whose answer has no proof of its own."""
+
+    node: Node = None
+    directory: Devnet = DEVNET
+    as_json: Json = False
+    as_csv: Csv = False
+    tz: Zone = None
 
 
 class Signing(NamedTuple):
@@ -122,7 +135,9 @@ class Purse(NamedTuple):
     genesis: Genesis = None
 
 
-GROUPS = (Asking, Signing, Acting, Purse)
+GROUPS = (Asking, Listing, Signing, Acting, Purse)
+READERS = (Asking, Listing)
+"""Groups of commands that read, and so can be watched."""
 
 
 def grouped(command: Callable[..., R]) -> Callable[..., R]:
@@ -154,8 +169,35 @@ def grouped(command: Callable[..., R]) -> Callable[..., R]:
         }
         return command(**values, **groups)
 
-    # Typer reads both, and must not look through to `command`.
-    vars(gathered)["__signature__"] = signature(command).replace(parameters=parameters)
-    gathered.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": hints["return"]}
-    del vars(gathered)["__wrapped__"]
-    return gathered
+    _present(gathered, parameters, hints["return"])
+    reads = any(group in READERS for group, _ in members.values())
+    return watchable(gathered) if reads else gathered
+
+
+def watchable(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`command` with the option `--watch`, by which it is run again whenever the ledger has gone on.
+
+    Its nodes are those of its parameters `node` and `directory`; without `node` it is run now and then. `as_json` and
+    `as_csv` say how it prints.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    own = [parameter.replace(annotation=hints[name]) for name, parameter in signature(command).parameters.items()]
+    parameters = [*own, Parameter("watch", Parameter.KEYWORD_ONLY, default=False, annotation=Watch)]
+
+    @wraps(command)
+    def watched(*, watch: bool, **values: Any) -> Any:
+        if not watch:
+            return command(**values)
+        from node.cli.watch import watch as follow
+
+        return follow(lambda: command(**values), values)
+
+    _present(watched, parameters, hints["return"])
+    return watched
+
+
+def _present(command: Callable[..., Any], parameters: list[Parameter], returns: object) -> None:
+    """Let Typer read these parameters, and not look through to what `command` wraps."""
+    vars(command)["__signature__"] = signature(command).replace(parameters=parameters)
+    command.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returns}
+    del vars(command)["__wrapped__"]

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -128,14 +129,31 @@ def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else "�" for one in text)
 
 
+_PASSING_ON = ContextVar("passing errors on", default=False)
+
+
+@contextmanager
+def passing_errors_on() -> Iterator[None]:
+    """Within, `reporting` leaves errors to the caller, who runs a command as a part of something."""
+    before = _PASSING_ON.set(True)
+    try:
+        yield
+    finally:
+        _PASSING_ON.reset(before)
+
+
 @contextmanager
 def reporting(as_json: bool) -> Iterator[None]:
     """Turn errors into `{code, message, hint}` and exit code 1."""
     try:
         yield
     except NodeError as error:
+        if _PASSING_ON.get():
+            raise
         fail(as_json, error)
     except KeyboardInterrupt:
+        if _PASSING_ON.get():
+            raise
         progress("Interrupted.")
         raise typer.Exit(INTERRUPTED) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,17 +53,20 @@ def passphrase_of(as_: str | None, key: Path | None, purse: options.Purse, direc
     NodeError."""
     import os
 
-    import typer
-
     from node.keys import PASSPHRASE_VARIABLE, find_passphrase
-
-    def ask() -> str:
-        return str(typer.prompt("Passphrase of the wallet", hide_input=True, err=True))
 
     named = purse.passphrase_file is not None or PASSPHRASE_VARIABLE in os.environ
     if not named and as_ is not None and is_plain(as_, key, directory):
         return _from_seed(account_seed(as_, key, directory)[1])
-    return find_passphrase(file=purse.passphrase_file, environment=os.environ, prompt=ask)
+    return find_passphrase(file=purse.passphrase_file, environment=os.environ, prompt=_typed)
+
+
+@cache
+def _typed() -> str:
+    """Asked for once, however often a command that is watched looks."""
+    import typer
+
+    return str(typer.prompt("Passphrase of the wallet", hide_input=True, err=True))
 
 
 def _from_seed(seed: bytes) -> str:

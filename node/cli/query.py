@@ -352,25 +352,23 @@ def bill(which: Which, member: MemberId, asking: options.Asking) -> None:
 
 
 @app.command()
+@options.grouped
 def block(
     height: Annotated[str, typer.Argument(help="Height, or latest.")] = "latest",
-    node: options.Node = None,
-    directory: options.Devnet = options.DEVNET,
-    as_json: options.Json = False,
-    csv: options.Csv = False,
-    tz: options.Zone = None,
+    *,
+    asking: options.Listing,
 ) -> None:
     """A block: who proposed it, what is in it, who signed it."""
-    with reporting(as_json):
-        shown = form(as_json, csv, tz, directory)
+    with reporting(asking.as_json):
+        shown = form(asking.as_json, asking.as_csv, asking.tz, asking.directory)
         if not (height == "latest" or height.isdecimal()):
             raise NodeError("cli.height", f"{height!r} is not a height.", "Give a number, or `latest`.")
-        with Connection(node, directory) as connection:
+        with Connection(asking.node, asking.directory) as connection:
             answer = connection.run(connection.client.get(f"/block/{height}"))
-        if csv:
+        if shown.as_csv:
             print_csv(rows(answer, shown, "payload", "transaction_"))
         else:
-            emit(as_json, answer, lambda: _draw_block(answer, shown))
+            emit(shown.as_json, answer, lambda: _draw_block(answer, shown))
 
 
 def _draw_block(answer: Data, shown: Form) -> None:

@@ -14,7 +14,7 @@ from node.cli.output import emit, line, reporting, table
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command()(status)
+    app.command()(options.watchable(status))
 
 
 def status(

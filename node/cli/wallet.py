@@ -50,6 +50,7 @@ def create(*, signing: options.Signing, purse: options.Purse) -> None:
 
 
 @app.command()
+@options.watchable
 @options.grouped
 def show(
     as_: options.As = None,
