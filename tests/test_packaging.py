@@ -19,8 +19,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = ("zk", "consensus", "contracts", "node", "devnet")
-BESIDE = {"devnet/data/build.py", "zk/group/reference.py"}
-"""What no node runs, and says so: makes the shipped series anew (extra `data`), checks the group by other means."""
+BESIDE = {"devnet/bench/page.py", "devnet/data/build.py", "zk/group/reference.py"}
+"""What no node runs, and says so: drives a browser (extra `browser`), makes the shipped series anew (extra `data`),
+checks the group by other means."""
 SINCE_313 = {"plyvel_next": "plyvel-next"}
 """Module and distribution of what only newer interpreters have."""
 ASK = """
