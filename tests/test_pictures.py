@@ -1,5 +1,5 @@
 """The drawings of the documents: made by the program that stands beside them, of rounds that the machine plays,
-and of what the laboratory of trust plays."""
+of what the laboratory of trust plays, and of the dashboard as a browser shows a real run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.consensus.test_drawing import HEARD
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 DRAWING = runpy.run_path(str(PICTURES / "consensus.py"))
+DASHBOARD = runpy.run_path(str(PICTURES / "dashboard.py"))
 TRUST = runpy.run_path(str(PICTURES / "trust.py"))
 MAX_BYTES = 60_000
 
@@ -50,3 +51,14 @@ def test_the_drawing_of_a_lock_is_of_the_rounds_that_the_machine_plays() -> None
         ["nil", "nil", "B", "nil"],
         ["B", "B", "B", "B"],
     ]
+
+
+def test_the_pictures_of_the_dashboard_are_those_that_are_made_and_all_are_shown() -> None:
+    """What they show is of a run, so no test makes them again."""
+    names = set(DASHBOARD["PICTURES"])
+    assert names == {path.name for path in PICTURES.glob("dashboard*.png")}
+    document = (PICTURES.parent / "dashboard.md").read_text()
+    for name in names:
+        drawn = (PICTURES / name).read_bytes()
+        assert drawn.startswith(b"\x89PNG") and len(drawn) <= DASHBOARD["MAX_BYTES"]
+        assert f"(pictures/{name})" in document

@@ -1,6 +1,6 @@
 """Makes `devnet.svg`: the live view of a real run of the campus scenario, after a few intervals.
 
-python docs/pictures/live_view.py docs/pictures/devnet.svg
+python -P docs/pictures/live_view.py docs/pictures/devnet.svg
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ const gap = (check, ordered) => {
   if (!ordered || ordered.cost_nano === null || bound === null) return ["–", ""];
   if (ordered.member === null && check.solutions.length === 1) return ["not bounded", "the fallback brings no weights, and nobody else showed any"];
   const away = nano(ordered.cost_nano) - bound;
+  if (away === 0n) return ["0 ppm", "it is an optimum: cost and bound are the same"];
   return [`${ppm(away, base)} ppm`, `at most ${decimal(away, 9, 9, 4)} currency above the optimum`];
 };
 

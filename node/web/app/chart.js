@@ -2,7 +2,7 @@
 
 import { csvButton, fold, h, s, save, table } from "./dom.js";
 
-const WIDEST = 1200;
+const WIDEST = 1208;
 const NARROWEST = 300;
 const BAND = 72;
 const LEFT = 56, RIGHT = 12;
@@ -21,7 +21,10 @@ const d3 = () => {
 };
 
 /** Room for a chart: as wide as the page, so that letters keep their size on a phone. */
-export const room = () => Math.max(NARROWEST, Math.min(WIDEST, document.getElementById("main").clientWidth - 32));
+export const room = () => {
+  const main = document.getElementById("main"), style = getComputedStyle(main);
+  return Math.max(NARROWEST, Math.min(WIDEST, main.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)));
+};
 
 // What supplies energy has its own colour wherever it appears; members that are called otherwise have one of a row.
 const KINDS = [

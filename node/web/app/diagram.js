@@ -4,7 +4,7 @@
 import { colour, room } from "./chart.js";
 import { h, s } from "./dom.js";
 
-const BOX = { wide: 148, tall: 64 };
+const BOX = { wide: 168, tall: 64 };
 const NARROW = 640;
 const THICKEST = 9;
 
@@ -46,7 +46,7 @@ const flat = (above, below, told, least) => {
 };
 
 const upright = (above, below, told, wide) => {
-  const gap = 46, tall = BOX.tall, step = tall + 12, most = largest([...above, ...below]);
+  const gap = 30, tall = BOX.tall, step = tall + 12, most = largest([...above, ...below]);
   const box = Math.floor((wide - gap * 2 - 5) / 2), line = box + gap + 2.5;
   const high = Math.max(above.length, below.length) * step;
   const column = (list, x, edge) => list.map((one, at) => branch(one, most, { x, y: 4 + at * step, wide: box, tall }, edge, line, "x"));

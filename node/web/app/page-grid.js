@@ -66,7 +66,7 @@ const summary = (data) => {
   return cards([
     ["Price", perKwh(data.price_nano_per_wh), PRICE],
     ["Needed", kwh(data.demand_wh + data.bids_wh), "kWh"],
-    ["Supplied by the site", kwh(data.supplied_wh), "kWh"],
+    ["Site supply", kwh(data.supplied_wh), "kWh"],
     ["From the grid", kwh(data.import_wh), "kWh"],
     ["To the grid", kwh(data.export_wh), "kWh"],
     ["Not served", kwh(data.shed_wh), "kWh", data.shed_wh ? "bad" : null],
@@ -84,7 +84,7 @@ const phases = (data, nowMs) => {
   ];
   const passed = reached.filter(([, , ms]) => nowMs >= ms).length;
   return h("ol", { className: "phases", "aria-label": "Where this interval stands" }, reached.map(([name, at], index) =>
-    h("li", { className: index < passed ? "done" : null, "aria-current": index === passed - 1 ? "step" : null }, h("strong", {}, name), " ", h("span", { className: "soft" }, at))));
+    h("li", { className: index < passed ? "done" : null, "aria-current": index === passed - 1 ? "step" : null }, h("strong", {}, name), " ", h("span", { className: "soft" }, at.replace(" UTC", "")))));
 };
 
 const metered = (data) => {
