@@ -7,16 +7,18 @@ regular files and directories below the devnet's own.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import stat
 import tarfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from devnet import processes
-from devnet.directory import Document
+from devnet.directory import Document, Layout
 from devnet.errors import DevnetError
 from devnet.launcher import Launcher
 from devnet.timing import freeze, go, how
@@ -25,6 +27,12 @@ NAME = "snapshot.json"
 FORMAT = 1
 MAX_BYTES = 16 << 30
 MAX_FILES = 200_000
+MAX_DOCUMENT_BYTES = 16 << 20
+"""Of what is said of the devnet, which is read as a whole."""
+PART_BYTES = 1 << 20
+"""Held in memory of a file that is taken out."""
+PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+"""`save` writes nothing else: no links, no devices, no long names, no holes."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,43 +67,69 @@ def save(launcher: Launcher, path: Path) -> int:
     (layout.root / NAME).write_bytes(msgspec.json.encode(said))
     part = path.with_name(path.name + ".part")
     try:
-        with tarfile.open(part, "w:gz", compresslevel=1) as archive:
+        with tarfile.open(part, "w:gz", compresslevel=1, format=tarfile.USTAR_FORMAT) as archive:
             for file in sorted(layout.root.rglob("*")):
-                if stat.S_ISREG(file.lstat().st_mode) or file.is_dir():
+                mode = file.lstat().st_mode
+                if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
                     archive.add(file, str(file.relative_to(layout.root)), recursive=False)
         part.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         part.unlink(missing_ok=True)
-        raise DevnetError("devnet.snapshot", f"{path} can't be written: {error.strerror}.", "See the disk.") from None
+        raise DevnetError("devnet.snapshot", f"{path} can't be written: {error}.", "See the disk.") from None
     finally:
         _go_on(launcher, said)
     return path.stat().st_size
 
 
 def restore(launcher: Launcher, path: Path) -> Document:
-    """Make the devnet of a file and let it go on. Raises `DevnetError`: `devnet.running`, `devnet.directory`,
-    `devnet.snapshot`, `devnet.port-taken`, `devnet.start`."""
+    """Make the devnet of a file and let it go on. What is wrong with the file is found before anything that is there
+    goes. Raises `DevnetError`: `devnet.running`, `devnet.directory`, `devnet.snapshot`, `devnet.port-taken`,
+    `devnet.start`."""
     launcher.refuse_running()
     layout = launcher.layout
     made = False
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            members = _checked(path, archive)
-            layout.make()
-            made = True
-            for member in members:
-                _take(archive, member, layout.root)
-        said = msgspec.json.decode((layout.root / NAME).read_bytes(), type=Snapshot)
-        if said.format != FORMAT:
-            raise ValueError(f"its format is {said.format}, and this program reads {FORMAT}")
-        document = msgspec.json.decode(layout.document.read_bytes(), type=Document)
-        layout.save(_moved(document, PurePosixPath(said.root), layout.root))
-    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        said, document = _understood(path, layout)
+        layout.make()
+        made = True
+        _walk(path, lambda member, content: _take(member, content, layout.root))
+        layout.save(document)
+    except (OSError, EOFError, ValueError, RecursionError, tarfile.TarError, zlib.error) as error:
         if made:
             shutil.rmtree(layout.root)
         raise DevnetError("devnet.snapshot", f"{path} is no saved devnet: {error}.", "`gridpact devnet save`") from None
     _go_on(launcher, said)
     return layout.load()
+
+
+def _understood(path: Path, layout: Layout) -> tuple[Snapshot, Document]:
+    """What a file says of its devnet, once it is known that all of it may be taken out and has room."""
+    documents: dict[str, bytes] = {}
+    size = 0
+
+    def look(member: tarfile.TarInfo, content: Iterator[bytes]) -> None:
+        nonlocal size
+        size += member.size
+        if size > MAX_BYTES:
+            raise DevnetError("devnet.snapshot", f"{path} is too large.", f"At most {MAX_BYTES} bytes are taken out.")
+        if member.name in (NAME, layout.document.name):
+            if member.size > MAX_DOCUMENT_BYTES:
+                raise ValueError(f"{member.name} has {member.size} bytes")
+            documents[member.name] = b"".join(content)
+
+    _walk(path, look)
+    if documents.keys() != {NAME, layout.document.name}:
+        raise DevnetError("devnet.snapshot", f"{path} is no saved devnet.", "`gridpact devnet save FILE` makes one.")
+    room = shutil.disk_usage(next(parent for parent in layout.root.parents if parent.exists())).free
+    if size > room:
+        raise DevnetError("devnet.snapshot", f"{path} needs {size} bytes, there is room for {room}.", "Make room.")
+    said = msgspec.json.decode(documents[NAME], type=Snapshot)
+    if said.format != FORMAT:
+        raise ValueError(f"its format is {said.format}, and this program reads {FORMAT}")
+    document = msgspec.json.decode(documents[layout.document.name], type=Document)
+    if unknown := set(said.running) - {node.name for node in document.nodes}:
+        raise ValueError(f"it has no node {min(unknown)[:40]!r}")
+    return said, _moved(document, PurePosixPath(said.root), layout.root)
 
 
 def _moved(document: Document, old: PurePosixPath, new: Path) -> Document:
@@ -113,35 +147,53 @@ def _moved(document: Document, old: PurePosixPath, new: Path) -> Document:
     return replace(document, nodes=nodes, members=members)
 
 
-def _checked(path: Path, archive: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    """What is in the file, if all of it may be taken out."""
-    members: list[tarfile.TarInfo] = []
-    size = 0
-    for member in archive:
-        size += member.size
-        name = PurePosixPath(member.name)
-        if not (member.isreg() or member.isdir()) or name.is_absolute() or ".." in name.parts:
-            raise DevnetError("devnet.snapshot", f"{path} holds {member.name[:80]!r}.", "Use a file that `save` wrote.")
-        if size > MAX_BYTES or len(members) == MAX_FILES:
-            raise DevnetError("devnet.snapshot", f"{path} is too large.", f"At most {MAX_BYTES} bytes are taken out.")
-        members.append(member)
-    if not any(member.name == NAME for member in members):
-        raise DevnetError("devnet.snapshot", f"{path} is no saved devnet.", "`gridpact devnet save FILE` makes one.")
-    return members
+def _walk(path: Path, each: Callable[[tarfile.TarInfo, Iterator[bytes]], None]) -> None:
+    """Hand over every file and directory in the archive with its content, in parts; nothing else may be in it.
+
+    Reads heads one by one: `tarfile` itself would first read what a head announces of names and holes, however long.
+    Raises `DevnetError`, OSError, EOFError, ValueError, TarError, zlib.error.
+    """
+    count = 0
+    with gzip.open(path, "rb") as stream:
+        while (head := stream.read(tarfile.BLOCKSIZE)).strip(b"\0"):
+            member = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
+            name = PurePosixPath(member.name)
+            plain = member.type in PLAIN and member.size >= 0 and not (member.isdir() and member.size)
+            if not plain or name.is_absolute() or ".." in name.parts:
+                raise DevnetError(
+                    "devnet.snapshot", f"{path} holds {member.name[:80]!r}.", "Use a file that `save` wrote."
+                )
+            count += 1
+            if count > MAX_FILES:
+                raise DevnetError("devnet.snapshot", f"{path} is too large.", f"At most {MAX_FILES} files.")
+            content = _content(stream, member.size)
+            each(member, content)
+            for _ in content:
+                pass
+            stream.read(-member.size % tarfile.BLOCKSIZE)
+        if not head:
+            raise EOFError("it ends too early")
 
 
-def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
-    """One file or directory; only its owner may read it."""
+def _content(stream: gzip.GzipFile, size: int) -> Iterator[bytes]:
+    """So many of the next bytes, in parts."""
+    while size:
+        part = stream.read(min(size, PART_BYTES))
+        if not part:
+            raise EOFError("it ends too early")
+        size -= len(part)
+        yield part
+
+
+def _take(member: tarfile.TarInfo, content: Iterator[bytes], root: Path) -> None:
+    """Write one file or directory; only its owner may read it."""
     target = root / member.name
     if member.isdir():
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         return
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    source = archive.extractfile(member)
-    assert source is not None, "a regular file has content"
     with target.open("wb") as file:
-        while chunk := source.read(1 << 20):
-            file.write(chunk)
+        file.writelines(content)
     target.chmod(0o700 if member.mode & stat.S_IXUSR else 0o600)
 
 

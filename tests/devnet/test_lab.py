@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -168,6 +171,55 @@ def test_links_are_not_taken_out(tmp_path: Path) -> None:
     with pytest.raises(DevnetError) as refused:
         snapshot.restore(Launcher(tmp_path / "net"), tmp_path / "bad.tar.gz")
     assert refused.value.code == "devnet.snapshot"
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_SPARSE, tarfile.CHRTYPE, b"0"]
+)
+@pytest.mark.parametrize("size", [2**40, -512])
+def test_what_a_head_announces_is_not_read(kind: bytes, size: int, tmp_path: Path) -> None:
+    """Names, holes and files as large as a disk, or less than nothing: a small file may not cost much."""
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = kind, size
+    (tmp_path / "bad.tar.gz").write_bytes(gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(2**20)))
+    with pytest.raises(DevnetError) as refused:
+        snapshot.restore(Launcher(tmp_path / "net"), tmp_path / "bad.tar.gz")
+    assert refused.value.code == "devnet.snapshot" and refused.value.hint
+    assert ("holds 'x'" in refused.value.message) is (kind != b"0" or size < 0)
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("snapshot.json", b" " * (snapshot.MAX_DOCUMENT_BYTES + 1)),
+        ("devnet.json", b'{"scenario": "\xff"}'),
+        ("snapshot.json", json.dumps({"format": 1, "root": "/", "running": ["a"], "agents": False, "frozen": True})),
+    ],
+    ids=["large", "no text", "runs what it has not"],
+)
+def test_what_was_there_stays_until_a_file_is_known_to_be_good(
+    name: str, content: bytes | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = {"snapshot.json": json.dumps(SAID).encode(), "devnet.json": json.dumps(DOCUMENT | {"nodes": []}).encode()}
+    archive(tmp_path / "good.tar.gz", good)
+    bad = content.encode() if isinstance(content, str) else content
+    archive(tmp_path / "bad.tar.gz", good | {name: bad})
+    launcher = Launcher(tmp_path / "net")
+    snapshot.restore(launcher, tmp_path / "good.tar.gz")
+    (tmp_path / "net" / "kept").touch()
+    with pytest.raises(DevnetError) as refused:
+        snapshot.restore(launcher, tmp_path / "bad.tar.gz")
+    assert refused.value.code == "devnet.snapshot" and (tmp_path / "net" / "kept").exists()
+    monkeypatch.setattr(snapshot, "MAX_BYTES", 10)
+    with pytest.raises(DevnetError) as large:
+        snapshot.restore(launcher, tmp_path / "good.tar.gz")
+    monkeypatch.undo()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(DevnetError) as full:
+        snapshot.restore(launcher, tmp_path / "good.tar.gz")
+    assert large.value.code == full.value.code == "devnet.snapshot" and "room" in full.value.message
+    assert (tmp_path / "net" / "kept").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, b"\x1f\x8b\x08\x00"])
