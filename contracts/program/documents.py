@@ -7,6 +7,7 @@ their weights. Whatever the bytes are, the answer is a document or a refusal wit
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from itertools import accumulate, chain, pairwise
 from typing import Annotated, TypeVar
 
@@ -200,7 +201,11 @@ def schemas() -> dict[str, bytes]:
     found = {}
     for name, type_ in (("case", Case), ("solution", Solution)):
         dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Gridpact dispatch {name}"}
-        raw = msgspec.json.encode(dialect | msgspec.json.schema(type_))
+        schema = msgspec.json.schema(type_)
+        for record in schema["$defs"].values():
+            # From 3.13 on, Python takes the indentation out of what a class says about itself.
+            record["description"] = cleandoc(record["description"])
+        raw = msgspec.json.encode(dialect | schema)
         # Its regular expressions are those of ECMAScript, which ends with a dollar alone.
         found[f"dispatch-{name}.json"] = msgspec.json.format(raw.replace(rb"\\Z", b"$"), indent=2) + b"\n"
     return found
