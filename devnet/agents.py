@@ -55,7 +55,7 @@ from node.building import packed
 from node.client import Account, Client, MeterKey
 from node.clock import SystemClock
 from node.disk import AppendFile, RealAppendFile, RealDisk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.home import Home
 from node.light.founding import Founding, read_founding
 from node.rulebook.ledger import RuleLedger
@@ -464,7 +464,7 @@ def load_scenario(layout: Layout) -> Scenario:
     """The scenario that the devnet was made from."""
     try:
         return msgspec.json.decode(layout.scenario.read_bytes(), type=Scenario)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise damaged(layout.scenario, error) from None
 
 

@@ -15,6 +15,7 @@ from devnet.courier import Parcel
 from devnet.directory import Layout, damaged, write_whole
 from devnet.observation import Submitted
 from devnet.world import WorldState
+from node.errors import UNREADABLE
 
 
 class Progress(msgspec.Struct):
@@ -66,7 +67,7 @@ class Diary:
             return msgspec.json.decode(self._progress.read_bytes(), type=Progress)
         except FileNotFoundError:
             return Progress()
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise damaged(self._progress, error) from None
 
     def posting(self, interval: int, make: Callable[[], Sequence[Parcel]]) -> Sequence[Parcel]:
@@ -88,6 +89,6 @@ class Diary:
             market = msgspec.json.decode(self._market.read_bytes(), type=_Market)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise damaged(self._market, error) from None
         return market.interval, [Parcel(raw, about) for raw, about in market.parcels]

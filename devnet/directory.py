@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from devnet.errors import DevnetError
+from node.errors import UNREADABLE
 
 DEFAULT = Path(".gridpact") / "devnet"
 FORMAT = 1
@@ -96,7 +97,7 @@ class Layout:
             ) from None
         try:
             document = msgspec.json.decode(raw, type=Document)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise damaged(self.document, error) from None
         return document
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from devnet.errors import DevnetError
+from node.errors import UNREADABLE
 from zk.ed25519 import SEED_BYTES, SigningKey
 
 Kind = Literal["account", "meter"]
@@ -52,7 +53,7 @@ def seed(path: Path, kind: Kind) -> bytes:
     """The 32-byte seed in a key file. Raises `DevnetError` (`devnet.key`)."""
     try:
         file = msgspec.json.decode(path.read_bytes(), type=KeyFile)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise DevnetError("devnet.key", f"{path} can't be read: {error}.", "`gridpact devnet down`, then up.") from None
     if file.kind != kind or not file.devnet:
         raise DevnetError("devnet.key", f"{path} holds a {file.kind} key, not a devnet's {kind} key.", "")

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from devnet.errors import DevnetError
+from node.errors import UNREADABLE
 
 INTERVALS = 672
 """Quarter hours of a week."""
@@ -86,7 +87,7 @@ def read(season: str, path: Path, hash_path: Path) -> Profiles:
         raise _damaged(f"{path.name} has the hash {digest}, which is not the one in {hash_path.name}.")
     try:
         document = msgspec.json.decode(raw, type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _damaged(f"{path.name} is not what this version reads: {error}.") from error
     if season not in document.seasons:
         raise DevnetError("data.season", f"There is no week of {season!r}.", "Say summer or winter.")

@@ -31,6 +31,7 @@ from devnet.spec import Expectations
 from node.admin import call
 from node.cli.context import genesis_document
 from node.client import Client
+from node.errors import UNREADABLE
 
 POLL_S = 0.05
 BASE_TIMEOUT_S = 60.0
@@ -172,7 +173,7 @@ def recheck(path: Path) -> Report:
         if path.stat().st_size > MAX_OBSERVATION_BYTES:
             raise DevnetError("devnet.recording", f"{path} is larger than 1 GiB.", "Check the path.")
         recording = msgspec.json.decode(path.read_bytes(), type=Recording)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise DevnetError(
             "devnet.recording",
             f"{path} is no recording: {error}.",

@@ -13,7 +13,7 @@ import msgspec
 from devnet.directory import damaged, write_whole
 from node.admin import call
 from node.clock import ClockSetting, SystemClock, wall_ms
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 
 CLOCK_TIMEOUT_S = 1.0
 LOOK_S = 0.25
@@ -99,5 +99,5 @@ def read_clock(record: Path) -> ClockSetting | None:
         return msgspec.json.decode(record.read_bytes(), type=ClockSetting)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise damaged(record, error) from None

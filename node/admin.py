@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 
 SOCKET_NAME = "admin.sock"
 MAX_LINE = 64 * 1024
@@ -75,7 +75,7 @@ class AdminServer:
             return {"ok": True, **await self._handler(msgspec.json.decode(line, type=dict[str, Any]))}
         except NodeError as error:
             return {"code": error.code, "message": error.message, "hint": error.hint}
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except UNREADABLE as error:
             return {
                 "code": "admin.malformed",
                 "message": str(error),
@@ -93,7 +93,7 @@ async def call(home: Path, command: dict[str, Any], timeout_s: float = 10.0) -> 
             line = await reader.readline()
             writer.close()
         answer = msgspec.json.decode(line or b'{"code":"admin.unreachable"}', type=dict[str, Any])
-    except (OSError, TimeoutError, ValueError, msgspec.DecodeError) as error:
+    except (OSError, TimeoutError, ValueError, *UNREADABLE) as error:
         raise NodeError(
             "admin.unreachable",
             f"no answer from the node in {home}: {error}",

@@ -20,7 +20,7 @@ from contracts.program.verdict import Refusal
 from contracts.units import Count, Hash, Id, Meta
 from contracts.wagers.sealing import seal
 from node.disk import PRIVATE_MODE, sync_directory
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.render import NotThisForm, parse, render
 
 SALT_BYTES = 32
@@ -95,7 +95,7 @@ def kept(path: Path) -> Sealed:
         if path.stat().st_size > MAX_SEALED_BYTES:
             raise NotThisForm("it is too large")
         return parse(Sealed, msgspec.json.decode(path.read_bytes()))
-    except (OSError, msgspec.DecodeError, NotThisForm) as error:
+    except (OSError, *UNREADABLE, NotThisForm) as error:
         raise NodeError(
             "builder.sealed", f"{path} is no sealed solution: {error}.", "Give the file that the commitment wrote."
         ) from None

@@ -27,7 +27,7 @@ from contracts.receipts import OK
 from node.access.requests import HEADER, ReaderKey
 from node.accounts import Account, MeterKey
 from node.clock import wall_ms
-from node.errors import RpcError
+from node.errors import UNREADABLE, RpcError
 from zk.codec import Malformed
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ class _Results(msgspec.Struct, frozen=True):
 
 _RESULTS = msgspec.msgpack.Decoder(_Results)
 _JSON = msgspec.json.Decoder(dict[str, Any])
-_GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a node's answer may raise."""
 
 
 class Client:
@@ -147,7 +145,7 @@ class Client:
         raw = await self._request("POST", "/tx", body=body, headers=headers, timeout_s=REQUEST_TIMEOUT_S + waiting_s)
         try:
             results = _RESULTS.decode(raw).results
-        except _GARBAGE as error:
+        except UNREADABLE as error:
             raise RpcError("rpc.garbled", f"{self.base_url} answered a submission with garbage: {error}.") from None
         if len(results) != len(envelopes):
             raise RpcError(
@@ -315,7 +313,7 @@ class Client:
     def _document(self, path: str, raw: bytes | str) -> Document:
         try:
             return _JSON.decode(raw)
-        except _GARBAGE as error:
+        except UNREADABLE as error:
             raise RpcError("rpc.garbled", f"{self.base_url}{path} is no JSON document: {error}.") from None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -392,7 +390,7 @@ class Client:
         try:
             decode = msgspec.msgpack.decode if content_type == MSGPACK else msgspec.json.decode
             document = decode(raw, type=dict[str, Any])
-        except _GARBAGE:
+        except UNREADABLE:
             document = {}
         return RpcError(
             str(document.get("code", "rpc.garbled")),

@@ -31,7 +31,7 @@ from node.effects import (
     Sync,
     TimerFired,
 )
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.execution import run_block
 from node.ledger.ledger import Ledger
 from node.peer.wire import CODECS, Frame, TreeResponse
@@ -317,7 +317,7 @@ def _decoded(key: bytes, value: bytes | None) -> Any:
         return None
     try:
         return render(table.decode(value))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder may raise of bytes that nobody has looked at: wrong, no text, nested without end."""
+
 
 class NodeError(Exception):
     """Something the operator must know. `code` never changes meaning; `hint` is the next step or empty."""

@@ -29,7 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from contracts.genesis import Genesis
 from node.disk import PRIVATE_MODE, Disk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from zk import bls
 from zk.ed25519 import SEED_BYTES, SigningKey
 
@@ -262,7 +262,7 @@ def _read_file(path: Path) -> _KeyFile:
         raise _malformed(path, f"{len(raw)} bytes, where a key file has at most {MAX_KEY_FILE_BYTES}")
     try:
         file = msgspec.json.decode(raw, type=_KeyFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _malformed(path, str(error)) from None
     if file.checksum != file.sum():
         raise _corrupt(path)

@@ -27,7 +27,7 @@ from node.admin import AdminServer
 from node.clock import ClockSetting, SystemClock, wall_ms
 from node.config import Config
 from node.disk import RealDisk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.home import Home, Secrets, keep_report, load_secrets
 from node.journal import Journal
 from node.keys import find_passphrase, refuse_devnet_keys
@@ -89,7 +89,7 @@ def kept_clock(home: Home, genesis: Genesis) -> SystemClock:
     if genesis.devnet_clock is not None and home.clock.exists():
         try:
             clock.follow(msgspec.json.decode(home.clock.read_bytes(), type=ClockSetting))
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise NodeError("clock.damaged", f"{home.clock} can't be read: {error}.", "Remove it.") from None
     return clock
 

@@ -28,7 +28,7 @@ from contracts.envelope import CODEC, MAX_ENVELOPE_BYTES, Domains
 from contracts.genesis import Genesis
 from contracts.receipts import Receipt
 from contracts.rolls import Commitment, Rolls, committed, is_roll, locate
-from node.errors import ProofError
+from node.errors import UNREADABLE, ProofError
 from node.render import NotThisForm, parse, render
 from node.roll_proofs import Hex, HexPath, RollProof, is_in_roll, prove_in_roll
 from node.seats import validators_of
@@ -223,7 +223,7 @@ def decode_file(raw: bytes, decoder: msgspec.json.Decoder[F], what: str, writer:
         raise ProofError("proof.malformed", f"The file has {len(raw)} bytes; a proof has at most {MAX_BUNDLE_BYTES}.")
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ProofError(
             "proof.malformed", f"This is not {what}: {error}.", f"Give the file that `{writer}` wrote."
         ) from None

@@ -18,7 +18,7 @@ import msgspec
 
 from node.access.rights import Denial
 from node.disk import AppendFile, Disk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 
 NAME = "access"
 MAX_FILES = 4
@@ -176,7 +176,7 @@ def read_log(disk: Disk, directory: Path) -> list[Entry]:
         for line in disk.read(path).splitlines() if disk.exists(path) else ():
             try:
                 entries.append(_LINE.decode(line))
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 continue
     return entries
 

@@ -19,7 +19,7 @@ from contracts.envelope import MAX_ENVELOPE_BYTES
 from contracts.units import Count, Hash
 from node.agents.lock import lock_beside
 from node.disk import Disk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from zk.codec import encode
 
 MAX_WAITING = 32_768
@@ -180,7 +180,7 @@ def _unframe(raw: bytes, at: int) -> Record | None:
         return None
     try:
         record: Record = _decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return record
 

@@ -12,7 +12,7 @@ from node.cli import options
 from node.cli.context import Connection, genesis_path, node_urls, signer
 from node.cli.output import emit, line, progress, reporting, table
 from node.cli.wager import claim_of
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -237,7 +237,7 @@ async def _act(
             return {}
         try:
             return msgspec.json.decode(own.read_bytes(), type=dict[str, Own])
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             say(interval, f"rulebook.own: {own} tells nothing: {error}")
             return {}
 
@@ -393,7 +393,7 @@ def device(
         for raw in sys.stdin.buffer:
             try:
                 sensed = decoder.decode(raw[:MAX_LINE_BYTES])
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise NodeError(
                     "device.line", f"A line is not what was sensed: {error}.", "See docs/devices.md."
                 ) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 
 if TYPE_CHECKING:
     from contracts.genesis import Genesis
@@ -59,7 +59,7 @@ def devnet(directory: Path) -> DevnetDocument | None:
         return msgspec.json.decode(path.read_bytes(), type=DevnetDocument)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise NodeError(
             "devnet.damaged", f"{path} can't be read: {error}.", "`gridpact devnet down` removes it."
         ) from None
@@ -270,7 +270,7 @@ def is_plain(as_: str, key: Path | None, directory: Path) -> bool:
     try:
         raw = (key or _devnet_key(directory / "keys", as_, "member")).read_bytes()
         return msgspec.json.decode(raw, type=PlainKey).devnet
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return False
 
 
@@ -284,7 +284,7 @@ def _seed(path: Path, kind: str) -> bytes:
         raise NodeError("key.missing", f"{path}: {error.strerror}.", "Name a key file with --key.") from None
     try:
         plain = msgspec.json.decode(raw, type=PlainKey)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _kept_seed(path, kind)
     if plain.kind != kind or not plain.devnet:
         raise NodeError("key.kind", f"{path} holds a {plain.kind} key, not a {kind} key.", "Name the right file.")

@@ -22,7 +22,7 @@ from node import config as configuration
 from node.disk import RealDisk
 from node.doctor.findings import RESTORED, Finding, diagnose, worst_first
 from node.effects import Fatal, Now, Recover
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.home import Home
 from node.journal import Record, Scan, scans, segment_name
 from node.keys import read_public_key
@@ -200,7 +200,7 @@ def _reports(home: Home) -> Iterator[Finding]:
             if path.stat().st_size > MAX_REPORT_BYTES:
                 continue
             report = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             continue
         if code == "ledger.divergence":
             key = report.get("key")
@@ -226,7 +226,7 @@ def _ask(home: Home) -> tuple[bool, dict[str, Any] | None]:
     """Whether a process has this home, and its status if it answers."""
     try:
         answer = asyncio.run(admin.call(home.root, {"cmd": "status"}, ANSWER_S))
-    except (NodeError, msgspec.DecodeError, ValueError):
+    except (NodeError, *UNREADABLE, ValueError):
         return _locked(home.sign_state), None
     return True, answer
 
@@ -255,7 +255,7 @@ def _last_words(home: Home) -> Iterator[Finding]:
     try:
         said = msgspec.json.decode(lines[-1], type=dict[str, str])
         yield Finding(said["code"], "error", f"It ended with: {said['message']}", said.get("hint", ""))
-    except (msgspec.DecodeError, KeyError):
+    except (*UNREADABLE, KeyError):
         return
 
 

@@ -23,6 +23,7 @@ import msgspec
 from consensus.messages import Block, CommitCertificate, Header
 from consensus.validators import Validator
 from contracts.receipts import Receipt
+from node.errors import UNREADABLE
 from node.ledger.store import StoreError
 
 META, PROGRESS = b"m", b"n"
@@ -110,7 +111,7 @@ def read_meta(raw: bytes, chain_id: str) -> Meta:
     try:
         found: object = msgspec.msgpack.decode(decode_format(raw)[0])
         meta = decode_meta(raw) if found == FORMAT else None
-    except msgspec.DecodeError:
+    except UNREADABLE:
         found, meta = "unknown", None
     if meta is None:
         raise StoreError(

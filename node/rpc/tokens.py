@@ -22,7 +22,7 @@ from aiohttp import hdrs, web
 from contracts.units import Id
 from node.access.requests import BadRequest
 from node.disk import Disk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 
 FILE_NAME = "rpc-tokens.json"
 MAX_TOKENS = 64
@@ -71,7 +71,7 @@ def load(path: Path) -> TokenFile:
             return _DECODER.decode(file.read(MAX_FILE_BYTES))
     except FileNotFoundError:
         return TokenFile()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise NodeError(
             "rpc.tokens", f"{path} holds no tokens: {error}.", "Move it away, and make new ones with `token add`."
         ) from None

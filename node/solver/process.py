@@ -17,7 +17,7 @@ import msgspec
 from contracts.program.case import Case, Solution
 from contracts.program.check import check
 from contracts.program.verdict import Refusal, Verdict
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.solver.linear import out_of_time
 from node.solver.worker import Answer
 
@@ -56,7 +56,7 @@ async def solve(case: Case, limits: Limits = DEFAULT) -> Solved:
     raw = await _run(msgspec.json.encode(case), limits)
     try:
         answer = msgspec.json.decode(raw, type=Answer)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise wrong("it is no answer") from None
     if answer.problem is not None:
         raise NodeError(answer.problem.code, answer.problem.message, answer.problem.hint)

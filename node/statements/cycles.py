@@ -16,7 +16,7 @@ from node.proofs import AnyBundle
 from node.render import render
 from node.statements.file import Statement, StatementsFile, Terms, render_place
 from node.statements.kinds import Nothing
-from node.statements.untrusted import records
+from node.statements.untrusted import read_as_it_is, records
 from zk.group.native import decode_point, linear
 from zk.statements import sums
 from zk.statements.assertion import Where
@@ -25,9 +25,14 @@ from zk.statements.assertion import Where
 def file_of(fact: AnyBundle) -> StatementsFile:
     """A file that adds up the cycle of a bundle (`gridpact proof fetch cycle`), which it carries as its fact.
 
-    Raises `ProofError` `proof.cycle` where the bundle has no cycle, or one whose total is not fixed. Trusts nothing in
-    it: whatever is false is found by whoever checks the file.
+    Raises `ProofError` `proof.cycle` where the bundle has no cycle, or one whose total is not fixed, and
+    `proof.malformed`. Trusts nothing in it: whatever is false is found by whoever checks the file.
     """
+    with read_as_it_is():
+        return _file_of(fact)
+
+
+def _file_of(fact: AnyBundle) -> StatementsFile:
     cycle, site = next(records(fact, PRIVATE_CYCLES), None), next(records(fact, HIDDEN_SITES), None)
     if cycle is None or site is None or cycle.total is None:
         raise ProofError(

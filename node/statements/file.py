@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from contracts.genesis import Genesis
-from node.errors import ProofError
+from node.errors import UNREADABLE, ProofError
 from node.proofs import AnyBundle, Document, Proven, decode_file, verify_bundle
 from node.render import parse, render
 from node.statements.anchors import standing
@@ -117,7 +117,7 @@ def _kind(raw: bytes) -> str:
     """What a file says that it is; empty where it says nothing."""
     try:
         return msgspec.json.decode(raw, type=_Head).kind
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return ""
 
 

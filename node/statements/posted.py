@@ -21,7 +21,7 @@ from node.proofs import AnyBundle, StateBundle
 from node.render import render
 from node.statements.file import Statement, StatementsFile, Terms, render_place
 from node.statements.kinds import KINDS, Nothing
-from node.statements.untrusted import records
+from node.statements.untrusted import read_as_it_is, records
 from zk.codec import Malformed
 from zk.statements import award, bid, demand
 from zk.statements.assertion import Assertion, Where
@@ -65,8 +65,14 @@ def file_of(fact: AnyBundle, party: AnyBundle) -> StatementsFile:
     """A file with what the transaction of `fact` proved, rebuilt from the records of `party` (`gridpact proof fetch
     sealed` of its interval and sender). It carries both.
 
-    Raises `ProofError` `proof.posted`. Trusts nothing in them: whatever is false is found by whoever checks the file.
+    Raises `ProofError` `proof.posted`, `proof.malformed`. Trusts nothing in them: whatever is false is found by whoever
+    checks the file.
     """
+    with read_as_it_is():
+        return _file_of(fact, party)
+
+
+def _file_of(fact: AnyBundle, party: AnyBundle) -> StatementsFile:
     word, known = word_of(fact), _read(party)
     place = assertions.where(word.chain_id, known.round, word.sender)
     statement = _statement(place, word, known)

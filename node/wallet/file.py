@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from node.disk import PRIVATE_MODE, Disk
-from node.errors import NodeError
+from node.errors import UNREADABLE, NodeError
 from node.keys import MIN_PASSPHRASE_CHARACTERS
 from node.wallet.openings import MAX_OPENINGS, Openings
 
@@ -177,7 +177,7 @@ def _read(path: Path) -> _WalletFile:
         )
     try:
         head = msgspec.json.decode(raw, type=_WalletFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _malformed(path, str(error)) from None
     if head.checksum != head.sum():
         raise NodeError(
