@@ -18,6 +18,7 @@ import msgspec
 from contracts.program.case import Case, LineFlow, Multiplier, Solution
 from contracts.program.fallback import fallback
 from contracts.program.rows import providers
+from contracts.program.validate import problem
 from contracts.program.verdict import Refusal
 
 MAX_PARTS = 1_024
@@ -34,6 +35,8 @@ def compose(case: Case, parts: Sequence[Solution], base: Solution | None = None)
         if part.round_id != case.round_id:
             text = f"It solves round {part.round_id}, and this is round {case.round_id}."
             return Refusal("dispatch.round", f"{name}.round_id", text)
+    if refusal := problem(case):
+        return refusal
     whole = fallback(case) if base is None else base
     if isinstance(whole, Refusal):
         return whole

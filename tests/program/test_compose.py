@@ -22,6 +22,7 @@ def case() -> Case:
         (Source("slow", "s", blocks, ramp_wh=5), Source("quick", "q", blocks)),
         (store, msgspec.structs.replace(store, id="b")),
         demands=(Demand("t", (60, 60)),),
+        reference_nano_per_wh=(100, 100),
     )
 
 
@@ -43,6 +44,18 @@ def test_each_part_says_what_is_its_own_and_the_fallback_the_rest() -> None:
     assert whole.multipliers == (Multiplier(0, 2), Multiplier(3, 7), Multiplier(5, 1)), "ascending, the first counts"
     assert compose(case(), ()) == expected
     assert compose(case(), (first, Solution(ROUND)), base=whole) == whole
+
+
+def test_what_is_no_case_is_refused_before_anything_is_made_for_it() -> None:
+    good = case()
+    short = msgspec.structs.replace(good.demands[0], energy_wh=(60,))
+    for wrong, code in (
+        (msgspec.structs.replace(good, demands=(short,)), "dispatch.length"),
+        (msgspec.structs.replace(good, intervals=3), "dispatch.length"),
+        (msgspec.structs.replace(good, storages=(good.storages[0], good.storages[0])), "dispatch.duplicate"),
+    ):
+        refusal = compose(wrong, ())
+        assert isinstance(refusal, Refusal) and refusal.code == code
 
 
 def test_a_whole_solution_is_a_part() -> None:
