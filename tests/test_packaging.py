@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -28,25 +29,39 @@ ASK = """
 from setuptools import Distribution
 from setuptools.config.pyprojecttoml import apply_configuration
 
-wheel = Distribution({"script_name": "setup.py"})
-apply_configuration(wheel, "pyproject.toml")
-wheel.set_defaults()
-files = wheel.get_command_obj("build_py")
+made = Distribution({"script_name": "setup.py"})
+apply_configuration(made, "pyproject.toml")
+made.set_defaults()
+"""
+WHEEL = """
+files = made.get_command_obj("build_py")
 files.ensure_finalized()
 print("\\n".join(files.get_outputs(include_bytecode=False)))
 """
+SOURCE = """
+made.run_command("egg_info")
+print("\\n".join(made.get_command_obj("egg_info").filelist.files))
+"""
+WHOLE = (*FLOORS, "tests", "docs", ".ci")
+"""What a checkout consists of besides the files at its top."""
+TOP = (".md", ".toml", ".yml", ".in")
 
 
-def tree() -> set[str]:
-    """Files of the floors, relative to the repository."""
-    found = (path for floor in FLOORS for path in (ROOT / floor).rglob("*") if path.is_file())
+def tree(within: Sequence[str] = FLOORS) -> set[str]:
+    """Files of the floors, or of other directories, relative to the repository."""
+    found = (path for name in within for path in (ROOT / name).rglob("*") if path.is_file())
     return {str(path.relative_to(ROOT)) for path in found if "__pycache__" not in path.parts}
 
 
-def asked(copy: Path) -> set[str]:
+def asked(copy: Path, what: str) -> list[str]:
+    """Files that setuptools would pack of a tree."""
+    code = [sys.executable, "-c", ASK + what]
+    return subprocess.run(code, cwd=copy, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def wheel_of(copy: Path) -> set[str]:
     """Files that the wheel of a tree would have."""
-    said = subprocess.run([sys.executable, "-c", ASK], cwd=copy, capture_output=True, text=True, check=True).stdout
-    return {str(Path(line).relative_to("build/lib")) for line in said.splitlines() if line.startswith("build/lib")}
+    return {str(Path(line).relative_to("build/lib")) for line in asked(copy, WHEEL) if line.startswith("build/lib")}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +75,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_has_every_file_of_the_floors(copy: Path) -> None:
-    packed = asked(copy)
+    packed = wheel_of(copy)
     assert packed == tree()
     assert {"node/web/index.html", "node/web/lib/d3.LICENSE.txt", "devnet/scenarios/campus.toml"} <= packed
     assert {"devnet/data/profiles.json.sha256", "node/rulebook/days/wind.jsonl"} <= packed
@@ -71,9 +86,18 @@ def test_a_file_that_no_pattern_names_would_be_missed(copy: Path) -> None:
     lost.write_text("")
     shutil.rmtree(copy / "gridpact.egg-info", ignore_errors=True)
     try:
-        assert "node/rulebook/days/note.txt" not in asked(copy)
+        assert "node/rulebook/days/note.txt" not in wheel_of(copy)
     finally:
         lost.unlink()
+
+
+def test_a_source_distribution_has_the_whole_checkout(tmp_path: Path) -> None:
+    """Tests with all that they need, documentation, the rules of make and CI: who unpacks it works as in a clone."""
+    top = [path.name for path in ROOT.iterdir() if path.suffix in TOP or path.name in ("Makefile", ".gitignore")]
+    for name in (*WHOLE, *top):
+        (tmp_path / name).symlink_to(ROOT / name)
+    packed = {name for name in asked(tmp_path, SOURCE) if "egg-info" not in name}
+    assert packed == tree(WHOLE) | set(top)
 
 
 def test_every_package_that_is_imported_is_a_dependency() -> None:
