@@ -7,6 +7,7 @@ receipt of transaction i. Sends nothing: `node.rpc.events` and `node.rpc.live` d
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -69,22 +70,32 @@ class Pulse:
 
     def __init__(self, service: NodeService) -> None:
         self._service = service
+        self._grown = asyncio.Event()
         self._next: asyncio.Task[None] | None = None
 
     async def reached(self, height: int) -> None:
         """Return once the ledger has `height`, and after other work of the node had a turn."""
-        await asyncio.sleep(0)
         ledger = self._service.ledger
+        if ledger.height >= height:
+            await asyncio.sleep(0)
         while ledger.height < height:
             if self._next is None or self._next.done():
+                self._grown = asyncio.Event()
                 self._next = asyncio.create_task(self._service.wait_height(ledger.height + 1))
-            # Shielded: one subscriber that leaves does not end what the others wait for.
-            await asyncio.shield(self._next)
+                self._next.add_done_callback(partial(_wake, self._grown))
+            waited = self._next
+            # Not for the task itself: one subscriber that leaves does not end what the others wait for.
+            await self._grown.wait()
+            waited.result()
 
     def stop(self) -> None:
-        """Wait no more."""
+        """Wait no more: who waits is cancelled."""
         if self._next is not None:
             self._next.cancel()
+
+
+def _wake(grown: asyncio.Event, _: asyncio.Task[None]) -> None:
+    grown.set()
 
 
 class Frames:

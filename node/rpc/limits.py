@@ -22,6 +22,8 @@ MESSAGES_PER_S, MESSAGE_BURST = 1.0, 16.0
 EVENTS_PER_MESSAGE = 256
 SLOW_S = 10.0
 """A live subscriber that takes nothing for so long is dropped, with its cursor as the reason."""
+AT_ONCE_BYTES = 8 * 1024
+"""Up to here a connection's buffer takes a message and nobody waits: it has resumed long before so little is left."""
 STATUS_EVERY_S = 1.0
 """Between two words of the topic `status`."""
 MAX_WAIT_MS = 120_000

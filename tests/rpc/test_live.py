@@ -180,7 +180,10 @@ async def deaf(url: str, topics: str) -> tuple[asyncio.StreamReader, asyncio.Str
     return reader, writer
 
 
-def test_a_subscriber_that_takes_nothing_is_dropped_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "times"), [(2_000_000, 1), (4_000, 3_000)])
+def test_a_subscriber_that_takes_nothing_is_dropped_and_others_go_on(
+    size: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its queue is its connection's buffer; its place is free again, and a cursor says where to go on."""
 
     async def go() -> None:
@@ -195,10 +198,10 @@ def test_a_subscriber_that_takes_nothing_is_dropped_and_others_go_on(monkeypatch
             told = frames.Frames.messages
 
             def swollen(*arguments: Any) -> Any:
-                return [(cursor, body + b" " * 2_000_000) for cursor, body in told(*arguments)]
+                return [(cursor, body + b" " * size) for cursor, body in told(*arguments)] * times
 
             monkeypatch.setattr(frames.Frames, "messages", swollen)
-            _, writer = await deaf(client.base_url, "receipt")
+            _, writer = await deaf(client.base_url, "block")
             while "gridpact_rpc_subscribers_dropped_total 1\n" not in await client.metrics():
                 await asyncio.sleep(0.01)
             monkeypatch.undo()
@@ -227,6 +230,27 @@ def test_a_pulse_gives_way_at_every_height_it_has_reached() -> None:
             await pulse.reached(height)
         work.cancel()
         assert len(turns) >= 49
+
+    run(go())
+
+
+def test_who_leaves_does_not_end_what_others_wait_for_and_a_server_that_stops_ends_it_for_all() -> None:
+    async def go() -> None:
+        chain = Chain()
+        pulse = Pulse(chain)
+        leaves, stays, later = (asyncio.create_task(pulse.reached(height)) for height in (1, 1, 2))
+        while not chain.waiters:
+            await asyncio.sleep(0)
+        leaves.cancel()
+        await chain.produce()
+        await stays
+        assert leaves.cancelled() and chain.waiters == 1
+        while chain.waiters < 2:
+            await asyncio.sleep(0)
+        pulse.stop()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert later.cancelled()
 
     run(go())
 
