@@ -62,7 +62,7 @@ def ready(case: Case, in_arrays: bool | None = None) -> Ready | Refusal:
     refusal = validate.impossible(numbered, dense)
     if refusal:
         return refusal
-    locked = lock(case, in_columns=in_arrays if dense else False)
+    locked = lock(case, in_columns=in_arrays if dense else False, known=dense)
     spans = numbered.variables
     flexible_wh = sum(numbered.hi[spans["unserved"].start : spans["shed"].stop])
     near_nano, penalties = certificate.threshold_nano(case), scarcity.penalties_nano(case)

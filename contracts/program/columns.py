@@ -8,17 +8,19 @@ No value leaves 63 bits: keys stay below 2^60, and all energies of a case togeth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from contracts.program import ties
-from contracts.program.arrays import Array
-from contracts.program.case import Block, Case
-from contracts.program.rows import export_price, losses_wh
+from contracts.program.arrays import Array, Arrays
+from contracts.program.case import Bid, Case, Connection, Demand, Source
+from contracts.program.rows import losses_wh, program
 
 MAX_ORDERS = 4
 """Carbon weights whose order is kept."""
+_NUMBER_BITS = 32
+"""Of an entry, behind its price."""
 UNLIMITED = 2**42
 """More than any energy may differ by: the ramp to what nobody ordered."""
 
@@ -52,8 +54,12 @@ class Ramped(NamedTuple):
     owner: Array
     """... the row of each, ..."""
     interval: Array
+    before_wh: Array
+    """... what the cheaper ones of its source hold, ..."""
     most_wh: Array
     """... and what it may be said to deliver: what a source has more than all of its blocks is left to its last."""
+    offered_wh: Array
+    """By interval."""
 
 
 class Reserving(NamedTuple):
@@ -64,8 +70,10 @@ class Reserving(NamedTuple):
     blocks: Array
     """All of their blocks, ..."""
     owner: Array
-    """... and the row of each."""
+    """... the row of each, ..."""
     interval: Array
+    before_wh: Array
+    """... and what the cheaper ones of its source hold."""
     ramped: Array
     """Of each ramp-limited source its row here, -1 for one that offers none."""
 
@@ -81,16 +89,12 @@ class Columns(NamedTuple):
     """Of the source, connection, bid or demand, as in a `contracts.program.stack.Entry`."""
     place: Array
     interval: Array
-    ends: tuple[int, int, int, int]
+    ends: tuple[int, ...]
     """Of blocks, imports, unserved bids and shedding."""
     by_interval: Array
     """Numbers of entries interval after interval."""
     rows: Array
     """Where each interval begins in these, and the end of all."""
-    before_wh: Array
-    """Of each block: what the cheaper blocks of its source hold."""
-    offered_wh: Array
-    """By source and interval."""
     owners: Array
     """Interval x sources + source of those that offer something, ..."""
     first_blocks: Array
@@ -107,41 +111,76 @@ class Columns(NamedTuple):
     """By carbon weight, the last few; with the sums of `stack_wh` before each entry and of all."""
 
 
-def columns(case: Case, place_of: Mapping[str, int]) -> Columns:
-    """The entries of a case."""
+_Thing = Source | Connection | Bid | Demand
+
+
+class _Offered(NamedTuple):
+    """Blocks of sources, interval by interval and source by source."""
+
+    energy_wh: Array
+    number: Array
+    """Of its source."""
+    interval: Array
+    starts: Array
+    """By interval and source: where its blocks begin, ..."""
+    ends: Array
+    """... and end."""
+    until_wh: Array
+    """Sums of the energies before each and of all."""
+
+    def of(self, sources: Array) -> Array:
+        """Blocks of some sources, which are said by source."""
+        import numpy as np
+
+        return np.flatnonzero(sources[self.number]) if sources.any() else np.zeros(0, np.int64)
+
+    def before_wh(self, blocks: Array) -> Array:
+        """What the cheaper blocks of their source hold."""
+        return self.until_wh[blocks] - self.until_wh[self.starts[self.interval[blocks], self.number[blocks]]]
+
+    def offered_wh(self, sources: Array) -> Array:
+        """All that some sources offer, by source and interval."""
+        return (self.until_wh[self.ends[:, sources]] - self.until_wh[self.starts[:, sources]]).T
+
+
+def columns(case: Case, place_of: Mapping[str, int], known: Arrays | None) -> Columns:
+    """The entries of a case. `known`: the arrays of its program, where there are some."""
     import numpy as np
 
     times, sources = case.intervals, case.sources
-    counts, places = _block_counts(case)
-    count = int(counts.sum())
-    blocks = list(_blocks(case))
-    parts = [
+    counts = _counts(case)
+    others: tuple[Sequence[_Thing], ...] = (case.connections, (*case.bids, *case.connections), case.demands)
+    ends = tuple(accumulate((times * len(things) for things in others), initial=int(counts.sum())))
+    count = ends[0]
+    energy_wh, price, factor = _numbers(case, known, ends[-1])
+    parts: list[tuple[Array, ...]] = [
         (
-            np.array([block.energy_wh for block in blocks], np.int64)[places],
-            np.array([block.price_nano_per_wh for block in blocks], np.int64)[places],
-            np.repeat(np.tile(whole(source.factor_ug_per_wh for source in sources), times), counts),
-            np.repeat(np.tile(whole(place_of[source.place] for source in sources), times), counts),
-            np.repeat(np.tile(np.arange(len(sources)), times), counts),
-            np.repeat(np.repeat(np.arange(times), len(sources)), counts),
-        ),
-        *(_part(times, place_of, rows) for rows in _others(case)),
+            np.tile(_short(place_of[thing.place] for thing in things), times),
+            np.tile(_short(range(len(things))), times),
+            np.repeat(_short(range(times)), len(things)),
+        )
+        for things in (sources, *others)
     ]
-    energy_wh, price, factor, place, number, interval = (np.concatenate(column) for column in zip(*parts, strict=True))
-    kind: Array = np.repeat([ties.OFFER, ties.IMPORT, ties.UNSERVED, ties.SHED], [len(part[0]) for part in parts])
-    ends = tuple(np.cumsum([len(part[0]) for part in parts]).tolist())
-    by_interval = np.argsort(interval.astype(np.uint8), kind="stable")
-    starts = np.cumsum(counts) - counts
+    parts[0] = tuple(np.repeat(part, counts) for part in parts[0])
+    place, number, interval = (np.concatenate(column) for column in zip(*parts, strict=True))
+    kinds = _short((ties.OFFER, ties.IMPORT, ties.UNSERVED, ties.SHED))
+    kind: Array = np.repeat(kinds, [len(part[0]) for part in parts])
+    starts = sums_until(counts)[:-1].reshape(times, len(sources))
+    offered = _Offered(
+        energy_wh[:count],
+        number[:count],
+        interval[:count],
+        starts,
+        starts + counts.reshape(times, len(sources)),
+        sums_until(energy_wh[:count]),
+    )
+    by_interval, rows = _by_interval(sums_until(counts.reshape(times, len(sources)).sum(axis=1)).tolist(), ends)
     owners = np.flatnonzero(counts)
-    first = starts[owners]
-    sums_wh = np.cumsum(energy_wh[:count])
-    below_wh = sums_wh - energy_wh[:count]
-    before_wh = below_wh - np.repeat(below_wh[first], counts[owners])
-    offered_wh: Array = np.zeros(len(counts), np.int64)
-    if count:
-        offered_wh[owners] = np.add.reduceat(energy_wh[:count], first)
     limited = np.array([source.ramp_wh is not None for source in sources], bool)
-    stack_wh = energy_wh.copy()
-    stack_wh[:count][limited[number[:count]]] = 0
+    stack_wh = energy_wh
+    if limited.any():
+        stack_wh = energy_wh.copy()
+        stack_wh[offered.of(limited)] = 0
     return Columns(
         energy_wh,
         price,
@@ -152,47 +191,57 @@ def columns(case: Case, place_of: Mapping[str, int]) -> Columns:
         interval,
         ends,
         by_interval,
-        np.concatenate([[0], np.cumsum(np.bincount(interval, minlength=times))]),
-        before_wh,
-        offered_wh.reshape(times, len(sources)).T,
+        rows,
         owners,
-        first,
+        starts.reshape(-1)[owners],
         stack_wh,
-        _ramped(
-            case, place_of, limited, (number[:count], interval[:count], energy_wh[:count]), first + counts[owners] - 1
-        ),
-        _reserving(case, offered_wh.reshape(times, len(sources)).T, number[:count], interval[:count]),
+        _ramped(case, place_of, offered, limited),
+        _reserving(case, offered),
         _wanted(case, place_of, energy_wh, ends),
         tuple(
-            whole(place_of[place] for place in things)
-            for things in (
-                [source.place for source in sources],
-                [tie.place for tie in case.connections],
-                [store.place for store in case.storages],
-                [demand.place for demand in case.demands],
-            )
+            whole(place_of[thing.place] for thing in things)
+            for things in (sources, case.connections, case.storages, case.demands)
         ),
         {},
     )
 
 
-def _blocks(case: Case) -> Iterator[Block]:
-    """Source by source, as they lie in memory: three times as quick as interval by interval."""
-    return chain.from_iterable(chain.from_iterable(source.blocks for source in case.sources))
-
-
-def _block_counts(case: Case) -> tuple[Array, Array]:
-    """How many blocks each source offers, interval by interval; and where these are source by source."""
+def _counts(case: Case) -> Array:
+    """How many blocks each source offers, interval by interval."""
     import numpy as np
 
     offers = case.intervals * len(case.sources)
+    # Source by source, as they lie in memory: three times as quick as interval by interval.
     by_source = np.fromiter(map(len, chain.from_iterable(source.blocks for source in case.sources)), np.int64, offers)
-    starts, counts = (
-        values.reshape(len(case.sources), case.intervals).T.reshape(-1)
-        for values in (np.cumsum(by_source) - by_source, by_source)
-    )
-    shift = starts - (np.cumsum(counts) - counts)
-    return counts, np.arange(int(counts.sum())) + np.repeat(shift, counts)
+    return by_source.reshape(len(case.sources), case.intervals).T.reshape(-1)
+
+
+def _numbers(case: Case, known: Arrays | None, end: int) -> tuple[Array, Array, Array]:
+    """Energies, prices and factors of all entries: the program has made them already."""
+    import numpy as np
+
+    if known is not None:
+        return known.hi[:end], known.cost[:end], known.emission[:end]
+    made = program(case)
+    energy_wh, price, factor = (np.array(row[:end], np.int64) for row in (made.hi, made.cost, made.emission))
+    return energy_wh, price, factor
+
+
+def _by_interval(blocks: Sequence[int], ends: Sequence[int]) -> tuple[Array, Array]:
+    """Numbers of all entries interval after interval, and where each begins in these and the end of all.
+
+    `blocks`: where those of each interval begin, and the end of all. Of the other kinds all intervals have as many.
+    """
+    import numpy as np
+
+    spans, times = [], len(blocks) - 1
+    for t in range(times):
+        spans.append((blocks[t], blocks[t + 1]))
+        for first, end in pairwise(ends):
+            width = (end - first) // times
+            spans.append((first + t * width, first + (t + 1) * width))
+    sizes = accumulate((end - first for first, end in spans), initial=0)
+    return np.concatenate([np.arange(*span) for span in spans]), np.array(list(sizes)[:: len(ends)], np.int64)
 
 
 def _wanted(case: Case, place_of: Mapping[str, int], energy_wh: Array, ends: Sequence[int]) -> Array:
@@ -234,95 +283,48 @@ def whole(values: Iterable[int | None]) -> Array:
     return np.array(list(values), np.int64)
 
 
-_Thing = tuple[Sequence[int], Sequence[int], Sequence[int], str, int]
-"""Energy, price and factor by interval, place, number."""
-
-
-def _others(case: Case) -> tuple[list[_Thing], list[_Thing], list[_Thing]]:
-    """What there is beside sources: import, unserved bids and export, shedding."""
-    times = range(case.intervals)
-    none = (0,) * case.intervals
-    imports: list[_Thing] = [
-        (tie.import_limit_wh, tie.import_nano_per_wh, tie.factor_ug_per_wh, tie.place, number)
-        for number, tie in enumerate(case.connections)
-    ]
-    unserved: list[_Thing] = [
-        (bid.energy_wh, (bid.limit_nano_per_wh,) * case.intervals, none, bid.place, number)
-        for number, bid in enumerate(case.bids)
-    ]
-    unserved += [
-        (tie.export_limit_wh, [export_price(tie, t) for t in times], none, tie.place, len(case.bids) + number)
-        for number, tie in enumerate(case.connections)
-    ]
-    penalties = [(penalty,) * case.intervals for penalty in case.shed_nano_per_wh]
-    shed: list[_Thing] = [
-        (demand.energy_wh, penalties[demand.tier], none, demand.place, number)
-        for number, demand in enumerate(case.demands)
-    ]
-    return imports, unserved, shed
-
-
-def _grid(times: int, rows: Sequence[Sequence[int]]) -> Array:
-    """Rows by thing as one row, interval by interval; one that many things share is read once."""
+def _short(values: Iterable[int]) -> Array:
+    """Numbers of things, places and intervals, none of which has more than 15 bits: most of a large case is memory."""
     import numpy as np
 
-    distinct = {id(row): row for row in rows}
-    place_of = {name: place for place, name in enumerate(distinct)}
-    table = np.array(list(distinct.values()), np.int64).reshape(len(distinct), times)
-    return table[[place_of[id(row)] for row in rows]].T.reshape(-1)
+    return np.array(list(values), np.int16)
 
 
-def _part(times: int, place_of: Mapping[str, int], things: Sequence[_Thing]) -> tuple[Array, ...]:
-    """Energy, price, factor, place, number and interval of one kind of entries."""
+def _ramped(case: Case, place_of: Mapping[str, int], offered: _Offered, limited: Array) -> Ramped:
     import numpy as np
-
-    return (
-        _grid(times, [thing[0] for thing in things]),
-        _grid(times, [thing[1] for thing in things]),
-        _grid(times, [thing[2] for thing in things]),
-        np.tile(whole(place_of[thing[3]] for thing in things), times),
-        np.tile(whole(thing[4] for thing in things), times),
-        np.repeat(np.arange(times), len(things)),
-    )
-
-
-def _ramped(
-    case: Case, place_of: Mapping[str, int], limited: Array, offered: tuple[Array, Array, Array], last: Array
-) -> Ramped:
-    import numpy as np
-
-    number, interval, energy_wh = offered
-    most_wh = energy_wh.copy()
-    most_wh[last] = UNLIMITED
 
     sources = [source for source in case.sources if source.ramp_wh is not None]
-    blocks = np.flatnonzero(limited[number])
+    blocks, numbers = offered.of(limited), np.flatnonzero(limited)
+    number, interval = offered.number[blocks], offered.interval[blocks]
     row_of = np.cumsum(limited) - 1
     return Ramped(
-        np.flatnonzero(limited),
+        numbers,
         whole(place_of[source.place] for source in sources),
         whole(source.ramp_wh for source in sources).reshape(-1, 1),
         whole(source.last_wh or 0 for source in sources).reshape(-1, 1),
         whole(UNLIMITED if source.last_wh is None else 0 for source in sources).reshape(-1, 1),
         blocks,
-        row_of[number[blocks]],
-        interval[blocks],
-        most_wh[blocks],
+        row_of[number],
+        interval,
+        offered.before_wh(blocks),
+        np.where(blocks + 1 == offered.ends[interval, number], UNLIMITED, offered.energy_wh[blocks]),
+        offered.offered_wh(numbers),
     )
 
 
-def _reserving(case: Case, offered_wh: Array, number: Array, interval: Array) -> Reserving:
+def _reserving(case: Case, offered: _Offered) -> Reserving:
     import numpy as np
 
     offers = np.array([source.reserve is not None for source in case.sources], bool)
-    rating_wh = offered_wh[offers]
+    rating_wh = offered.offered_wh(np.flatnonzero(offers))
     for row, source in enumerate(source for source in case.sources if source.reserve is not None):
         if source.rating_wh is not None:
             rating_wh[row] = source.rating_wh
     row_of = np.where(offers, np.cumsum(offers) - 1, -1)
-    blocks = np.flatnonzero(offers[number])
+    blocks = offered.of(offers)
     ramped = [i for i, source in enumerate(case.sources) if source.ramp_wh is not None]
-    return Reserving(rating_wh, blocks, row_of[number[blocks]], interval[blocks], row_of[ramped])
+    owner = row_of[offered.number[blocks]]
+    return Reserving(rating_wh, blocks, owner, offered.interval[blocks], offered.before_wh(blocks), row_of[ramped])
 
 
 def ordered(cols: Columns, kappa_num: int, kappa_den: int) -> tuple[Order, Array]:
@@ -333,11 +335,20 @@ def ordered(cols: Columns, kappa_num: int, kappa_den: int) -> tuple[Order, Array
     if weight in cols.orders:
         return cols.orders[weight]
     key = cols.price * weight[1] + cols.factor * kappa_num if kappa_num else cols.price
-    entries = cols.by_interval.copy()
-    ends = cols.rows.tolist()
-    for start, end in pairwise(ends):
-        row = entries[start:end]
-        row[:] = row[np.argsort(key[row])]
+    rows = pairwise(cols.rows.tolist())
+    if kappa_num:
+        entries = cols.by_interval.copy()
+        for start, end in rows:
+            row = entries[start:end]
+            row[:] = row[np.argsort(key[row])]
+    else:
+        # A price has 29 bits: to sort numbers with it before them takes half as long as to find where each belongs.
+        entries = key[cols.by_interval]
+        entries <<= _NUMBER_BITS
+        entries |= cols.by_interval
+        for start, end in rows:
+            entries[start:end].sort()
+        entries &= (1 << _NUMBER_BITS) - 1
     order = Order(key, entries, cols.rows, _groups(key[entries], cols.rows))
     if len(cols.orders) >= MAX_ORDERS:
         del cols.orders[next(iter(cols.orders))]

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from contracts.program import ties
+from contracts.program.arrays import Arrays
 from contracts.program.case import Case, Source
 from contracts.program.flows import Network, network
 from contracts.program.rows import export_price, losses_wh
@@ -59,8 +60,9 @@ class Locked(NamedTuple):
     """`contracts.program.columns.Columns` of a large case; None: plain integers are quicker, and need no numpy."""
 
 
-def lock(case: Case, in_columns: bool | None = None) -> Locked:
-    """Order a case that `contracts.program.validate` lets pass. `in_columns`: None, as its size wants it."""
+def lock(case: Case, in_columns: bool | None = None, known: Arrays | None = None) -> Locked:
+    """Order a case that `contracts.program.validate` lets pass. `in_columns`: None, as its size wants it; `known`: the
+    arrays of its program, where they are made already."""
     net = network(case)
     place_of = {place: number for number, place in enumerate(net.places)}
     if in_columns is None:
@@ -70,7 +72,7 @@ def lock(case: Case, in_columns: bool | None = None) -> Locked:
     if in_columns:
         from contracts.program import columns as arrays
 
-        columns = arrays.columns(case, place_of)
+        columns = arrays.columns(case, place_of, known)
         arrays.ordered(columns, 0, 1)
     reserving = [number for number, source in enumerate(case.sources) if source.reserve is not None]
     return Locked(

@@ -44,10 +44,10 @@ def _held_stack(cols: Columns, solution: Solution) -> Array:
     """Energy of each entry in the stack, with the dearest blocks of those who hold reserve cut off."""
     import numpy as np
 
-    _, blocks, owner, interval, _ = cols.reserving
+    _, blocks, owner, interval, before_wh, _ = cols.reserving
     if not len(blocks):
         return cols.stack_wh
-    room_wh = _rooms(cols, solution)[owner, interval] - cols.before_wh[blocks]
+    room_wh = _rooms(cols, solution)[owner, interval] - before_wh
     stack_wh = cols.stack_wh.copy()
     stack_wh[blocks] = np.minimum(np.maximum(room_wh, 0), stack_wh[blocks])
     return stack_wh
@@ -190,7 +190,7 @@ def _schedule(locked: Locked, chosen: Choice, taken_wh: Array, carried_wh: list[
     if locked.ramped:
         totals_wh, limited = grid(solution.total_wh, times), cols.ramped
         blocks = limited.blocks
-        under_wh = totals_wh[limited.owner, limited.interval] - cols.before_wh[blocks]
+        under_wh = totals_wh[limited.owner, limited.interval] - limited.before_wh
         taken_wh[blocks] = np.clip(under_wh, 0, limited.most_wh)
     if blocks_end:
         flat_wh[cols.owners] = np.add.reduceat(taken_wh[:blocks_end], cols.first_blocks)
@@ -269,7 +269,7 @@ def _boxes(locked: Locked, chosen: Choice) -> tuple[Array, Array]:
     down_wh, up_wh = (np.repeat(limited.ramp_wh, totals_wh.shape[1], axis=1) for _ in range(2))
     down_wh[:, :1] += limited.slack_wh
     up_wh[:, -1] += UNLIMITED
-    most_wh = locked.columns.offered_wh[limited.sources]
+    most_wh = limited.offered_wh.copy()
     also = locked.columns.reserving.ramped
     most_wh[also >= 0] = np.minimum(most_wh[also >= 0], _rooms(locked.columns, chosen.solution)[also[also >= 0]])
     low_wh = np.maximum(0, np.maximum(before_wh - down_wh, after_wh - up_wh))
@@ -282,7 +282,7 @@ def _inside(cols: Columns, stack_wh: Array, low_wh: Array, high_wh: Array) -> tu
     import numpy as np
 
     limited = cols.ramped
-    energy_wh, before_wh = cols.energy_wh[limited.blocks], cols.before_wh[limited.blocks]
+    energy_wh, before_wh = cols.energy_wh[limited.blocks], limited.before_wh
     ends = (low_wh[limited.owner, limited.interval], high_wh[limited.owner, limited.interval])
     below_wh, until_wh = (np.minimum(np.maximum(end - before_wh, 0), energy_wh) for end in ends)
     stack_wh = stack_wh.copy()
