@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,6 +28,7 @@ from node.cli.options import Devnet as Directory
 from node.cli.options import Json, watchable
 from node.cli.output import emit, progress, reporting, run, table
 from node.cli.trust import app as trust
+from node.cli.waiting import Amount, working
 
 if TYPE_CHECKING:
     from devnet.launcher import Launcher
@@ -47,6 +49,8 @@ trust.command(name="simulate")(simulate_trust)
 ScenarioName = Annotated[str, typer.Option("--scenario", help="Name of a shipped scenario, or path to a TOML file.")]
 Nodes = Annotated[int | None, typer.Option("--nodes", help="Validators, 4 to 7. Default: the scenario's.")]
 NodeName = Annotated[str, typer.Argument(help="Node, as `status` names it.")]
+STEPS_OF_UP = 3
+"""Of the launcher: founding, processes, the first block."""
 READINGS_OF_FIVE = 4
 """Of five envelopes of `load`, so many are readings where meters may speak."""
 
@@ -70,13 +74,15 @@ def up(
 ) -> None:
     """Start a devnet; returns when the first block is final everywhere."""
     with reporting(json):
-        wanted, launcher = _scenario(scenario, nodes), _launcher(dir)
+        wanted = _scenario(scenario, nodes)
         signal.signal(signal.SIGTERM, _interrupt)
-        document = launcher.up(wanted)
+        with working(amount=Amount(STEPS_OF_UP, "steps")) as task:
+            launcher = _launcher(dir, task.step)
+            document = launcher.up(wanted)
         try:
             if agents and wanted.load is None:
-                progress("starting the agents")
-                document = launcher.spawn_agents([])
+                with working("starting the agents"):
+                    document = launcher.spawn_agents([])
             lab.present(json, document, launcher.layout)
             if live:
                 _watch(launcher, wanted)
@@ -220,7 +226,11 @@ def run_scenario(
         if keep:
             progress(f"files stay in {where}")
         try:
-            report = play(wanted, where, intervals=intervals, recording=record, keep=keep, say=progress)
+            amount = Amount(intervals or wanted.intervals, "intervals")
+            with working(f"running {wanted.name}", amount, aloud=False) as task:
+                report = play(
+                    wanted, where, intervals=intervals, recording=record, keep=keep, say=progress, reached=task.reach
+                )
         finally:
             if dir is None and not keep:
                 shutil.rmtree(where.parent)
@@ -348,7 +358,8 @@ def _load(layout: Layout, rate: int, seconds: float) -> dict[str, Any]:
             answer: dict[str, Any] = msgspec.to_builtins(await traffic.run(seconds, readings, rate - readings))
             return answer
 
-    return asyncio.run(send())
+    with working("sending", Amount(seconds, by_clock=True), aloud=False):
+        return asyncio.run(send())
 
 
 def _watch(launcher: Launcher, scenario: Scenario) -> None:
@@ -362,10 +373,10 @@ def _watch(launcher: Launcher, scenario: Scenario) -> None:
         asyncio.run(view.watch(launcher, scenario, source))
 
 
-def _launcher(directory: Path) -> Launcher:
+def _launcher(directory: Path, say: Callable[[str], None] = progress) -> Launcher:
     from devnet.launcher import Launcher
 
-    return Launcher(directory, progress)
+    return Launcher(directory, say)
 
 
 def _scenario(name: str, nodes: int | None) -> Scenario:

@@ -13,6 +13,7 @@ from devnet.errors import DevnetError
 from node.cli.options import Devnet as Directory
 from node.cli.options import Json, watchable
 from node.cli.output import emit, line, money, progress, reporting, table
+from node.cli.waiting import working
 
 if TYPE_CHECKING:
     from devnet.directory import Document, Layout
@@ -92,8 +93,8 @@ def save(
     from devnet.snapshot import save as write
 
     with reporting(json):
-        progress("stopping the nodes, writing the file, starting them again")
-        size = write(_launcher(dir), path)
+        with working("stopping the nodes, writing the file, starting them again"):
+            size = write(_launcher(dir), path)
         emit(
             json,
             {"file": str(path), "bytes": size},
@@ -110,9 +111,10 @@ def restore(
     from devnet.snapshot import restore as read
 
     with reporting(json):
-        progress("taking the devnet out of its file and starting it")
         launcher = _launcher(dir)
-        present(json, read(launcher, path), launcher.layout)
+        with working("taking the devnet out of its file and starting it"):
+            document = read(launcher, path)
+        present(json, document, launcher.layout)
 
 
 def present(json: bool, document: Document, layout: Layout) -> None:

@@ -90,8 +90,10 @@ def run(
     recording: Path | None = None,
     keep: bool = False,
     say: Say = lambda text: None,
+    reached: Callable[[float], None] = lambda intervals: None,
 ) -> Report:
-    """Run `scenario` in `directory` and judge it; `recording` keeps the observation, `keep` the directory.
+    """Run `scenario` in `directory` and judge it; `recording` keeps the observation, `keep` the directory. `reached`
+    hears how many intervals have begun.
 
     Raises `DevnetError` where the run itself could not be carried out (`devnet.*`).
     """
@@ -105,7 +107,7 @@ def run(
         if scenario.hides:
             asyncio.run(_record(launcher))
         ready = time.monotonic()
-        progress = _play(launcher, scenario, count, say)
+        progress = _play(launcher, scenario, count, say, reached)
         played = time.monotonic()
         say("recording what every node shows")
         observation = _observe(launcher, scenario, progress)
@@ -196,7 +198,7 @@ def _document(failure: Failure) -> dict[str, str]:
     return {"expectation": failure.expectation, "message": failure.message}
 
 
-def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progress:
+def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say, reached: Callable[[float], None]) -> Progress:
     """Let the agents do their part while faults happen on time. Raises `DevnetError`."""
     layout = launcher.layout
     mode = ["--load"] if scenario.load is not None else ["--intervals", str(count)]
@@ -213,6 +215,7 @@ def _play(launcher: Launcher, scenario: Scenario, count: int, say: Say) -> Progr
         # In this order: agents that end after the first look have said everything before the second.
         ended = processes.state(document.agents, str(layout.root)) == "dead"
         progress = diary.progress()
+        reached(progress.begun)
         if progress.begun and begun_at is None:
             begun_at = time.monotonic()
         for fault in [one for one in faults if _due(one, progress, begun_at)]:

@@ -21,7 +21,8 @@ import typer
 from devnet.directory import DEFAULT, Layout
 from devnet.errors import DevnetError
 from node.cli.options import Devnet as Directory
-from node.cli.output import line, progress, reporting
+from node.cli.output import line, reporting
+from node.cli.waiting import Amount, working
 
 SETTLE_S = 180.0
 """Longest wait for an interval to be settled: five minutes of ledger time after its end."""
@@ -182,12 +183,16 @@ def open_interval(ask: Interval, now_ms: int) -> int:
 def await_settled(interval: int, ask: Interval, patience_s: float = SETTLE_S) -> None:
     """Return once an interval is settled. Raises `DevnetError` `tour.waiting`."""
     deadline = time.monotonic() + patience_s
-    progress(f"waiting for interval {interval} to settle")
-    while ask(interval)["status"] != "settled":
-        if time.monotonic() >= deadline:
-            raise DevnetError(
-                "tour.waiting",
-                f"Interval {interval} was not settled in {patience_s:.0f} s.",
-                "See `gridpact devnet logs agents`; if time stands still: `gridpact devnet time run`.",
-            )
-        time.sleep(LOOK_S)
+    first = int(ask("now")["interval"])
+    # It settles within the interval after its end.
+    amount = Amount(interval + 2 - first, "intervals")
+    with working(f"waiting for interval {interval} to settle", amount) as task:
+        while ask(interval)["status"] != "settled":
+            if time.monotonic() >= deadline:
+                raise DevnetError(
+                    "tour.waiting",
+                    f"Interval {interval} was not settled in {patience_s:.0f} s.",
+                    "See `gridpact devnet logs agents`; if time stands still: `gridpact devnet time run`.",
+                )
+            task.reach(int(ask("now")["interval"]) - first)
+            time.sleep(LOOK_S)

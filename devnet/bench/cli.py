@@ -9,6 +9,7 @@ import typer
 
 from node.cli.options import Json
 from node.cli.output import emit, progress, reporting
+from node.cli.waiting import working
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed, memory and where the time goes.")
 
@@ -28,7 +29,8 @@ def throughput(
     from devnet.bench.throughput import Throughput
 
     with reporting(json):
-        report = asyncio.run(Throughput(nodes, seconds, progress).run())
+        with working("measuring", aloud=False):
+            report = asyncio.run(Throughput(nodes, seconds, progress).run())
         emit(json, report, lambda: _draw(report))
 
 
@@ -41,7 +43,8 @@ def interval(
     from devnet.bench.interval import measure
 
     with reporting(json):
-        report = measure(members, progress)
+        with working("measuring", aloud=False):
+            report = measure(members, progress)
         emit(json, report, lambda: _draw(report))
 
 
@@ -54,7 +57,8 @@ def epoch(
     from devnet.bench.epoch import measure
 
     with reporting(json):
-        report = measure(members, progress)
+        with working("measuring", aloud=False):
+            report = measure(members, progress)
         emit(json, report, lambda: _draw(report))
 
 
@@ -68,7 +72,8 @@ def scale(
     from devnet.bench.scale import measure
 
     with reporting(json):
-        report = measure(validators, heights, progress)
+        with working("measuring", aloud=False):
+            report = measure(validators, heights, progress)
         emit(json, report, lambda: _draw(report))
 
 
@@ -80,7 +85,8 @@ def day(
     from devnet.bench.day import measure
 
     with reporting(json):
-        report = measure(progress)
+        with working("measuring", aloud=False):
+            report = measure(progress)
         emit(json, report, lambda: _draw(report))
 
 
@@ -93,7 +99,8 @@ def dispatch(
     from node.cli.output import table
 
     with reporting(json):
-        report = measure(progress)
+        with working("measuring", aloud=False):
+            report = measure(progress)
         columns = {"solve_s": "solve (s)", "repair_s": "repair (s)", "lock_ms": "lock (ms)", "verify_ms": "verify (ms)"}
         columns["gap_ppm"] = "gap (ppm)"
         rows = [[one["name"], *(str(one[name]) for name in columns)] for one in report["cases"]]
@@ -110,7 +117,8 @@ def zk(
     from devnet.bench.zk import measure
 
     with reporting(json):
-        report = measure(progress) | private.measure(progress)
+        with working("measuring", aloud=False):
+            report = measure(progress) | private.measure(progress)
         emit(json, report, lambda: _draw(report))
 
 
@@ -124,7 +132,8 @@ def rpc(
     from devnet.bench.rpc import Rpc
 
     with reporting(json):
-        report = asyncio.run(Rpc(seconds, progress).run()) | page.measure(progress)
+        with working("measuring", aloud=False):
+            report = asyncio.run(Rpc(seconds, progress).run()) | page.measure(progress)
         emit(json, report, lambda: _draw(report))
 
 

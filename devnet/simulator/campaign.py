@@ -41,8 +41,11 @@ def try_seed(seed: int, replicas: int, behaviours: tuple[str, ...]) -> tuple[Out
     return outcome, time.process_time() - start
 
 
-def campaign(wanted: Campaign, failed: Callable[[Outcome], None]) -> dict[str, Any]:
-    """Run the seeds; `failed` hears of each failure at once. Returns the document of `gridpact simulate --json`."""
+def campaign(
+    wanted: Campaign, failed: Callable[[Outcome], None], played: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Run the seeds; `failed` hears of each failure at once, `played` of each run. Returns the document of `gridpact
+    simulate --json`."""
     faults: Counter[str] = Counter()
     byzantine: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
@@ -51,6 +54,7 @@ def campaign(wanted: Campaign, failed: Callable[[Outcome], None]) -> dict[str, A
         seconds += took
         heights += outcome.heights
         done += 1
+        played()
         faults.update(outcome.faults)
         byzantine.update(outcome.byzantine)
         if outcome.failure is not None:

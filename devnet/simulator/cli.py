@@ -12,6 +12,7 @@ import typer
 from devnet.simulator.violations import ORACLES
 from node.cli.options import Json
 from node.cli.output import emit, progress, reporting
+from node.cli.waiting import Amount, working
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -59,17 +60,23 @@ def simulate(
         else:
             first = secrets.randbelow(MAX_SEED) if first_seed is None else first_seed
             progress(f"first seed {first}")
-            if twins:
-                document = play_twins(first, seeds or SEEDS)
-            else:
-                count = SEEDS if seeds is None and minutes is None else seeds
-                wanted = Campaign(replicas, first, count, minutes, jobs or os.cpu_count() or 1, behaviours)
-                again = _again(replicas, behaviour or [])
-                document = campaign(wanted, lambda outcome: progress(_broken(outcome, again)))
+            count = SEEDS if seeds is None and minutes is None else seeds
+            with working("simulating", _amount(count, minutes), aloud=False) as task:
+                if twins:
+                    document = play_twins(first, seeds or SEEDS, task.advance)
+                else:
+                    wanted = Campaign(replicas, first, count, minutes, jobs or os.cpu_count() or 1, behaviours)
+                    again = _again(replicas, behaviour or [])
+                    document = campaign(wanted, lambda outcome: progress(_broken(outcome, again)), task.advance)
             emit(json, document, lambda: _draw(document))
             failed = bool(document["failures"])
     if failed:
         raise typer.Exit(1)
+
+
+def _amount(seeds: int | None, minutes: float | None) -> Amount:
+    """So many seeds, or as long as it is to take."""
+    return Amount(60 * (minutes or 0), by_clock=True) if seeds is None else Amount(seeds, "seeds")
 
 
 def _again(replicas: int, behaviours: list[str]) -> str:

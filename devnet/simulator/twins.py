@@ -8,7 +8,7 @@ those of `devnet.simulator.oracles`: whoever contradicts itself before one hones
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import permutations, product
 from random import Random
@@ -266,9 +266,13 @@ def _place_of(message: object) -> tuple[int, bool] | None:
             return None
 
 
-def campaign(first: int, count: int) -> dict[str, Any]:
-    """Play `count` sampled scenarios from seed `first` on; the document of the failures and of what was seen."""
-    results = [(seed, Play(sample(seed)).go()) for seed in range(first, first + count)]
+def campaign(first: int, count: int, played: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Play `count` sampled scenarios from seed `first` on; the document of the failures and of what was seen. `played`
+    hears of each."""
+    results = []
+    for seed in range(first, first + count):
+        results.append((seed, Play(sample(seed)).go()))
+        played()
     return {
         "first_seed": first,
         "seeds": count,

@@ -10,6 +10,7 @@ import typer
 from node.cli import options
 from node.cli.form import form, print_csv
 from node.cli.output import emit, line, reporting, table
+from node.cli.waiting import Amount, working
 
 if TYPE_CHECKING:
     from devnet.trustlab.members import Life
@@ -29,7 +30,8 @@ def simulate(
 
     with reporting(as_json):
         shown = form(as_json, as_csv, None, Path())
-        document = described(live(epochs))
+        with working("living", Amount(epochs, "epochs"), aloud=False) as task:
+            document = described(live(epochs, task.advance))
         if shown.as_csv:
             print_csv([{name: str(value) for name, value in one.items()} for one in document["standings"]])
         else:

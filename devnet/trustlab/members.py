@@ -7,6 +7,7 @@ than the fallback, and builders who look for it find it: index moves as fast as 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 from contracts.bodies import AccountBody, Wager
@@ -120,14 +121,15 @@ def _index(state: State, name: str) -> int:
     return found.index_ppm
 
 
-def live(epochs: int) -> Life:
-    """Play so many epochs."""
+def live(epochs: int, lived: Callable[[], None] = lambda: None) -> Life:
+    """Play so many epochs; `lived` hears of each."""
     pact = Pact({name: OpeningTrust(name, FREE, BONDED) for name in NAMES})
     supply = (BONDED + FREE) * len(NAMES)
     standings: list[Standing] = []
     lies: dict[str, list[int]] = {name: [] for name in NAMES}
     refused: Counter[str] = Counter()
     for epoch in range(epochs):
+        lived()
         blocks: Counter[str] = Counter()
         shares: Counter[str] = Counter()
         for place in range(EPOCH_BLOCKS):

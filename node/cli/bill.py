@@ -12,7 +12,8 @@ from node.cli.answer import Data, draw_standing
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, money, per_kwh, progress, reporting, table, write_file
-from node.cli.proof import read_bundle, verify_own
+from node.cli.proof import CHECKING, read_bundle, verify_own
+from node.cli.waiting import working
 from node.errors import NodeError
 
 app = typer.Typer(help="Statements: what a member owes or gets for a billing cycle.", no_args_is_help=True)
@@ -104,7 +105,9 @@ def verify(
         from node.statement import verify_statement
 
         shown = form(as_json, False, tz, directory)
-        proven = verify_statement(read_bundle(file), genesis_document(genesis, directory))
+        raw = read_bundle(file)
+        with working(CHECKING, aloud=False):
+            proven = verify_statement(raw, genesis_document(genesis, directory))
 
         explained = explanations(proven.data) if explain else []
 

@@ -13,7 +13,8 @@ from node.cli.answer import PLAIN, Data, Rows, draw_standing, kept_back, show
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, kilograms, line, progress, reporting, table
-from node.cli.proof import read_bundle, verify_own
+from node.cli.proof import CHECKING, read_bundle, verify_own
+from node.cli.waiting import working
 from node.errors import NodeError
 
 app = typer.Typer(help="Carbon: reports, factors, certificates, offsets.", no_args_is_help=True)
@@ -97,7 +98,9 @@ def verify(
         from node.carbon_report import verify_report
 
         shown = form(as_json, False, tz, directory)
-        proven = verify_report(read_bundle(file), genesis_document(genesis, directory))
+        raw = read_bundle(file)
+        with working(CHECKING, aloud=False):
+            proven = verify_report(raw, genesis_document(genesis, directory))
 
         def draw() -> None:
             _draw_factors(proven.data)

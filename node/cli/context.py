@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 UP_HINT = "Start a devnet here with `gridpact devnet up`, or name a node with --node URL."
 MAX_KEY_BYTES = 16 * 1024
+NORMAL_PPM = 10**6
+"""Speed of a ledger's time that goes as ours does."""
 LONGEST_WAIT_MS = 60_000
 """One request's wait; longer ones ask again."""
 
@@ -114,6 +116,12 @@ class Connection:
         """Result of a coroutine of the client. Raises `RpcError`."""
         assert self._sync is not None, "a closed connection is not used"
         return self._sync.run(work)
+
+    def seconds_until(self, ledger_ms: int) -> float | None:
+        """Real seconds until ledger time is there, if it goes on as genesis says; None where it stands still."""
+        now_ms, clock = int(self.run(self.client.status())["time_ms"]), self.run(self.client.genesis()).devnet_clock
+        speed_ppm = NORMAL_PPM if clock is None else clock.speed_ppm
+        return max(0, ledger_ms - now_ms) * NORMAL_PPM / speed_ppm / 1_000 if speed_ppm else None
 
     def submit(self, raw: bytes, wait: Wait, timeout_s: int) -> Result:
         """Submit one envelope and wait as asked, at whichever node lives. Raises `RpcError`.

@@ -12,6 +12,7 @@ import typer
 
 from node.cli import options
 from node.cli.output import FAILED, emit, line, money, per_kwh, reporting, table, write_file
+from node.cli.waiting import working
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def solve(
     with reporting(as_json):
         wanted = documents.read_case(case)
         wires = None if network is None else physics.read(network, minutes, wanted)
-        solved = asyncio.run(run(wanted, Limits(seconds, memory_mib << 20)))
+        with working(f"Solving {wanted.name} (at most {seconds:.0f} s)"):
+            solved = asyncio.run(run(wanted, Limits(seconds, memory_mib << 20)))
         solution, schedule = solved.solution, solved.verdict.schedule
         if wires is not None:
             solution = physics.attached(wires, wanted, solution, schedule)

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import typer
 
 from node.cli.columns import paired, tabulated, wrapped
+from node.cli.waiting import above
 from node.errors import NodeError
 
 NANO = 1_000_000_000
@@ -68,7 +69,7 @@ def utc(time_ms: int) -> str:
 
 def progress(text: str) -> None:
     """Say what is being waited for, or what went wrong: one line on stderr."""
-    print(_printable(text), file=sys.stderr, flush=True)
+    above(_printable(text))
 
 
 def emit(as_json: bool, document: dict[str, Any], draw: Callable[[], None]) -> None:

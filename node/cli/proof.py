@@ -20,6 +20,7 @@ from node.cli import options
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, site_form
 from node.cli.output import emit, line, progress, reporting, write_file
+from node.cli.waiting import working
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from node.statements.file import StatementsFile
 
 app = typer.Typer(help="Fetch proofs, make them of what is hidden, and check them.", no_args_is_help=True)
+CHECKING = "Checking proofs"
 
 KINDS = (
     *("tx", "reading", "member", "balance", "meter", "envelope", "order", "interval", "explain", "dispatch", "bill"),
@@ -111,7 +113,9 @@ def make(
                 "proof.exists", f"{openings} exists.", "Name another file: what opens commitments is never overwritten."
             )
         facts = tuple(decode_bundle(read_bundle(str(one))) for one in fact or ())
-        made, opened = make(read_bundle(orders), facts, os.urandom(32))
+        wanted = read_bundle(orders)
+        with working("Making proofs", aloud=False):
+            made, opened = make(wanted, facts, os.urandom(32))
         if openings is not None:
             RealDisk().replace(openings, json.dumps({"kind": "openings", "openings": opened}).encode() + b"\n")
         elif opened:
@@ -182,10 +186,13 @@ def verify(
 
         raw = read_bundle(file)
         if statements.has_statements(raw):
-            shown = statements.verify(statements.decode(raw), genesis_document(genesis, directory), anchored=anchored)
+            with working(CHECKING, aloud=False):
+                told = statements.decode(raw)
+                shown = statements.verify(told, genesis_document(genesis, directory), anchored=anchored)
             emit(as_json, {"valid": True, "proven": shown.sentence, **shown.data}, lambda: _draw_statements(shown.data))
             return
-        proven = verify_bundle(decode_bundle(raw), genesis_document(genesis, directory))
+        with working(CHECKING, aloud=False):
+            proven = verify_bundle(decode_bundle(raw), genesis_document(genesis, directory))
         emit(
             as_json,
             {"valid": True, "proven": proven.sentence, **proven.data},
@@ -202,7 +209,9 @@ def explain(
     with reporting(as_json):
         from node.statements import file as statements
 
-        explained = statements.explain(statements.decode(read_bundle(file)))
+        told = statements.decode(read_bundle(file))
+        with working(CHECKING, aloud=False):
+            explained = statements.explain(told)
         emit(as_json, {"statements": explained}, lambda: _draw_explained(explained))
 
 
@@ -253,7 +262,8 @@ def verify_own(
     from msgspec import json as codec
 
     raw = codec.encode(document)
-    sentence = verify(raw, genesis_document(None, directory)).sentence
+    with working(CHECKING, aloud=False):
+        sentence = verify(raw, genesis_document(None, directory)).sentence
     if to is not None:
         write_file(to, raw.decode() + "\n")
     return sentence

@@ -14,6 +14,7 @@ from node.cli.context import Connection, account
 from node.cli.form import Form, site_form
 from node.cli.output import FAILED, emit, line, money, per_kwh, progress, reporting, table
 from node.cli.tx import RETRIES, interval_number, settle, write_proof
+from node.cli.waiting import Amount, working
 from node.errors import NodeError
 
 app = typer.Typer(help="Dispatch: who delivers what, when.", no_args_is_help=True)
@@ -66,10 +67,13 @@ def request(
             emit(as_json, document, lambda: line(f"Accepted: need {result.hash.hex()}, interval {when['interval']}."))
             return
         progress(
-            f"Need final in block {result.height}. Waiting until interval {when['interval']} is ordered: "
-            f"offers lock at {shown.time(when['locks_ms'])} ledger time ..."
+            f"Need final in block {result.height}; offers for interval {when['interval']} lock at "
+            f"{shown.time(when['locks_ms'])} ledger time."
         )
-        ordered = connection.run(_ordered(connection, when["interval"], f"{result.height}.0", signing.timeout))
+        seconds = connection.seconds_until(when["locks_ms"])
+        amount = None if seconds is None else Amount(seconds, by_clock=True)
+        with working(f"Waiting until interval {when['interval']} is ordered", amount):
+            ordered = connection.run(_ordered(connection, when["interval"], f"{result.height}.0", signing.timeout))
         dispatch = connection.run(connection.client.query("dispatch", when["interval"], height=ordered["height"]))[
             "data"
         ]

@@ -11,7 +11,8 @@ import typer
 from node.cli import options
 from node.cli.context import Connection, account, meter_key
 from node.cli.form import site_form
-from node.cli.output import FAILED, emit, fail, line, money, per_kwh, progress, reporting, table, write_file
+from node.cli.output import FAILED, emit, fail, line, money, per_kwh, reporting, table, write_file
+from node.cli.waiting import working
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def settle(connection: Connection, raw: bytes, signing: options.Signing, what: s
     if not signing.wait:
         return connection.submit(raw, "accepted", signing.timeout)
     prove = signing.prove_to is not None
-    progress(f"Waiting until {what} is final{' and provable' if prove else ''} (at most {signing.timeout} s) ...")
-    return connection.submit(raw, "proof" if prove else "final", signing.timeout)
+    aim = f"final{' and provable' if prove else ''}"
+    with working(f"Waiting until {what} is {aim} (at most {signing.timeout} s)"):
+        return connection.submit(raw, "proof" if prove else "final", signing.timeout)
 
 
 def report(result: Result, signing: options.Signing, document: dict[str, Any], draw: Callable[[], None]) -> None:

@@ -37,10 +37,10 @@ def test_a_command_that_fails_ends_it(tmp_path: Path, capfd: pytest.CaptureFixtu
 def test_it_waits_until_an_interval_is_settled_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tour, "LOOK_S", 0.0)
     states = iter(["ordered", "closed", "settled"])
-    await_settled(7, lambda which: {"status": next(states)})
+    await_settled(7, lambda which: {"interval": 6} if which == "now" else {"status": next(states)})
     assert next(states, None) is None
     with pytest.raises(DevnetError) as late:
-        await_settled(7, lambda which: {"status": "ordered"}, patience_s=0.01)
+        await_settled(7, lambda which: {"status": "ordered", "interval": 6}, patience_s=0.01)
     assert late.value.code == "tour.waiting"
 
 
