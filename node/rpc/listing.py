@@ -36,8 +36,9 @@ def read_place(text: str) -> tuple[int, int]:
 
 
 async def blocks(ledger: Ledger, before: int | None, limit: int) -> Document:
-    """The newest `limit` blocks, or those below height `before`."""
-    newest = ledger.height if before is None else min(before - 1, ledger.height)
+    """The newest `limit` blocks, or those below height `before`, as of the height where it began."""
+    top = ledger.height
+    newest = top if before is None else min(before - 1, top)
     heights = range(newest, max(newest - limit, 0), -1)
     found = []
     async for height in in_turns(heights, BLOCKS_AT_ONCE):
@@ -45,7 +46,7 @@ async def blocks(ledger: Ledger, before: int | None, limit: int) -> Document:
         if block is not None:
             found.append({"height": height, **summary(block), "time_ms": block.header.time_ms})
     oldest = heights[-1] if heights else 0
-    return {"height": ledger.height, "blocks": found, "next": oldest if oldest > 1 else None}
+    return {"height": top, "blocks": found, "next": oldest if oldest > 1 else None}
 
 
 def summary(block: Block) -> Document:
@@ -66,8 +67,10 @@ async def transactions(
     limit: int,
     wanted: dict[str, str | None],
 ) -> Document:
-    """The newest transactions that have what is `wanted` (None: anything) as `sender`, `body` and `code`."""
-    top = (ledger.height + 1, 0) if before is None else min(before, (ledger.height + 1, 0))
+    """The newest transactions that have what is `wanted` (None: anything) as `sender`, `body` and `code`, as of the
+    height where it began."""
+    as_of = ledger.height
+    top = (as_of + 1, 0) if before is None else min(before, (as_of + 1, 0))
     heights = range(top[0] if top[1] else top[0] - 1, 0, -1)
     found: list[Document] = []
     looked, following = 0, None
@@ -78,7 +81,7 @@ async def transactions(
         if len(found) == limit or looked == MAX_SCANNED:
             following = f"{height}.{index}"
             break
-    return {"height": ledger.height, "transactions": found, "next": None if following == "1.0" else following}
+    return {"height": as_of, "transactions": found, "next": None if following == "1.0" else following}
 
 
 def _down(

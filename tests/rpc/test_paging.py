@@ -171,3 +171,26 @@ def test_no_list_tells_who_signed_what_is_kept_and_no_filter_finds_it() -> None:
                 assert bool(page["transactions"]) is told
 
     run(go())
+
+
+@pytest.mark.parametrize("path", ["/blocks", "/transactions"])
+def test_a_page_names_the_height_that_it_is_of_although_blocks_come_meanwhile(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever believes it to be of a later height would take what is missing for what is not there."""
+    monkeypatch.setattr(listing, "BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr(listing, "SHOWN_AT_ONCE", 1)
+
+    async def go() -> None:
+        chain = await long_chain()
+        before = chain.ledger.height
+        asking = asyncio.create_task(Wireless(chain).get(path))
+        # Begins, and gives way to others.
+        await asyncio.sleep(0)
+        assert not asking.done()
+        await chain.submit([chain.speaker.member("campus", Transfer("solar", 1, ""))])
+        page = await asking
+        assert chain.ledger.height > before == page["height"]
+        assert max(one["height"] for one in page[path[1:]]) <= before
+
+    run(go())
