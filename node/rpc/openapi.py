@@ -14,7 +14,7 @@ from node.access.requests import HEADER
 from node.answers.chain import Problem
 from node.proofs import StateBundle
 from node.rpc.replies import JSON, MSGPACK
-from node.rpc.routes import PARAMETERS, Option, Route
+from node.rpc.routes import OPEN_TAG, PARAMETERS, Option, Route
 from node.rpc.schemas import Schema, Schemas
 
 Document = dict[str, Any]
@@ -80,7 +80,13 @@ def make_document(routes: Sequence[Route]) -> Document:
                     "in": "header",
                     "name": HEADER,
                     "description": "Who asks, signed for this node and this question: docs/access.md.",
-                }
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "For a node on another machine; `gridpact token add` makes one. On the node's own "
+                    "machine none is needed.",
+                },
             },
         },
     }
@@ -94,8 +100,9 @@ def _operation(route: Route, schemas: Schemas) -> Document:
     parameters += [_option(option, "header") for option in route.headers]
     if parameters:
         operation["parameters"] = parameters
-    if route.personal:
-        operation["security"] = [{}, {"reader": []}]
+    if route.tag != OPEN_TAG:
+        ways: list[Document] = [{}, {"token": []}]
+        operation["security"] = ways + [way | {"reader": []} for way in ways] if route.personal else ways
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _body(route, schemas)}
     answers = {str(status): _answer(route, schemas, status) for status in route.statuses}
@@ -129,7 +136,7 @@ def _option(option: Option, place: str) -> Document:
 
 def _answer(route: Route, schemas: Schemas, status: int) -> Document:
     said: Document = {"description": REASONS[status]}
-    if route.media == "websocket":
+    if route.media == "websocket" or status == 304:
         return said
     if route.media:
         return said | {"content": {route.media.partition(";")[0]: {}}}

@@ -190,6 +190,10 @@ class Body(NamedTuple):
     binary: str
 
 
+OPEN_TAG = "pages"
+"""Of routes that need no token: what they serve is in every copy of the program."""
+
+
 class Route(NamedTuple):
     """One line of the table. `answers` is the type of the JSON document (several: one of them), or else `media` says
     what comes back."""

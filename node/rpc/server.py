@@ -48,15 +48,13 @@ from node.rpc.limits import (
 )
 from node.rpc.live import Live
 from node.rpc.replies import reply
-from node.rpc.routes import Router
+from node.rpc.routes import OPEN_TAG, Router
 from node.rpc.table import ROUTES, Call
 from node.service import NodeService
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 128
-OPEN_TAG = "pages"
-"""Of routes that need no token: what they serve is in every copy of the program."""
 BEFORE_THE_BODY = (401, 403, 404, 405, 408, 411, 413, 415, 421, 503)
 """Statuses of refusals that may come while a body is still arriving."""
 

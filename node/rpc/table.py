@@ -24,6 +24,8 @@ from node.rpc.submit import JsonSubmission
 HTML = "text/html"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text form."""
+KEPT = (200, 304)
+"""Of what a browser keeps and asks whether it is still so."""
 SOCKET = "websocket"
 BINARY = "application/msgpack"
 CURSOR = text_option("cursor", PLACE, "The last event that was seen, `HEIGHT.NUMBER`; else from now on.")
@@ -53,14 +55,31 @@ class Call(NamedTuple):
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/", lambda e, c: e.page(c, "index.html"), "The node's own pages.", media=HTML, tag="pages"),
-    Route("GET", "/docs", lambda e, c: e.page(c, "docs.html"), "This document, to browse.", media=HTML, tag="pages"),
+    Route(
+        "GET",
+        "/",
+        lambda e, c: e.page(c, "index.html"),
+        "The node's own pages.",
+        media=HTML,
+        statuses=KEPT,
+        tag="pages",
+    ),
+    Route(
+        "GET",
+        "/docs",
+        lambda e, c: e.page(c, "docs.html"),
+        "This document, to browse.",
+        media=HTML,
+        statuses=KEPT,
+        tag="pages",
+    ),
     Route(
         "GET",
         "/web/{file}",
         lambda e, c: e.page(c, *e.read(c)),
         "A file of the pages.",
         media=HTML,
+        statuses=KEPT,
         tag="pages",
     ),
     Route(
@@ -69,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
         lambda e, c: e.page(c, "/".join(e.read(c))),
         "A file of the pages.",
         media=HTML,
+        statuses=KEPT,
         tag="pages",
     ),
     Route("GET", "/openapi.json", lambda e, c: e.document(c), "This document.", dict, tag="pages"),
