@@ -35,6 +35,8 @@ MAX_SCANNED = 4_096
 """Transactions and empty blocks that one page of transactions looks at."""
 MAX_REVEALS_SCANNED = 65_536
 """Transactions of a round that are looked at for what its builders revealed."""
+MAX_CHECKS = 8
+"""Requests that wait for windows to be checked again, one at a time: who asks for many gets no thread for good."""
 CHECKED_WINDOWS = 16
 """Windows of which a node remembers what it found when it checked their orders again."""
 MAX_LISTED = 64

@@ -35,8 +35,9 @@ from contracts.wagers.records import JUDGED, Round
 from node.access.rights import Rights
 from node.access.subjects import Subject
 from node.ledger.ledger import Ledger
+from node.rpc.errors import Refusal as Busy
 from node.rpc.errors import unknown
-from node.rpc.limits import CHECKED_WINDOWS, MAX_REVEALS_SCANNED
+from node.rpc.limits import CHECKED_WINDOWS, MAX_CHECKS, MAX_REVEALS_SCANNED
 from node.rpc.turns import in_turns
 from node.rpc.view import View
 
@@ -74,6 +75,7 @@ class Recheck:
         self._known: OrderedDict[int, _Found] = OrderedDict()
         """By first interval of the window; only of windows about which everything is decided."""
         self._busy = asyncio.Lock()
+        self._waiting = 0
 
     async def of(self, interval: int, rights: Rights) -> Document:
         """The check of the window that an interval was ordered in. Raises `node.rpc.errors.Refusal`, `Denied`."""
@@ -102,20 +104,36 @@ class Recheck:
         }
 
     async def _check(self, view: View, first: int, document: bytes, round_: Round | None, rights: Rights) -> _Found:
-        async with self._busy:
-            known = self._known.get(first)
-            if known is not None:
-                self._known.move_to_end(first)
-                return known
-            revealed = [] if round_ is None else await self._revealed(round_, rights)
-            context = self._context()
-            network = network_of(view.reckoning(), context, _document.decode(document))
-            known = await asyncio.to_thread(_checked, document, network, context.params.interval_ms, revealed)
-            if round_ is None or round_.phase == JUDGED:
-                self._known[first] = known
-                if len(self._known) > CHECKED_WINDOWS:
-                    self._known.popitem(last=False)
+        if first not in self._known and self._waiting >= MAX_CHECKS:
+            raise Busy(
+                503,
+                "rpc.busy",
+                f"{MAX_CHECKS} windows are being checked again.",
+                "Ask again in a moment, or check it yourself with `gridpact dispatch verify`.",
+            )
+        self._waiting += 1
+        try:
+            async with self._busy:
+                return await self._checked_once(view, first, document, round_, rights)
+        finally:
+            self._waiting -= 1
+
+    async def _checked_once(
+        self, view: View, first: int, document: bytes, round_: Round | None, rights: Rights
+    ) -> _Found:
+        known = self._known.get(first)
+        if known is not None:
+            self._known.move_to_end(first)
             return known
+        revealed = [] if round_ is None else await self._revealed(round_, rights)
+        context = self._context()
+        network = network_of(view.reckoning(), context, _document.decode(document))
+        known = await asyncio.to_thread(_checked, document, network, context.params.interval_ms, revealed)
+        if round_ is None or round_.phase == JUDGED:
+            self._known[first] = known
+            if len(self._known) > CHECKED_WINDOWS:
+                self._known.popitem(last=False)
+        return known
 
     def _context(self) -> BlockContext:
         ledger = self._ledger

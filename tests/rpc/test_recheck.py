@@ -21,6 +21,7 @@ from node.access.rights import Denied
 from node.building import packed
 from node.rpc import recheck
 from node.rpc.errors import Refusal
+from node.rpc.limits import MAX_CHECKS
 from node.solver.build import build
 from tests.rpc.builder_world import PACT, STAKE, TARGET, builder, next_phase, opened, play, round_of, run, wager_of
 from tests.rpc.chain import METERS, Chain, Wireless, everybody
@@ -109,6 +110,31 @@ def test_a_window_is_checked_once_and_with_the_rights_of_who_asks(monkeypatch: p
         await chain.produce()
         with pytest.raises(Denied):
             await again.of(TARGET, everybody(chain))
+
+    run(go())
+
+
+def test_so_many_wait_for_checks_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for old windows all the time neither fills the server with waiting nor hinders what is known."""
+
+    async def go() -> None:
+        chain = await opened()
+        again, gate = recheck.Recheck(chain.ledger), asyncio.Event()
+
+        async def held(*_: Any) -> list[Any]:
+            await gate.wait()
+            return []
+
+        monkeypatch.setattr(again, "_revealed", held)
+        await play(chain, builder(chain, "campus").step)
+        asked = [asyncio.create_task(again.of(TARGET, everybody(chain))) for _ in range(MAX_CHECKS + 3)]
+        while sum(one.done() for one in asked) < 3:
+            await asyncio.sleep(0)
+        gate.set()
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [one for one in ended if isinstance(one, Refusal)]
+        assert [one.code for one in refused] == ["rpc.busy"] * 3
+        assert (await again.of(TARGET, everybody(chain)))["window"] == TARGET
 
     run(go())
 
