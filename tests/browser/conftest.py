@@ -180,8 +180,9 @@ def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
         page, errors = context.new_page(), []
 
         def console(message: ConsoleMessage) -> None:
-            # What the node does not have is an answer that pages expect, and browsers complain about.
-            if message.type == "error" and "404" not in message.text and "ERR_CONNECTION" not in message.text:
+            # What the node does not have, or not any more, pages expect, and browsers complain about.
+            expected = ("404", "410", "ERR_CONNECTION")
+            if message.type == "error" and not any(one in message.text for one in expected):
                 errors.append(message.text)
 
         page.on("console", console)

@@ -11,20 +11,31 @@ export class Refused extends Error {
   }
 }
 
+/** No answer: the node is away, or took too long. */
+export class Unreachable extends Error {}
+
 const WAIT_MS = 15_000;
 let withoutToken = () => {};
 
 /** Who is told the code when the node refuses this tab's token, or asks for one. */
 export const onToken = (told) => { withoutToken = told; };
 
-/** The document at a path. Throws Refused, or TypeError when the node can not be reached. */
+const asked = async (path, how) => {
+  try {
+    const answer = await fetch(path, how);
+    return [answer, await answer.json()];
+  } catch (error) {
+    throw new Unreachable(`There is no answer to ${path}.`, { cause: error });
+  }
+};
+
+/** The document at a path. Throws Refused or Unreachable. */
 export const get = async (path, headers = {}) => {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), WAIT_MS);
   const shown = token();
   try {
-    const answer = await fetch(path, { signal: stop.signal, headers: { Accept: "application/json", ...authorization(), ...headers } });
-    const document = await answer.json();
+    const [answer, document] = await asked(path, { signal: stop.signal, headers: { Accept: "application/json", ...authorization(), ...headers } });
     if (!answer.ok) {
       if (isAbout(document.code) && shown === token()) withoutToken(document.code);
       throw new Refused(answer.status, document);

@@ -33,6 +33,9 @@ export const show = (place, ...children) => {
   }
 };
 
+/** What stands where something is asked for. */
+export const loading = () => h("p", { className: "loading" }, "Loading …");
+
 /** Named figures: [name, figure, unit or remark, kind]. A figure that is not known has no unit. */
 export const cards = (entries) =>
   h("dl", { className: "cards" }, entries.filter(Boolean).map(([name, figure, small, kind]) =>

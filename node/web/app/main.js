@@ -1,6 +1,6 @@
 // The page as a whole: which page is shown, what the node said last, and the line to it.
 
-import { Line, onToken } from "./api.js";
+import { Line, onToken, Unreachable } from "./api.js";
 import { h, show } from "./dom.js";
 import { when, whole } from "./format.js";
 import { note } from "./notes.js";
@@ -24,6 +24,7 @@ const place = document.getElementById("main");
 let page = null;
 let name = "";
 let locked = false;
+let failed = false;
 
 const route = () => {
   const [wanted, ...rest] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
@@ -41,17 +42,21 @@ const open = async () => {
   const moved = name !== "" && name !== wanted;
   name = wanted;
   page = null;
+  failed = false;
   show(place, h("h1", {}, title), h("p", { className: "loading" }, "Loading …"));
   if (moved) place.focus();
   try {
-    const module = await import(`./page-${wanted}.js`);
+    const module = await import(`./page-${wanted}.js`).catch((error) => { throw new Unreachable("The page did not load.", { cause: error }); });
     if (locked || route().wanted !== wanted) return;
     const body = h("div", {});
     show(place, h("h1", {}, title), body);
     const opened = await module.open(body, state, rest);
     if (!locked && body.isConnected) page = opened;
+    // The other pages are there by the time that the node may not be.
+    for (const [id] of PAGES) import(`./page-${id}.js`).catch(() => {});
   } catch (error) {
-    if (locked) return;
+    if (locked || name !== wanted) return;
+    failed = true;
     show(place, h("h1", {}, title), note(error), h("p", {}, h("button", { type: "button", onclick: open }, "Try again")));
   }
 };
@@ -72,7 +77,7 @@ const pulse = () => {
   const back = document.body.dataset.line === "stale" && line.state === "live";
   document.body.dataset.line = line.state;
   said.className = line.state === "stale" ? "said" : "said quiet";
-  if (line.state === "stale") said.textContent = `No word from the node. What is shown is ${status ? `of block ${whole(status.height)}, ${when(status.time_ms)}` : "old"}; this page tries again by itself.`;
+  if (line.state === "stale") said.textContent = `No word from the node. What is shown is ${status ? `of block ${whole(status.height)}, ${when(status.time_ms)}` : "as old as that"}; this page tries again by itself.`;
   else said.textContent = back ? "The node is back." : "";
 };
 
@@ -131,7 +136,11 @@ const start = () => {
   theme(THEMES.includes(known) ? known : "system");
   document.getElementById("theme").addEventListener("click", () =>
     theme(THEMES[(THEMES.indexOf(localStorage.getItem("theme")) + 1) % THEMES.length]));
-  state.line = new Line(hear, () => { pulse(); tell("line"); });
+  state.line = new Line(hear, () => {
+    pulse();
+    // What could not be opened while the node was away is opened now.
+    if (failed && state.line.state === "live") open(); else tell("line");
+  });
   onToken(lock);
   document.getElementById("leave").addEventListener("click", () => { forget(); lock("rpc.token"); });
   addEventListener("hashchange", open);

@@ -3,7 +3,7 @@
 
 import { get, query, Refused } from "./api.js";
 import { bars } from "./chart.js";
-import { cards, fold, h, show, table } from "./dom.js";
+import { cards, fold, h, loading, show, table } from "./dom.js";
 import { clock, count, exact, kwh, money, perKwh, PRICE, when } from "./format.js";
 import { openKey, openWallet, signedQuestion } from "./keys.js";
 import { note, remark } from "./notes.js";
@@ -62,7 +62,7 @@ export const open = async (place, state) => {
   const draw = async () => {
     if (!opened.member) { show(body, h("p", { className: "empty" }, "Name a member whose bills are open to everybody, such as campus or tenant-07, or open your key file. On a devnet, keys are in its directory, under keys/.")); return; }
     const wanted = `${opened.member} ${opened.cycle}`;
-    if (shown !== wanted) show(body, h("p", { className: "loading" }, "Loading …"));
+    if (shown !== wanted) show(body, loading());
     try {
       const [data, member] = await Promise.all([read(`statement/${opened.cycle}/${opened.member}`), read(`member/${opened.member}`).catch(() => null)]);
       const lines = data.lines.filter((one) => one !== null), sums = new Map();

@@ -2,7 +2,7 @@
 
 import { query } from "./api.js";
 import { bars, steps } from "./chart.js";
-import { cards, h, show, table } from "./dom.js";
+import { cards, h, loading, show, table } from "./dom.js";
 import { clock, decimal, exact, kilograms, kwh } from "./format.js";
 import { note, remark } from "./notes.js";
 import { Past } from "./past.js";
@@ -14,7 +14,7 @@ const intensity = (ug, wh) => (wh ? decimal((BigInt(ug) * 1000n) / BigInt(wh), 6
 const emitted = (it) => BigInt(it.energy_wh) * (BigInt(it.operating_ug_per_wh) + BigInt(it.embodied_ug_per_wh)) + BigInt(it.released_ug);
 
 export const open = async (place, state, [wanted]) => {
-  const totals = h("div", {}), pick = h("div", { className: "row picker" }), body = h("div", {}), past = h("div", {});
+  const totals = h("div", {}), pick = h("div", { className: "row picker" }), body = h("div", {}, loading()), past = h("div", {});
   show(place, totals, pick, body, past, words("factor", "attribution", "settlement"));
   // Carbon is booked when an interval closes. What is corrected later shows when the page is opened again.
   const booked = new Past((interval) => query(`carbon/${interval}`), () => true);
@@ -23,7 +23,7 @@ export const open = async (place, state, [wanted]) => {
   const picker = new Picker(pick, wanted, "carbon", async (interval) => {
     try {
       const all = await query("carbon");
-      show(totals, all ? cards([
+      show(totals, all?.carbon ? cards([
         ["Emitted since the beginning", kilograms(all.carbon.emitted_ug), "kg CO₂"],
         ["Carried by consumers", kilograms(all.carbon.attributed_ug), "kg CO₂"],
         ["Sold with exports", kilograms(all.carbon.exported_ug), "kg CO₂"],
@@ -39,8 +39,9 @@ export const open = async (place, state, [wanted]) => {
   // Carbon is known when an interval has closed: the newest that has, where time is followed.
   const newest = async (interval) => {
     const back = picker.chosen === null ? 12 : 1;
-    for (let at = interval; at > interval - back && at >= 0; at -= 1) if (await booked.of(at)) return at;
-    return null;
+    const tried = Array.from({ length: back }, (_, at) => interval - at).filter((at) => at >= 0);
+    const found = await Promise.all(tried.map((at) => booked.of(at)));
+    return tried.find((_, at) => found[at]) ?? null;
   };
 
   const one = (data) => [

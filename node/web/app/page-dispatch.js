@@ -3,10 +3,11 @@
 import { get, query } from "./api.js";
 import { certificate, refusedWords } from "./certificate.js";
 import { stack } from "./chart.js";
-import { fold, h, show, table } from "./dom.js";
+import { fold, h, loading, show, table } from "./dom.js";
 import { count, kwh, perKwh, PRICE } from "./format.js";
 import { note, remark } from "./notes.js";
 import { Picker } from "./picker.js";
+import { sealed } from "./sealed.js";
 import { words } from "./words.js";
 
 /** Blocks of all sources in an interval of a case, cheapest first, with what was ordered of each. */
@@ -74,14 +75,14 @@ const conduct = (data) => {
 };
 
 export const open = async (place, state, [wanted]) => {
-  const pick = h("div", { className: "row picker" }), body = h("div", {});
+  const pick = h("div", { className: "row picker" }), body = h("div", {}, loading());
   show(place, pick, body, words("merit order", "builder", "fallback", "certificate gap", "ppm", "trust token"));
   const soft = (asked) => asked.catch(() => null);
   const picker = new Picker(pick, wanted, "dispatch", async (interval) => {
     try {
-      const [data, told] = await Promise.all([query(`dispatch/${interval}`), query(`explain/${interval}`)]);
+      const [data, told, hidden] = await Promise.all([query(`dispatch/${interval}`), query(`explain/${interval}`), soft(query(`sealed/${interval}`))]);
       if (!data || data.status === "open" || data.status === "locked") {
-        show(body, remark("", data ? "Not ordered yet: offers are still open, or builders are at work." : "Nobody has spoken about this interval yet."));
+        show(body, remark("", data ? "Not ordered yet: offers are still open, or builders are at work." : "Nobody has needed or offered anything in this interval so far."), sealed(hidden));
         return;
       }
       const hasRound = data.round !== null && data.round !== undefined;
@@ -95,7 +96,7 @@ export const open = async (place, state, [wanted]) => {
       show(body,
         h("h2", {}, "Why this price"), why(told),
         drawn.length ? stack(`stack-${interval}`, `Offers of interval ${interval} against demand`, PRICE, drawn, data.served_wh / 1000, price, names) : remark("", "No case of this interval is kept, so there is no stack to draw."),
-        h("h2", {}, "Certificate, builders and wagers"), certificate(state.status?.node ?? "", round, check, found, refused ?? []),
+        h("h2", {}, "Certificate, builders and wagers"), certificate(state.status?.node ?? "", round, check, found, refused ?? []), sealed(hidden),
         h("h2", {}, "Orders"), orders(data), conduct(kept));
     } catch (error) { show(body, note(error)); }
   });

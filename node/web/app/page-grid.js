@@ -3,7 +3,7 @@
 import { query } from "./api.js";
 import { bars, steps } from "./chart.js";
 import { diagram } from "./diagram.js";
-import { cards, fold, h, show, table } from "./dom.js";
+import { cards, fold, h, loading, show, table } from "./dom.js";
 import { clock, decimal, exact, kwh, money, perKwh, PRICE } from "./format.js";
 import { note, remark } from "./notes.js";
 import { Past } from "./past.js";
@@ -87,6 +87,13 @@ const phases = (data, nowMs) => {
     h("li", { className: index < passed ? "done" : null, "aria-current": index === passed - 1 ? "step" : null }, h("strong", {}, name), " ", h("span", { className: "soft" }, at.replace(" UTC", "")))));
 };
 
+const unordered = (known, nowMs) => {
+  if (!known) return [remark("", "Nobody has spoken about this interval yet.")];
+  const passed = nowMs >= known.locks_ms, lock = `Offers lock at ${clock(known.locks_ms)}, then it is decided who supplies it.`;
+  if (known.status === "empty") return [phases(known, nowMs), remark("", passed ? "Nobody needed or offered anything in this interval, so nothing was ordered." : `Nobody has spoken about this interval yet. ${lock}`)];
+  return [phases(known, nowMs), remark("", passed ? "Not ordered yet: offers are locked, and builders are at work." : `Not ordered yet. ${lock}`)];
+};
+
 const metered = (data) => {
   if (data.status !== "settled") return null;
   const rows = [
@@ -109,7 +116,7 @@ const metered = (data) => {
 };
 
 export const open = async (place, state, [wanted]) => {
-  const pick = h("div", { className: "row picker" }), body = h("div", {}), past = h("div", {});
+  const pick = h("div", { className: "row picker" }), body = h("div", {}, loading()), past = h("div", {});
   show(place, pick, body, past, words("interval", "dispatch", "merit order", "settlement", "residual", "island"));
   const behind = new Past((interval) => query(`interval/${interval}`), (one) => one.status === "settled");
   let drawn = null;
@@ -136,8 +143,7 @@ export const open = async (place, state, [wanted]) => {
           ], every, "", `flows-${interval}`)),
           metered(data));
       } else {
-        const known = data ?? (await query(`interval/${interval}`));
-        show(body, known ? [phases(known, state.status?.time_ms ?? 0), remark("", `Not ordered yet: offers lock at ${clock(known.locks_ms)}, then it is decided who supplies it.`)] : remark("", "Nobody has spoken about this interval yet."));
+        show(body, ...unordered(data ?? (await query(`interval/${interval}`)), state.status?.time_ms ?? 0));
       }
       await history(interval);
     } catch (error) { show(body, note(error)); }

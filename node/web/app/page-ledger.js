@@ -1,7 +1,7 @@
 // Ledger: blocks and transactions as they are decided, a search, and a proof that this browser checks by itself.
 
 import { get } from "./api.js";
-import { cards, fold, h, show, table } from "./dom.js";
+import { cards, fold, h, loading, show, table } from "./dom.js";
 import { bytes, short, when, whole } from "./format.js";
 import { note, remark } from "./notes.js";
 import { verifyReceipt } from "./verify.js";
@@ -95,7 +95,7 @@ const list = async (place, state, sender) => {
 };
 
 const block = async (place, height) => {
-  show(place, searching(), h("p", { className: "loading" }, "Loading …"));
+  show(place, searching(), loading());
   const told = await get(`/block/${encodeURIComponent(height)}`);
   const { header } = told;
   const names = told.payload.map((hash, index) => ({ hash, index }));
@@ -112,7 +112,7 @@ const block = async (place, height) => {
 
 const transaction = async (place, hash) => {
   if (!HASH.test(hash || "")) { show(place, searching(), remark("bad", "That is no transaction hash: it has 64 hexadecimal digits.")); return {}; }
-  show(place, searching(), h("p", { className: "loading" }, "Loading …"));
+  show(place, searching(), loading());
   const told = await get(`/tx/${hash}`);
   const { data } = told, envelope = data.envelope;
   const proof = h("div", { "aria-live": "polite" });

@@ -43,7 +43,7 @@ export const open = (place, state) => {
     show(body,
       cards([
         ["Height", whole(told.height), behind ? `${whole(behind)} blocks behind its peers` : "as high as its peers", behind > 2 ? "warn" : null],
-        ["Lag", decimal(Math.max(0, told.time_ms - told.block_time_ms), 3, 1, 1), "s of ledger time since the newest block"],
+        ["Lag", decimal(Math.max(0, told.time_ms - (told.block_time_ms ?? told.time_ms)), 3, 1, 1), "s of ledger time since the newest block"],
         ["Ledger time", when(told.time_ms).slice(13), when(told.time_ms).slice(0, 11)],
         ["Round", `${consensus.round ?? "–"}`, `of height ${whole(consensus.height)}: ${PHASES[consensus.phase] ?? consensus.phase ?? "–"}`, consensus.round > 0 ? "warn" : null],
         ["Peers", `${up} of ${peers.length}`, "links are up", up < peers.length ? "warn" : null],

@@ -2,7 +2,7 @@
 
 import { get, query } from "./api.js";
 import { bars, steps } from "./chart.js";
-import { cards, fold, h, s, show, table } from "./dom.js";
+import { cards, fold, h, s, loading, show, table } from "./dom.js";
 import { count, percent, short, whole } from "./format.js";
 import { note, remark } from "./notes.js";
 import { words } from "./words.js";
@@ -36,14 +36,24 @@ const columns = (total) => [
   { name: "standing", cell: standing },
 ];
 
-/** Trust at the ends of the newest epochs, oldest first, and now: what state was then, asked for once. */
+/** Trust in the newest epochs, oldest first, and now: what state was at their ends, asked for once, as far back as the node
+ * keeps it. */
 const past = () => {
   const known = new Map();
+  let oldest = 0;
   return async (data, height) => {
-    const blocks = data.epoch_ends_with / (data.epoch + 1);
-    const ends = Array.from({ length: EPOCHS }, (_, at) => (data.epoch - at - 1) * blocks).filter((at) => at > 0 && at < height).reverse();
-    await Promise.all(ends.filter((at) => !known.has(at)).map(async (at) => known.set(at, await query(`trust?height=${at}`).catch(() => null))));
-    return [...ends.map((at) => [at, known.get(at)]), [height, data]].filter(([, one]) => one);
+    const blocks = data.epoch_ends_with / (data.epoch + 1), found = [[height, data]];
+    for (let back = 1; back <= EPOCHS; back += 1) {
+      const at = (data.epoch - back) * blocks;
+      if (at <= oldest) break;
+      if (!known.has(at)) {
+        const then = await query(`trust?height=${at}`).catch(() => null);
+        if (then === null) { oldest = at; break; }
+        known.set(at, then);
+      }
+      found.unshift([at, known.get(at)]);
+    }
+    return found;
   };
 };
 
@@ -63,7 +73,7 @@ const histories = (found) => {
 /** One conviction with both messages that contradict each other, as the block that recorded them has them. */
 const evidence = (one) =>
   fold(`evidence-${one.evidence_hash}`, "Both messages", () => {
-    const place = h("div", {}, h("p", { className: "loading" }, "Loading …"));
+    const place = h("div", {}, loading());
     get(`/block/${one.recorded_height}`).then((block) => {
       const all = block.evidence ?? [];
       show(place, h("p", { className: "soft" }, "Both are signed by the same key, and are about one height and round:"), h("pre", { tabindex: "0" }, JSON.stringify(all, null, 2)));
@@ -85,7 +95,7 @@ const convictions = (offences) =>
 
 export const open = async (place, state) => {
   let drawn = 0, waiting = null;
-  const body = h("div", {}), history = past();
+  const body = h("div", {}, loading()), history = past();
   show(place, body, words("power", "trust token", "bond", "trust index", "epoch", "equivocation"));
   const draw = async () => {
     try {
