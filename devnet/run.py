@@ -178,7 +178,7 @@ def recheck(path: Path) -> Report:
     except (OSError, *UNREADABLE) as error:
         raise DevnetError(
             "devnet.recording",
-            f"{path} is no recording: {error}.",
+            f"{path} is no recording: {getattr(error, 'strerror', None) or error}.",
             "Make one: `gridpact devnet run --record FILE`.",
         ) from None
     return report(recording, {})

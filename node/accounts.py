@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts.bodies import AccountBody, MeterBody
-from contracts.codes import describe
 from contracts.envelope import NO_SIGNATURE, AccountEnvelope, Domains, Envelope, MeterEnvelope
 from node.access.requests import ReaderKey
 from node.errors import NodeError, RpcError
@@ -108,5 +107,6 @@ def _sealed(domains: Domains, key: SigningKey, envelope: Envelope) -> bytes:
     try:
         return domains.seal(key, envelope)
     except OverflowError:
-        code = describe("codec.malformed")
-        raise NodeError("codec.malformed", "A number is beyond any bound of the ledger.", code.hint) from None
+        raise NodeError(
+            "codec.malformed", "A number is beyond any bound of the ledger.", "Give a smaller number."
+        ) from None

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.output import emit, line, reporting
+from node.cli.output import PROGRAM, emit, line, reporting
 from node.errors import NodeError
 
-PROGRAM = "gridpact"
 VARIABLE = "_GRIDPACT_COMPLETE"
 """What a shell sets that asks for completions."""
 SHELLS = ("bash", "zsh", "fish")

@@ -10,6 +10,7 @@ from node.cli import options
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import emit, line, progress, reporting
+from node.rpc.missing import sentence
 
 Data = dict[str, Any]
 Draw = Callable[[Data, Form], None]
@@ -51,7 +52,7 @@ def show(
             answer["proven"] = check(answer["proof"], asking.directory)
         if refine is not None and answer["data"] is not None:
             refine(answer["data"], shown)
-        _print(answer, draw, shown, shape, f"There is no {kind} {'/'.join(arguments)}.")
+        _print(answer, draw, shown, shape, sentence(kind, arguments))
 
 
 def _print(answer: Data, draw: Draw, shown: Form, shape: Rows, missing: str) -> None:

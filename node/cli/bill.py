@@ -181,7 +181,7 @@ def _state(statement: Data) -> str:
     text = f"{statement['billed_intervals']} of {intervals} intervals have lines"
     if statement["status"] == "closed":
         return f"Closed: {text}, and none waits any more."
-    return f"Open: {text}, {statement['waiting_intervals']} wait for settlement."
+    return f"Open: {text}; to be settled: {statement['waiting_intervals']}."
 
 
 def _verdict(statement: Data) -> str:

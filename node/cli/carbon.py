@@ -12,7 +12,7 @@ from node.cli import options
 from node.cli.answer import PLAIN, Data, Rows, draw_standing, kept_back, show
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
-from node.cli.output import emit, kilograms, line, progress, reporting, table
+from node.cli.output import counted, emit, kilograms, line, progress, reporting, table
 from node.cli.proof import CHECKING, read_bundle, verify_own
 from node.cli.waiting import working
 from node.errors import NodeError
@@ -380,10 +380,11 @@ def _draw_totals(data: Data, shown: Form) -> None:
     if data["unexplained_ug"] != "0":
         line(f"{kilograms(data['unexplained_ug'])} kg came into the site through meters that are not shown.")
     if data["beyond_bounds"]:
-        line(f"{data['beyond_bounds']} intervals have no figures: they would have left the bounds of the ledger.")
+        beyond = counted(data["beyond_bounds"], "interval")
+        line(f"Without figures, which would have left the bounds of the ledger: {beyond}.")
     _draw_retired(data["retired"], "Used up, apart from all of the above: offsets and certificates of origin")
-    state = "closed" if data["status"] == "closed" else f"open, {data['waiting_intervals']} intervals wait"
-    line(f"The period is {state}.")
+    closed, waiting = data["status"] == "closed", counted(data["waiting_intervals"], "interval")
+    line("The period is closed." if closed else f"The period is open; to be settled: {waiting}.")
 
 
 def _draw_retired(retired: list[Data], title: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.output import FAILED, emit, line, money, per_kwh, reporting, table, write_file
+from node.cli.output import FAILED, counted, emit, line, money, per_kwh, reporting, table, write_file
 from node.cli.waiting import working
 from node.errors import NodeError
 
@@ -326,8 +326,8 @@ def _sentences(shown: Figures) -> list[str]:
         )
     if shown.swapped:
         found.append(
-            f"In {len(shown.swapped)} intervals import costs less than the export price, so export earned what import "
-            "costs."
+            f"In {counted(len(shown.swapped), 'interval')} import costs less than the export price, so export earned "
+            "what import costs."
         )
     if case.binding < case.intervals:
         found.append(f"Only the first {case.binding} intervals are ordered; the others are a look-ahead.")

@@ -22,6 +22,7 @@ from node.cli.columns import paired, tabulated, wrapped
 from node.cli.waiting import above
 from node.errors import NodeError
 
+PROGRAM = "gridpact"
 NANO = 1_000_000_000
 FAILED = 1
 USAGE = 2
@@ -55,9 +56,9 @@ def per_kwh(price_nano_per_wh: int | None) -> str:
     return "-" if price_nano_per_wh is None else money(price_nano_per_wh * 1_000)
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def counted(number: int, noun: str) -> str:
     """A number and what it counts: "1 interval", "2,000 intervals"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def utc(time_ms: int) -> str:
@@ -170,16 +171,27 @@ def fail(as_json: bool, error: NodeError) -> NoReturn:
     raise typer.Exit(FAILED)
 
 
+def _command(app: typer.Typer, given: Sequence[str]) -> str:
+    """The command that these arguments begin with."""
+    command: Any = typer.main.get_command(app)
+    words = [PROGRAM]
+    for word in given:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        words.append(word)
+    return " ".join(words)
+
+
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a Typer application; returns the exit code. Usage errors follow `--json` too."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=given, standalone_mode=False)
+        code = app(args=given, standalone_mode=False, prog_name=PROGRAM)
     except UsageError as error:
-        message = getattr(error, "format_message", error.__str__)()
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "gridpact"
-        problem = NodeError("cli.usage", message, f"`{command} --help` shows what it takes.")
+        # Of a noun alone the help is printed, and there is no message.
+        message = getattr(error, "format_message", error.__str__)() or "A command is missing."
+        problem = NodeError("cli.usage", message, f"`{_command(app, given)} --help` shows what it takes.")
         try:
             fail("--json" in given, problem)
         except typer.Exit:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.output import emit, line, reporting, table
+from node.cli.output import counted, emit, line, reporting, table
 
 if TYPE_CHECKING:
     from node.rulebook.replay import Step
@@ -103,7 +103,8 @@ def _draw(member: str, day: Path, names: list[str], steps: list[Step]) -> None:
             stopped.setdefault(one.decision.stopped.code, []).append(one.sight.interval)
     for code, intervals in stopped.items():
         first = next(one.decision.stopped for one in steps if one.sight.interval == intervals[0])
-        line(f"Stopped by {code} in {len(intervals)} intervals ({_spans(intervals)}): {first.message if first else ''}")
+        where = f"{counted(len(intervals), 'interval')} ({_spans(intervals)})"
+        line(f"Stopped by {code} in {where}: {first.message if first else ''}")
     said = sum(len(one.decision.bodies) for one in steps)
     line(f"{said} words to the ledger in all; nothing was sent. --json has every one of them.")
 

@@ -9,7 +9,7 @@ import typer
 
 from node.cli import options
 from node.cli.context import Connection, account, genesis_document
-from node.cli.output import emit, line, money, progress, reporting, table
+from node.cli.output import counted, emit, line, money, progress, reporting, table
 from node.cli.purse import entropy, open_wallet, owner_of, passphrase_of, patiently, proven_by, session, wallet_path
 from node.cli.tx import report, settle
 from node.errors import NodeError
@@ -199,7 +199,7 @@ def recover(
         def draw() -> None:
             line(f"{path} opens {money(str(said['balance_nano'] or 0))} and {len(found.items)} waiting items.")
             counts = ", ".join(f"{count} of kind {kind}" for kind, count in wallet.openings.kinds().items())
-            line(f"It has {len(wallet.openings)} openings{': ' if counts else ''}{counts}.")
+            line(f"It has {counted(len(wallet.openings), 'opening')}{': ' if counts else ''}{counts}.")
             for one in lost:
                 line(f"Does not open with this key: {one}.")
 

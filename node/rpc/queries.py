@@ -46,7 +46,7 @@ from node.access.shown import check_entry
 from node.access.subjects import Subject
 from node.proofs import MAX_ENTRIES, state_bundle, state_entry
 from node.render import render
-from node.rpc import carbon
+from node.rpc import carbon, missing
 from node.rpc.arguments import newest, number
 from node.rpc.blocks import Blocks
 from node.rpc.errors import Refusal, unknown
@@ -63,16 +63,8 @@ from node.statement import begun, make_statement
 
 Document = dict[str, Any]
 
-_WHERE_LISTED = {
-    "round": "`gridpact query rounds` shows those that there are.",
-    "wager": "`gridpact query rounds` shows those that there are.",
-    "opening": "`gridpact query threshold` shows those that wait.",
-    "sealed": "Each interval has a sealed round once its campus opens one, and no other ever.",
-    "proposal": "`gridpact govern list` shows those that there are.",
-}
 _ABOUT = {"carbon-cycle": "member", "carbon-report": "member", "certificates": "member", "factors": "meter"}
 """Queries whose last argument is whom or what they are about."""
-_UNLISTED = "Check the spelling; with prove=1 its absence is proven."
 MAX_LOOK_BACK = 96
 """Intervals among which `last` looks for one that is settled."""
 PROOFS_AT_ONCE = 32
@@ -108,8 +100,8 @@ class Queries:
             data = await data
         if data is None and not prove:
             if kind in _ABOUT:
-                raise unknown(_ABOUT[kind], found.texts[-1], _UNLISTED)
-            raise unknown(kind, "/".join(found.texts), _WHERE_LISTED.get(kind, _UNLISTED))
+                raise unknown(_ABOUT[kind], found.texts[-1], missing.UNLISTED)
+            raise Refusal(404, f"rpc.unknown-{kind}", missing.sentence(kind, found.texts), missing.hint(kind))
         answer: Document = {"height": view.height, "time_ms": self._ledger.time_ms(view.height), "data": data}
         if route.lists and data is not None:
             answer |= turn_page(route.lists, data, options)

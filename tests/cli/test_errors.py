@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from node.cli import app, run
 from node.cli.form import Form
 from node.cli.options import Signing
-from node.cli.output import money, per_kwh, utc
+from node.cli.output import counted, money, per_kwh, utc
 from node.cli.tx import report
 from node.client import Result
 from tests.cli.conftest import Devnet
@@ -150,3 +150,50 @@ def test_units_for_people() -> None:
         Form(False, False, None).span(1_754_351_100_000, 1_754_352_000_000)
         == "2025-08-04 23:45:00 to 2025-08-05 00:00:00 UTC"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ([], "gridpact"),
+        (["query"], "gridpact query"),
+        (["query", "nonsense"], "gridpact query"),
+        (["query", "bill", "7"], "gridpact query bill"),
+        (["query", "member", "--as"], "gridpact query member"),
+        (["tx", "trust", "bond", "--as"], "gridpact tx trust bond"),
+        (["--nonsense"], "gridpact"),
+    ],
+)
+def test_wrong_use_names_the_command_that_was_begun(
+    typed: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(app, typed) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == f"Next: `{command} --help` shows what it takes."
+    assert said[-2].removeprefix("Error (cli.usage): ")
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("query", "sealed", "12"), "Interval 12 has no sealed round."),
+        (("query", "network"), "This site has no network of lines."),
+        (("query", "bill", "1", "campus"), "There is no bill of campus for interval 1."),
+        (("query", "note-key", "campus"), "campus has no note key."),
+        (("query", "round", "99"), "There is no round 99 of wagering."),
+        (("query", "member", "nobody"), "There is no member nobody."),
+    ],
+)
+def test_what_is_not_there_is_said_in_its_own_words(devnet: Devnet, command: tuple[str, ...], sentence: str) -> None:
+    error = devnet.document(*command, exit_code=1)
+    assert error["code"] == f"rpc.unknown-{command[1]}"
+    assert error["message"] == sentence and error["hint"]
+
+
+def test_one_thing_is_counted_as_one() -> None:
+    assert [counted(number, "opening") for number in (0, 1, 2, 1_000)] == [
+        "0 openings",
+        "1 opening",
+        "2 openings",
+        "1,000 openings",
+    ]
