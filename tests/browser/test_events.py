@@ -80,6 +80,27 @@ def test_a_node_that_answers_slowly_is_asked_once_at_a_time(chain: Served, watch
     expect(page.locator("tbody").first.locator("td").first).to_have_text(str(chain.chain.ledger.height))
 
 
+def test_what_happens_while_a_page_opens_is_shown_by_it(chain: Served, watched: Make) -> None:
+    page, told, held = watched().page, list[str](), list[Route]()
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: told.append(str(frame))))
+
+    def hold(route: Route) -> None:
+        """The first answer is made before the block, and arrives after it."""
+        if held:
+            route.continue_()
+            return
+        held.append(route)
+        answer = route.fetch()
+        chain.produce()
+        while not any('"kind":"events"' in one for one in told):
+            clock_ms(page)
+        route.fulfill(response=answer)
+
+    page.route(ASKS, hold)
+    opened(chain, page)
+    expect(page.locator("tbody").first.locator("td").first).to_have_text(str(chain.chain.ledger.height))
+
+
 def test_nothing_is_asked_about_what_nobody_sees(chain: Served, watched: Make) -> None:
     """A page in the background draws no frames, and waits until it does."""
     page, asked = watched().page, list[Request]()

@@ -25,13 +25,16 @@ let page = null;
 let name = "";
 let locked = false;
 let failed = false;
+let opening = null;
 
 const route = () => {
   const [wanted, ...rest] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
   return { wanted: PAGES.some(([id]) => id === wanted) ? wanted : "grid", rest: rest.map(decodeURIComponent) };
 };
 
-const open = async () => {
+const open = () => { opening = opened(); };
+
+const opened = async () => {
   if (locked) return;
   const { wanted, rest } = route();
   for (const link of document.querySelectorAll("#nav a")) {
@@ -50,8 +53,8 @@ const open = async () => {
     if (locked || route().wanted !== wanted) return;
     const body = h("div", {});
     show(place, h("h1", {}, title), body);
-    const opened = await module.open(body, state, rest);
-    if (!locked && body.isConnected) page = opened;
+    const made = await module.open(body, state, rest);
+    if (!locked && body.isConnected) page = made;
     // The other pages are there by the time that the node may not be.
     for (const [id] of PAGES) import(`./page-${id}.js`).catch(() => {});
   } catch (error) {
@@ -61,7 +64,11 @@ const open = async () => {
   }
 };
 
-const refresh = new Refresh((names) => (page && page.changed ? page.changed(names) : null));
+// What happens while a page is still opening may have come after the answers that it shows: it is told once it is there.
+const refresh = new Refresh(async (names) => {
+  await opening;
+  if (page && page.changed) await page.changed(names);
+});
 const tell = (what) => refresh.add(what);
 
 // The figures of the head change all the time and are read by who looks. What a screen reader says by itself is a line that
