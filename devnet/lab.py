@@ -126,10 +126,12 @@ def present(json: bool, document: Document, layout: Layout) -> None:
     members = [[one.id, one.name, ", ".join(one.roles), money(one.balance_nano)] for one in document.members]
 
     def draw() -> None:
-        table(f"nodes of {document.chain_id}", ("name", "rpc", "p2p", "pid"), nodes, right=("pid",))
         table(f"{len(members)} members", headings, members, right=headings[-1:])
         line(f"The key of each member: {layout.keys}/MEMBER.json")
-        line("Act as one of them with --as: gridpact tx transfer --as campus --to wind --amount-nano 5")
+        table(f"nodes of {document.chain_id}", ("name", "rpc and dashboard", "p2p", "pid"), nodes, right=("pid",))
+        line(f"Look at it: {nodes[0][1]} in a browser; every node serves the dashboard.")
+        if any(one.id == "campus" for one in document.members):
+            line("Ask for energy: gridpact tx dispatch request --as campus --interval next --wh 5000")
 
     emit(json, {**msgspec.to_builtins(document), "dir": str(layout.root)}, draw)
 
