@@ -83,6 +83,7 @@ def request(
         }
         fetch = _prove_command(when["interval"], signing.node, directory)
         document["prove"] = fetch
+        document["dashboard"] = connection.client.base_url
         proven: str | None = None
         if prove or prove_to is not None:
             proven = _prove(connection, when["interval"], ordered["height"], document, prove_to, directory)
@@ -139,6 +140,7 @@ def _summary(dispatch: dict[str, Any], member: str) -> dict[str, Any]:
     ]
     served = own["served_wh"] if own else 0
     return {
+        "asked_wh": own["requested_wh"] if own else 0,
         "served_wh": served,
         "shed_wh": own["shed_wh"] if own else 0,
         "price_nano_per_wh": price,
@@ -178,9 +180,13 @@ def _prove(
 def _draw(document: dict[str, Any], proven: str | None, prove_to: Path | None, shown: Form) -> None:
     line(f"Interval {document['interval']}: {shown.span(document['start_ms'], document['end_ms'])}")
     line(f"Ordered in block {document['block']}, {shown.time(document['ordered_ms'])} ledger time.")
+    asked = f"{document['member']} asked for {document['requested_wh']:,} Wh"
+    other_wh = document["asked_wh"] - document["requested_wh"]
+    if other_wh > 0:
+        asked += f" here and {other_wh:,} Wh in its other needs, such as its agent's"
     line(
-        f"{document['member']} asked for {document['requested_wh']:,} Wh; in this interval it is served "
-        f"{document['served_wh']:,} Wh" + (f", {document['shed_wh']:,} Wh are shed." if document["shed_wh"] else ".")
+        f"{asked}; in this interval it is served {document['served_wh']:,} Wh"
+        + (f", {document['shed_wh']:,} Wh are shed." if document["shed_wh"] else ".")
     )
     line(
         f"Price {per_kwh(document['price_nano_per_wh'])} currency/kWh; payment expected "
@@ -204,3 +210,6 @@ def _draw(document: dict[str, Any], proven: str | None, prove_to: Path | None, s
         line(f"Proven: {proven}")
     line("Prove it:" if prove_to is None else "Prove it again:")
     line(f"  {document['prove'] if prove_to is None else f'gridpact proof verify {prove_to}'}")
+    line("Look at the dispatch, and at your need with a proof of it, in a browser:")
+    line(f"  {document['dashboard']}/#/dispatch/{document['interval']}")
+    line(f"  {document['dashboard']}/#/ledger/tx/{document['hash']}")
