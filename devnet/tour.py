@@ -78,7 +78,7 @@ STEPS = (
         "What is owed",
         "Meters report when the interval is over, and five minutes later it settles: what was used at the price, what "
         "was used otherwise than ordered at the imbalance price, and a share of what is left over.",
-        "query bill {interval} campus",
+        "query bill {interval} campus --explain",
         settled=True,
     ),
     Step(

@@ -139,11 +139,20 @@ def explanations(statement: Data) -> list[str]:
     found = []
     for total in statement["totals"]:
         kind, amount = total["kind"], int(total["amount_nano"])
-        own = [one["interval"] for one in statement["lines"] if one["kind"] == kind]
+        own = list(dict.fromkeys(one["interval"] for one in statement["lines"] if one["kind"] == kind))
         where = f"interval {own[0]}" if len(own) == 1 else f"{len(own)} intervals from {own[0]} to {own[-1]}"
         verb = "gets" if amount >= 0 else "pays"
         found.append(f"{kind}: {verb} {money(abs(amount))} currency in {where}: {KINDS[kind]}.")
     return found
+
+
+def explain_bill(bill: Data) -> list[str]:
+    """The same for the lines of one interval."""
+    amounts: dict[str, int] = {}
+    for one in bill["lines"]:
+        amounts[one["kind"]] = amounts.get(one["kind"], 0) + int(one["amount_nano"])
+    totals = [{"kind": kind, "amount_nano": amount} for kind, amount in amounts.items()]
+    return explanations({"totals": totals, "lines": [{**one, "interval": bill["interval"]} for one in bill["lines"]]})
 
 
 def _line_headings(shown: Form) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 from node.cli import options
 from node.cli.access import access
 from node.cli.answer import Data, Rows, show
+from node.cli.bill import Explain, explain_bill
 from node.cli.context import Connection, has_key
 from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
@@ -331,8 +332,12 @@ def dispatch(which: Which, asking: options.Asking) -> None:
 
 @app.command()
 @options.grouped
-def bill(which: Which, member: MemberId, asking: options.Asking) -> None:
+def bill(which: Which, member: MemberId, explain: Explain = False, *, asking: options.Asking) -> None:
     """What a member gets or owes for a settled interval, line by line."""
+
+    def refine(data: Data, shown: Form) -> None:
+        if explain and not shown.as_csv:
+            data["explained"] = explain_bill(data)
 
     def draw(data: Data, shown: Form) -> None:
         headings = ["Line", "Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
@@ -342,13 +347,15 @@ def bill(which: Which, member: MemberId, asking: options.Asking) -> None:
         ]
         rows.append(["total", "", "", money(data["total_nano"])])
         table(f"Bill of {data['member']}, interval {data['interval']}", headings, rows, right=headings[1:])
+        for text in data.get("explained", ()):
+            line(text)
         for one in data["corrected"]:
             amount = money(one["amount_nano"])
             line(
                 f"In its correction: {amount} currency for interval {one['interval']}, {one['meter']} ({one['cause']})."
             )
 
-    show("bill", [which, member], draw, asking, Rows("lines", "line_"))
+    show("bill", [which, member], draw, asking, Rows("lines", "line_"), refine=refine)
 
 
 @app.command()
