@@ -42,6 +42,8 @@ F = TypeVar("F")
 MAX_BUNDLE_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 4096
 """State records in one bundle."""
+MAX_NAMED_KEYS = 12
+"""Of them, named in the sentence about it."""
 
 HexSize = Annotated[tuple[HexPath, ...], msgspec.Meta(max_length=merkle.MAX_PATH)]
 Document = dict[str, Any]
@@ -283,13 +285,19 @@ def _verify_state(bundle: StateBundle, header: Header) -> Proven:
         name = show_key(key)
         (absent if value is None else present).append(name)
         records.append({"key": name, "value": None if value is None else read_record(key, value)})
-    parts = [f"holds {', '.join(present)}"] if present else []
-    parts += [f"has no {', '.join(absent)}"] if absent else []
+    parts = [f"holds {_named(present)}"] if present else []
+    parts += [f"has no {_named(absent)}"] if absent else []
     return Proven(
         f"The state of {header.chain_id} after block {header.height - 1} {' and '.join(parts)}: "
         f"committed by header {header.height}.",
         {**_common("state", header), "state_height": header.height - 1, "records": records},
     )
+
+
+def _named(keys: list[str]) -> str:
+    """Keys as part of a sentence that somebody reads; all of them are in the records beside it."""
+    more = len(keys) - MAX_NAMED_KEYS
+    return ", ".join(keys[:MAX_NAMED_KEYS]) + (f" and {more} more" if more > 0 else "")
 
 
 def proven_records(bundle: StateBundle, header: Header) -> dict[bytes, bytes | None]:

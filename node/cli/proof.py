@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node.cli import options
-from node.cli.context import Connection, genesis_document, reader_key
+from node.cli.context import Connection, genesis_document, genesis_path, reader_key
 from node.cli.form import Form, site_form
 from node.cli.output import emit, line, progress, reporting, write_file
 from node.cli.waiting import working
@@ -196,7 +196,7 @@ def verify(
         emit(
             as_json,
             {"valid": True, "proven": proven.sentence, **proven.data},
-            lambda: _draw(proven, site_form(directory)),
+            lambda: _draw(proven, site_form(directory), genesis_path(genesis, directory)),
         )
 
 
@@ -269,11 +269,12 @@ def verify_own(
     return sentence
 
 
-def _draw(proven: Any, shown: Form) -> None:
+def _draw(proven: Any, shown: Form, genesis: Path) -> None:
     line(f"Valid. {proven.sentence}")
     when = shown.time(proven.data["time_ms"])
     line(f"Header {proven.data['height']}, {when} ledger time, id {proven.data['block_id']}.")
-    line("Its signers are more than 2/3 of the power of its height, which the genesis document leads to.")
+    line(f"Its signers are more than 2/3 of the power of its height, which the genesis document {genesis} leads to.")
+    line("No node is believed. You trust that document, and that no more than a third of the power breaks the rules.")
     for record in proven.data.get("records", ()):
         line(f"  {record['key']}: {_flat(record['value'])}")
     if "receipt" in proven.data:

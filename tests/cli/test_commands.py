@@ -104,6 +104,23 @@ def test_the_printed_dispatch_proof_command_works_as_it_stands(devnet: Devnet) -
     assert devnet.run(*verify, stdin=bundle.stdout_bytes).exit_code == 0
 
 
+def test_a_request_says_what_its_member_asked_for_besides_and_where_both_are_seen(devnet: Devnet) -> None:
+    devnet.document("tx", "offer", "--as", "solar", "--meter", "solar-1", "--block", "100000:9000")
+    devnet.document("tx", "dispatch", "request", "--as", "campus", "--wh", "300", "--no-wait")
+    devnet.chain.leap_to_ms = LOCK_MS
+    result = devnet.run("tx", "dispatch", "request", "--as", "campus", "--wh", "5000")
+    said = result.stdout
+    asked = "asked for 5,000 Wh here and 300 Wh in its other needs, such as its agent's; in this interval it is served"
+    assert f"{asked} 5,300 Wh." in said
+    seen = next(line.strip() for line in said.splitlines() if "/#/dispatch/" in line)
+    proven = next(line.strip() for line in said.splitlines() if "/#/ledger/tx/" in line)
+    assert seen.startswith("http://") and seen.endswith(f"/#/dispatch/{NEXT}")
+    bundle = devnet.run("proof", "fetch", "tx", proven.rpartition("/")[2]).stdout_bytes
+    checked = devnet.run("proof", "verify", "-", stdin=bundle)
+    assert checked.exit_code == 0 and "energy_wh 5000" in checked.stdout
+    assert f"the genesis document {devnet.root / 'nodes' / 'solar' / 'genesis.mp'} leads to" in checked.stdout
+
+
 def test_a_request_that_is_shed_is_not_a_success(devnet: Devnet) -> None:
     devnet.chain.leap_to_ms = LOCK_MS
     done = devnet.document("tx", "dispatch", "request", "--as", "campus", "--wh", "5000", exit_code=1)
@@ -186,6 +203,11 @@ def test_settled_intervals_show_dispatch_and_bills(devnet: Devnet) -> None:
     for member in ("campus", "solar"):
         assert devnet.document("query", "bill", str(NEXT), member, "--prove")["data"]["member"] == member
     assert "Amount (currency)" in devnet.run("query", "bill", str(NEXT), "solar").stdout
+    told = devnet.run("query", "bill", str(NEXT), "solar", "--explain").stdout
+    for one in devnet.document("query", "bill", str(NEXT), "solar")["data"]["lines"]:
+        assert f"{one['kind']}: {'gets' if int(one['amount_nano']) >= 0 else 'pays'}" in told
+    assert f"in interval {NEXT}: energy ordered from it" in told
+    assert "energy ordered" not in devnet.run("query", "bill", str(NEXT), "solar", "--explain", "--csv").stdout
     assert "Delivers" in devnet.run("query", "dispatch", str(NEXT)).stdout
 
 

@@ -88,6 +88,10 @@ def test_true_bundles_verify_and_say_what_they_show() -> None:
     assert "holds balance/solar, balance/:" in roll.sentence
     assert f"has no {', '.join(names)}, bill/0000000001/solar, register/m-060-a:" in roll.sentence
     assert roll.data["records"][0]["value"] == {"member": "solar", "balance_nano": str(10**12 + 16)}
+    many = check(state_bundle(chain().ledger, [REGISTERS.key(name) for name in MEASURING], 1))
+    assert f" and {len(MEASURING) - 12} more: committed" in many.sentence
+    assert MEASURING[11] in many.sentence and MEASURING[12] not in many.sentence
+    assert len(many.data["records"]) == len(MEASURING)
     transaction = check(made["transaction"])
     assert "number 4 of the 6 in block 1" in transaction.sentence
     assert transaction.data["envelope"]["body"]["amount_nano"] == str(2**62)
