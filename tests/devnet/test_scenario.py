@@ -314,9 +314,10 @@ def test_what_breaks_is_what_is_expected(name: str) -> None:
     for at in range(day.intervals):
         silent = {span.meter for span in day.expect.silent_meters if span.covers(at)}
         assert silent == broken(day.faults, "silence", at)
-        # What is lost in one interval is missed from the next one's orders on.
+        # What is lost in one interval is missed in the orders of the windows that lock behind it.
         lost = {span.meter for span in day.expect.lost_sources if span.covers(at)}
-        assert lost == (broken(day.faults, "lose", at - 1) if at else frozenset())
+        window = at - at % day.params.window_intervals
+        assert lost == (broken(day.faults, "lose", window - 1) if window else frozenset())
         disputed = {span.receiving_meter for span in day.expect.disputed_lines if span.covers(at)}
         restated = {span.meter for span in day.expect.restated_meters if span.covers(at)}
         assert disputed | restated == misreading(day.faults, at).keys()
