@@ -1,4 +1,4 @@
-# make devnet: see it run.  make test, make test-browser: what CI runs.  Nothing else is needed than Python 3.11+ and make.
+# make devnet: see it run.  make test, make test-browser, make test-docs: what CI runs.  Nothing else is needed than Python 3.11+ and make.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ ifndef SEED
 SEED := $(if $(DEEP),$(shell date +%s),0)
 endif
 
-.PHONY: setup devnet test test-browser docs lint properties soak week crashes mutants clean
+.PHONY: setup devnet test test-browser test-docs docs lint properties soak week crashes mutants clean
 
 setup: $(VENV)/.runtime
 
@@ -57,6 +57,10 @@ $(VENV)/.docs: pyproject.toml $(VENV)/.runtime
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "open build/site/index.html"
+
+# The site, and every command of the documents in the order of reading, in two lanes: see tests/documents.
+test-docs: $(VENV)/.test docs
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/documents
 
 properties: $(VENV)/.test
 	@echo "seed $(SEED); repeat with: make properties SEED=$(SEED) DEEP=$(DEEP)"

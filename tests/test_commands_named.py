@@ -78,6 +78,8 @@ def refusal(command: list[str]) -> str | None:
             return _unparsed(words)
         case ["make", target, *_]:
             return None if f"\n{target}:" in MAKEFILE else f"there is no target {target}"
+        case ["mkdir", *_] | ["python", "-c", _]:
+            return None
         case ["python", program, *_]:
             return None if (ROOT / program).is_file() else f"there is no {program}"
         case [".", ".venv/bin/activate"] | ["export" | "sed", *_]:

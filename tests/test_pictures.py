@@ -62,3 +62,10 @@ def test_the_pictures_of_the_dashboard_are_those_that_are_made_and_all_are_shown
         drawn = (PICTURES / name).read_bytes()
         assert drawn.startswith(b"\x89PNG") and len(drawn) <= DASHBOARD["MAX_BYTES"]
         assert f"(pictures/{name})" in document
+
+
+def test_every_picture_is_shown_in_a_document() -> None:
+    shown = "".join(path.read_text() for path in (PICTURES.parents[1] / "README.md", *PICTURES.parent.rglob("*.md")))
+    pictures = [path.name for path in PICTURES.iterdir() if path.suffix in {".svg", ".png"}]
+    assert len(pictures) > 8
+    assert [name for name in pictures if f"pictures/{name})" not in shown] == []

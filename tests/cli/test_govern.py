@@ -14,6 +14,37 @@ from node.genesis_file import load_admission
 from tests.cli.conftest import Devnet
 from tests.support.pact import VALIDATORS, key_of, node_keys
 
+
+def newcomer() -> str:
+    """A member with a node and a meter, written as in genesis."""
+    keys = node_keys("newbie", key_of("newbie node").public_key)
+    return f"""
+[[members]]
+id = "newbie"
+name = "Newbie"
+roles = ["supplier", "consumer"]
+site = "site"
+[[members.keys]]
+public_key = "{key_of("newbie").public_key.hex()}"
+scope = "all"
+[[members.nodes]]
+node = "newbie"
+consensus_key = "{keys.consensus_key.hex()}"
+bls_key = "{keys.bls_key.hex()}"
+bls_possession = "{keys.bls_possession.hex()}"
+tls_certificate = "AAAA"
+address = "127.0.0.1:7"
+[[meters]]
+id = "newbie-1"
+member = "newbie"
+public_key = "{key_of("newbie-1").public_key.hex()}"
+kind = "load"
+zone = "site"
+rating_w = 1000
+register_import_wh = 70
+"""
+
+
 PENALTY = ("govern", "propose-params", "penalty_ppm=200000", "--reason", "dearer", "--as", "campus")
 
 
@@ -104,35 +135,8 @@ def test_an_envelope_is_set_shown_and_falls_to_its_safe_state_with_a_key(devnet:
 
 
 def test_a_member_is_admitted_from_a_file_as_in_genesis(devnet: Devnet, tmp_path: Path) -> None:
-    keys = node_keys("newbie", key_of("newbie node").public_key)
     file = tmp_path / "newbie.toml"
-    file.write_text(
-        f"""
-[[members]]
-id = "newbie"
-name = "Newbie"
-roles = ["supplier", "consumer"]
-site = "site"
-[[members.keys]]
-public_key = "{key_of("newbie").public_key.hex()}"
-scope = "all"
-[[members.nodes]]
-node = "newbie"
-consensus_key = "{keys.consensus_key.hex()}"
-bls_key = "{keys.bls_key.hex()}"
-bls_possession = "{keys.bls_possession.hex()}"
-tls_certificate = "AAAA"
-address = "127.0.0.1:7"
-[[meters]]
-id = "newbie-1"
-member = "newbie"
-public_key = "{key_of("newbie-1").public_key.hex()}"
-kind = "load"
-zone = "site"
-rating_w = 1000
-register_import_wh = 70
-"""
-    )
+    file.write_text(newcomer())
     devnet.document("govern", "propose-member", str(file), "--reason", "joins", "--as", "campus")
     for name in VALIDATORS[:3]:
         devnet.document("govern", "approve", "0", "--as", name)
