@@ -379,11 +379,23 @@ class Side(Answer, frozen=True, kw_only=True):
     suppliers: tuple[Supplier, ...]
 
 
+class StackBlock(Answer, frozen=True, kw_only=True):
+    """A block of an offer, and what was ordered of it."""
+
+    member: str
+    meter: str
+    price_nano_per_wh: int
+    offered_wh: int
+    ordered_wh: int
+
+
 class Offered(Answer, frozen=True, kw_only=True):
     """What was offered: all of it before the lock, then what was cheaper, equal to and dearer than the price."""
 
     offered_wh: int
     members: int
+    stack: tuple[StackBlock, ...] = ()
+    """The cheapest blocks of all offers, in the order of their prices."""
     all: Side | None = None
     cheaper: Side | None = None
     equal: Side | None = None

@@ -17,6 +17,8 @@ from contracts.units import PPM
 Document = dict[str, Any]
 MOST_NAMES = 5
 """Members that one list of an explanation names; the others are counted."""
+MOST_BLOCKS = 128
+"""Blocks of the stack that an explanation lists, cheapest first; what is beyond is in the sums."""
 
 
 class Block(NamedTuple):
@@ -70,6 +72,7 @@ def explain(
             "offered_wh": sum(block.offered_wh for block in blocks),
             "members": len({block.member for block in blocks}),
             **({name: _side(some) for name, some in sides.items()} if ordered else {"all": _side(blocks)}),
+            "stack": [block._asdict() for block in blocks[:MOST_BLOCKS]],
         },
         "moved": {**moved, "relaxed": list(record.relaxed)},
         "price": {

@@ -68,6 +68,10 @@ def test_an_explanation_is_true(
     sides = [told["offered"][name] for name in ("cheaper", "equal", "dearer")]
     assert sum(side["ordered_wh"] for side in sides) == record.supplied_wh
     assert sum(side["offered_wh"] for side in sides) == told["offered"]["offered_wh"]
+    stack = told["offered"]["stack"]
+    assert sum(block["offered_wh"] for block in stack) == told["offered"]["offered_wh"]
+    assert sum(block["ordered_wh"] for block in stack) == sum(side["ordered_wh"] for side in sides)
+    assert [block["price_nano_per_wh"] for block in stack] == sorted(block["price_nano_per_wh"] for block in stack)
     cheaper, _, dearer = sides
     assert cheaper["ordered_wh"] == cheaper["offered_wh"], "everything cheaper than the price is taken"
     assert dearer["ordered_wh"] == told["price"]["as_bid_wh"] <= told["price"]["slack_wh"]

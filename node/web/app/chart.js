@@ -5,7 +5,7 @@ import { csvButton, fold, h, s, save, table } from "./dom.js";
 const WIDEST = 1208;
 const NARROWEST = 300;
 const BAND = 72;
-const LEFT = 56, RIGHT = 12;
+const LEFT = 56, RIGHT = 24;
 let library = null;
 
 /** d3, loaded when the first chart is drawn. */

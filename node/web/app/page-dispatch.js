@@ -10,27 +10,17 @@ import { Picker } from "./picker.js";
 import { sealed } from "./sealed.js";
 import { words } from "./words.js";
 
-/** Blocks of all sources in an interval of a case, cheapest first, with what was ordered of each. */
-const blocks = (found, data, interval) => {
-  const at = interval - found.interval;
-  const ordered = new Map();
-  for (const order of data.orders.filter((one) => one !== null)) for (const one of order.meters) ordered.set(one.meter, one.energy_wh);
-  const made = [];
-  for (const source of found.case.sources) {
-    let left = ordered.get(source.id) ?? 0;
-    for (const block of source.blocks[at] || []) {
-      const used = Math.min(left, block.energy_wh);
-      left -= used;
-      made.push({ name: source.organisation, kwh: block.energy_wh / 1000, price: block.price_nano_per_wh / 1e6, used: used / 1000 });
-    }
-  }
-  let bought = data.import_wh;
-  for (const tie of found.case.connections || []) {
-    const limit = tie.import_limit_wh?.[at] ?? 0, used = Math.min(bought, limit);
-    bought -= used;
-    if (limit) made.push({ name: "import", kwh: limit / 1000, price: tie.import_nano_per_wh[at] / 1e6, used: used / 1000 });
-  }
+/** What was offered, cheapest first, with what was ordered of each: the members' blocks, and what the grid would sell. */
+const blocks = ({ offered, grid }) => {
+  const made = (offered.stack ?? []).map((one) => ({ name: one.member, kwh: one.offered_wh / 1000, price: one.price_nano_per_wh / 1e6, used: one.ordered_wh / 1000 }));
+  if (grid?.connected && grid.import_limit_wh) made.push({ name: "import", kwh: grid.import_limit_wh / 1000, price: grid.import_nano_per_wh / 1e6, used: grid.import_wh / 1000 });
   return made.sort((one, other) => one.price - other.price || (one.name < other.name ? -1 : 1));
+};
+
+/** The stack against demand; before the lock it grows with every offer. */
+const drawn = (told, neededWh, price) => {
+  const made = blocks(told), names = [...new Set(made.map((one) => one.name))].sort();
+  return made.length ? stack(`stack-${told.interval}`, `Offers of interval ${told.interval} against demand`, PRICE, made, neededWh / 1000, price, names) : remark("", "Nobody offered energy in this interval.");
 };
 
 const why = (told) => {
@@ -82,7 +72,9 @@ export const open = async (place, state, [wanted]) => {
     try {
       const [data, told, hidden] = await Promise.all([query(`dispatch/${interval}`), query(`explain/${interval}`), soft(query(`sealed/${interval}`))]);
       if (!data || data.status === "open" || data.status === "locked") {
-        show(body, remark("", data ? "Not ordered yet: offers are still open, or builders are at work." : "Nobody has needed or offered anything in this interval so far."), sealed(hidden));
+        const spoken = told && (told.offered.offered_wh || told.demand.fixed_wh);
+        show(body, remark("", spoken ? "Not ordered yet: offers are still open, or builders are at work." : "Nobody has needed or offered anything in this interval so far."),
+          spoken ? drawn(told, told.demand.fixed_wh + told.demand.bids_wh, null) : null, sealed(hidden));
         return;
       }
       const hasRound = data.round !== null && data.round !== undefined;
@@ -90,12 +82,10 @@ export const open = async (place, state, [wanted]) => {
         hasRound ? soft(query(`round/${data.round}`)) : null, soft(get(`/check/${interval}`)), soft(query(`case/${interval}`)), soft(query(`conduct/${interval}`)),
       ]);
       const refused = round ? await soft(refusedWords(round)) : [];
-      const drawn = found && found.case ? blocks(found, data, interval) : [];
-      const names = [...new Set(drawn.map((one) => one.name))].sort();
       const price = data.price_nano_per_wh === null ? null : data.price_nano_per_wh / 1e6;
       show(body,
         h("h2", {}, "Why this price"), why(told),
-        drawn.length ? stack(`stack-${interval}`, `Offers of interval ${interval} against demand`, PRICE, drawn, data.served_wh / 1000, price, names) : remark("", "No case of this interval is kept, so there is no stack to draw."),
+        drawn(told, data.served_wh, price),
         h("h2", {}, "Certificate, builders and wagers"), certificate(state.status?.node ?? "", round, check, found, refused ?? []), sealed(hidden),
         h("h2", {}, "Orders"), orders(data), conduct(kept));
     } catch (error) { show(body, note(error)); }
