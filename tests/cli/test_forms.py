@@ -138,7 +138,7 @@ def test_the_zone_comes_from_option_environment_or_devnet(devnet: Devnet, monkey
     monkeypatch.delenv("GRIDPACT_TZ")
     devnet.chain.leap_to_ms = LOCK_MS
     asked = devnet.run("tx", "dispatch", "request", "--as", "campus", "--wh", "10")
-    assert asked.stdout.count("CEST") == 2 and "ordered: offers lock at" in asked.output
+    assert asked.stdout.count("CEST") == 2 and f"offers for interval {NEXT} lock at" in asked.output
 
 
 @pytest.mark.parametrize("zone", ["Europe/Nowhere", "../../etc/passwd", "/etc/passwd", "x" * 5_000])
