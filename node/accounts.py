@@ -48,16 +48,22 @@ class Account:
         """Read this key's next nonce, behind those that wait for a block at this node. Raises `RpcError` (`account.key`
         when the member does not list the key)."""
         answer = await client.member(self.member)
-        keys = [key["public_key"] for key in answer["data"]["keys"]]
-        if self.public_key.hex() not in keys:
+        try:
+            keys = [str(key["public_key"]) for key in answer["data"]["keys"]]
+            nonces = [int(lane["next_nonce"]) + int(lane.get("waiting", 0)) for lane in answer["data"]["lanes"]]
+            next_nonce = dict(zip(keys, nonces, strict=True)).get(self.public_key.hex())
+            height = int(answer["height"])
+        except (TypeError, LookupError, ValueError, AttributeError) as error:
+            raise RpcError(
+                "rpc.garbled", f"{client.base_url} answers about member {self.member} in a strange form: {error}."
+            ) from None
+        if next_nonce is None:
             raise RpcError(
                 "account.key",
                 f"Member {self.member} of this chain does not list the key that would sign.",
                 "The key file is of another member or another devnet: give the right one with --as or --key.",
             )
-        lane = answer["data"]["lanes"][keys.index(self.public_key.hex())]
-        self.next_nonce = int(lane["next_nonce"]) + int(lane.get("waiting", 0))
-        self.height = answer["height"]
+        self.next_nonce, self.height = next_nonce, height
 
     def sign(self, body: AccountBody, expiry_height: int | None = None) -> bytes:
         """The encoded envelope with the next nonce, which is then used up."""

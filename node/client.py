@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -97,6 +97,8 @@ class Client:
         self._ca = ca or os.environ.get(CA_VARIABLE)
         self.reader: ReaderKey | None = None
         """Who signs what is asked; None: nobody."""
+        self.listener: Callable[[str, Document], None] | None = None
+        """Told the path and document of every answer that `get` gives."""
         self._audience: tuple[str, str] | None = None
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -168,7 +170,10 @@ class Client:
         texts = {name: str(value) for name, value in options.items()}
         signer = reader or self.reader
         headers = None if signer is None else await self._signed(signer, path, texts)
-        return self._document(path, await self._request("GET", path, options=texts, headers=headers))
+        document = self._document(path, await self._request("GET", path, options=texts, headers=headers))
+        if self.listener is not None:
+            self.listener(path, document)
+        return document
 
     async def _signed(self, reader: ReaderKey, path: str, options: Mapping[str, str]) -> dict[str, str]:
         """The header that shows who asks this node for this."""

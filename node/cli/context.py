@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
+from node.cli.strange import hear
 from node.errors import UNREADABLE, NodeError
 
 if TYPE_CHECKING:
@@ -150,6 +152,7 @@ class Connection:
         self._close()
         for attempt in range(len(self.urls)):
             self._sync = SyncClient(self.urls[(self._at + attempt) % len(self.urls)])
+            self.client.listener = partial(hear, self.client.base_url)
             try:
                 self.status = self.run(self.client.status())
             except RpcError:

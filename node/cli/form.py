@@ -12,13 +12,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from node.cli.context import devnet
-from node.cli.output import utc
+from node.cli.output import moment_of, utc
 from node.errors import NodeError
 
 Data = dict[str, Any]
@@ -67,7 +67,7 @@ class Form(NamedTuple):
     def brief(self, time_ms: int) -> str:
         """A moment to the second, for a table: UTC, and the site's clock behind it (`clocks` names both)."""
         clock = "%H:%M:%S" if time_ms // 1_000 % 60 else "%H:%M"
-        text = f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d {clock}}"
+        text = f"{moment_of(time_ms):%Y-%m-%d {clock}}"
         return text if self.zone is None else f"{text} ({self._local(time_ms):{clock}})"
 
     @property
@@ -91,13 +91,13 @@ class Form(NamedTuple):
     def moments(self, name: str, time_ms: int) -> dict[str, str]:
         """ISO 8601 columns that stand beside a moment's milliseconds."""
         stem = name.removesuffix("_ms")
-        columns = {f"{stem}_utc": datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        columns = {f"{stem}_utc": moment_of(time_ms).strftime("%Y-%m-%dT%H:%M:%SZ")}
         if self.zone is not None:
             columns[f"{stem}_site"] = self._local(time_ms).isoformat()
         return columns
 
     def _local(self, time_ms: int) -> datetime:
-        return datetime.fromtimestamp(time_ms // 1000, self.zone)
+        return moment_of(time_ms, self.zone)
 
 
 def form(as_json: bool, as_csv: bool, tz: str | None, directory: Path) -> Form:

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
 from node.cli.columns import paired, tabulated, wrapped
+from node.cli.strange import PUZZLED, forget, strange
 from node.cli.waiting import above
 from node.errors import NodeError
 
@@ -27,6 +28,8 @@ NANO = 1_000_000_000
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+FIRST_MS, LAST_MS = 0, 253_370_764_799_000
+"""1970, and the end of 9998: a year that every time zone still has."""
 Row = Sequence[str]
 
 # The base of every usage error, of whichever click this typer brings along.
@@ -61,9 +64,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
+def moment_of(time_ms: int, zone: tzinfo | None = UTC) -> datetime:
+    """A point in time; what no calendar has, because a node says anything, is the last or first that it has."""
+    return datetime.fromtimestamp(max(FIRST_MS, min(time_ms, LAST_MS)) // 1000, zone)
+
+
 def utc(time_ms: int) -> str:
     """A time for people."""
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
+    moment = moment_of(time_ms)
     milliseconds = f".{time_ms % 1000:03d}" if time_ms % 1000 else ""
     return f"{moment:%Y-%m-%d %H:%M:%S}{milliseconds} UTC"
 
@@ -147,12 +155,20 @@ def passing_errors_on() -> Iterator[None]:
 @contextmanager
 def reporting(as_json: bool) -> Iterator[None]:
     """Turn errors into `{code, message, hint}` and exit code 1."""
+    forget()
     try:
         yield
     except NodeError as error:
         if _PASSING_ON.get():
             raise
         fail(as_json, error)
+    except PUZZLED as error:
+        told = strange()
+        if told is None:
+            raise
+        if _PASSING_ON.get():
+            raise told from error
+        fail(as_json, told)
     except KeyboardInterrupt:
         if _PASSING_ON.get():
             raise
