@@ -13,6 +13,7 @@ from node.cli.answer import PLAIN, Data, Rows, draw_standing, kept_back, show
 from node.cli.context import Connection, genesis_document, reader_key
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.output import counted, emit, kilograms, line, progress, reporting, table
+from node.cli.plots import carbon_ug, plot_carbon
 from node.cli.proof import CHECKING, read_bundle, verify_own
 from node.cli.waiting import working
 from node.errors import NodeError
@@ -50,6 +51,7 @@ def report(
         str | None, typer.Option("--cycle", help="Billing cycle instead: now, last (the one before), or its number.")
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say in sentences where the figures come from.")] = False,
+    plotted: options.Plot = False,
     prove_to: Annotated[
         Path | None, typer.Option("--prove-to", help="Write the report with the proof of every figure to this file.")
     ] = None,
@@ -82,7 +84,7 @@ def report(
             kept = {name: value for name, value in found.items() if name not in ("totals", "factors", "retired")}
             print_csv(rows(kept, shown, "lines", "line_"))
         else:
-            emit(asking.as_json, answer, lambda: _draw(found, shown, answer, prove_to))
+            emit(asking.as_json, answer, lambda: _draw(found, shown, answer, prove_to, plotted=plotted))
 
 
 @app.command()
@@ -255,11 +257,11 @@ def sentences(data: Data, shown: Form) -> list[str]:
             f"{kilograms(sums['energy_ug'])} of the mix with its share of losses, {kilograms(sums['site_ug'])} of the "
             f"site, {kilograms(sums['travel_ug'])} of travel, {kilograms(sums['corrected_ug'])} by its own later words."
         )
-    heaviest = sorted(data["factors"], key=lambda one: -_carbon(one))
+    heaviest = sorted(data["factors"], key=lambda one: -carbon_ug(one))
     for one in heaviest[:3]:
         said.append(
             f"{one['meter']} brought {one['energy_wh']:,} Wh at {one['operating_ug_per_wh']:,} operating and "
-            f"{one['embodied_ug_per_wh']:,} embodied ug per Wh: {kilograms(_carbon(one))} kg. Certificate: "
+            f"{one['embodied_ug_per_wh']:,} embodied ug per Wh: {kilograms(carbon_ug(one))} kg. Certificate: "
             f"{one['certificate']}; boundary: {one['boundary']}."
         )
     if data["unexplained_ug"] != "0":
@@ -316,13 +318,21 @@ def _title(data: Data, shown: Form) -> str:
     return f"Carbon of {whose}, {shown.span(data['start_ms'], data['end_ms'])}"
 
 
-def _carbon(one: Data) -> int:
-    return int(one["operating_ug"]) + int(one["embodied_ug"]) + int(one["unseen_ug"])
-
-
-def _draw(data: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
+def _draw(data: Data, shown: Form, answer: Data, prove_to: Path | None, *, plotted: bool) -> None:
     for text in data.get("explained", ()):
         line(text)
+    if plotted:
+        plot_carbon(data, shown)
+    else:
+        _draw_figures(data, shown)
+    for text in kept_back(answer):
+        line(text)
+    draw_standing(answer, shown, data["as_of_ms"])
+    if prove_to is not None:
+        line(f"Anybody checks it with: gridpact carbon verify {prove_to} --genesis genesis.mp")
+
+
+def _draw_figures(data: Data, shown: Form) -> None:
     site = data["member"] is None
     headings = SITE_HEADINGS if site else MEMBER_HEADINGS
     figures = (
@@ -341,11 +351,6 @@ def _draw(data: Data, shown: Form, answer: Data, prove_to: Path | None) -> None:
     table("Intervals", ["Interval", f"Starts, {shown.clocks}", *headings], listed, right=headings)
     _draw_factors(data)
     _draw_totals(data, shown)
-    for text in kept_back(answer):
-        line(text)
-    draw_standing(answer, shown, data["as_of_ms"])
-    if prove_to is not None:
-        line(f"Anybody checks it with: gridpact carbon verify {prove_to} --genesis genesis.mp")
 
 
 def _draw_factors(data: Data) -> None:
@@ -354,7 +359,7 @@ def _draw_factors(data: Data) -> None:
             one["meter"],
             f"{one['energy_wh']:,}",
             f"{one['operating_ug_per_wh']:,} + {one['embodied_ug_per_wh']:,}",
-            kilograms(_carbon(one)),
+            kilograms(carbon_ug(one)),
             one["certifier"] or "-",
             one["certificate"],
             one["boundary"],

@@ -77,6 +77,7 @@ PassphraseFile = Annotated[
 ]
 
 
+Plot = Annotated[bool, typer.Option("--plot", help="Draw it for people, instead of tables.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Go on showing it as it changes, until Ctrl-C.")]
 
 

@@ -104,6 +104,11 @@ def facts(title: str, pairs: Iterable[Row]) -> None:
     _titled(title, paired([(_printable(name), _printable(value)) for name, value in pairs], _screen()))
 
 
+def plot(title: str, lines: Callable[[int], list[str]]) -> None:
+    """Lines that are drawn for the width of the screen, on stdout."""
+    _titled(title, lines(_screen()))
+
+
 def _titled(title: str, lines: Iterable[str]) -> None:
     strong, plain = ("\x1b[1m", "\x1b[0m") if _styled() else ("", "")
     for part in wrapped(_printable(title), _screen()):

@@ -15,6 +15,7 @@ from node.cli.explain import sentences
 from node.cli.form import Form, form, print_csv, rows
 from node.cli.history import MeterId, corrections, disputes, energy, estimates
 from node.cli.output import emit, facts, line, money, per_kwh, reporting, table
+from node.cli.plots import plot_interval
 from node.cli.threshold import threshold
 from node.errors import NodeError
 
@@ -284,17 +285,21 @@ def interval(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say in five lines why this price and these suppliers.")
     ] = False,
+    plotted: options.Plot = False,
     *,
     asking: options.Asking,
 ) -> None:
     """A settlement interval: times, demand, price, deliveries; or why it came out so, also for whom --as names."""
-    if not explain:
+    if not (explain or plotted):
         show("interval", [which], _draw_interval, asking)
         return
 
     def draw(data: Data, shown: Form) -> None:
-        line(f"Interval {data['interval']}: {shown.span(data['start_ms'], data['end_ms'])}, {data['status']}")
-        for text in data["lines"]:
+        if plotted:
+            plot_interval(data, shown)
+        else:
+            line(f"Interval {data['interval']}: {shown.span(data['start_ms'], data['end_ms'])}, {data['status']}")
+        for text in data["lines"] if explain else ():
             line(text)
 
     def refine(data: Data, shown: Form) -> None:

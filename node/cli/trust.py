@@ -11,6 +11,7 @@ from node.cli import options
 from node.cli.answer import Data, Rows, show
 from node.cli.form import Form
 from node.cli.output import counted, emit, line, reporting, table
+from node.cli.plots import percent, plot_trust
 from node.cli.tx import MAX_MEMO, checked_memo, send
 from node.errors import NodeError
 
@@ -35,9 +36,9 @@ Tokens = Annotated[int, typer.Option("--tokens", min=1, max=2**63 - 1, help="Num
 
 @app.command(name="show")
 @options.grouped
-def show_trust(asking: options.Asking) -> None:
+def show_trust(plotted: options.Plot = False, *, asking: options.Asking) -> None:
     """Every member's tokens, index, weight and power, and why each changed last."""
-    show("trust", [], _draw_trust, asking, Rows("members"))
+    show("trust", [], plot_trust if plotted else _draw_trust, asking, Rows("members"))
 
 
 def _draw_trust(data: Data, shown: Form) -> None:
@@ -97,7 +98,7 @@ def _seat(one: Data, data: Data) -> list[str]:
         "-" if one[name] is None else f"{int(one[name]):,}" for name in ("power", "next_power", "coming_power")
     )
     total = data["total_power"]
-    share = "-" if total is None else _percent(int(one["power"]), int(total))
+    share = "-" if total is None else percent(int(one["power"]), int(total))
     return [one["member"], f"{one['weight']:,}", power, share, following, coming, _change(one["power_change"])]
 
 
@@ -117,12 +118,6 @@ def _change(change: Data | None) -> str:
     if change is None:
         return "-"
     return "genesis" if change["kind"] == "genesis" else f"{change['kind']} in block {change['height']}"
-
-
-def _percent(part: int, whole: int) -> str:
-    """With two decimals, cut off."""
-    hundredths = part * 10_000 // whole
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 @app.command()

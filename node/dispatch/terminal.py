@@ -118,15 +118,19 @@ def _axis(groups: Sequence[Group], width: int) -> Line:
 def _bars(
     name: str, groups: Sequence[Group], width: int, value: Callable[[Moment], float], text: Callable[[float], str]
 ) -> list[Line]:
-    """One bar per column between the lowest and the highest value, and above them which these are."""
-    values = [_mean(group, value) for group in groups]
+    """One bar per column, under those of the stack."""
+    head, (drawn,) = trace(name, [_mean(group, value) for group in groups], text, width)
+    return [head, [Span(" " * (LABEL + 1) + drawn.text)]]
+
+
+def trace(name: str, values: Sequence[float], text: Callable[[float], str], width: int = 1) -> list[Line]:
+    """One bar per value between the lowest and the highest, and above them which these are."""
     low, high = min(values), max(values)
     steps = len(LEVELS) - 1
     levels = (round((one - low) / (high - low) * steps) if high > low else 0 for one in values)
-    drawn = "".join(LEVELS[level] * width for level in levels)
     return [
         [Span(f"{name}, {text(low)} to {text(high)}" if high > low else f"{name}, {text(low)} throughout")],
-        [Span(" " * (LABEL + 1) + drawn)],
+        [Span("".join(LEVELS[level] * width for level in levels))],
     ]
 
 
