@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.conftest import BLOCKS, SCRIPT, Net, Watched
+from tests.browser.conftest import BLOCKS, PATIENCE_S, SCRIPT, Net, Watched
 
 Make = Callable[..., Watched]
 PAGES = ("grid", "dispatch", "ledger", "trust", "carbon", "bill", "network")
@@ -109,14 +109,17 @@ def test_charts_have_figures_and_go_home_as_svg_and_csv(net: Net, watched: Make,
 
 
 def test_a_window_has_its_gap_its_bound_and_who_may_doubt_it(net: Net, watched: Make) -> None:
+    """Builders on a slow machine may all be late: then the fallback is ordered, and nothing bounds it."""
+    with urlopen(f"{net.url}/check/{net.interval}") as answer:
+        found = json.load(answer)["solutions"]
+    (ordered,) = (one for one in found if one["ordered"])
+    bounded = any(one["member"] is not None and one["bound_nano"] is not None for one in found)
     seen = watched()
     page = visit(seen, net.url, f"dispatch/{net.interval}")
     told = page.locator("main")
-    expect(told).to_contain_text(re.compile(r"Certificate gap\s*[\d.]+ ppm"))
+    expect(told).to_contain_text(re.compile(r"Certificate gap\s*" + (r"[\d.]+ ppm" if bounded else "not bounded")))
     expect(told).to_contain_text(f"Checked by node {net.node}")
     expect(told).to_contain_text("gridpact dispatch verify")
-    with urlopen(f"{net.url}/check/{net.interval}") as answer:
-        (ordered,) = (one for one in json.load(answer)["solutions"] if one["ordered"])
     assert ordered["member"] is None or page.locator(f'a[href="#/ledger/tx/{ordered["transaction"]}"]').count() == 1
     assert seen.errors == []
 
@@ -284,7 +287,7 @@ def test_a_key_file_reads_a_bill_and_never_leaves_the_browser(net: Net, watched:
 
 def gridpact(net: Net, *words: str) -> None:
     """One command about the devnet."""
-    where = ["--dir", str(net.launcher.layout.root)]
+    where = ["--dir", str(net.launcher.layout.root), "--timeout", str(int(PATIENCE_S))]
     subprocess.run([sys.executable, "-m", "devnet.cli", *words, *where], check=True, capture_output=True)
 
 

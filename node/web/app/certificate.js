@@ -30,8 +30,9 @@ const nano = (value) => BigInt(value);
 /** Part of the base in ppm, to thousandths: (cost - bound) / base. */
 const ppm = (away, base) => (base > 0n ? decimal((away * 1_000_000_000n) / base, 3, 3, 1) : "–");
 
+// The fallback brings no weights, so only what builders showed bounds the optimum.
 const best = (check) => {
-  const bounds = check.solutions.filter((one) => one.bound_nano !== null).map((one) => nano(one.bound_nano));
+  const bounds = check.solutions.filter((one) => one.member !== null && one.bound_nano !== null).map((one) => nano(one.bound_nano));
   return bounds.length ? bounds.reduce((one, other) => (one > other ? one : other)) : null;
 };
 
@@ -45,8 +46,8 @@ export const refusedWords = async (round) => {
 
 const gap = (check, ordered) => {
   const bound = best(check), base = nano(check.base_nano);
-  if (!ordered || ordered.cost_nano === null || bound === null) return ["–", ""];
-  if (ordered.member === null && check.solutions.length === 1) return ["not bounded", "the fallback brings no weights, and nobody else showed any"];
+  if (!ordered || ordered.cost_nano === null) return ["–", ""];
+  if (bound === null) return ["not bounded", "the fallback brings no weights, and nobody else showed any"];
   const away = nano(ordered.cost_nano) - bound;
   if (away === 0n) return ["0 ppm", "it is an optimum: cost and bound are the same"];
   return [`${ppm(away, base)} ppm`, `at most ${decimal(away, 9, 9, 4)} currency above the optimum`];
@@ -98,7 +99,7 @@ export const certificate = (node, round, check, found, words) => {
     cards([
       ["Solution of", who, !round ? "no round of builders" : round.reason !== "none" ? REASONS[round.reason] ?? round.reason : `round ${round.number}${check ? `, ${count(check.count, "interval")}` : ""}`],
       ["Cost of the window", money(ordered ? ordered.cost_nano : round?.cost_nano), "currency"],
-      ["No dispatch costs less than", check && best(check) !== null && away !== "not bounded" ? money(best(check)) : "–", "currency"],
+      ["No dispatch costs less than", check && best(check) !== null ? money(best(check)) : "–", "currency"],
       ["Certificate gap", away, means],
       ["Certified up to", check?.threshold_nano ? decimal(check.threshold_nano, 9, 4, 4) : "–", "currency above the bound"],
       saved === null ? null : ["Saved by building", money(saved), "currency less than the fallback"],
