@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.cli.bars import LEFT, SHORTEST, TAKEN, Bar, barred, timeline
+from node.cli.columns import GAP, width_of
 from node.cli.form import Form
 from node.cli.plots import plot_carbon
 from tests.cli.conftest import Devnet
@@ -30,9 +31,8 @@ def test_bars_are_to_one_scale_and_leave_room_for_their_figures(bars: list[Bar],
         if longest:
             assert abs(whole - places * (bar.full + bar.rest) / longest) <= 1
             assert abs(taken - places * bar.full / longest) <= 1
-    texts = max(len(bar.label) + len(bar.text) for bar in bars)
-    if all(bar.label.isascii() and bar.text.isascii() for bar in bars) and 2 * texts + SHORTEST + 4 <= width:
-        assert max(map(len, lines)) <= width
+    beside = max(width_of(bar.label) for bar in bars) + max(width_of(bar.text) for bar in bars)
+    assert max(map(width_of, lines)) <= max(width, beside + SHORTEST + 2 * GAP)
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=300), st.integers(1, 140))
