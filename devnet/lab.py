@@ -131,7 +131,8 @@ def present(json: bool, document: Document, layout: Layout) -> None:
         table(f"nodes of {document.chain_id}", ("name", "rpc and dashboard", "p2p", "pid"), nodes, right=("pid",))
         line(f"Look at it: {nodes[0][1]} in a browser; every node serves the dashboard.")
         if any(one.id == "campus" for one in document.members):
-            line("Ask for energy: gridpact tx dispatch request --as campus --interval next --wh 5000")
+            kept = "" if layout.root == DEFAULT.absolute() else f" --dir {layout.root}"
+            line(f"Ask for energy: gridpact tx dispatch request --as campus --interval next --wh 5000{kept}")
 
     emit(json, {**msgspec.to_builtins(document), "dir": str(layout.root)}, draw)
 
