@@ -124,6 +124,15 @@ def test_a_window_has_its_gap_its_bound_and_who_may_doubt_it(net: Net, watched: 
     assert seen.errors == []
 
 
+def test_the_stack_is_marked_where_the_ordered_offers_end(net: Net, watched: Make) -> None:
+    page = visit(watched(), net.url, f"dispatch/{net.interval}")
+    with urlopen(f"{net.url}/query/explain/{net.interval}") as answer:
+        told = json.load(answer)["data"]
+    ordered_wh = sum(one["ordered_wh"] for one in told["offered"]["stack"]) + told["grid"]["import_wh"]
+    kwh = f"{ordered_wh / 1000:,.3f}".rstrip("0").rstrip(".")
+    expect(page.locator("figure").first).to_contain_text(f"ordered {kwh} kWh")
+
+
 # Proofs
 
 
@@ -223,6 +232,10 @@ def test_refusals_have_their_code_and_what_would_help(net: Net, watched: Make) -
     page = watched().page
     page.goto(f"{net.url}/#/ledger/block/99999999")
     expect(page.get_by_role("alert")).to_contain_text("rpc.")
+    expect(page.get_by_role("link", name="Dispatch").last).to_have_attribute("href", "#/dispatch/99999999")
+    page.locator("#search").fill("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("h2").first).to_have_text("Block 1")
     page.goto(f"{net.url}/#/ledger/tx/nonsense")
     expect(page.locator("main")).to_contain_text("64 hexadecimal digits")
 

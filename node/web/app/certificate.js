@@ -96,6 +96,7 @@ export const certificate = (node, round, check, found, words) => {
   const agrees = !round || round.phase !== "judged" || !ordered || ordered.cost_nano === round.cost_nano;
   const who = !round ? "fallback" : round.phase !== "judged" ? round.phase : round.outcome === "builder" ? round.builder : "fallback";
   return h("div", {},
+    h("p", { className: "soft" }, "Orders are made for a window of intervals at once. Builders wager trust tokens that nobody finds a cheaper solution; the best that breaks no limit becomes the order. Where there is none in time, it is the fallback that every node computes."),
     cards([
       ["Solution of", who, !round ? "no round of builders" : round.reason !== "none" ? REASONS[round.reason] ?? round.reason : `round ${round.number}${check ? `, ${count(check.count, "interval")}` : ""}`],
       ["Cost of the window", money(ordered ? ordered.cost_nano : round?.cost_nano), "currency"],

@@ -149,13 +149,13 @@ export const steps = (name, caption, unit, names, entries, tone = null) => {
   });
 };
 
-/** The stack of an interval: blocks by price against demand. blocks: [{name, kwh, price, used}], in the unit of `price`. */
-export const stack = (name, caption, unit, blocks, demandKwh, price, names) => {
+/** The stack of an interval: blocks by price, and a dashed line at [what it is, kWh]. blocks: [{name, kwh, price, used}], in the unit of `price`. */
+export const stack = (name, caption, unit, blocks, [mark, markKwh], price, names) => {
   const height = 300, bottom = 42, top = 40;
   const rows = blocks.map((one) => [one.name, one.kwh, one.price, one.used]);
   const header = ["supplier", "offered kWh", `price ${unit}`, "ordered kWh"];
   return figure(name, caption, names, height, header, rows, (lib, svg, wide) => {
-    const total = Math.max(demandKwh, blocks.reduce((sum, one) => sum + one.kwh, 0), 1e-9);
+    const total = Math.max(markKwh, blocks.reduce((sum, one) => sum + one.kwh, 0), 1e-9);
     const x = lib.scaleLinear([0, total], [LEFT, wide - RIGHT]);
     const prices = [0, price ?? 0, ...blocks.map((one) => one.price)];
     const y = lib.scaleLinear([Math.min(...prices), Math.max(...prices) * 1.08 || 1], [height - bottom, top]).nice();
@@ -169,9 +169,9 @@ export const stack = (name, caption, unit, blocks, demandKwh, price, names) => {
       from += one.kwh;
     }
     axes(lib, svg, x, y, wide, height, bottom, (value) => value.toLocaleString("en-GB"), unit);
-    const left = x(demandKwh) > wide * 0.6;
-    svg.append(s("line", { x1: x(demandKwh), x2: x(demandKwh), y1: top - 8, y2: height - bottom, stroke: "var(--text)", "stroke-width": 1.5, "stroke-dasharray": "5 3" }),
-      s("text", { x: x(demandKwh) + (left ? -5 : 5), y: top - 1, "text-anchor": left ? "end" : "start" }, `needed ${demandKwh.toLocaleString("en-GB")} kWh`));
+    const left = x(markKwh) > wide * 0.6;
+    svg.append(s("line", { x1: x(markKwh), x2: x(markKwh), y1: top - 8, y2: height - bottom, stroke: "var(--text)", "stroke-width": 1.5, "stroke-dasharray": "5 3" }),
+      s("text", { x: x(markKwh) + (left ? -5 : 5), y: top - 1, "text-anchor": left ? "end" : "start" }, `${mark} ${markKwh.toLocaleString("en-GB")} kWh`));
     if (price !== null) {
       svg.append(s("line", { x1: LEFT, x2: wide - RIGHT, y1: y(price), y2: y(price), stroke: "var(--bad)", "stroke-width": 1.5 }),
         s("text", { x: wide - RIGHT - 2, y: y(price) - 5, "text-anchor": "end", className: "halo" }, `price ${price} ${unit}`));

@@ -60,7 +60,7 @@ export const open = async (place, state) => {
 
   let shown = "";
   const draw = async () => {
-    if (!opened.member) { show(body, h("p", { className: "empty" }, "Name a member whose bills are open to everybody, such as campus or tenant-07, or open your key file. On a devnet, keys are in its directory, under keys/.")); return; }
+    if (!opened.member) { show(body, h("p", { className: "empty" }, "Name a member whose bills are open to everybody, such as campus or tenant-07, or open your key file. A devnet keeps them under .gridpact/devnet/keys/.")); return; }
     const wanted = `${opened.member} ${opened.cycle}`;
     if (shown !== wanted) show(body, loading());
     try {
@@ -137,7 +137,7 @@ export const open = async (place, state) => {
     remark("", "Key and wallet stay in this browser's memory until you leave the page: they are not sent, not stored, and only a signature of each question goes to the node."),
     h("form", { className: "fields", onsubmit: (event) => { event.preventDefault(); opened.member = who.value.trim().toLowerCase(); draw(); } },
       h("label", { for: "member" }, "Member"), h("span", { className: "row" }, who, h("button", { type: "submit" }, "Show")),
-      file("key", "Key file, for a bill that its member keeps", async (content) => { opened.key = await openKey(content); opened.member = opened.key.member; who.value = opened.member; draw(); return `reads as ${opened.member}`; }),
+      file("key", "Key file, for a bill that not everybody may see", async (content) => { opened.key = await openKey(content); opened.member = opened.key.member; who.value = opened.member; draw(); return `reads as ${opened.member}`; }),
       h("label", { for: "passphrase" }, "Passphrase of the wallet"), pass, h("span", { className: "said-here soft" }, "A devnet's wallet that was made without one: leave it empty, and open its member's key file first."),
       file("wallet", "Wallet file, for hidden money", async (content) => {
         opened.wallet = await openWallet(content, pass.value || (opened.key?.walletPassphrase ?? ""));

@@ -17,10 +17,13 @@ const blocks = ({ offered, grid }) => {
   return made.sort((one, other) => one.price - other.price || (one.name < other.name ? -1 : 1));
 };
 
-/** The stack against demand; before the lock it grows with every offer. */
-const drawn = (told, neededWh, price) => {
+/** Wh that offers and the public grid give. Less than was needed where batteries give the rest, more where they charge. */
+const orderedWh = (told) => Math.round(blocks(told).reduce((sum, one) => sum + one.used * 1000, 0));
+
+/** The stack with a dashed line: before the lock, when it grows with every offer, what is needed; then what was ordered of it. */
+const drawn = (told, mark, price) => {
   const made = blocks(told), names = [...new Set(made.map((one) => one.name))].sort();
-  return made.length ? stack(`stack-${told.interval}`, `Offers of interval ${told.interval} against demand`, PRICE, made, neededWh / 1000, price, names) : remark("", "Nobody offered energy in this interval.");
+  return made.length ? stack(`stack-${told.interval}`, `Offers of interval ${told.interval} against demand`, PRICE, made, mark, price, names) : remark("", "Nobody offered energy in this interval.");
 };
 
 const why = (told) => {
@@ -30,7 +33,7 @@ const why = (told) => {
   const { offered, moved, demand, grid } = told;
   const dearer = (offered.dearer?.offered_wh ?? 0) - (offered.dearer?.ordered_wh ?? 0);
   return h("ol", { className: "steps" },
-    h("li", {}, `${kwh(demand.fixed_wh)} kWh had to be served, for ${count(demand.members, "member")}.${moved.charged_wh || moved.discharged_wh ? ` ${kwh(moved.charged_wh)} kWh went into storage, ${kwh(moved.discharged_wh)} kWh came out of it.` : ""}`),
+    h("li", {}, `${kwh(demand.fixed_wh)} kWh had to be served, for ${count(demand.members, "member")}.${moved.charged_wh || moved.discharged_wh ? ` ${kwh(moved.charged_wh)} kWh went into storage, ${kwh(moved.discharged_wh)} kWh came out of it.` : ""} Offers and the public grid give ${kwh(orderedWh(told))} kWh.`),
     h("li", {}, `${count(offered.members, "supplier")} offered ${kwh(offered.offered_wh)} kWh. Cheaper than the price: ${kwh(offered.cheaper?.ordered_wh ?? 0)} kWh ordered.${offered.equal?.offered_wh ? ` At the price: ${kwh(offered.equal.ordered_wh)} of ${kwh(offered.equal.offered_wh)} kWh.` : ""} Dearer and not needed: ${kwh(dearer)} kWh.`),
     h("li", {}, h("strong", {}, `${perKwh(price.price_nano_per_wh)} ${PRICE}`), by ? ` because the last energy needed came from ${by}.` : " by the rule of the pact."),
     h("li", {}, `The price is read ${kwh(price.slack_wh)} kWh below the last kWh, so that nobody moves it with a single one. Who delivers is paid this price${price.as_bid_wh ? `, but for ${kwh(price.as_bid_wh)} kWh that were dearer and are paid as bid` : ""}.`),
@@ -74,7 +77,7 @@ export const open = async (place, state, [wanted]) => {
       if (!data || data.status === "open" || data.status === "locked") {
         const spoken = told && (told.offered.offered_wh || told.demand.fixed_wh);
         show(body, remark("", spoken ? "Not ordered yet: offers are still open, or builders are at work." : "Nobody has needed or offered anything in this interval so far."),
-          spoken ? drawn(told, told.demand.fixed_wh + told.demand.bids_wh, null) : null, sealed(hidden));
+          spoken ? drawn(told, ["needed", (told.demand.fixed_wh + told.demand.bids_wh) / 1000], null) : null, sealed(hidden));
         return;
       }
       const hasRound = data.round !== null && data.round !== undefined;
@@ -85,9 +88,10 @@ export const open = async (place, state, [wanted]) => {
       const price = data.price_nano_per_wh === null ? null : data.price_nano_per_wh / 1e6;
       show(body,
         h("h2", {}, "Why this price"), why(told),
-        drawn(told, data.served_wh, price),
+        drawn(told, ["ordered", orderedWh(told) / 1000], price),
         h("h2", {}, "Certificate, builders and wagers"), certificate(state.status?.node ?? "", round, check, found, refused ?? []), sealed(hidden),
-        h("h2", {}, "Orders"), orders(data), conduct(kept));
+        h("h2", {}, "Orders"), orders(data), conduct(kept),
+        h("p", { className: "soft" }, "All of it with its proof, checked without believing a node: ", h("code", {}, `gridpact proof fetch dispatch ${interval} | gridpact proof verify -`)));
     } catch (error) { show(body, note(error)); }
   });
   await picker.move();

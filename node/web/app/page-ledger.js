@@ -1,6 +1,6 @@
 // Ledger: blocks and transactions as they are decided, a search, and a proof that this browser checks by itself.
 
-import { get } from "./api.js";
+import { get, Refused } from "./api.js";
 import { cards, fold, h, loading, show, table } from "./dom.js";
 import { bytes, short, when, whole } from "./format.js";
 import { note, remark } from "./notes.js";
@@ -58,7 +58,9 @@ export const open = (place, state, [kind, name]) => {
 
 const list = async (place, state, sender) => {
   const blocks = h("section", {}), rows = h("section", {});
-  show(place, searching(), sender ? null : blocks, rows, words("final", "header", "proof"));
+  show(place, searching(),
+    h("p", { className: "soft" }, "Open a transaction, and this browser checks its proof. Those of intervals, bills and balances: ", h("code", {}, "gridpact proof fetch")),
+    sender ? null : blocks, rows, words("final", "header", "proof"));
   let before = null;
 
   const drawBlocks = async () => {
@@ -94,9 +96,20 @@ const list = async (place, state, sender) => {
   };
 };
 
+/** What the node says at `path`; where it refuses, that and `besides` are shown with the search kept, and null comes back. */
+const found = async (place, path, besides) => {
+  try { return await get(path); } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    show(place, searching(), note(error), besides);
+    return null;
+  }
+};
+
 const block = async (place, height) => {
   show(place, searching(), loading());
-  const told = await get(`/block/${encodeURIComponent(height)}`);
+  const told = await found(place, `/block/${encodeURIComponent(height)}`,
+    h("p", {}, "Is it the number of an interval? Then it is on ", h("a", { href: `#/dispatch/${encodeURIComponent(height)}` }, "Dispatch"), "."));
+  if (told === null) return {};
   const { header } = told;
   const names = told.payload.map((hash, index) => ({ hash, index }));
   show(place, searching(),
@@ -113,18 +126,19 @@ const block = async (place, height) => {
 const transaction = async (place, hash) => {
   if (!HASH.test(hash || "")) { show(place, searching(), remark("bad", "That is no transaction hash: it has 64 hexadecimal digits.")); return {}; }
   show(place, searching(), loading());
-  const told = await get(`/tx/${hash}`);
+  const told = await found(place, `/tx/${hash}`, null);
+  if (told === null) return {};
   const { data } = told, envelope = data.envelope;
   const proof = h("div", { "aria-live": "polite" });
   const check = async () => {
     show(proof, h("p", { className: "loading" }, "Fetching the proof and checking it here …"));
     try {
       const bundle = (await get(`/tx/${hash}?prove=1`)).proof;
-      const found = await verifyReceipt(bundle, hash);
+      const checked = await verifyReceipt(bundle, hash);
       show(proof,
-        h("div", { className: `note ${found.ok ? "good" : "bad"}`, "data-verdict": found.ok ? "proven" : "false" },
-          h("p", {}, h("strong", {}, found.ok ? "Proven, by this browser." : `Not proven: ${found.why}`)),
-          h("ol", { className: "steps" }, found.steps.map((one) => h("li", {}, one)))),
+        h("div", { className: `note ${checked.ok ? "good" : "bad"}`, "data-verdict": checked.ok ? "proven" : "false" },
+          h("p", {}, h("strong", {}, checked.ok ? "Proven, by this browser." : `Not proven: ${checked.why}`)),
+          h("ol", { className: "steps" }, checked.steps.map((one) => h("li", {}, one)))),
         h("p", { className: "soft" }, `${bytes(JSON.stringify(bundle).length)} of proof. The node computed none of this verdict: hashes and signatures were checked with WebCrypto.`));
     } catch (error) { show(proof, note(error)); }
   };
