@@ -6,7 +6,7 @@ it exported. What a person would do without thinking, the folder does, too:
 1. **Numbers of intervals.** A number of seven digits stands for the interval that `--interval next` printed in this
    document, and before it did, for the newest that is settled. The same number stands for the same interval to the
    document's end. Before anything is asked of it, or of `last`, the folder waits until it is settled, and for a round
-   until it is open; a sealed round is one that is. What stands behind `--first` and `--until` is meant as it stands.
+   or a capacity until it is there; a sealed round is one that is. `--first` and `--until` are meant as they stand.
 2. **Numbers of proposals** are counted from the first that the document makes.
 3. **Words in capitals** are what an earlier command printed: CHAIN the devnet's chain, URL an address of a node (a
    second one of another), HASH the newest transaction, HEX the hash of the block that `--trust-height` names, KEY a
@@ -208,6 +208,8 @@ class Place:
                 text = re.sub(r"\bURL\b", url, text, count=1)
         if round_ := re.search(r"\bquery round (\d+)", text):
             self.wait_for(f"round {round_[1]}", lambda: self.ask(f"/query/round/{round_[1]}"))
+        if source := re.search(r"\bquery capacity ([a-z0-9-]+)", text):
+            self.wait_for(f"a capacity of {source[1]}", lambda: self.ask(f"/query/capacity/{source[1]}"))
         if found := re.search(r"\bquery sealed (\d+)", text):
             text = text.replace(found[1], str(self.wait_for("a sealed round", self._sealed)))
         if re.search(r"\bKEY\b", text):
