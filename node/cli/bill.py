@@ -22,27 +22,27 @@ LINE_FIGURES = ["Energy (Wh)", "Price (currency/kWh)", "Amount (currency)"]
 TOTAL_HEADINGS = ["Line", "Energy (Wh)", "Amount (currency)"]
 Explain = Annotated[bool, typer.Option("--explain", help="Say in a sentence what each kind of line is for.")]
 KINDS = {
-    "consumption": "energy ordered for it, at the price of its zone: gridpact query interval INTERVAL --explain",
-    "supply": "energy ordered from it, at the price of its zone: gridpact query dispatch INTERVAL",
+    "consumption": "energy ordered for it, at the price of its zone: gridpact query interval {interval} --explain",
+    "supply": "energy ordered from it, at the price of its zone: gridpact query dispatch {interval}",
     "pay-as-bid": "what its accepted blocks above the price ask on top of it",
     "within-limit": "what its served bids are spared where the price is above their own limits: they pay these",
     "reserve": "what it held back for the worst, paid as offered",
-    "green": "premiums for green shares, as they were bid: gridpact carbon report --member MEMBER",
+    "green": "premiums for green shares, as they were bid: gridpact carbon report --member {member}",
     "short": "energy it gave less or took more than ordered, at the dearer of price and import, with the penalty",
     "long": "energy it gave more or took less than ordered, at the least of price, offer and export price",
     "tie-import": "what the utility delivered through its meter, at its tariff",
     "tie-export": "what the utility took through its meter, at its tariff",
-    "make-whole": "what a day of orders cost its storages beyond their pay: gridpact query make-whole INTERVAL",
-    "builder": "a fee and a share of what its solution saved: gridpact query round NUMBER",
+    "make-whole": "what a day of orders cost its storages beyond their pay: gridpact query make-whole {interval}",
+    "builder": "a fee and a share of what its solution saved: gridpact query rounds",
     "proposer": "its block settled the interval",
     "spend-fee": "fees of hidden payments",
-    "sealed-supply": "what the utility gave or took beside a sealed round: gridpact query sealed INTERVAL",
-    "demand-response": "energy done without for pay: gridpact query reductions INTERVAL",
-    "base-load": "base load that was shed although it was promised: gridpact query base-loads INTERVAL",
-    "correction": "what earlier intervals turned out to be worth: gridpact query corrections INTERVAL",
+    "sealed-supply": "what the utility gave or took beside a sealed round: gridpact query sealed {interval}",
+    "demand-response": "energy done without for pay: gridpact query reductions {interval}",
+    "base-load": "base load that was shed although it was promised: gridpact query base-loads {interval}",
+    "correction": "what earlier intervals turned out to be worth: gridpact query corrections {interval}",
     "residual": "its share, by metered consumption, of what all lines leave over: spread, rent, losses, what is owed",
 }
-"""What each kind of line is for, and the query whose records prove it where it has its own."""
+"""What each kind of line is for, and the query that shows the records of the newest one where it has its own."""
 
 
 @app.command()
@@ -142,7 +142,8 @@ def explanations(statement: Data) -> list[str]:
         own = list(dict.fromkeys(one["interval"] for one in statement["lines"] if one["kind"] == kind))
         where = f"interval {own[0]}" if len(own) == 1 else f"{len(own)} intervals from {own[0]} to {own[-1]}"
         verb = "gets" if amount >= 0 else "pays"
-        found.append(f"{kind}: {verb} {money(abs(amount))} currency in {where}: {KINDS[kind]}.")
+        why = KINDS[kind].format(interval=own[-1], member=statement["member"])
+        found.append(f"{kind}: {verb} {money(abs(amount))} currency in {where}: {why}.")
     return found
 
 
@@ -152,7 +153,8 @@ def explain_bill(bill: Data) -> list[str]:
     for one in bill["lines"]:
         amounts[one["kind"]] = amounts.get(one["kind"], 0) + int(one["amount_nano"])
     totals = [{"kind": kind, "amount_nano": amount} for kind, amount in amounts.items()]
-    return explanations({"totals": totals, "lines": [{**one, "interval": bill["interval"]} for one in bill["lines"]]})
+    lines = [{**one, "interval": bill["interval"]} for one in bill["lines"]]
+    return explanations({"member": bill["member"], "totals": totals, "lines": lines})
 
 
 def _line_headings(shown: Form) -> list[str]:

@@ -204,6 +204,7 @@ def test_settled_intervals_show_dispatch_and_bills(devnet: Devnet) -> None:
         assert devnet.document("query", "bill", str(NEXT), member, "--prove")["data"]["member"] == member
     assert "Amount (currency)" in devnet.run("query", "bill", str(NEXT), "solar").stdout
     told = devnet.run("query", "bill", str(NEXT), "solar", "--explain").stdout
+    assert f"gridpact query dispatch {NEXT}" in told
     for one in devnet.document("query", "bill", str(NEXT), "solar")["data"]["lines"]:
         assert f"{one['kind']}: {'gets' if int(one['amount_nano']) >= 0 else 'pays'}" in told
     assert f"in interval {NEXT}: energy ordered from it" in told
