@@ -2,6 +2,7 @@
 
 const SPAN = 24;
 const AT_ONCE = 6;
+const MAX_KEPT = 4 * SPAN;
 
 /** Asks by `ask(interval)`, which gives null where there is nothing; keeps answers that are `final(answer)`. */
 export class Past {
@@ -15,8 +16,14 @@ export class Past {
   async of(interval) {
     if (this.kept.has(interval)) return this.kept.get(interval);
     const found = await this.ask(interval).catch(() => null);
-    if (found !== null && this.final(found)) this.kept.set(interval, found);
+    if (found !== null && this.final(found)) this.keep(interval, found);
     return found;
+  }
+
+  /** A page that stays open for weeks forgets what it has kept longest. */
+  keep(interval, found) {
+    this.kept.set(interval, found);
+    if (this.kept.size > MAX_KEPT) this.kept.delete(this.kept.keys().next().value);
   }
 
   /** The intervals up to and with `last` of which something is known, oldest first; no further back than a gap of some. */
