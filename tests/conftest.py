@@ -6,6 +6,7 @@ The profile is deterministic, or `DEEP=1` for long runs with fresh examples.
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from pkgutil import walk_packages
 
@@ -27,6 +28,17 @@ LONGEST = (
     "tests/simulator/test_mutants.py",
 )
 """Files that take longest, first: one that came last would keep a single process busy while the others wait."""
+
+
+def pytest_configure() -> None:
+    """Test under the bound on nesting that a node has, also beside py-ecc.
+
+    py-ecc lifts it to 100,000 for the whole process when it is loaded. Input that is nested so deep overflows the stack
+    of a decoder in C then, where a node, which does not load py-ecc, gets a RecursionError and refuses it.
+    """
+    bound = sys.getrecursionlimit()
+    import_module("py_ecc")
+    sys.setrecursionlimit(bound)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
