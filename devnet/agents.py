@@ -39,6 +39,7 @@ from devnet.ruled import Ruled, own_data
 from devnet.scenario import Scenario
 from devnet.scenario_checks import rulebook_of
 from devnet.sealed import SealedPlay
+from devnet.secretive import Stage
 from devnet.tempo import Running, Stepped, Tempo, read_clock
 from devnet.trades import hire
 from devnet.traffic import Traffic
@@ -219,13 +220,8 @@ async def _bill_privately(
     stack: contextlib.AsyncExitStack,
 ) -> None:
     assert scenario.private is not None, "the scenario says so"
-    document = layout.load()
-    founding = read_founding(Home.at(Path(document.nodes[0].home)).genesis)
-    tempo = await _tempo(layout, courier, clock)
-    wallets = await wallets_of(layout.keys, [one.id for one in scenario.members], document.chain_id, courier)
     hidden = [meter.id for meter in scenario.meters if meter.private is not None]
-    gateways = {one.meter: one for one, _ in await _gateways(layout, hidden, courier, stack)}
-    run = PrivateRun(scenario, layout, founding, clients, courier, wallets, gateways, tempo, diary)
+    run = PrivateRun(await _stage(layout, scenario, hidden, clients, courier, clock, diary, stack))
     await run.run(scenario.private.cycles)
 
 
@@ -239,16 +235,30 @@ async def _dispatch_sealed(
     diary: Diary,
     stack: contextlib.AsyncExitStack,
 ) -> None:
+    meters = [meter.id for meter in scenario.meters]
+    stage = await _stage(layout, scenario, meters, clients, courier, clock, diary, stack)
+    _beside(map(_keep_sitting, seats_of(layout, scenario, clients, stage.founding, stack)), stack)
+    play = SealedPlay(stage, World(scenario, profiles.load(scenario.season)))
+    await play.run(intervals or scenario.intervals)
+
+
+async def _stage(
+    layout: Layout,
+    scenario: Scenario,
+    meters: Sequence[str],
+    clients: Sequence[Client],
+    courier: Courier,
+    clock: SystemClock,
+    diary: Diary,
+    stack: contextlib.AsyncExitStack,
+) -> Stage:
+    """What a run with secrets plays on, with the gateways of these meters open."""
     document = layout.load()
     founding = read_founding(Home.at(Path(document.nodes[0].home)).genesis)
     tempo = await _tempo(layout, courier, clock)
     wallets = await wallets_of(layout.keys, [one.id for one in scenario.members], document.chain_id, courier)
-    opened = await _gateways(layout, [meter.id for meter in scenario.meters], courier, stack)
-    gateways = {one.meter: one for one, _ in opened}
-    _beside(map(_keep_sitting, seats_of(layout, scenario, clients, founding, stack)), stack)
-    world = World(scenario, profiles.load(scenario.season))
-    play = SealedPlay(scenario, layout, founding, clients, courier, wallets, gateways, world, tempo, diary)
-    await play.run(intervals or scenario.intervals)
+    gateways = {one.meter: one for one, _ in await _gateways(layout, meters, courier, stack)}
+    return Stage(scenario, layout, founding, clients, courier, wallets, gateways, tempo, diary)
 
 
 async def _tempo(layout: Layout, courier: Courier, clock: SystemClock) -> Tempo:

@@ -14,23 +14,14 @@ from contracts.bodies import AccountBody
 from contracts.cycles import Cycle, cycle, cycle_of
 from contracts.private.agenda import due_ms
 from contracts.private.records import DONE
-from devnet.conductor import Wallet
-from devnet.courier import Courier
-from devnet.diary import Diary
-from devnet.directory import Layout
 from devnet.errors import DevnetError
 from devnet.leaks import Secret, keep
 from devnet.observation import Submitted
-from devnet.scenario import Scenario
-from devnet.secretive import PAUSE_S, Secretive
+from devnet.secretive import PAUSE_S, Secretive, Stage
 from devnet.spec import MeterSpec
-from devnet.tempo import Tempo
-from node.agents.gateway import MeterGateway
 from node.agents.proven import Unproven
 from node.billing.agents import CampusAgent, Member, OwnerAgent
 from node.billing.readings import Owner
-from node.client import Client
-from node.light.founding import Founding
 from zk import notes
 
 PATIENCE = 400
@@ -42,19 +33,9 @@ AT_ONCE = 8
 class PrivateRun(Secretive):
     """All private meters of a scenario and everybody who has to do with them."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        layout: Layout,
-        founding: Founding,
-        nodes: Sequence[Client],
-        courier: Courier,
-        wallets: dict[str, Wallet],
-        gateways: dict[str, MeterGateway],
-        tempo: Tempo,
-        diary: Diary,
-    ) -> None:
-        super().__init__(scenario, layout, founding, nodes, courier, wallets, gateways, tempo, diary)
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        scenario = stage.scenario
         self.meters = [meter for meter in scenario.meters if meter.private is not None]
         campuses = {meter.private.campus for meter in self.meters if meter.private is not None}
         members = sorted({meter.member for meter in self.meters} | campuses)

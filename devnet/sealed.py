@@ -22,23 +22,14 @@ from contracts.sealed.bodies import ReferenceBlock
 from contracts.sealed.records import AWARDING, DELIVERING, DONE, ORDERED, RUNNING, SUSPENDED
 from contracts.units import PPM
 from devnet import keyring
-from devnet.conductor import Wallet
-from devnet.courier import Courier
-from devnet.diary import Diary
-from devnet.directory import Layout
 from devnet.errors import DevnetError
 from devnet.leaks import Secret, keep
 from devnet.observation import Submitted
-from devnet.scenario import Scenario
-from devnet.secretive import PAUSE_S, Secretive
+from devnet.secretive import PAUSE_S, Secretive, Stage
 from devnet.spec import MeterSpec
-from devnet.tempo import Tempo
 from devnet.world import Flow, World
-from node.agents.gateway import MeterGateway
 from node.billing.readings import Owner
-from node.client import Client
 from node.errors import NodeError
-from node.light.founding import Founding
 from node.sealed import words
 from node.sealed.agents import Buyer, Supplier, Tenant
 from node.wallet import account
@@ -54,23 +45,12 @@ CAPACITY_PPM = 900_000
 class SealedPlay(Secretive):
     """All private meters of a scenario, everybody who has to do with them, and open members beside them."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        layout: Layout,
-        founding: Founding,
-        nodes: Sequence[Client],
-        courier: Courier,
-        wallets: dict[str, Wallet],
-        gateways: dict[str, MeterGateway],
-        world: World,
-        tempo: Tempo,
-        diary: Diary,
-    ) -> None:
-        super().__init__(scenario, layout, founding, nodes, courier, wallets, gateways, tempo, diary)
+    def __init__(self, stage: Stage, world: World) -> None:
+        super().__init__(stage)
+        scenario = stage.scenario
         assert scenario.sealed is not None, "the scenario says so"
         self._plan, self._params, self._world = scenario.sealed, scenario.params, world
-        self._chain_id = founding.chain_id
+        self._chain_id = stage.founding.chain_id
         hidden = [meter for meter in scenario.meters if meter.private is not None]
         self._sources = {meter.member: meter for meter in hidden if meter.kind == "source"}
         self._loads = {meter.member: meter for meter in hidden if meter.kind == "load"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from contracts.bodies import AccountBody
 from devnet import keyring
@@ -31,26 +32,30 @@ ENTROPY_BYTES = 32
 PAUSE_S = 0.05
 
 
+class Stage(NamedTuple):
+    """What such a run plays on and with."""
+
+    scenario: Scenario
+    layout: Layout
+    founding: Founding
+    nodes: Sequence[Client]
+    courier: Courier
+    wallets: dict[str, Wallet]
+    """Of the members of the scenario, by id."""
+    gateways: dict[str, MeterGateway]
+    """Of the meters that somebody of the run reads, by id."""
+    tempo: Tempo
+    diary: Diary
+
+
 class Secretive:
     """Members with note keys, their wallets, meters and courier, and the diary of the run."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        layout: Layout,
-        founding: Founding,
-        nodes: Sequence[Client],
-        courier: Courier,
-        wallets: dict[str, Wallet],
-        gateways: dict[str, MeterGateway],
-        tempo: Tempo,
-        diary: Diary,
-    ) -> None:
-        """`wallets` and `gateways` are those of the members and meters of the scenario, by id."""
-        self._scenario, self._layout, self._courier = scenario, layout, courier
-        self._founding, self._nodes = founding, nodes
-        self._wallets, self._gateways = wallets, gateways
-        self._tempo, self._diary = tempo, diary
+    def __init__(self, stage: Stage) -> None:
+        self._scenario, self._layout, self._courier = stage.scenario, stage.layout, stage.courier
+        self._founding, self._nodes = stage.founding, stage.nodes
+        self._wallets, self._gateways = stage.wallets, stage.gateways
+        self._tempo, self._diary = stage.tempo, stage.diary
         self._progress = Progress(waiting_for="note keys", begun=1)
         self._height = 0
 
