@@ -88,7 +88,7 @@ const refused = (words) =>
 /** All of it. `round` and `check` are null where there is none; `found` is the case, or null. */
 export const certificate = (node, round, check, found, words) => {
   if (!round && (!check || !check.solutions.length)) {
-    return remark("", "No builders were asked: nothing couples this interval to others, so needs and offers say it all, and taking the cheapest first is an optimum. There is no gap to bound.");
+    return remark("", "No builders were asked: no case was kept for this interval, and the cheapest offers were taken first. As a rule that is because nothing couples it to others (storage, ramps, a cap); then this is an optimum. No node bounds the gap here.");
   }
   const ordered = check?.solutions.find((one) => one.ordered) ?? null;
   const [away, means] = check && check.base_nano !== null ? gap(check, ordered) : ["–", ""];
